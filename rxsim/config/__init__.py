@@ -1,0 +1,20 @@
+"""Settings: their models, where they come from, and what identifies them."""
+
+from rxsim.config.identity import as_plain, as_yaml, settings_hash
+from rxsim.config.merge import load_settings, parse_xbar
+from rxsim.config.models import Adc, Crossbar, Dac, Device, Input, Mapping, Settings
+
+__all__ = [
+    "Adc",
+    "Crossbar",
+    "Dac",
+    "Device",
+    "Input",
+    "Mapping",
+    "Settings",
+    "as_plain",
+    "as_yaml",
+    "load_settings",
+    "parse_xbar",
+    "settings_hash",
+]

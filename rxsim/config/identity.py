@@ -1,0 +1,31 @@
+"""The identity of settings: one canonical text and its hash, however they were written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import yaml
+
+from rxsim.config.models import Settings
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """Return validated settings as plain nested dictionaries (conductances, not resistances)."""
+    return settings.model_dump(mode="json")
+
+
+def as_yaml(settings: Settings) -> str:
+    """Return resolved settings as YAML that loads to the same settings."""
+    plain = as_plain(settings)
+    device = plain["device"]
+    device.pop("n_bits" if device["n_levels"] is not None else "n_levels")
+    text: str = yaml.safe_dump(plain, sort_keys=False)
+    return text
+
+
+def settings_hash(settings: Settings) -> str:
+    """Hash validated settings: equal settings, written in whatever way, hash alike."""
+    canonical = json.dumps(as_plain(settings), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,99 @@
+"""Settings from their sources: file, then command-line options, then `--set`; later ones win."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rxsim.config.models import Settings
+from rxsim.errors import SettingError
+from rxsim.files import parse_yaml, read_yaml_mapping
+from rxsim.schema import validated
+
+# Two names of one quantity: giving one over a file that gives the other replaces it.
+_ALIASES = {
+    "r_on": "g_on",
+    "g_on": "r_on",
+    "r_off": "g_off",
+    "g_off": "r_off",
+    "n_bits": "n_levels",
+    "n_levels": "n_bits",
+}
+
+
+def load_settings(
+    path: Path | None = None,
+    *,
+    xbar: str | None = None,
+    assignments: Iterable[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Resolve the settings of a run.
+
+    Args:
+        path: a settings file, or None for the defaults.
+        xbar: the array's size as `ROWSxCOLS`.
+        assignments: `dotted.name=value` strings, the value read as YAML.
+        overrides: top-level settings given by options (such as trials and seed); None is left out.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+        InputError: the file can't be read.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = read_yaml_mapping(path, "the settings file")
+        validated(Settings, values, f"settings file {path}")
+    if xbar is not None:
+        rows, cols = parse_xbar(xbar)
+        values = overlay(values, {"crossbar": {"rows": rows, "cols": cols}})
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            values = overlay(values, {name: value})
+    for assignment in assignments:
+        values = overlay(values, _parse_assignment(assignment))
+    return validated(Settings, values, "settings")
+
+
+def parse_xbar(text: str) -> tuple[int, int]:
+    """Read an array size such as `64x64`: wordlines, then bitlines.
+
+    Raises:
+        SettingError: the text is not two whole numbers above zero with an x between them.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX]\s*([0-9]{1,9})\s*", text)
+    if match is None or 0 in (int(match[1]), int(match[2])):
+        raise SettingError(
+            f"--xbar: found {text!r}, expected ROWSxCOLS with both above 0, such as 64x64"
+        )
+    return int(match[1]), int(match[2])
+
+
+def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one mapping of settings over another, section by section."""
+    merged = dict(base)
+    for name, value in top.items():
+        below = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[name] = overlay(below, value)
+        else:
+            if _ALIASES.get(name) not in top:
+                merged.pop(_ALIASES.get(name, ""), None)
+            merged[name] = value
+    return merged
+
+
+def _parse_assignment(text: str) -> dict[str, Any]:
+    name, separator, value = text.partition("=")
+    parts = name.strip().split(".")
+    if not separator or not all(parts):
+        raise SettingError(
+            f"--set: found {text!r}, expected name=value, such as adc.n_bits=8 or seed=1"
+        )
+    nested: Any = parse_yaml(value, f"--set {name.strip()}")
+    for part in reversed(parts):
+        nested = {part: nested}
+    assert isinstance(nested, dict)
+    return nested

@@ -1,0 +1,200 @@
+"""Every setting: its name, type, range and default. The names are the contract of the YAML files."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from rxsim.schema import Integer, Number, Section
+
+# Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
+# 4F2 cell has between 14 and 10 nm, or a 1T1R cell at 22 nm (wire resistance as NeuroSim computes it).
+WIRE_OHM = 2.5
+PERIPHERY_OHM = 100.0
+# Source: Jain et al., IBM J. Res. Dev. 63(6), 2019, Fig. 9: R_min 200k, R_max 1.4M, 64x64, 6 bits.
+R_ON_OHM = 200e3
+R_OFF_OHM = 1.4e6
+# Source: CrossSim reads at 0.1 V, aihwkit at 0.4 V, NeuroSim at 0.5 V; 0.2 V lies between them.
+V_READ = 0.2
+
+
+class Crossbar(Section):
+    """The physical array: its size and its parasitic resistances in ohm (0 = ideal)."""
+
+    rows: Integer = Field(64, ge=1, le=65536, description="wordlines of one array")
+    cols: Integer = Field(64, ge=1, le=65536, description="bitlines of one array")
+    r_wire_wl: Number = Field(WIRE_OHM, ge=0, description="wordline resistance per cell, ohm")
+    r_wire_bl: Number = Field(WIRE_OHM, ge=0, description="bitline resistance per cell, ohm")
+    r_driver: Number = Field(PERIPHERY_OHM, ge=0, description="driver resistance per wordline, ohm")
+    r_sense: Number = Field(PERIPHERY_OHM, ge=0, description="sense resistance per bitline, ohm")
+    r_access: Number = Field(0.0, ge=0, description="resistance in series with every cell, ohm")
+
+
+class Device(Section):
+    """The memory cell: its conductance range, its levels and its programming errors."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "properties": {
+                "r_on": {"description": "1/g_on, ohm; instead of g_on", "type": "number"},
+                "r_off": {"description": "1/g_off, ohm; instead of g_off", "type": "number"},
+            }
+        }
+    )
+
+    g_on: Number = Field(1 / R_ON_OHM, gt=0, description="largest conductance, siemens")
+    g_off: Number = Field(1 / R_OFF_OHM, ge=0, description="smallest conductance, siemens")
+    n_bits: Integer | None = Field(6, ge=1, le=24, description="2**n_bits levels; null: continuous")
+    n_levels: Integer | None = Field(None, ge=2, description="number of levels, instead of n_bits")
+    model: Literal["ideal"] = Field("ideal", description="a device preset")
+    write_sigma: Number = Field(0.0, ge=0, description="standard deviation of the write error")
+    write_unit: Literal["range", "relative"] = Field(
+        "range", description="write_sigma is a share of g_on - g_off, or of the cell's own g"
+    )
+    d2d_sigma: Number = Field(0.0, ge=0, description="sigma of the log-normal variation")
+    stuck_lrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
+    stuck_hrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
+    time: Number = Field(0.0, ge=0, description="seconds from programming to the read")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_resistance(cls, values: Any) -> Any:
+        """Accept r_on and r_off in place of g_on and g_off."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for name in ("on", "off"):
+            if f"r_{name}" not in values:
+                continue
+            resistance = values.pop(f"r_{name}")
+            if f"g_{name}" in values:
+                raise ValueError(
+                    f"found both r_{name} and g_{name}, expected one of them; remove the other"
+                )
+            try:
+                ohm = float("nan") if isinstance(resistance, bool) else float(resistance)
+            except (TypeError, ValueError):
+                ohm = float("nan")
+            if not 0 < ohm < float("inf"):
+                raise ValueError(
+                    f"found r_{name} {resistance!r}, expected a resistance above 0 ohm "
+                    f"(for an open cell write g_{name}: 0)"
+                )
+            values[f"g_{name}"] = 1 / ohm
+        if values.get("n_levels") is not None:
+            if values.get("n_bits") is not None:
+                raise ValueError("found both n_bits and n_levels, expected one; remove the other")
+            values["n_bits"] = None
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.g_off >= self.g_on:
+            raise ValueError(
+                f"found g_off {self.g_off:g} S and g_on {self.g_on:g} S, expected g_off below g_on "
+                "(r_off above r_on)"
+            )
+        if self.stuck_lrs + self.stuck_hrs > 1:
+            raise ValueError("found stuck_lrs + stuck_hrs above 1, expected at most 1 together")
+        return self
+
+    @property
+    def levels(self) -> int | None:
+        """Number of conductance levels, or None for a continuous device."""
+        return self.n_levels if self.n_bits is None else 2**self.n_bits
+
+
+class Mapping(Section):
+    """How weights become conductances on arrays."""
+
+    scheme: Literal["differential"] = Field("differential", description="signed weights on cells")
+    balance: Literal["one_sided"] = Field("one_sided", description="where a pair's zero rests")
+    subtract: Literal["analog"] = Field("analog", description="a pair is subtracted before its ADC")
+    w_max_scope: Literal["layer", "tile", "column"] = Field(
+        "layer", description="what shares one weight scale (column: one output of the layer)"
+    )
+    w_percentile: Number = Field(100.0, gt=0, le=100, description="w_max as a percentile of |w|")
+    row_order: Literal["channel_major", "kernel_major"] = Field(
+        "channel_major", description="order of a Conv's rows: channel first or kernel position first"
+    )
+    split: Literal["fill"] = Field("fill", description="how a matrix is cut into tiles")
+    unused_cells: Literal["g_off", "open"] = Field("g_off", description="cells without a weight")
+    weight_bits: None = Field(None, description="integer weights for bit slicing")
+    bits_per_cell: None = Field(None, description="bits of one slice")
+    offset_removal: Literal["digital"] = Field("digital", description="how an offset is removed")
+
+
+class Input(Section):
+    """How activations reach the wordlines."""
+
+    encoding: Literal["amplitude"] = Field("amplitude", description="what carries the value")
+    v_read: Number = Field(V_READ, gt=0, description="wordline voltage of the largest input, volt")
+    percentile: Number = Field(100.0, gt=0, le=100, description="x_max as a percentile of |x|")
+    signed_input: Literal["bipolar"] = Field("bipolar", description="how signed inputs are driven")
+    bits_per_pulse: Literal[1] = Field(1, description="bits of one pass (bit_serial)")
+    pulses: Literal[64] = Field(64, description="pulses of a stochastic input")
+    adc_per_pass: Literal[True] = Field(True, description="convert each pass (bit_serial)")
+
+
+class Dac(Section):
+    """The digital to analog converter of each wordline."""
+
+    n_bits: Integer | None = Field(6, ge=1, le=24, description="resolution; null: no converter")
+    gain_sigma: Literal[0] = 0
+    offset_sigma: Literal[0] = 0
+    inl: Literal[0] = 0
+    dnl: Literal[0] = 0
+
+
+class Adc(Section):
+    """The analog to digital converter of each bitline pair."""
+
+    n_bits: Integer | None = Field(6, ge=2, le=24, description="resolution; null: no converter")
+    where: Literal["per_tile", "per_layer"] = Field(
+        "per_tile", description="convert each tile's currents, or their ideal sum over row tiles"
+    )
+    range: Literal["calibrated", "full_scale"] = Field(
+        "calibrated", description="range from the calibration inputs, or the array's full scale"
+    )
+    scope: Literal["layer", "tile", "column"] = Field("layer", description="what shares a range")
+    percentile: Number = Field(100.0, gt=0, le=100, description="range as percentile of |current|")
+    gain_sigma: Literal[0] = 0
+    offset_sigma: Literal[0] = 0
+    inl: Literal[0] = 0
+    dnl: Literal[0] = 0
+    share: Literal[1] = Field(1, description="columns that share one converter")
+
+
+class Calibration(Section):
+    """The inputs that fix converter ranges."""
+
+    samples: Integer = Field(128, ge=1, description="number of calibration inputs")
+
+
+class Settings(Section):
+    """All settings of an evaluation; `configs/rxnn-64.yaml` holds the defaults."""
+
+    crossbar: Crossbar = Crossbar()
+    device: Device = Device()
+    mapping: Mapping = Mapping()
+    input: Input = Input()
+    dac: Dac = Dac()
+    adc: Adc = Adc()
+    calibration: Calibration = Calibration()
+    trials: Integer = Field(1, ge=1, description="programmed chips")
+    seed: Integer = Field(0, ge=0, description="seed of every random draw")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.adc.where == "per_layer":
+            for name, scope in (
+                ("mapping.w_max_scope", self.mapping.w_max_scope),
+                ("adc.scope", self.adc.scope),
+            ):
+                if scope == "tile":
+                    raise ValueError(
+                        f"found {name}: tile with adc.where: per_layer, expected layer or column "
+                        "(the tiles' currents are summed before one conversion)"
+                    )
+        return self

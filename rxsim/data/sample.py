@@ -1,0 +1,88 @@
+"""Which samples are evaluated and which calibrate: seeded, class-balanced, disjoint where possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rxsim.seeds import Sample, sample_generator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Indices into the data (int64, ascending).
+
+    Attributes:
+        evaluated: the evaluated samples.
+        calibration: the calibration samples, of the same data or of the calibration data.
+        overlap: how many samples are in both (0 where calibration has data of its own).
+    """
+
+    evaluated: np.ndarray
+    calibration: np.ndarray
+    overlap: int
+
+
+def choose_samples(
+    labels: np.ndarray,
+    *,
+    limit: int | None,
+    n_calibration: int,
+    calibration_labels: np.ndarray | None,
+    seed: int,
+) -> Split:
+    """Choose the evaluated and the calibration samples.
+
+    Args:
+        labels: label of every sample of the data, int64 (n,).
+        limit: how many to evaluate, or None for all.
+        n_calibration: how many calibrate.
+        calibration_labels: labels of separate calibration data, or None to take them from the
+            samples that are not evaluated, then (an overlap) from those that are.
+        seed: the seed of both choices.
+    """
+    everything = np.arange(len(labels))
+    evaluated = everything
+    if limit is not None and limit < len(labels):
+        rng = sample_generator(seed, Sample.EVALUATION)
+        evaluated = balanced_sample(everything, labels, limit, rng)
+    rng = sample_generator(seed, Sample.CALIBRATION)
+    if calibration_labels is not None:
+        pool = np.arange(len(calibration_labels))
+        return Split(evaluated, balanced_sample(pool, calibration_labels, n_calibration, rng), 0)
+    rest = np.setdiff1d(everything, evaluated)
+    chosen = balanced_sample(rest, labels, n_calibration, rng)
+    missing = min(n_calibration, len(labels)) - len(chosen)
+    if missing > 0:
+        shared = balanced_sample(evaluated, labels, missing, rng)
+        chosen = np.sort(np.concatenate([chosen, shared]))
+    return Split(evaluated, chosen, max(missing, 0))
+
+
+def balanced_sample(
+    pool: np.ndarray, labels: np.ndarray, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw `count` members of `pool` so that class sizes differ by at most one where they can.
+
+    Args:
+        pool: indices to draw from, (m,).
+        labels: label of every sample of the data, indexed by the pool's members.
+        count: how many; all of the pool if it is smaller.
+        rng: the generator.
+
+    Returns:
+        The drawn indices in ascending order, int64.
+    """
+    if count >= len(pool):
+        return np.sort(pool)
+    shuffled = rng.permutation(pool)
+    # The k-th member of each class comes before the (k+1)-th of any: cut there and classes balance.
+    classes, code = np.unique(labels[shuffled], return_inverse=True)
+    by_class = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[by_class], np.arange(len(classes)))
+    rank = np.empty(len(pool), dtype=np.int64)
+    rank[by_class] = np.arange(len(pool)) - starts[code[by_class]]
+    tie = rng.permutation(len(classes))[code]
+    order = np.lexsort((tie, rank))
+    return np.sort(shuffled[order[:count]]).astype(np.int64)

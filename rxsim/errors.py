@@ -1,0 +1,41 @@
+"""The exception types that a user of rxsim can meet, each with the exit code it ends a command with."""
+
+from __future__ import annotations
+
+
+class RxsimError(Exception):
+    """Base of every error that is told to the user in one sentence.
+
+    Attributes:
+        exit_code: the process exit code that a command ends with.
+    """
+
+    exit_code = 70
+
+
+class InputError(RxsimError):
+    """Something the user gave (a file, an option, an array) can't be used."""
+
+    exit_code = 2
+
+
+class SettingError(InputError):
+    """A setting is unknown, of the wrong type, or outside its range."""
+
+
+class ModelError(InputError):
+    """The network can't be read, or holds nothing that a crossbar can take."""
+
+
+class DataError(InputError):
+    """The data set can't be read, or does not fit the network."""
+
+
+class WriteError(RxsimError):
+    """A result can't be written where the user asked for it."""
+
+    exit_code = 4
+
+
+class CircuitError(RxsimError):
+    """An array's circuit can't be solved to the accuracy that is promised."""

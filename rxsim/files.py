@@ -1,0 +1,119 @@
+"""Files: safe YAML in, content hashes, and results that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rxsim.errors import InputError, WriteError
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice instead of keeping the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Read YAML text safely (no Python objects, no key twice).
+
+    Args:
+        text: the YAML.
+        where: what to call the source in an error message.
+
+    Raises:
+        InputError: the text is not valid YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        problem = getattr(error, "problem", None) or str(error) or type(error).__name__
+        raise InputError(f"{where} is not valid YAML: {problem}{line}; correct it there") from None
+
+
+def read_yaml_mapping(path: Path, what: str) -> dict[str, Any]:
+    """Read a YAML file that must hold a mapping; an empty file is an empty mapping.
+
+    Raises:
+        InputError: the file is missing, unreadable, not YAML, or not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"{what} {path} can't be read: {reason}") from None
+    value = parse_yaml(text, f"{what} {path}")
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(
+            f"{what} {path} holds a {type(value).__name__}, expected a mapping of names to values"
+        )
+    return value
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file's bytes (hex SHA-256)."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def check_destination(path: Path) -> None:
+    """Refuse early an output path that could never be written.
+
+    Raises:
+        InputError: the folder does not exist, or the path is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"the output {path} is a folder, expected a file name; add one")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"the output {path} lies in a folder that does not exist ({path.parent}); create it first"
+        )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that it is whole or absent.
+
+    Raises:
+        InputError: the destination is unusable (see `check_destination`).
+        WriteError: the file system refused.
+    """
+    check_destination(path)
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise WriteError(f"{path} can't be written: {error.strerror or error}") from None
+        raise

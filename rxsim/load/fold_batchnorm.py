@@ -1,0 +1,71 @@
+"""Pass: fold BatchNormalization into the Conv or Gemm before it, as a chip would be programmed.
+
+Needs constant weights and statistics, and a producer whose result nothing else reads. The producer
+keeps its name and takes over the normalisation's output. Anything else is left as it is (digital).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from rxsim.load.graph import (
+    attributes,
+    constants,
+    drop_unused_constants,
+    fresh_name,
+    set_constant,
+    use_counts,
+)
+
+
+def fold_batchnorm(model: onnx.ModelProto) -> None:
+    """Fold every BatchNormalization that follows a Conv or Gemm with constant weights, in place."""
+    producers = {output: node for node in model.graph.node for output in node.output if output}
+    for norm in [node for node in model.graph.node if node.op_type == "BatchNormalization"]:
+        producer = producers.get(norm.input[0])
+        if producer is None or producer.op_type not in ("Conv", "Gemm"):
+            continue
+        if use_counts(model)[norm.input[0]] != 1 or attributes(norm).get("training_mode", 0):
+            continue
+        if _fold(model, producer, norm):
+            producer.output[0] = norm.output[0]
+            producers[norm.output[0]] = producer
+            model.graph.node.remove(norm)
+    drop_unused_constants(model)
+
+
+def _fold(model: onnx.ModelProto, producer: onnx.NodeProto, norm: onnx.NodeProto) -> bool:
+    """Write the folded weight and bias of one pair; False where it can't be done."""
+    known = constants(model)
+    bias_name = producer.input[2] if len(producer.input) > 2 else ""
+    needed = [producer.input[1], *norm.input[1:5], *([bias_name] if bias_name else [])]
+    if any(name not in known for name in needed):
+        return False
+    gamma, beta, mean, variance = (
+        numpy_helper.to_array(known[name]).astype(np.float64) for name in norm.input[1:5]
+    )
+    stored = numpy_helper.to_array(known[producer.input[1]])
+    if stored.dtype.kind != "f":
+        return False
+    given = attributes(producer)
+    factor = gamma / np.sqrt(variance + attributes(norm).get("epsilon", 1e-5))
+    bias = numpy_helper.to_array(known[bias_name]).astype(np.float64) if bias_name else 0.0
+    if producer.op_type == "Gemm":
+        bias = given.get("beta", 1.0) * bias
+        for item in [item for item in producer.attribute if item.name == "beta"]:
+            producer.attribute.remove(item)
+    column_axis = 0 if producer.op_type == "Conv" or given.get("transB", 0) else 1
+    shape = [1] * stored.ndim
+    shape[column_axis] = -1
+    weight = stored.astype(np.float64) * factor.reshape(shape)
+    bias = (bias - mean) * factor + beta
+    for position, value, label in ((1, weight, "weight"), (2, bias, "bias")):
+        name = fresh_name(model, f"{producer.name}.{label}_folded")
+        set_constant(model, name, value.astype(stored.dtype))
+        if position < len(producer.input):
+            producer.input[position] = name
+        else:
+            producer.input.append(name)
+    return True

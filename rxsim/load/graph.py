@@ -1,0 +1,66 @@
+"""Small questions about a graph that every normalisation pass asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+
+def constants(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    """Return the initializers by name."""
+    return {tensor.name: tensor for tensor in model.graph.initializer}
+
+
+def use_counts(model: onnx.ModelProto) -> Counter[str]:
+    """Count the uses of every tensor: node inputs (subgraphs included) and graph outputs."""
+    counts: Counter[str] = Counter(output.name for output in model.graph.output)
+    _count(model.graph, counts)
+    return counts
+
+
+def _count(graph: onnx.GraphProto, counts: Counter[str]) -> None:
+    for node in graph.node:
+        counts.update(name for name in node.input if name)
+        for attribute in node.attribute:
+            for inner in ([attribute.g] if attribute.HasField("g") else list(attribute.graphs)):
+                counts.update(output.name for output in inner.output)
+                _count(inner, counts)
+
+
+def has_subgraph(node: onnx.NodeProto) -> bool:
+    """Tell whether a node carries a graph of its own (If, Loop, Scan)."""
+    return any(item.HasField("g") or item.graphs for item in node.attribute)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return a node's attributes as Python values."""
+    return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+
+
+def set_constant(model: onnx.ModelProto, name: str, value: np.ndarray) -> None:
+    """Add an initializer under a name that is not taken yet."""
+    model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+
+
+def fresh_name(model: onnx.ModelProto, wanted: str) -> str:
+    """Return a tensor name that the graph does not use yet."""
+    taken = {tensor.name for tensor in model.graph.initializer}
+    taken.update(value.name for value in model.graph.input)
+    for node in model.graph.node:
+        taken.update(node.output)
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    return name
+
+
+def drop_unused_constants(model: onnx.ModelProto) -> None:
+    """Remove initializers that nothing reads any more."""
+    used = use_counts(model)
+    kept = [tensor for tensor in model.graph.initializer if used[tensor.name]]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)

@@ -1,0 +1,128 @@
+"""The loaded network: the user's model, its normalised graph, its layers, and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from rxsim.errors import ModelError
+from rxsim.files import sha256_of
+from rxsim.load.digital import reason_for
+from rxsim.load.fold_batchnorm import fold_batchnorm
+from rxsim.load.fold_constants import fold_constants
+from rxsim.load.graph import constants
+from rxsim.load.layers import Layer, find_layers
+from rxsim.load.onnx_file import name_nodes, read_onnx
+from rxsim.load.orient import orient
+from rxsim.load.shapes import Shape, shape_of
+from rxsim.load.upgrade import upgrade
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input tensor of a network; a None axis is free, the first axis is the batch."""
+
+    name: str
+    dtype: np.dtype
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class DigitalNode:
+    """A node that stays digital, and why."""
+
+    name: str
+    op: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A network ready to be mapped.
+
+    Attributes:
+        path: the user's file.
+        identity: SHA-256 of the file.
+        original: the user's model as read (nodes named): what `float32` runs.
+        model: the normalised graph that layers refer to and that is patched.
+        layers: the mappable layers in topological order.
+        digital: every other node, with its reason.
+        inputs: the input tensors that need data.
+        output: name of the first output.
+    """
+
+    path: Path
+    identity: str
+    original: onnx.ModelProto
+    model: onnx.ModelProto
+    layers: tuple[Layer, ...]
+    digital: tuple[DigitalNode, ...]
+    inputs: tuple[InputSpec, ...]
+    output: str
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The batch size that the file prescribes, or None where it is free."""
+        return self.inputs[0].shape[0]
+
+
+def load_network(path: Path) -> Network:
+    """Read and normalise an ONNX file.
+
+    Raises:
+        ModelError: not ONNX, damaged, can't be normalised, or without a mappable layer.
+    """
+    original = read_onnx(path)
+    name_nodes(original)
+    model = onnx.ModelProto()
+    model.CopyFrom(original)
+    model = upgrade(model, path.name)
+    fold_constants(model, path.name)
+    fold_batchnorm(model)
+    orient(model)
+    layers, declined = find_layers(model)
+    if not layers:
+        why = "; ".join(f"{name}: {reason}" for name, reason in list(declined.items())[:3])
+        raise ModelError(
+            f"model {path} has no layer that a crossbar can hold"
+            f"{f' ({why})' if why else ''}, expected a Conv, Gemm or MatMul with constant weights"
+        )
+    mapped = {layer.name for layer in layers}
+    digital = tuple(
+        DigitalNode(node.name, node.op_type, declined.get(node.name) or reason_for(node.op_type))
+        for node in model.graph.node
+        if node.name not in mapped
+    )
+    return Network(
+        path,
+        sha256_of(path),
+        original,
+        model,
+        tuple(layers),
+        digital,
+        _input_specs(model, path),
+        model.graph.output[0].name,
+    )
+
+
+def _input_specs(model: onnx.ModelProto, path: Path) -> tuple[InputSpec, ...]:
+    known = constants(model)
+    specs = []
+    for value in model.graph.input:
+        if value.name in known:
+            continue
+        shape = shape_of(value)
+        if not shape:
+            raise ModelError(
+                f"model {path}: its input {value.name} has no shape, expected at least a batch "
+                "axis; export the model with input shapes"
+            )
+        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        specs.append(InputSpec(value.name, np.dtype(dtype), shape))
+    if not specs:
+        raise ModelError(f"model {path} has no input: it computes a constant; export it again")
+    return tuple(specs)

@@ -1,0 +1,59 @@
+"""Read an ONNX file: parsed, complete, and with a name for every node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from rxsim.errors import ModelError
+
+
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Read a model with its external data.
+
+    Raises:
+        ModelError: the file is missing, is not ONNX, is cut short, or has no nodes.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ModelError(f"model {path} {what}, expected an ONNX file; check the path")
+    try:
+        model = onnx.load(path)
+    except (DecodeError, UnicodeDecodeError):
+        raise ModelError(
+            f"model {path} is not an ONNX file, or is cut short (its bytes do not parse); export "
+            "or copy it again"
+        ) from None
+    except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
+        raise ModelError(f"model {path} can't be read: {first_line(error)}") from None
+    if not model.HasField("graph") or not model.opset_import:
+        raise ModelError(
+            f"model {path} is not an ONNX model (it has no graph or no operator set); export it "
+            "again"
+        )
+    if not model.graph.node or not model.graph.output:
+        raise ModelError(f"model {path} has an empty graph: it computes nothing; export it again")
+    return model
+
+
+def name_nodes(model: onnx.ModelProto) -> None:
+    """Give every node of the main graph a unique name: its own, else its first output's."""
+    taken: set[str] = set()
+    for node in model.graph.node:
+        name = node.name or next((output for output in node.output if output), node.op_type)
+        if name in taken:
+            name = f"{name}:{next((output for output in node.output if output), '')}"
+        number = 2
+        unique = name
+        while unique in taken:
+            unique, number = f"{name}#{number}", number + 1
+        node.name = unique
+        taken.add(unique)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, for messages of one sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,115 @@
+"""Pass: write matrix products so that the activations stand left and the constant right.
+
+MatMul(W, x) and Gemm(W, x) with a constant left operand, and Gemm with a transposed activation, become
+products of the plain form x @ W between Transpose nodes. The product keeps its node's name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from rxsim.load.graph import attributes, constants, fresh_name, set_constant
+
+
+def orient(model: onnx.ModelProto) -> None:
+    """Rewrite constant-left and transposed products, in place; others are left alone."""
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        if node.op_type == "MatMul":
+            nodes.extend(_orient_matmul(model, node))
+        elif node.op_type == "Gemm":
+            nodes.extend(_orient_gemm(model, node))
+        else:
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _orient_matmul(model: onnx.ModelProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """W @ x = (x^T @ W^T)^T for a constant matrix W and an activation matrix x."""
+    known = constants(model)
+    left, right = node.input
+    if left not in known or right in known or len(known[left].dims) != 2:
+        return [node]
+    rank = _rank(model, right)
+    if rank is None or rank < 2:
+        return [node]
+    swap = [*range(rank - 2), rank - 1, rank - 2]
+    weight = fresh_name(model, f"{node.name}.weight")
+    set_constant(model, weight, numpy_helper.to_array(known[left]).T)
+    flipped, product = (fresh_name(model, f"{node.name}.{part}") for part in ("input", "product"))
+    return [
+        helper.make_node("Transpose", [right], [flipped], f"{node.name}.input", perm=swap),
+        helper.make_node("MatMul", [flipped, weight], [product], node.name),
+        helper.make_node("Transpose", [product], list(node.output), f"{node.name}.out", perm=swap),
+    ]
+
+
+def _orient_gemm(model: onnx.ModelProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    given = attributes(node)
+    known = constants(model)
+    left, right = node.input[:2]
+    scale = {name: given[name] for name in ("alpha", "beta") if name in given}
+    if left in known and right not in known:
+        return _flip_gemm(model, node, scale)
+    if not given.get("transA", 0) or left in known:
+        return [node]
+    flipped = fresh_name(model, f"{node.name}.input")
+    trans_b = {"transB": given["transB"]} if "transB" in given else {}
+    return [
+        helper.make_node("Transpose", [left], [flipped], f"{node.name}.input", perm=[1, 0]),
+        helper.make_node(
+            "Gemm", [flipped, *node.input[1:]], list(node.output), node.name, **scale, **trans_b
+        ),
+    ]
+
+
+def _flip_gemm(
+    model: onnx.ModelProto, node: onnx.NodeProto, scale: dict[str, float]
+) -> list[onnx.NodeProto]:
+    """A' @ x' + C = (x'^T @ A'^T)^T + C for a constant A: the addition stays outside."""
+    given = attributes(node)
+    stored = numpy_helper.to_array(constants(model)[node.input[0]])
+    weight = fresh_name(model, f"{node.name}.weight")
+    set_constant(model, weight, stored if given.get("transA", 0) else stored.T)
+    activation = node.input[1]
+    nodes = []
+    if not given.get("transB", 0):
+        activation = fresh_name(model, f"{node.name}.input")
+        nodes.append(
+            helper.make_node(
+                "Transpose", [node.input[1]], [activation], f"{node.name}.input", perm=[1, 0]
+            )
+        )
+    product = fresh_name(model, f"{node.name}.product")
+    alpha = {"alpha": scale["alpha"]} if "alpha" in scale else {}
+    nodes.append(helper.make_node("Gemm", [activation, weight], [product], node.name, **alpha))
+    addend = node.input[2] if len(node.input) > 2 else ""
+    turned = fresh_name(model, f"{node.name}.turned") if addend else node.output[0]
+    nodes.append(
+        helper.make_node("Transpose", [product], [turned], f"{node.name}.out", perm=[1, 0])
+    )
+    if addend:
+        if scale.get("beta", 1.0) != 1.0:
+            beta = fresh_name(model, f"{node.name}.beta")
+            set_constant(model, beta, np.asarray(scale["beta"], dtype=stored.dtype))
+            scaled = fresh_name(model, f"{node.name}.scaled")
+            nodes.append(
+                helper.make_node("Mul", [addend, beta], [scaled], f"{node.name}.scaled")
+            )
+            addend = scaled
+        nodes.append(
+            helper.make_node("Add", [turned, addend], list(node.output), f"{node.name}.add")
+        )
+    return nodes
+
+
+def _rank(model: onnx.ModelProto, name: str) -> int | None:
+    """Return a tensor's rank where shape inference knows it."""
+    inferred = onnx.shape_inference.infer_shapes(model)
+    for value in [*inferred.graph.value_info, *inferred.graph.input]:
+        if value.name == name and value.type.tensor_type.HasField("shape"):
+            return len(value.type.tensor_type.shape.dim)
+    return None

@@ -1,0 +1,42 @@
+"""Where every random generator comes from: one seed, and a key that says what the draw is for.
+
+The same key gives the same draws for any number of workers, in any order, with any other effect on
+or off (MODEL.md calls a trial "one chip").
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Effect(IntEnum):
+    """What a device draw is for; the numbers are part of a result's identity and never change."""
+
+    WRITE = 0
+    VARIATION = 1
+    STUCK = 2
+
+
+class Sample(IntEnum):
+    """What a draw that does not depend on the chip is for."""
+
+    EVALUATION = 0
+    CALIBRATION = 1
+    MADE_UP_EVALUATION = 2
+    MADE_UP_CALIBRATION = 3
+
+
+def device_generator(
+    seed: int, trial: int, layer: int, effect: Effect, array: int
+) -> np.random.Generator:
+    """Return the generator of one effect on one physical array of one chip."""
+    key = (trial, layer, int(effect), array)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def sample_generator(seed: int, sample: Sample) -> np.random.Generator:
+    """Return the generator of a choice of inputs, which depends on the seed alone."""
+    key = (int(sample),)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -1,0 +1,1 @@
+"""Reference solvers for resistive crossbars, independent of the package they check."""
