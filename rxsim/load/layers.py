@@ -23,7 +23,8 @@ class Layer:
         index: its place among all mappable layers in topological order.
         op: Conv, Gemm or MatMul.
         node: its node in the normalised graph.
-        matrices: weights as groups x K x N, in the model's own float type; `alpha` included.
+        matrices: weights as groups x K x N; `alpha` included.
+        dtype: the model's own float type of this layer's tensors.
         kernel: shape of a Conv's kernel; () for matrix products.
     """
 
@@ -32,6 +33,7 @@ class Layer:
     op: str
     node: onnx.NodeProto
     matrices: np.ndarray
+    dtype: np.dtype
     kernel: tuple[int, ...]
 
     @property
@@ -86,8 +88,9 @@ def find_layers(model: onnx.ModelProto) -> tuple[list[Layer], dict[str, str]]:
                 "train or export the model again"
             )
         kernel = tuple(stored.shape[2:]) if node.op_type == "Conv" else ()
+        matrices = _matrices(node, stored)
         layers.append(
-            Layer(node.name, len(layers), node.op_type, node, _matrices(node, stored), kernel)
+            Layer(node.name, len(layers), node.op_type, node, matrices, stored.dtype, kernel)
         )
     return layers, declined
 

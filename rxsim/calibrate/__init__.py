@@ -1,0 +1,6 @@
+"""Float run over the calibration inputs -> the input range of every layer."""
+
+from rxsim.calibrate.input_ranges import InputRange, measure_input_ranges
+from rxsim.calibrate.quantile import UpperQuantile
+
+__all__ = ["InputRange", "UpperQuantile", "measure_input_ranges"]

@@ -1,0 +1,82 @@
+"""The range of activations at each layer's input, in the float network (MODEL.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from rxsim.calibrate.quantile import UpperQuantile
+from rxsim.errors import ModelError
+from rxsim.load import Layer
+from rxsim.session import Inputs, Progress, Session, with_outputs
+
+
+@dataclass(frozen=True, slots=True)
+class InputRange:
+    """What a layer's DACs must span.
+
+    Attributes:
+        x_max: the largest |x| (or its percentile) over the calibration inputs; 1 where it is 0.
+        signed: whether any input is below 0: then the range is [-x_max, x_max], else [0, x_max].
+    """
+
+    x_max: float
+    signed: bool
+
+
+def measure_input_ranges(
+    model: onnx.ModelProto,
+    layers: Iterable[Layer],
+    inputs: Inputs,
+    *,
+    percentile: float,
+    batch: int,
+    threads: int,
+    fixed_batch: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, InputRange]:
+    """Run the float network and measure what drives each layer.
+
+    Args:
+        model: the normalised float network.
+        layers: its layers.
+        inputs: the calibration inputs.
+        percentile: of |x|; 100 is the maximum.
+        batch: inputs a batch.
+        threads: batches in flight.
+        fixed_batch: the batch size that the model prescribes.
+        progress: told how many inputs of how many are done.
+
+    Returns:
+        The range by layer name.
+
+    Raises:
+        ModelError: the float network yields NaN or infinity at a layer's input.
+    """
+    listed = list(layers)
+    names = list(dict.fromkeys(layer.input for layer in listed))
+    session = Session(with_outputs(model, names), "the float network", fixed_batch)
+    minima = dict.fromkeys(names, np.inf)
+    quantiles: dict[str, UpperQuantile] = {}
+    for results in session.batches(
+        inputs, names, batch=batch, threads=threads, progress=progress
+    ):
+        for name, values in zip(names, results, strict=True):
+            if name not in quantiles:
+                per_input = values.size // min(fixed_batch or batch, len(inputs))
+                quantiles[name] = UpperQuantile(percentile, per_input * len(inputs))
+            minima[name] = min(minima[name], float(values.min()))
+            quantiles[name].add(np.abs(values))
+    ranges = {}
+    for layer in listed:
+        x_max = quantiles[layer.input].value()
+        if not np.isfinite(x_max) or not np.isfinite(minima[layer.input]):
+            raise ModelError(
+                f"layer {layer.name}: the float network feeds it NaN or infinity on the "
+                "calibration inputs; check the preprocessing and the model"
+            )
+        ranges[layer.name] = InputRange(x_max or 1.0, minima[layer.input] < 0)
+    return ranges

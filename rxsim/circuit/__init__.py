@@ -1,0 +1,6 @@
+"""The array's circuit: exact transfer matrices with wires, driver, sense and access resistance."""
+
+from rxsim.circuit.solve import ArraySolution, solve_array
+from rxsim.circuit.transfer import LayerTransfer, transfer_matrices
+
+__all__ = ["ArraySolution", "LayerTransfer", "solve_array", "transfer_matrices"]

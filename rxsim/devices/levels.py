@@ -1,0 +1,19 @@
+"""The levels that a device can be set to: evenly spaced in conductance (MODEL.md section 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxsim.config import Device
+
+
+def to_levels(target: np.ndarray, device: Device) -> np.ndarray:
+    """Move each conductance (siemens, any shape) to the nearest level, ties to the even one."""
+    if device.levels is None:
+        return target
+    steps = device.levels - 1
+    span = device.g_on - device.g_off
+    # Level numbers are rounded, not conductances: the ends then are g_off and g_on to the last bit.
+    number = np.rint((target - device.g_off) / span * steps)
+    levels: np.ndarray = device.g_off + number / steps * span
+    return levels

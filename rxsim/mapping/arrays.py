@@ -1,0 +1,36 @@
+"""The physical array: conductances, and two maps that say how it is driven and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhysicalArray:
+    """One array of a chip.
+
+    Physical row r is driven at `row_signs[r] * v[rows[r]]` and physical column c adds
+    `col_signs[c] * i_c` to output `cols[c]`. This covers pairs on two arrays or in adjacent columns,
+    reference and spare columns, permutations, and several groups on one array.
+
+    Attributes:
+        index: the array's number within its layer.
+        conversion: the conversion (row tile) that its currents belong to.
+        target: wanted conductances, siemens, float64 (n_rows, n_cols).
+        blank: bool (n_rows, n_cols), cells left open: they carry no device.
+        rows: int64 (n_rows,), input `group * K + k` of each row; -1 is driven at 0 V.
+        row_signs: float64 (n_rows,), +1 or -1.
+        cols: int64 (n_cols,), output `group * N + n` of each column; -1 is sensed but not read.
+        col_signs: float64 (n_cols,), +1 or -1.
+    """
+
+    index: int
+    conversion: int
+    target: np.ndarray
+    blank: np.ndarray
+    rows: np.ndarray
+    row_signs: np.ndarray
+    cols: np.ndarray
+    col_signs: np.ndarray

@@ -1,0 +1,236 @@
+"""The ladder: float32 -> weights -> ideal -> nonideal, and the reasons layer by layer."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numba
+import onnx
+import onnxruntime
+
+import rxsim
+from rxsim.config import as_plain, settings_hash
+from rxsim.converters import Adc
+from rxsim.load.shapes import macs_by_node
+from rxsim.patch import PatchedNetwork
+from rxsim.pipeline.hardware import (
+    Mapped,
+    calibrate_adcs,
+    equip,
+    map_study,
+    open_foundry,
+    patch_study,
+    solve_chip,
+)
+from rxsim.pipeline.result import Evaluation, LayerReport, Rung
+from rxsim.pipeline.study import Study
+from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, score
+
+
+def evaluate(study: Study) -> Evaluation:
+    """Climb the ladder of MODEL.md section 7.
+
+    Raises:
+        RxsimError: something in the study can't be used.
+    """
+    runner = _Runner(study)
+    ladder = [Rung("float32", (runner.score_float(),))]
+    mapped = map_study(study)
+    levels = solve_chip(study, mapped, None, wires=False)
+    bare = equip(study, mapped, levels, converters=False)
+    weights = patch_study(study, bare, [None] * len(bare))
+    ladder.append(Rung("weights", (runner.score(weights, "weights"),)))
+
+    with_dacs = equip(study, mapped, levels)
+    ideal_adcs = calibrate_adcs(study, with_dacs)
+    ideal = patch_study(study, with_dacs, ideal_adcs)
+    ladder.append(Rung("ideal", (runner.score(ideal, "ideal"),)))
+
+    foundry = open_foundry(study, mapped)
+    first = foundry.chip(0)
+    runs = [runner.score(first, "nonideal")]
+    for trial in range(1, study.settings.trials):
+        runs.append(runner.score(foundry.chip(trial), "nonideal") if foundry.random else runs[0])
+    ladder.append(Rung("nonideal", tuple(runs)))
+
+    healthy = runner.diagnose(ideal, ideal_adcs)
+    health = runner.diagnose(first, foundry.adcs)
+    macs = _macs(study)
+    return Evaluation(
+        tuple(ladder),
+        _layer_reports(mapped, macs, healthy, health),
+        _digital(study, macs),
+        _shares(study, macs),
+        as_plain(study.settings),
+        _provenance(study),
+        study.labels,
+        study.indices,
+        not foundry.random,
+        study.stages.seconds,
+    )
+
+
+class _Runner:
+    """Runs networks over the evaluated inputs and scores them against the float network."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._reference: np.ndarray | None = None
+
+    def _predict(self, model: onnx.ModelProto, stage: str, what: str) -> np.ndarray:
+        study = self._study
+        with study.stages(stage) as progress:
+            return predict(
+                model,
+                study.network.output,
+                study.inputs,
+                what=what,
+                batch=study.batch,
+                threads=study.threads,
+                fixed_batch=study.network.fixed_batch,
+                progress=progress,
+            )
+
+    def score_float(self) -> Scores:
+        """Run the user's own model and keep its output as the reference."""
+        name = self._study.network.path.name
+        self._reference = self._predict(self._study.network.original, "float32", f"model {name}")
+        self._check_labels()
+        return score(self._reference, self._reference, self._study.labels)
+
+    def _check_labels(self) -> None:
+        from rxsim.errors import DataError
+
+        labels, classes = self._study.labels, self._outputs.shape[1]
+        if labels is not None and int(labels.max()) >= classes:
+            raise DataError(
+                f"data: found the label {int(labels.max())}, expected labels below {classes}, the "
+                f"number of outputs of {self._study.network.path.name}; check the data or the model"
+            )
+
+    @property
+    def _outputs(self) -> np.ndarray:
+        assert self._reference is not None
+        return self._reference
+
+    def score(self, patched: PatchedNetwork, rung: str) -> Scores:
+        """Run a patched network."""
+        outputs = self._predict(patched.model, rung, f"the patched network ({rung})")
+        return score(outputs, self._outputs, self._study.labels)
+
+    def diagnose(
+        self, patched: PatchedNetwork, adcs: Sequence[Adc | None]
+    ) -> dict[str, LayerHealth]:
+        """Compare every layer with its float twin."""
+        study = self._study
+        layers = study.network.layers
+        steps = {
+            layer.name: adc.steps
+            for layer, adc in zip(layers, adcs, strict=True)
+            if adc is not None
+        }
+        with study.stages("diagnose") as progress:
+            return diagnose_layers(
+                study.network.model,
+                patched.model,
+                layers,
+                patched.currents,
+                steps,
+                study.inputs,
+                batch=study.batch,
+                threads=study.threads,
+                fixed_batch=study.network.fixed_batch,
+                progress=progress,
+            )
+
+
+def _macs(study: Study) -> dict[str, int]:
+    shapes = {
+        name: tensor.shape for name, tensor in study.inputs.feeds(0, 1).items()
+    }
+    return macs_by_node(study.network.model, shapes)
+
+
+def _layer_reports(
+    mapped: Mapped,
+    macs: Mapping[str, int],
+    healthy: Mapping[str, LayerHealth],
+    health: Mapping[str, LayerHealth],
+) -> tuple[LayerReport, ...]:
+    total = sum(macs.values())
+    reports = []
+    for item in mapped.layers:
+        layer = item.layer
+        count = macs.get(layer.name)
+        measured = mapped.input_ranges[layer.name]
+        reports.append(
+            LayerReport(
+                layer.name,
+                layer.op,
+                layer.groups,
+                layer.n_inputs,
+                layer.n_outputs,
+                item.n_arrays,
+                item.utilisation,
+                count,
+                count / total if count is not None and total else None,
+                layer.matrices.size,
+                measured.x_max,
+                measured.signed,
+                healthy[layer.name].snr_db,
+                health[layer.name].snr_db,
+                health[layer.name].clipping,
+            )
+        )
+    return tuple(reports)
+
+
+def _digital(study: Study, macs: Mapping[str, int]) -> tuple[dict[str, Any], ...]:
+    """Group the digital nodes by operator and reason."""
+    counts = Counter((node.op, node.reason) for node in study.network.digital)
+    work: Counter[tuple[str, str]] = Counter()
+    for node in study.network.digital:
+        work[(node.op, node.reason)] += macs.get(node.name, 0)
+    return tuple(
+        {"op": op, "reason": reason, "nodes": count, "macs": work[(op, reason)]}
+        for (op, reason), count in sorted(counts.items())
+    )
+
+
+def _shares(study: Study, macs: Mapping[str, int]) -> dict[str, float | None]:
+    """Shares of multiply-accumulates and of parameters that the crossbars take."""
+    mapped = {layer.name for layer in study.network.layers}
+    total = sum(macs.values())
+    weights = sum(layer.matrices.size for layer in study.network.layers)
+    parameters = sum(
+        int(np.prod(tensor.dims))
+        for tensor in study.network.model.graph.initializer
+        if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+    )
+    taken = sum(count for name, count in macs.items() if name in mapped)
+    return {
+        "macs_mapped": taken / total if total else None,
+        "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
+    }
+
+
+def _provenance(study: Study) -> dict[str, Any]:
+    return {
+        "model": {"name": study.network.path.name, "sha256": study.network.identity},
+        **study.provenance,
+        "settings_sha256": settings_hash(study.settings),
+        "seed": study.settings.seed,
+        "versions": {
+            "rxsim": rxsim.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "numba": numba.__version__,
+            "onnx": onnx.__version__,
+            "onnxruntime": onnxruntime.__version__,
+        },
+        "machine": {"processor": platform.machine(), "system": platform.system()},
+    }

@@ -1,0 +1,181 @@
+"""The result of an evaluation: plain values, and their JSON form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rxsim.run import Interval, Scores, chip_interval, population_interval
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rung:
+    """One rung of the ladder: one run, or one a chip.
+
+    Attributes:
+        name: float32, weights, ideal or nonideal.
+        trials: scores of each run.
+    """
+
+    name: str
+    trials: tuple[Scores, ...]
+
+    @property
+    def hits(self) -> np.ndarray | None:
+        """Hits of every run, bool (runs, inputs); None without labels."""
+        return _stacked([run.hits for run in self.trials])
+
+    @property
+    def hits_top5(self) -> np.ndarray | None:
+        """Top-5 hits of every run, bool (runs, inputs); None without labels or for few classes."""
+        return _stacked([run.hits_top5 for run in self.trials])
+
+    def summary(self) -> dict[str, Any]:
+        """Return the rung's numbers by name."""
+        values: dict[str, Any] = {"trials": len(self.trials)}
+        for name, hits in (("accuracy", self.hits), ("top5", self.hits_top5)):
+            values[name] = None if hits is None else _statistics(hits)
+        for name in ("agreement", "snr_db", "relative_difference"):
+            each = [getattr(run, name) for run in self.trials]
+            values[name] = {"mean": _plain(_mean(each)), "per_trial": [_plain(v) for v in each]}
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """One row of the table by layer.
+
+    Attributes:
+        name: the layer.
+        op: Conv, Gemm or MatMul.
+        groups: separate matrices.
+        rows: K of each.
+        cols: N of each.
+        arrays: physical arrays.
+        utilisation: weight cells over all cells.
+        macs: multiply-accumulates for one input; None where unknown.
+        mac_share: of the network's; None where unknown.
+        parameters: weights.
+        input_max: x_max of its DACs.
+        signed_input: whether they are driven both ways.
+        snr_db_ideal: signal to noise with perfect wires and devices.
+        snr_db: signal to noise of the first chip.
+        clipping: saturated conversions over all conversions of the first chip; None without ADC.
+    """
+
+    name: str
+    op: str
+    groups: int
+    rows: int
+    cols: int
+    arrays: int
+    utilisation: float
+    macs: int | None
+    mac_share: float | None
+    parameters: int
+    input_max: float
+    signed_input: bool
+    snr_db_ideal: float
+    snr_db: float
+    clipping: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """All that an evaluation found.
+
+    Attributes:
+        ladder: the rungs, float32 first.
+        layers: the mapped layers.
+        digital: what stayed digital: operator, reason, count, multiply-accumulates.
+        shares: mapped shares of multiply-accumulates and parameters.
+        settings: resolved settings, plain.
+        provenance: versions, hashes, data, sample indices.
+        labels: of the evaluated inputs, or None.
+        indices: their places in the data, or None.
+        deterministic: nothing in the settings is random: all chips are the same.
+        seconds: wall time by stage.
+    """
+
+    ladder: tuple[Rung, ...]
+    layers: tuple[LayerReport, ...]
+    digital: tuple[Mapping[str, Any], ...]
+    shares: Mapping[str, float | None]
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    labels: np.ndarray | None
+    indices: np.ndarray | None
+    deterministic: bool
+    seconds: Mapping[str, float]
+
+    def rung(self, name: str) -> Rung:
+        """Return a rung by name."""
+        return next(rung for rung in self.ladder if rung.name == name)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; everything but `timing` repeats for the same seed."""
+        layers = [{name: _plain(v) for name, v in asdict(row).items()} for row in self.layers]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "ladder": {rung.name: rung.summary() for rung in self.ladder},
+            "deterministic": self.deterministic,
+            "layers": layers,
+            "digital": [dict(row) for row in self.digital],
+            "shares": dict(self.shares),
+            "settings": dict(self.settings),
+            "provenance": dict(self.provenance),
+            "images": {
+                "indices": None if self.indices is None else self.indices.tolist(),
+                "labels": None if self.labels is None else self.labels.tolist(),
+                "predictions": {
+                    rung.name: [run.predictions.tolist() for run in rung.trials]
+                    for rung in self.ladder
+                },
+                "top5_hits": {
+                    rung.name: [
+                        None if run.hits_top5 is None else run.hits_top5.astype(int).tolist()
+                        for run in rung.trials
+                    ]
+                    for rung in self.ladder
+                },
+            },
+            "timing": {"seconds": dict(self.seconds)},
+        }
+
+
+def _stacked(parts: list[np.ndarray | None]) -> np.ndarray | None:
+    present = [part for part in parts if part is not None]
+    return np.stack(present) if present else None
+
+
+def _statistics(hits: np.ndarray) -> dict[str, Any]:
+    """Mean, spread over chips, and both intervals of hits (chips, inputs)."""
+    chips = hits.mean(axis=1)
+    return {
+        "mean": float(chips.mean()),
+        "std": float(chips.std(ddof=1)) if len(chips) > 1 else None,
+        "interval_these_images": _bounds(chip_interval(chips)),
+        "interval_new_images": _bounds(population_interval(hits)),
+        "per_trial": chips.tolist(),
+    }
+
+
+def _bounds(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if all(map(math.isfinite, values)) else values[0]
+
+
+def _plain(value: Any) -> Any:
+    """Write infinities as text: JSON has none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "inf" if value > 0 else "-inf" if value < 0 else "nan"
+    return value
