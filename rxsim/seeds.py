@@ -26,6 +26,7 @@ class Sample(IntEnum):
     CALIBRATION = 1
     MADE_UP_EVALUATION = 2
     MADE_UP_CALIBRATION = 3
+    DIAGNOSIS = 4
 
 
 def device_generator(

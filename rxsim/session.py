@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import onnx
@@ -19,6 +19,7 @@ import onnxruntime as ort
 from rxsim.errors import ModelError
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 class Inputs(Protocol):
@@ -49,7 +50,11 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
 
 
 class Session:
-    """A model in onnxruntime on the CPU."""
+    """A model in onnxruntime on the CPU.
+
+    Attributes:
+        fixed_batch: the batch size that the model prescribes, or None where it is free.
+    """
 
     def __init__(self, model: onnx.ModelProto, what: str, fixed_batch: int | None = None) -> None:
         """Load a model.
@@ -67,7 +72,7 @@ class Session:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         self._what = what
-        self._fixed_batch = fixed_batch
+        self.fixed_batch = fixed_batch
         try:
             self._session = ort.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -87,6 +92,20 @@ class Session:
             raise ModelError(f"onnxruntime can't run {self._what}: {_first_line(error)}") from None
         return results
 
+    def run_inputs(
+        self, inputs: Inputs, outputs: Sequence[str], start: int, stop: int
+    ) -> list[np.ndarray]:
+        """Run the inputs from position `start` up to `stop`; a fixed batch is filled up and cut."""
+        feeds = inputs.feeds(start, stop)
+        missing = (self.fixed_batch or 0) - (stop - start)
+        if missing <= 0:
+            return self.run(outputs, feeds)
+        padded = {
+            name: np.concatenate([tensor, np.repeat(tensor[-1:], missing, axis=0)])
+            for name, tensor in feeds.items()
+        }
+        return [result[: stop - start] for result in self.run(outputs, padded)]
+
     def batches(
         self,
         inputs: Inputs,
@@ -96,7 +115,7 @@ class Session:
         threads: int,
         progress: Progress | None = None,
     ) -> Iterator[list[np.ndarray]]:
-        """Run all inputs, batch by batch, and yield the outputs in order.
+        """Run all inputs, batch by batch, and yield the named outputs in order.
 
         Args:
             inputs: the network inputs.
@@ -105,43 +124,41 @@ class Session:
             threads: batches in flight at once.
             progress: told how many inputs of how many are done.
         """
-        size = self._fixed_batch or batch
-        total = len(inputs)
-        pending: deque[tuple[Future[list[np.ndarray]], int]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            starts = iter(range(0, total, size))
-            exhausted = False
-            try:
-                while pending or not exhausted:
-                    while not exhausted and len(pending) < 2 * threads:
-                        start = next(starts, None)
-                        if start is None:
-                            exhausted = True
-                            break
-                        stop = min(start + size, total)
-                        job = pool.submit(self._run_range, inputs, outputs, start, stop)
-                        pending.append((job, stop))
-                    if pending:
-                        job, stop = pending.popleft()
-                        yield job.result()
-                        if progress is not None:
-                            progress(stop, total)
-            finally:
-                for job, _ in pending:
-                    job.cancel()
+        return over_batches(
+            lambda start, stop: self.run_inputs(inputs, outputs, start, stop),
+            len(inputs),
+            self.fixed_batch or batch,
+            threads,
+            progress,
+        )
 
-    def _run_range(
-        self, inputs: Inputs, outputs: Sequence[str], start: int, stop: int
-    ) -> list[np.ndarray]:
-        feeds = inputs.feeds(start, stop)
-        missing = (self._fixed_batch or 0) - (stop - start)
-        if missing <= 0:
-            return self.run(outputs, feeds)
-        padded = {
-            name: np.concatenate([tensor, np.repeat(tensor[-1:], missing, axis=0)])
-            for name, tensor in feeds.items()
-        }
-        return [result[: stop - start] for result in self.run(outputs, padded)]
+
+def over_batches(
+    work: Callable[[int, int], T],
+    total: int,
+    size: int,
+    threads: int,
+    progress: Progress | None = None,
+) -> Iterator[T]:
+    """Do some work on every range of `size` positions up to `total`; yield the results in order.
+
+    A few ranges are in flight at once, so that results wait in bounded memory.
+    """
+    pending: deque[tuple[Future[T], int]] = deque()
+    ranges = deque((start, min(start + size, total)) for start in range(0, total, size))
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            while pending or ranges:
+                while ranges and len(pending) < 2 * threads:
+                    start, stop = ranges.popleft()
+                    pending.append((pool.submit(work, start, stop), stop))
+                job, stop = pending.popleft()
+                yield job.result()
+                if progress is not None:
+                    progress(stop, total)
+        finally:
+            for job, _ in pending:
+                job.cancel()
 
 
 def _first_line(error: BaseException) -> str:

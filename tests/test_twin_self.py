@@ -205,7 +205,7 @@ def test_levels_and_converters_by_hand():
     )
     calibration = np.float32([[7, 0], [0, 7]])
     x = np.float32([[5.4, 2.5], [9.0, 0.0], [0.0, 7.0]])  # codes (5, 2), (7, 0), (0, 7)
-    model = gemm([[3.0], [-1.4]])  # levels 3 and 1: currents 13, 21 and -7
+    model = gemm([[3.0], [-0.6]])  # levels 3 and 1: currents 13, 21 and -7
     layer = twin.build(model, chosen, calibration).layers["fc"]
     assert (layer.x_max, layer.signed) == (7.0, False)
     np.testing.assert_allclose(
@@ -304,6 +304,25 @@ def test_adc_is_calibrated_on_nominal_arrays():
         assert not np.any(other.layers[name].matrices[0])
 
 
+def test_adc_is_calibrated_behind_open_adcs_and_real_dacs():
+    model, x = make("several layers")
+    ranges = []
+    for adc_bits, dac_bits in ((2, 3), (12, 3), (12, 12)):
+        chosen = settings(dac={"n_bits": dac_bits}, adc={"n_bits": adc_bits})
+        layers = twin.build(model, chosen, x).layers
+        ranges.append(np.array([layer.adc_range[0][0, 0] for layer in layers.values()]))
+    np.testing.assert_array_equal(ranges[0], ranges[1])
+    assert np.all(ranges[1] != ranges[2])
+
+
+def test_input_percentile_is_over_the_layers_input_without_padding():
+    chosen = settings()
+    chosen["input"]["percentile"] = 30
+    model, x = make("dilated conv")
+    (layer,) = twin.build(model, chosen, x).layers.values()
+    assert layer.x_max == np.percentile(np.abs(x.astype(np.float64)), 30)
+
+
 def test_adc_scopes_nest():
     model, x = make("gemm")
     ranges = {}
@@ -357,7 +376,7 @@ def test_risk_follows_an_input_through_padding_and_groups():
     assert not layer.forward(probe)[1].any()
 
 
-@pytest.mark.parametrize("bits", [4, 6, 8])
+@pytest.mark.parametrize("bits", [4, 6, 8, 10])
 def test_float32_arithmetic_differs_only_where_risky(bits):
     """The layer in float32 throughout gives the twin's values wherever these are not risky."""
     model = onnx.load(MODELS / "digits_cnn.onnx")

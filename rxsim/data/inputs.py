@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,10 @@ class InputSet:
     def labels(self) -> np.ndarray:
         """Labels of the chosen samples, int64 (n,)."""
         return self.data.y[self.indices]
+
+    def subset(self, positions: np.ndarray) -> InputSet:
+        """Return the inputs at some positions."""
+        return replace(self, indices=self.indices[positions])
 
     def feeds(self, start: int, stop: int) -> dict[str, np.ndarray]:
         """Return the inputs from position `start` up to `stop`, by tensor name."""

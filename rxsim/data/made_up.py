@@ -20,6 +20,10 @@ class MadeUpInputs:
     def __len__(self) -> int:
         return len(next(iter(self.tensors.values())))
 
+    def subset(self, positions: np.ndarray) -> MadeUpInputs:
+        """Return the inputs at some positions."""
+        return MadeUpInputs({name: tensor[positions] for name, tensor in self.tensors.items()})
+
     def feeds(self, start: int, stop: int) -> dict[str, np.ndarray]:
         """Return the inputs from position `start` up to `stop`, by tensor name."""
         return {name: tensor[start:stop] for name, tensor in self.tensors.items()}

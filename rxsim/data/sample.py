@@ -60,6 +60,23 @@ def choose_samples(
     return Split(evaluated, chosen, max(missing, 0))
 
 
+def choose_positions(labels: np.ndarray | None, n_inputs: int, count: int, seed: int) -> np.ndarray:
+    """Choose some of the evaluated inputs for the closer look at each layer.
+
+    Args:
+        labels: labels of the evaluated inputs, or None.
+        n_inputs: how many there are.
+        count: how many to choose at most.
+        seed: the seed.
+
+    Returns:
+        Ascending positions, int64, balanced over classes where there are labels.
+    """
+    positions = np.arange(n_inputs)
+    rng = sample_generator(seed, Sample.DIAGNOSIS)
+    return balanced_sample(positions, np.zeros(n_inputs) if labels is None else labels, count, rng)
+
+
 def balanced_sample(
     pool: np.ndarray, labels: np.ndarray, count: int, rng: np.random.Generator
 ) -> np.ndarray:

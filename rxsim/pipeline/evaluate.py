@@ -15,6 +15,8 @@ import onnxruntime
 import rxsim
 from rxsim.config import as_plain, settings_hash
 from rxsim.converters import Adc
+from rxsim.data import choose_positions
+from rxsim.errors import DataError
 from rxsim.load.shapes import macs_by_node
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.hardware import (
@@ -29,6 +31,10 @@ from rxsim.pipeline.hardware import (
 from rxsim.pipeline.result import Evaluation, LayerReport, Rung
 from rxsim.pipeline.study import Study
 from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, score
+
+
+DIAGNOSED_INPUTS = 500
+"""Layers are compared on at most this many of the evaluated inputs: enough for 0.1 dB."""
 
 
 def evaluate(study: Study) -> Evaluation:
@@ -69,8 +75,10 @@ def evaluate(study: Study) -> Evaluation:
         _provenance(study),
         study.labels,
         study.indices,
+        len(runner.diagnosed),
         not foundry.random,
         study.stages.seconds,
+        first,
     )
 
 
@@ -80,6 +88,9 @@ class _Runner:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._reference: np.ndarray | None = None
+        self.diagnosed = choose_positions(
+            study.labels, len(study.inputs), DIAGNOSED_INPUTS, study.settings.seed
+        )
 
     def _predict(self, model: onnx.ModelProto, stage: str, what: str) -> np.ndarray:
         study = self._study
@@ -103,8 +114,6 @@ class _Runner:
         return score(self._reference, self._reference, self._study.labels)
 
     def _check_labels(self) -> None:
-        from rxsim.errors import DataError
-
         labels, classes = self._study.labels, self._outputs.shape[1]
         if labels is not None and int(labels.max()) >= classes:
             raise DataError(
@@ -140,7 +149,7 @@ class _Runner:
                 layers,
                 patched.currents,
                 steps,
-                study.inputs,
+                study.inputs.subset(self.diagnosed),
                 batch=study.batch,
                 threads=study.threads,
                 fixed_batch=study.network.fixed_batch,

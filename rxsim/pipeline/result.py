@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.patch import PatchedNetwork
 from rxsim.run import Interval, Scores, chip_interval, population_interval
 
 SCHEMA_VERSION = 1
@@ -99,8 +100,10 @@ class Evaluation:
         provenance: versions, hashes, data, sample indices.
         labels: of the evaluated inputs, or None.
         indices: their places in the data, or None.
+        diagnosed: how many of the evaluated inputs the numbers by layer come from.
         deterministic: nothing in the settings is random: all chips are the same.
         seconds: wall time by stage.
+        first_chip: the patched network of the first chip; not part of the JSON form.
     """
 
     ladder: tuple[Rung, ...]
@@ -111,8 +114,10 @@ class Evaluation:
     provenance: Mapping[str, Any]
     labels: np.ndarray | None
     indices: np.ndarray | None
+    diagnosed: int
     deterministic: bool
     seconds: Mapping[str, float]
+    first_chip: PatchedNetwork
 
     def rung(self, name: str) -> Rung:
         """Return a rung by name."""
@@ -126,6 +131,7 @@ class Evaluation:
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
             "deterministic": self.deterministic,
             "layers": layers,
+            "layers_from_inputs": self.diagnosed,
             "digital": [dict(row) for row in self.digital],
             "shares": dict(self.shares),
             "settings": dict(self.settings),

@@ -18,6 +18,7 @@ from rxsim.data import (
     card_beside,
     choose_samples,
     fit_preprocess,
+    MadeUpInputs,
     made_up_inputs,
     read_card,
     read_npz,
@@ -25,6 +26,7 @@ from rxsim.data import (
 from rxsim.errors import DataError, InputError
 from rxsim.load import Network, load_network
 from rxsim.session import Inputs, default_threads
+from rxsim.schema import validated
 from rxsim.stages import Stages
 
 MADE_UP_INPUTS = 64
@@ -72,7 +74,7 @@ class Study:
 
     network: Network
     settings: Settings
-    inputs: Inputs
+    inputs: InputSet | MadeUpInputs
     labels: np.ndarray | None
     indices: np.ndarray | None
     calibration: Inputs
@@ -138,8 +140,6 @@ def _preprocess(card: Card, card_path: Path | None, options: DataOptions) -> Pre
     """Lay the options over the card's preprocessing; None where neither says anything."""
     if card_path is None and not options.preprocess:
         return None
-    from rxsim.schema import validated
-
     stated = card.preprocess.model_dump()
     return validated(Preprocess, {**stated, **options.preprocess}, "preprocessing options")
 

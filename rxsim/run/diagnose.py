@@ -10,7 +10,7 @@ import onnx
 
 from rxsim.load import Layer
 from rxsim.run.metrics import snr_db
-from rxsim.session import Inputs, Progress, Session, with_outputs
+from rxsim.session import Inputs, Progress, Session, over_batches, with_outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +57,42 @@ def diagnose_layers(
         Health by layer name.
     """
     names = [layer.output for layer in layers]
-    taps = [(layer.name, name) for layer in layers for name in currents.get(layer.name, ())]
+    taps = [
+        (number, name)
+        for number, layer in enumerate(layers)
+        for name in currents.get(layer.name, ())
+    ]
     patched_names = [*names, *(name for _, name in taps)]
     reference = Session(with_outputs(float_model, names), "the float network", fixed_batch)
     patched = Session(with_outputs(patched_model, patched_names), "the patched network", fixed_batch)
-    signal = dict.fromkeys(names, 0.0)
-    noise = dict.fromkeys(names, 0.0)
-    saturated = {layer.name: 0 for layer in layers}
-    converted = {layer.name: 0 for layer in layers}
-    pairs = zip(
-        reference.batches(inputs, names, batch=batch, threads=threads),
-        patched.batches(inputs, patched_names, batch=batch, threads=threads, progress=progress),
-        strict=True,
-    )
-    for wanted, found in pairs:
-        for name, a, b in zip(names, wanted, found[: len(names)], strict=True):
-            signal[name] += _energy(a)
-            noise[name] += _energy(a - b)
-        for (layer_name, _), values in zip(taps, found[len(names) :], strict=True):
-            # Rounding to more than `steps` codes is what saturates.
-            saturated[layer_name] += int((np.abs(np.rint(values)) > steps[layer_name]).sum())
-            converted[layer_name] += values.size
+
+    def work(start: int, stop: int) -> np.ndarray:
+        wanted = reference.run_inputs(inputs, names, start, stop)
+        found = patched.run_inputs(inputs, patched_names, start, stop)
+        sums = np.zeros((len(layers), 4))
+        for row, a, b in zip(sums, wanted, found[: len(names)], strict=True):
+            row[:2] = _energy(a), _energy(a - b)
+        for (number, _), values in zip(taps, found[len(names) :], strict=True):
+            sums[number, 2:] += _saturated(values, steps[layers[number].name]), values.size
+        return sums
+
+    size = fixed_batch or batch
+    totals = sum(over_batches(work, len(inputs), size, threads, progress), np.zeros((1, 4)))
     return {
         layer.name: LayerHealth(
-            snr_db(signal[layer.output], noise[layer.output]),
-            saturated[layer.name] / converted[layer.name] if converted[layer.name] else None,
+            snr_db(float(signal), float(noise)),
+            float(saturated / converted) if converted else None,
         )
-        for layer in layers
+        for layer, (signal, noise, saturated, converted) in zip(layers, totals, strict=True)
     }
+
+
+def _saturated(values: np.ndarray, steps: int) -> int:
+    """Count the values that round to more than `steps` codes (an odd number: ties round up)."""
+    limit = steps + 0.5
+    if values.max() < limit and values.min() > -limit:
+        return 0
+    return int(np.count_nonzero(np.abs(values) >= limit))
 
 
 def _energy(values: np.ndarray) -> float:

@@ -1,0 +1,5 @@
+"""`python -m rxsim`."""
+
+from rxsim.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands: thin click wrappers around what a notebook would call; no physics here."""

@@ -1,0 +1,39 @@
+"""`rxsim config show|schema|validate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rxsim.commands.options import FILE, read_settings, settings_options
+from rxsim.config import Settings, as_yaml, load_settings
+
+
+@click.group("config")
+def command() -> None:
+    """Show, describe or check settings."""
+
+
+@command.command("show")
+@settings_options
+def show(**given: Any) -> None:
+    """Print the resolved settings as YAML."""
+    click.echo(as_yaml(read_settings(given)), nl=False)
+
+
+@command.command("schema")
+def schema() -> None:
+    """Print the JSON schema of a settings file."""
+    click.echo(json.dumps(Settings.model_json_schema(), indent=2))
+
+
+@command.command("validate")
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
+def validate(files: tuple[Path, ...]) -> None:
+    """Check settings files; exit code 2 at the first that can't be used."""
+    for path in files:
+        load_settings(path)
+        click.echo(f"{path}: ok")

@@ -1,0 +1,51 @@
+"""`rxsim eval`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rxsim.commands.options import FILE, read_data_options, read_settings, study_options
+from rxsim.commands.progress import progress_bars
+from rxsim.files import check_destination, write_atomically
+from rxsim.pipeline import evaluate, open_study
+from rxsim.report import print_evaluation
+from rxsim.stages import Stages
+
+
+@click.command("eval")
+@click.argument("model", type=FILE)
+@study_options
+@click.option("--trials", type=int, metavar="N", help="Programmed chips.")
+@click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
+@click.option("--save-patched", type=FILE, metavar="FILE", help="Write the first chip's network.")
+def command(
+    model: Path, json_path: str | None, save_patched: Path | None, **given: Any
+) -> None:
+    """Accuracy of MODEL.onnx before and after the crossbars, and why.
+
+    Data and preprocessing come from the card beside the model (MODEL.yaml) or from options. Without
+    data, seeded inputs are made up and agreement and SNR are reported.
+    """
+    for path in (save_patched, Path(json_path) if json_path not in (None, "-") else None):
+        if path is not None:
+            check_destination(path)
+    settings = read_settings(given)
+    with progress_bars() as show:
+        stages = Stages(show)
+        study = open_study(
+            model, settings, read_data_options(given), threads=given["threads"], stages=stages
+        )
+        result = evaluate(study)
+    if save_patched is not None:
+        write_atomically(save_patched, result.first_chip.model.SerializeToString())
+    if json_path is not None:
+        text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
+        if json_path == "-":
+            click.echo(text, nl=False)
+            return
+        write_atomically(Path(json_path), text.encode())
+    print_evaluation(result)

@@ -1,0 +1,42 @@
+"""`rxsim patch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rxsim.commands.options import FILE, read_data_options, read_settings, study_options
+from rxsim.commands.progress import progress_bars
+from rxsim.files import check_destination, write_atomically
+from rxsim.pipeline import open_study, patched_chip
+from rxsim.stages import Stages
+
+
+@click.command("patch")
+@click.argument("model", type=FILE)
+@study_options
+@click.option(
+    "--trial", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip."
+)
+@click.option("-o", "--output", type=FILE, required=True, metavar="OUT.onnx", help="The result.")
+def command(model: Path, output: Path, trial: int, **given: Any) -> None:
+    """Write the patched network of one chip as standard ONNX.
+
+    Its inputs and outputs are those of MODEL.onnx; preprocessing is not part of it. The data fix the
+    converters' ranges, as in `rxsim eval`, which runs this very network.
+    """
+    check_destination(output)
+    settings = read_settings(given)
+    with progress_bars() as show:
+        study = open_study(
+            model,
+            settings,
+            read_data_options(given),
+            threads=given["threads"],
+            stages=Stages(show),
+        )
+        patched = patched_chip(study, trial)
+    write_atomically(output, patched.model.SerializeToString())
+    click.echo(f"{output}: {len(study.network.layers)} layers on crossbars, chip {trial}")
