@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -19,6 +20,8 @@ _COMMANDS = {
     "config": ("rxsim.commands.config", "Show, describe or check settings."),
 }
 
+USAGE = 2
+CANNOT_WRITE = 4
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 
@@ -61,16 +64,26 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(code if isinstance(code, int) else 0)
     except RxsimError as error:
         _fail(str(error), error.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
+        sys.exit(USAGE)
+    except click.ClickException as error:
+        from rxsim.commands.usage import usage_sentence
+
+        _fail(usage_sentence(error), USAGE)
     except (click.exceptions.Abort, KeyboardInterrupt):
         _fail("interrupted; nothing was written", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if os.environ.get("RXSIM_DEBUG"):
+            raise
+        _fail_on_file(error)
     except MemoryError:
-        _fail("out of memory; use fewer images (--limit), threads or smaller arrays", INTERNAL_ERROR)
+        _fail(
+            "out of memory; use fewer images (--limit), threads or smaller arrays", INTERNAL_ERROR
+        )
     except Exception as error:
         if os.environ.get("RXSIM_DEBUG"):
             raise
@@ -81,6 +94,16 @@ def main(arguments: list[str] | None = None) -> None:
         )
 
 
-def _fail(message: str, code: int) -> None:
+def _fail_on_file(error: OSError) -> None:
+    """Tell what the system refused: a named file that can't be used, or standard output."""
+    reason = error.strerror or type(error).__name__
+    if error.filename is not None:
+        _fail(f"{error.filename} can't be used: {reason}; check the path", USAGE)
+    # What is left in its buffer must not fail once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _fail(f"standard output can't be written: {reason}; send it elsewhere", CANNOT_WRITE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     print(f"rxsim: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

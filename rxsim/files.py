@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
@@ -77,22 +77,46 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def check_destination(path: Path) -> None:
-    """Refuse early an output path that could never be written.
+def check_destination(path: Path, reads: Iterable[Path | None] = ()) -> None:
+    """Refuse early an output path that could never be written, or that would destroy an input.
+
+    Args:
+        path: where a result is to go.
+        reads: the files that the command reads or writes besides; None is left out.
 
     Raises:
-        InputError: the folder does not exist, or the path is a folder.
+        InputError: the folder does not exist, or the path is a folder or one of these files.
     """
-    if path.is_dir():
-        raise InputError(f"the output {path} is a folder, expected a file name; add one")
-    if not path.parent.is_dir():
+    try:
+        if path.is_dir():
+            raise InputError(f"the output {path} is a folder, expected a file name; add one")
+        if not path.parent.is_dir():
+            raise InputError(
+                f"the output {path} lies in a folder that does not exist ({path.parent}); create "
+                "it first"
+            )
+        for other in reads:
+            if other is not None and _same_file(path, other):
+                raise InputError(
+                    f"the output {path} is another file of this command as well, expected a file "
+                    "of its own; choose another name"
+                )
+    except OSError as error:
         raise InputError(
-            f"the output {path} lies in a folder that does not exist ({path.parent}); create it first"
-        )
+            f"the output {path} can't be used: {error.strerror or error}; choose another name"
+        ) from None
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.is_file() and one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that it is whole or absent.
+
+    A link stays one: the file it leads to is replaced. A pipe or a device is written as it is.
 
     Raises:
         InputError: the destination is unusable (see `check_destination`).
@@ -101,7 +125,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     check_destination(path)
     temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        target = path.resolve()
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".rxsim-", suffix=".tmp")
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
@@ -109,11 +137,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         if isinstance(error, OSError):
-            raise WriteError(f"{path} can't be written: {error.strerror or error}") from None
+            raise WriteError(
+                f"{path} can't be written: {error.strerror or error}; free or choose another place"
+            ) from None
         raise

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from rxsim.errors import SettingError
 
@@ -16,14 +19,37 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def _no_bool(value: Any) -> Any:
-    """Refuse true/false where a number is due (Python counts True as 1)."""
-    if isinstance(value, bool):
-        raise ValueError(f"found {str(value).lower()}, expected a number")
+    """Refuse true/false and bytes where a number is due (Python counts True as 1)."""
+    if isinstance(value, bool | bytes):
+        raise ValueError(f"found {in_yaml(value)}, expected a number")
     return value
 
 
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
-Integer = Annotated[int, BeforeValidator(_no_bool)]
+def whole(value: Any) -> Any:
+    """Read `1e3`, which YAML leaves as text, as a whole number where it is one."""
+    value = _no_bool(value)
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            number = float(value)
+            if number.is_integer() and "e" in value.lower():
+                return int(number)
+    return value
+
+
+def _decimal(value: Any) -> Any:
+    """Read text such as `1e-6`, which YAML leaves as text, as a number; -0.0 becomes 0.0."""
+    value = _no_bool(value)
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    # Adding 0.0 turns -0.0 into 0.0: equal settings must have one canonical text.
+    return value + 0.0 if isinstance(value, float) else value
+
+
+Number = Annotated[float, BeforeValidator(_decimal), Field(allow_inf_nan=False)]
+Integer = Annotated[int, BeforeValidator(whole)]
+Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
+One = Annotated[Literal[1], BeforeValidator(_decimal)]
 
 
 class Section(BaseModel):
@@ -57,11 +83,8 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         inner = _section_of(field.annotation)
         if inner is not None:
             yield from dotted_names(inner, f"{path}.")
-    extra = model.model_config.get("json_schema_extra")
-    if isinstance(extra, dict):
-        aliases = extra.get("properties", {})
-        if isinstance(aliases, dict):
-            yield from (f"{prefix}{name}" for name in aliases)
+    other_names = model.model_json_schema().get("properties", {})
+    yield from (f"{prefix}{name}" for name in other_names if name not in model.model_fields)
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
@@ -92,12 +115,46 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     if kind == "missing":
         return f"{path} is missing; add it"
     if kind in ("model_type", "dict_type"):
-        return f"{path}: found {_short(found)}, expected a mapping of settings"
+        return f"{path}: found {in_yaml(found)}, expected a mapping of settings"
     message = problem["msg"].removeprefix("Value error, ")
-    if message.startswith("found "):
-        return f"{path}: {message}" if path else message
-    message = message[0].lower() + message[1:]
-    return f"{path}: found {_short(found)}; {message}" if path else message
+    if not message.startswith("found "):
+        message = f"found {in_yaml(found)}, expected {_expected(problem)}"
+    return f"{path}: {message}" if path else message
+
+
+# What each of pydantic's verdicts expects; {} is the bound.
+_EXPECTATIONS = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "{ge:g} or above",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "{le:g} or below",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+    "none_required": "null, the only value that this version knows",
+    "string_type": "text",
+    "list_type": "a list",
+}
+
+
+def _expected(problem: ErrorDetails) -> str:
+    """Say what pydantic expected, in the words of a settings file."""
+    kind, bounds = problem["type"], problem.get("ctx", {})
+    found = problem["input"]
+    if isinstance(found, float) and not math.isfinite(found):
+        return "a finite number"
+    if kind == "literal_error":
+        choices = str(bounds["expected"]).replace("True", "true").replace("False", "false")
+        one = " or " not in choices and "," not in choices
+        return f"{choices}, the only value that this version knows" if one else choices
+    if kind in _EXPECTATIONS:
+        return _EXPECTATIONS[kind].format(**bounds)
+    message = problem["msg"]
+    return f"something else: {message[0].lower()}{message[1:]}"
 
 
 def _unknown_key(model: type[BaseModel], path: str) -> str:
@@ -111,6 +168,8 @@ def _unknown_key(model: type[BaseModel], path: str) -> str:
     return f"{path} is not a setting; {hint}"
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def in_yaml(value: Any) -> str:
+    """Write a value as a settings file would, cut short, for a message."""
+    words = {None: "null", True: "true", False: "false"}
+    text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -61,9 +61,7 @@ def measure_input_ranges(
     session = Session(with_outputs(model, names), "the float network", fixed_batch)
     minima = dict.fromkeys(names, np.inf)
     quantiles: dict[str, UpperQuantile] = {}
-    for results in session.batches(
-        inputs, names, batch=batch, threads=threads, progress=progress
-    ):
+    for results in session.batches(inputs, names, batch=batch, threads=threads, progress=progress):
         for name, values in zip(names, results, strict=True):
             if name not in quantiles:
                 per_input = values.size // min(fixed_batch or batch, len(inputs))

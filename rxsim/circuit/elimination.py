@@ -194,7 +194,9 @@ def node_voltages(g, r_wl, r_bl, r_driver, r_sense, v_in):  # type: ignore[no-un
             before[k] = v
         v_wl[:, j] = before
     for j in range(n_cols):
-        i_out[j] = _bitline_voltages(g[:, j].copy(), v_wl[:, j].copy(), r_bl, r_sense, f, h, v_bl, j)
+        i_out[j] = _bitline_voltages(
+            g[:, j].copy(), v_wl[:, j].copy(), r_bl, r_sense, f, h, v_bl, j
+        )
     return v_wl, v_bl, i_out
 
 

@@ -73,9 +73,7 @@ def _solved(
         used_rows, used_cols = array.rows >= 0, array.cols >= 0
         if crossbar is None:
             block = g[np.ix_(used_rows, used_cols)]
-        elif not any(
-            (crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense)
-        ):
+        elif not any((crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense)):
             block = with_access(g, crossbar)[np.ix_(used_rows, used_cols)]
         else:
             block = solved_block(g, crossbar, _places(used_rows), _places(used_cols))

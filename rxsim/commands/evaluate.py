@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, read_data_options, read_settings, study_options
+from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import evaluate, open_study
@@ -22,17 +22,16 @@ from rxsim.stages import Stages
 @click.option("--trials", type=int, metavar="N", help="Programmed chips.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
 @click.option("--save-patched", type=FILE, metavar="FILE", help="Write the first chip's network.")
-def command(
-    model: Path, json_path: str | None, save_patched: Path | None, **given: Any
-) -> None:
+def command(model: Path, json_path: str | None, save_patched: Path | None, **given: Any) -> None:
     """Accuracy of MODEL.onnx before and after the crossbars, and why.
 
     Data and preprocessing come from the card beside the model (MODEL.yaml) or from options. Without
     data, seeded inputs are made up and agreement and SNR are reported.
     """
-    for path in (save_patched, Path(json_path) if json_path not in (None, "-") else None):
+    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
+    for path, other in ((save_patched, json_file), (json_file, save_patched)):
         if path is not None:
-            check_destination(path)
+            check_destination(path, [*files_read(model, given), other])
     settings = read_settings(given)
     with progress_bars() as show:
         stages = Stages(show)
@@ -44,8 +43,8 @@ def command(
         write_atomically(save_patched, result.first_chip.model.SerializeToString())
     if json_path is not None:
         text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
-        if json_path == "-":
+        if json_file is None:
             click.echo(text, nl=False)
             return
-        write_atomically(Path(json_path), text.encode())
+        write_atomically(json_file, text.encode())
     print_evaluation(result)

@@ -101,13 +101,20 @@ def read_data_options(given: dict[str, Any]) -> DataOptions:
     for name in ("mean", "std"):
         if given[name] is not None:
             preprocess[name] = _numbers(given[name], name)
-    return DataOptions(
-        given["data"], given["calibrate"], given["card"], preprocess, given["limit"]
-    )
+    return DataOptions(given["data"], given["calibrate"], given["card"], preprocess, given["limit"])
+
+
+def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
+    """List the files that a command reads: no output may take the place of one."""
+    named = [given[name] for name in ("data", "calibrate", "card", "config")]
+    return [model, model.with_suffix(".yaml"), *named]
 
 
 def _numbers(text: str, name: str) -> list[str]:
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise SettingError(f"--{name}: found {text!r}, expected numbers with commas between them")
+        raise SettingError(
+            f"--{name}: found {text!r}, expected numbers with commas between them, "
+            "such as 0.5,0.5,0.5"
+        )
     return parts

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, read_data_options, read_settings, study_options
+from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import open_study, patched_chip
@@ -27,7 +27,7 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     Its inputs and outputs are those of MODEL.onnx; preprocessing is not part of it. The data fix the
     converters' ranges, as in `rxsim eval`, which runs this very network.
     """
-    check_destination(output)
+    check_destination(output, files_read(model, given))
     settings = read_settings(given)
     with progress_bars() as show:
         study = open_study(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 
 import click
@@ -32,17 +33,18 @@ def command(conductances: Path, v_in: Path | None, output: Path, **resistances: 
 
     OUT.npz holds g_eff, and with --v-in also i_out and the node voltages v_wl and v_bl.
     """
-    check_destination(output)
+    check_destination(output, (conductances, v_in))
     g = _read(conductances, 2)
     if g.size == 0 or g.min() < 0:
         raise DataError(
             f"{conductances}: found {'no cells' if g.size == 0 else f'a conductance of {g.min()} S'}"
-            ", expected conductances of 0 S (open) and above"
+            ", expected conductances of 0 S (open) and above; clean the data"
         )
     voltages = None if v_in is None else _read(v_in, 1)
     if voltages is not None and len(voltages) != len(g):
         raise DataError(
-            f"{v_in}: found {len(voltages)} voltages, expected one for each of {len(g)} rows"
+            f"{v_in}: found {len(voltages)} voltages, expected one for each of {len(g)} rows; "
+            "give as many"
         )
     values = {"rows": g.shape[0], "cols": g.shape[1], **resistances}
     solution = solve_array(g, validated(Crossbar, values, "solve"), voltages)
@@ -66,15 +68,19 @@ def _read(path: Path, axes: int) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or 'it is not an npy file'}") from None
-    except (ValueError, EOFError):
+        raise DataError(
+            f"{path} can't be read: {error.strerror or 'it is not an npy file'}; check the path"
+        ) from None
+    except (ValueError, EOFError, zipfile.BadZipFile):
         raise DataError(
             f"{path} is not an npy file of plain numbers (pickled data are never loaded), expected "
             "one written by numpy.save"
         ) from None
     if not isinstance(array, np.ndarray) or array.ndim != axes or array.dtype.kind not in "fiu":
-        kind = f"shape {list(array.shape)}, {array.dtype}" if hasattr(array, "shape") else "an archive"
-        raise DataError(f"{path}: found {kind}, expected {axes} axes of real numbers")
+        kind = (
+            f"shape {list(array.shape)}, {array.dtype}" if hasattr(array, "shape") else "an archive"
+        )
+        raise DataError(f"{path}: found {kind}, expected {axes} axes of real numbers; reshape it")
     if not np.isfinite(array).all():
-        raise DataError(f"{path} holds NaN or infinity, expected finite numbers")
+        raise DataError(f"{path} holds NaN or infinity, expected finite numbers; clean the data")
     return array.astype(np.float64)

@@ -27,5 +27,8 @@ def as_yaml(settings: Settings) -> str:
 
 def settings_hash(settings: Settings) -> str:
     """Hash validated settings: equal settings, written in whatever way, hash alike."""
-    canonical = json.dumps(as_plain(settings), sort_keys=True, separators=(",", ":"))
+    plain = as_plain(settings)
+    del plain["device"]["n_bits"], plain["device"]["n_levels"]
+    plain["device"]["levels"] = settings.device.levels  # 6 bits and 64 levels are the same
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from rxsim.schema import Integer, Number, Section
+from rxsim.schema import Integer, Number, One, Section, Zero, in_yaml, whole
 
 # Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
 # 4F2 cell has between 14 and 10 nm, or a 1T1R cell at 22 nm (wire resistance as NeuroSim computes it).
@@ -31,22 +31,28 @@ class Crossbar(Section):
     r_access: Number = Field(0.0, ge=0, description="resistance in series with every cell, ohm")
 
 
+def _with_resistances(schema: dict[str, Any]) -> None:
+    """Tell a JSON schema of r_on and r_off, which are no fields of their own."""
+    for name in ("on", "off"):
+        schema["properties"][f"r_{name}"] = {
+            "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
+            "description": f"1/g_{name}, ohm; instead of g_{name}",
+        }
+
+
 class Device(Section):
     """The memory cell: its conductance range, its levels and its programming errors."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "properties": {
-                "r_on": {"description": "1/g_on, ohm; instead of g_on", "type": "number"},
-                "r_off": {"description": "1/g_off, ohm; instead of g_off", "type": "number"},
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=_with_resistances)
 
     g_on: Number = Field(1 / R_ON_OHM, gt=0, description="largest conductance, siemens")
     g_off: Number = Field(1 / R_OFF_OHM, ge=0, description="smallest conductance, siemens")
-    n_bits: Integer | None = Field(6, ge=1, le=24, description="2**n_bits levels; null: continuous")
-    n_levels: Integer | None = Field(None, ge=2, description="number of levels, instead of n_bits")
+    n_bits: Annotated[int, Field(ge=1, le=24), BeforeValidator(whole)] | None = Field(
+        6, description="2**n_bits levels; null: continuous"
+    )
+    n_levels: Annotated[int, Field(ge=2), BeforeValidator(whole)] | None = Field(
+        None, description="number of levels, instead of n_bits"
+    )
     model: Literal["ideal"] = Field("ideal", description="a device preset")
     write_sigma: Number = Field(0.0, ge=0, description="standard deviation of the write error")
     write_unit: Literal["range", "relative"] = Field(
@@ -78,8 +84,8 @@ class Device(Section):
                 ohm = float("nan")
             if not 0 < ohm < float("inf"):
                 raise ValueError(
-                    f"found r_{name} {resistance!r}, expected a resistance above 0 ohm "
-                    f"(for an open cell write g_{name}: 0)"
+                    f"found r_{name} {in_yaml(resistance)}, expected a resistance above 0 ohm"
+                    + (" (for an open cell write g_off: 0)" if name == "off" else "")
                 )
             values[f"g_{name}"] = 1 / ohm
         if values.get("n_levels") is not None:
@@ -116,7 +122,8 @@ class Mapping(Section):
     )
     w_percentile: Number = Field(100.0, gt=0, le=100, description="w_max as a percentile of |w|")
     row_order: Literal["channel_major", "kernel_major"] = Field(
-        "channel_major", description="order of a Conv's rows: channel first or kernel position first"
+        "channel_major",
+        description="order of a Conv's rows: channel first or kernel position first",
     )
     split: Literal["fill"] = Field("fill", description="how a matrix is cut into tiles")
     unused_cells: Literal["g_off", "open"] = Field("g_off", description="cells without a weight")
@@ -132,7 +139,7 @@ class Input(Section):
     v_read: Number = Field(V_READ, gt=0, description="wordline voltage of the largest input, volt")
     percentile: Number = Field(100.0, gt=0, le=100, description="x_max as a percentile of |x|")
     signed_input: Literal["bipolar"] = Field("bipolar", description="how signed inputs are driven")
-    bits_per_pulse: Literal[1] = Field(1, description="bits of one pass (bit_serial)")
+    bits_per_pulse: One = Field(1, description="bits of one pass (bit_serial)")
     pulses: Literal[64] = Field(64, description="pulses of a stochastic input")
     adc_per_pass: Literal[True] = Field(True, description="convert each pass (bit_serial)")
 
@@ -140,17 +147,21 @@ class Input(Section):
 class Dac(Section):
     """The digital to analog converter of each wordline."""
 
-    n_bits: Integer | None = Field(6, ge=1, le=24, description="resolution; null: no converter")
-    gain_sigma: Literal[0] = 0
-    offset_sigma: Literal[0] = 0
-    inl: Literal[0] = 0
-    dnl: Literal[0] = 0
+    n_bits: Annotated[int, Field(ge=1, le=24), BeforeValidator(whole)] | None = Field(
+        6, description="resolution; null: no converter"
+    )
+    gain_sigma: Zero = 0
+    offset_sigma: Zero = 0
+    inl: Zero = 0
+    dnl: Zero = 0
 
 
 class Adc(Section):
     """The analog to digital converter of each bitline pair."""
 
-    n_bits: Integer | None = Field(6, ge=2, le=24, description="resolution; null: no converter")
+    n_bits: Annotated[int, Field(ge=2, le=24), BeforeValidator(whole)] | None = Field(
+        6, description="resolution; null: no converter"
+    )
     where: Literal["per_tile", "per_layer"] = Field(
         "per_tile", description="convert each tile's currents, or their ideal sum over row tiles"
     )
@@ -159,11 +170,11 @@ class Adc(Section):
     )
     scope: Literal["layer", "tile", "column"] = Field("layer", description="what shares a range")
     percentile: Number = Field(100.0, gt=0, le=100, description="range as percentile of |current|")
-    gain_sigma: Literal[0] = 0
-    offset_sigma: Literal[0] = 0
-    inl: Literal[0] = 0
-    dnl: Literal[0] = 0
-    share: Literal[1] = Field(1, description="columns that share one converter")
+    gain_sigma: Zero = 0
+    offset_sigma: Zero = 0
+    inl: Zero = 0
+    dnl: Zero = 0
+    share: One = Field(1, description="columns that share one converter")
 
 
 class Calibration(Section):

@@ -36,7 +36,8 @@ class InputSet:
     @property
     def labels(self) -> np.ndarray:
         """Labels of the chosen samples, int64 (n,)."""
-        return self.data.y[self.indices]
+        labels: np.ndarray = self.data.y[self.indices]
+        return labels
 
     def subset(self, positions: np.ndarray) -> InputSet:
         """Return the inputs at some positions."""

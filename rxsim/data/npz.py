@@ -34,7 +34,8 @@ class LabelledArrays:
 
     def fetch(self, indices: np.ndarray) -> np.ndarray:
         """Return stored samples by index."""
-        return self.x[indices]
+        chosen: np.ndarray = self.x[indices]
+        return chosen
 
 
 def read_npz(path: Path) -> LabelledArrays:
@@ -63,8 +64,15 @@ def read_npz(path: Path) -> LabelledArrays:
         )
     if int(y.min()) < 0:
         raise DataError(f"{path}: found the label {int(y.min())}, expected labels of 0 and above")
+    if int(y.max()) > np.iinfo(np.int64).max:
+        raise DataError(f"{path}: found the label {int(y.max())}, expected labels that fit int64")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise DataError(f"{path}: x holds NaN or infinity, expected finite numbers; clean the data")
+    if x.dtype.kind == "f" and max(float(x.max()), -float(x.min())) > np.finfo(np.float32).max:
+        raise DataError(
+            f"{path}: x holds numbers beyond the range of float32, expected numbers a network can "
+            "take; scale the data"
+        )
     return LabelledArrays(path.name, sha256_of(path), x, y.astype(np.int64))
 
 
@@ -72,15 +80,22 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         archive = np.load(path, allow_pickle=False)
     except (OSError, zipfile.BadZipFile, EOFError) as error:
+        if isinstance(error, IsADirectoryError):
+            raise DataError(
+                f"data file {path} is a folder, expected an npz file with x and y; check the path"
+            ) from None
         reason = getattr(error, "strerror", None) or "it is not a readable npz file"
-        raise DataError(f"data file {path} can't be read: {reason}") from None
+        raise DataError(f"data file {path} can't be read: {reason}; check the path") from None
     except ValueError:
         raise DataError(
             f"data file {path} is not an npz of plain arrays (pickled data are never loaded), "
             "expected arrays x and y written by numpy.savez"
         ) from None
     if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise DataError(f"data file {path} holds a single array, expected an npz with x and y")
+        raise DataError(
+            f"data file {path} holds a single array, expected an npz with x and y; write it "
+            "with numpy.savez"
+        )
     with archive:
         missing = [key for key in ("x", "y") if key not in archive.files]
         if missing:
@@ -91,9 +106,19 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
             )
         try:
             return archive["x"], archive["y"]
-        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except (
+            ValueError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+        ) as error:
             pickled = isinstance(error, ValueError) and "allow_pickle" in str(error)
-            reason = "it holds pickled objects, which are never loaded" if pickled else "it is damaged"
+            reason = (
+                "it holds pickled objects, which are never loaded" if pickled else "it is damaged"
+            )
             raise DataError(
-                f"data file {path} can't be read: {reason}; expected plain arrays x and y"
+                f"data file {path} can't be read: {reason}; expected plain arrays x and y; write it "
+                "again with numpy.savez"
             ) from None

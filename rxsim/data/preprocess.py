@@ -39,7 +39,9 @@ class Preprocess(Section):
     data_color: Color = Field("RGB", description="colour order of the stored samples")
     model_color: Color = Field("RGB", description="colour order that the model was trained with")
     scale: Scale = Field(1.0, description="factor, first")
-    mean: list[Scale] = Field([], description="subtracted after scaling: one number, or one a channel")
+    mean: list[Scale] = Field(
+        [], description="subtracted after scaling: one number, or one a channel"
+    )
     std: list[Scale] = Field([], description="divides last: one number, or one a channel")
 
     @model_validator(mode="before")

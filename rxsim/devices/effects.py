@@ -15,7 +15,7 @@ def write_error(g: np.ndarray, device: Device, rng: np.random.Generator) -> np.n
     """Add a normal error of write_sigma, of the range or of the cell's own conductance."""
     z = rng.standard_normal(g.shape)
     scale = g if device.write_unit == "relative" else device.g_on - device.g_off
-    return np.maximum(g + z * device.write_sigma * scale, 0)
+    return np.asarray(np.maximum(g + z * device.write_sigma * scale, 0))
 
 
 def variation(g: np.ndarray, device: Device, rng: np.random.Generator) -> np.ndarray:

@@ -26,7 +26,9 @@ def has_random_effects(device: Device) -> bool:
     return any((device.write_sigma, device.d2d_sigma, device.stuck_lrs, device.stuck_hrs))
 
 
-def program(array: PhysicalArray, layer_index: int, device: Device, chip: Chip | None) -> np.ndarray:
+def program(
+    array: PhysicalArray, layer_index: int, device: Device, chip: Chip | None
+) -> np.ndarray:
     """Return the conductances that an array is left with.
 
     Args:

@@ -1,18 +1,17 @@
 """Pass: compute once whatever depends on constants alone, so that weights are initializers.
 
 onnxruntime evaluates the constant part of the graph. Nodes with subgraphs and random operators are
-left alone. Names of the remaining nodes and tensors are unchanged.
+left alone. Names of the remaining nodes and tensors are unchanged; new nodes have no name yet.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import helper
 
-from rxsim.errors import ModelError
-from rxsim.load.graph import constants, has_subgraph, set_constant, use_counts
-from rxsim.load.onnx_file import first_line
+from rxsim.load.graph import constants, fresh_name, has_subgraph, set_constant, use_counts
 
 _RANDOM = {
     "RandomNormal",
@@ -24,11 +23,10 @@ _RANDOM = {
 }
 
 
-def fold_constants(model: onnx.ModelProto, name: str) -> None:
+def fold_constants(model: onnx.ModelProto) -> None:
     """Replace nodes that depend on constants alone by their values, in place.
 
-    Raises:
-        ModelError: onnxruntime can't compute the constant part.
+    What onnxruntime can't compute, or numpy can't hold (such as sequences), stays as it is.
     """
     known = set(constants(model))
     constant_nodes, other_nodes = [], []
@@ -39,25 +37,58 @@ def fold_constants(model: onnx.ModelProto, name: str) -> None:
             known.update(node.output)
         else:
             other_nodes.append(node)
-    if not constant_nodes:
-        return
     made = {output for node in constant_nodes for output in node.output if output}
-    values = _evaluate(model, constant_nodes, name)
+    used = use_counts(model, other_nodes)
+    wanted = [tensor for tensor in made if used[tensor]]
+    values = _evaluate_parts(model, constant_nodes, sorted(wanted))
+    kept = _behind(constant_nodes, {tensor for tensor in wanted if tensor not in values})
+    remaining = {output for node in kept for output in node.output}
     outputs = {value.name for value in model.graph.output}
-    del model.graph.node[:]
-    model.graph.node.extend(other_nodes)
-    used = use_counts(model)
+    identities = []
     for tensor, value in values.items():
-        if used[tensor] and tensor in made:
-            inner = f"{tensor}:constant" if tensor in outputs else tensor
-            set_constant(model, inner, value)
-            if tensor in outputs:  # a graph output must be made by a node
-                model.graph.node.insert(0, helper.make_node("Identity", [inner], [tensor]))
+        if tensor in remaining:
+            continue
+        if tensor not in outputs:
+            set_constant(model, tensor, value)
+            continue
+        inner = fresh_name(model, f"{tensor}:constant")
+        set_constant(model, inner, value)
+        identities.append(helper.make_node("Identity", [inner], [tensor]))
+        for node in other_nodes:
+            for place, item in enumerate(node.input):
+                if item == tensor:
+                    node.input[place] = inner
+    del model.graph.node[:]
+    model.graph.node.extend([*identities, *kept, *other_nodes])
 
 
-def _evaluate(model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str) -> dict[str, object]:
-    """Run the given nodes alone and return all their outputs by name."""
-    wanted = [output for node in nodes for output in node.output if output]
+def _behind(nodes: list[onnx.NodeProto], tensors: set[str]) -> list[onnx.NodeProto]:
+    """Return the nodes that some tensors depend on, in their order."""
+    needed, found = set(tensors), []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            found.append(node)
+            needed.update(item for item in node.input if item)
+    return found[::-1]
+
+
+def _evaluate_parts(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], wanted: list[str]
+) -> dict[str, np.ndarray]:
+    """Return the wanted tensors by name: all at once, or where that fails those that can be had."""
+    if not wanted:
+        return {}
+    values = _evaluate(model, _behind(nodes, set(wanted)), wanted)
+    if len(values) < len(wanted) and len(wanted) > 1:
+        for tensor in wanted:
+            values.update(_evaluate(model, _behind(nodes, {tensor}), [tensor]))
+    return values
+
+
+def _evaluate(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], wanted: list[str]
+) -> dict[str, np.ndarray]:
+    """Run the given nodes alone; return those of the wanted tensors that come out as arrays."""
     read = {item for node in nodes for item in node.input}
     graph = helper.make_graph(
         nodes,
@@ -66,7 +97,12 @@ def _evaluate(model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str) ->
         outputs=[onnx.ValueInfoProto(name=output) for output in wanted],
         initializer=[tensor for tensor in model.graph.initializer if tensor.name in read],
     )
-    part = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    part = helper.make_model(
+        graph,
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+        functions=model.functions,
+    )
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -75,8 +111,11 @@ def _evaluate(model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str) ->
         session = ort.InferenceSession(
             part.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        return dict(zip(wanted, session.run(wanted, {}), strict=True))
-    except Exception as error:  # onnxruntime raises many types
-        raise ModelError(
-            f"model {name}: its constant part can't be computed by onnxruntime: {first_line(error)}"
-        ) from None
+        values = session.run(wanted, {})
+    except Exception:  # onnxruntime raises many types
+        return {}
+    return {
+        name: value
+        for name, value in zip(wanted, values, strict=True)
+        if isinstance(value, np.ndarray)
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,27 @@ def constants(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     return {tensor.name: tensor for tensor in model.graph.initializer}
 
 
-def use_counts(model: onnx.ModelProto) -> Counter[str]:
-    """Count the uses of every tensor: node inputs (subgraphs included) and graph outputs."""
+def use_counts(
+    model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto] | None = None
+) -> Counter[str]:
+    """Count the uses of every tensor: graph outputs, and inputs of the nodes with their subgraphs.
+
+    Args:
+        model: the model.
+        nodes: which of its nodes; all of them by default.
+    """
     counts: Counter[str] = Counter(output.name for output in model.graph.output)
-    _count(model.graph, counts)
+    _count(model.graph.node if nodes is None else nodes, counts)
     return counts
 
 
-def _count(graph: onnx.GraphProto, counts: Counter[str]) -> None:
-    for node in graph.node:
+def _count(nodes: Iterable[onnx.NodeProto], counts: Counter[str]) -> None:
+    for node in nodes:
         counts.update(name for name in node.input if name)
         for attribute in node.attribute:
-            for inner in ([attribute.g] if attribute.HasField("g") else list(attribute.graphs)):
+            for inner in [attribute.g] if attribute.HasField("g") else list(attribute.graphs):
                 counts.update(output.name for output in inner.output)
-                _count(inner, counts)
+                _count(inner.node, counts)
 
 
 def has_subgraph(node: onnx.NodeProto) -> bool:

@@ -100,7 +100,7 @@ def _why_not(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> str:
     if node.op_type == "ConvTranspose":
         return "transposed convolution: not mapped yet"
     if node.input[0] in known:
-        return "its left operand is constant and its right one has an unknown rank"
+        return _why_not_left(node, known[node.input[0]])
     weight = known.get(node.input[1])
     if weight is None:
         return "product of two activations"
@@ -111,6 +111,15 @@ def _why_not(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> str:
     if numpy_helper.to_array(weight).dtype.kind != "f":
         return "its weights are not floating point"
     return ""
+
+
+def _why_not_left(node: onnx.NodeProto, left: onnx.TensorProto) -> str:
+    """Return why a product whose left operand is constant was not turned round."""
+    if node.op_type == "Conv":
+        return "its input is constant and its weights are not"
+    if len(left.dims) != 2:
+        return f"its left operand is a constant of {len(left.dims)} axes, not 2"
+    return "its left operand is constant and its right one is a vector or has an unknown rank"
 
 
 def _matrices(node: onnx.NodeProto, stored: np.ndarray) -> np.ndarray:

@@ -81,9 +81,11 @@ def load_network(path: Path) -> Network:
     model = onnx.ModelProto()
     model.CopyFrom(original)
     model = upgrade(model, path.name)
-    fold_constants(model, path.name)
+    name_nodes(model)
+    fold_constants(model)
     fold_batchnorm(model)
     orient(model)
+    name_nodes(model)
     layers, declined = find_layers(model)
     if not layers:
         why = "; ".join(f"{name}: {reason}" for name, reason in list(declined.items())[:3])

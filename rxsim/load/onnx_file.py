@@ -39,12 +39,22 @@ def read_onnx(path: Path) -> onnx.ModelProto:
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
-    """Give every node of the main graph a unique name: its own, else its first output's."""
-    taken: set[str] = set()
-    for node in model.graph.node:
-        name = node.name or next((output for output in node.output if output), node.op_type)
+    """Give every node of the main graph a unique name: its own, else its first output's.
+
+    A name that a node has comes before one that is made up, wherever the nodes stand.
+    """
+    owners: dict[str, int] = {}
+    for place, node in enumerate(model.graph.node):
+        if node.name:
+            owners.setdefault(node.name, place)
+    taken = set(owners)
+    for place, node in enumerate(model.graph.node):
+        if owners.get(node.name) == place:
+            continue
+        output = next((output for output in node.output if output), "")
+        name = node.name or output or node.op_type
         if name in taken:
-            name = f"{name}:{next((output for output in node.output if output), '')}"
+            name = f"{name}:{output}"
         number = 2
         unique = name
         while unique in taken:

@@ -1,10 +1,13 @@
 """Pass: write matrix products so that the activations stand left and the constant right.
 
 MatMul(W, x) and Gemm(W, x) with a constant left operand, and Gemm with a transposed activation, become
-products of the plain form x @ W between Transpose nodes. The product keeps its node's name.
+products of the plain form x @ W between Transpose nodes. The product keeps its node's name; the new
+nodes have none yet.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import onnx
@@ -41,9 +44,9 @@ def _orient_matmul(model: onnx.ModelProto, node: onnx.NodeProto) -> list[onnx.No
     set_constant(model, weight, numpy_helper.to_array(known[left]).T)
     flipped, product = (fresh_name(model, f"{node.name}.{part}") for part in ("input", "product"))
     return [
-        helper.make_node("Transpose", [right], [flipped], f"{node.name}.input", perm=swap),
+        helper.make_node("Transpose", [right], [flipped], perm=swap),
         helper.make_node("MatMul", [flipped, weight], [product], node.name),
-        helper.make_node("Transpose", [product], list(node.output), f"{node.name}.out", perm=swap),
+        helper.make_node("Transpose", [product], list(node.output), perm=swap),
     ]
 
 
@@ -51,7 +54,7 @@ def _orient_gemm(model: onnx.ModelProto, node: onnx.NodeProto) -> list[onnx.Node
     given = attributes(node)
     known = constants(model)
     left, right = node.input[:2]
-    scale = {name: given[name] for name in ("alpha", "beta") if name in given}
+    scale: dict[str, Any] = {name: given[name] for name in ("alpha", "beta") if name in given}
     if left in known and right not in known:
         return _flip_gemm(model, node, scale)
     if not given.get("transA", 0) or left in known:
@@ -59,7 +62,7 @@ def _orient_gemm(model: onnx.ModelProto, node: onnx.NodeProto) -> list[onnx.Node
     flipped = fresh_name(model, f"{node.name}.input")
     trans_b = {"transB": given["transB"]} if "transB" in given else {}
     return [
-        helper.make_node("Transpose", [left], [flipped], f"{node.name}.input", perm=[1, 0]),
+        helper.make_node("Transpose", [left], [flipped], perm=[1, 0]),
         helper.make_node(
             "Gemm", [flipped, *node.input[1:]], list(node.output), node.name, **scale, **trans_b
         ),
@@ -67,7 +70,7 @@ def _orient_gemm(model: onnx.ModelProto, node: onnx.NodeProto) -> list[onnx.Node
 
 
 def _flip_gemm(
-    model: onnx.ModelProto, node: onnx.NodeProto, scale: dict[str, float]
+    model: onnx.ModelProto, node: onnx.NodeProto, scale: dict[str, Any]
 ) -> list[onnx.NodeProto]:
     """A' @ x' + C = (x'^T @ A'^T)^T + C for a constant A: the addition stays outside."""
     given = attributes(node)
@@ -78,38 +81,28 @@ def _flip_gemm(
     nodes = []
     if not given.get("transB", 0):
         activation = fresh_name(model, f"{node.name}.input")
-        nodes.append(
-            helper.make_node(
-                "Transpose", [node.input[1]], [activation], f"{node.name}.input", perm=[1, 0]
-            )
-        )
+        nodes.append(helper.make_node("Transpose", [node.input[1]], [activation], perm=[1, 0]))
     product = fresh_name(model, f"{node.name}.product")
-    alpha = {"alpha": scale["alpha"]} if "alpha" in scale else {}
+    alpha: dict[str, Any] = {"alpha": scale["alpha"]} if "alpha" in scale else {}
     nodes.append(helper.make_node("Gemm", [activation, weight], [product], node.name, **alpha))
     addend = node.input[2] if len(node.input) > 2 else ""
     turned = fresh_name(model, f"{node.name}.turned") if addend else node.output[0]
-    nodes.append(
-        helper.make_node("Transpose", [product], [turned], f"{node.name}.out", perm=[1, 0])
-    )
+    nodes.append(helper.make_node("Transpose", [product], [turned], perm=[1, 0]))
     if addend:
         if scale.get("beta", 1.0) != 1.0:
             beta = fresh_name(model, f"{node.name}.beta")
             set_constant(model, beta, np.asarray(scale["beta"], dtype=stored.dtype))
             scaled = fresh_name(model, f"{node.name}.scaled")
-            nodes.append(
-                helper.make_node("Mul", [addend, beta], [scaled], f"{node.name}.scaled")
-            )
+            nodes.append(helper.make_node("Mul", [addend, beta], [scaled]))
             addend = scaled
-        nodes.append(
-            helper.make_node("Add", [turned, addend], list(node.output), f"{node.name}.add")
-        )
+        nodes.append(helper.make_node("Add", [turned, addend], list(node.output)))
     return nodes
 
 
 def _rank(model: onnx.ModelProto, name: str) -> int | None:
     """Return a tensor's rank where shape inference knows it."""
     inferred = onnx.shape_inference.infer_shapes(model)
-    for value in [*inferred.graph.value_info, *inferred.graph.input]:
+    for value in [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]:
         if value.name == name and value.type.tensor_type.HasField("shape"):
             return len(value.type.tensor_type.shape.dim)
     return None

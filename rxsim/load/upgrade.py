@@ -1,14 +1,17 @@
 """Pass: bring a model to operator set 17 or later, with functions inlined.
 
-Needs named nodes. Changes operator versions, strips constants from the graph inputs, keeps names.
+Changes operator versions, strips constants from the graph inputs, turns sparse constants into plain
+ones. Names are kept; the inner nodes of a function get a number for each of its calls.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
-from onnx import inliner, version_converter
+from onnx import inliner, numpy_helper, version_converter
 
 from rxsim.errors import ModelError
+from rxsim.load.graph import has_subgraph
 from rxsim.load.onnx_file import first_line
 
 OPSET = 17
@@ -23,15 +26,23 @@ def upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
         ModelError: ONNX's version converter can't convert an operator.
     """
     if model.functions:
-        model = inliner.inline_local_functions(model)
+        model = _inlined(model)
+    _densify(model)
     initialised = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in initialised]
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     model.ir_version = max(model.ir_version, IR_VERSION)
-    version = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 0)
+    version = next(
+        (item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 0
+    )
     if not 0 < version < OPSET:
         return model
+    if model.functions:
+        raise ModelError(
+            f"model {name}: its function {model.functions[0].name} uses another operator set than "
+            f"the model's {version} and can't be inlined; export it at operator set {OPSET} or later"
+        )
     try:
         return version_converter.convert_version(model, OPSET)
     except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
@@ -39,3 +50,50 @@ def upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
             f"model {name} uses operator set {version} and can't be brought to {OPSET}: "
             f"{first_line(error)}; export it at operator set {OPSET} or later"
         ) from None
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Inline the model's functions; those that can't be brought to its operator set remain."""
+    versions = {item.domain or "": item.version for item in model.opset_import}
+    for function in model.functions:
+        for item in function.opset_import:
+            if item.domain in ("", "ai.onnx") and _same_operators(function, item.version, versions):
+                item.version = versions[""]
+    plain = inliner.inline_local_functions(model)
+    if not plain.functions:
+        return plain
+    try:
+        return inliner.inline_local_functions(model, convert_version=True)
+    except RuntimeError:  # the version converter knows no types inside functions
+        return plain
+
+
+def _same_operators(function: onnx.FunctionProto, version: int, versions: dict[str, int]) -> bool:
+    """Tell whether a function's operators mean the same in its operator set and the model's."""
+    if "" not in versions:
+        return False
+    for node in function.node:
+        if node.domain not in ("", "ai.onnx"):
+            continue
+        try:
+            own, outer = (
+                onnx.defs.get_schema(node.op_type, number) for number in (version, versions[""])
+            )
+        except onnx.defs.SchemaError:
+            return False
+        if own.since_version != outer.since_version or has_subgraph(node):
+            return False
+    return True
+
+
+def _densify(model: onnx.ModelProto) -> None:
+    """Turn sparse initializers into plain ones."""
+    for sparse in model.graph.sparse_initializer:
+        values = numpy_helper.to_array(sparse.values)
+        places = numpy_helper.to_array(sparse.indices)
+        dense = np.zeros(tuple(sparse.dims), dtype=values.dtype)
+        dense[np.unravel_index(places, dense.shape) if places.ndim == 1 else tuple(places.T)] = (
+            values
+        )
+        model.graph.initializer.append(numpy_helper.from_array(dense, sparse.values.name))
+    del model.graph.sparse_initializer[:]

@@ -106,6 +106,4 @@ def map_layer(layer: Layer, crossbar: Crossbar, device: Device, mapping: Mapping
     scales = weight_scales(
         magnitudes, row_tiles, crossbar.cols, mapping.w_max_scope, mapping.w_percentile
     )
-    return MappedLayer(
-        layer, row_tiles, scales, crossbar, device, mapping.unused_cells == "open"
-    )
+    return MappedLayer(layer, row_tiles, scales, crossbar, device, mapping.unused_cells == "open")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -41,7 +43,7 @@ class GraphBuilder:
         inputs: list[str],
         part: str,
         output: str | None = None,
-        **attributes: object,
+        **attributes: Any,
     ) -> str:
         """Add a node of one output and return the output's name."""
         result = output or self.name(part)

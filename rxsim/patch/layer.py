@@ -13,6 +13,7 @@ from rxsim.load import Layer
 from rxsim.patch.builder import GraphBuilder
 from rxsim.patch.hardware import LayerHardware
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerPatch:
     """What replaces a layer's node.
@@ -114,9 +115,7 @@ def _add_conv(
     wanted = (np.arange(layer.groups)[:, None] * channels + touched[None, :]).ravel()
     drive = _take(build, drive, wanted, layer.groups * channels, 1, f"channels_{part}")
     weight = build.constant(f"kernel_{part}", kernel)
-    kept = {
-        item.name: helper.get_attribute_value(item) for item in layer.node.attribute
-    }
+    kept = {item.name: helper.get_attribute_value(item) for item in layer.node.attribute}
     return build.add("Conv", [drive, weight], part, **kept)
 
 
@@ -150,7 +149,9 @@ def _add_conversion(
         total = build.add("Sum", raw, "sum") if len(raw) > 1 else raw[0]
         return build.add("Mul", [total, _factor(build, hardware.layer, factors[0], "")], "decoded")
     decoded = [
-        build.add("Mul", [codes, _factor(build, hardware.layer, factors[p], f"_{p}")], f"decoded_{p}")
+        build.add(
+            "Mul", [codes, _factor(build, hardware.layer, factors[p], f"_{p}")], f"decoded_{p}"
+        )
         for p, codes in enumerate(raw)
     ]
     return build.add("Sum", decoded, "sum")
@@ -191,4 +192,6 @@ def _add_bias_constant(
     if layer.op == "Conv":
         shape = build.constant("bias_shape", np.asarray([-1] + [1] * len(layer.kernel)))
         return build.add("Reshape", [name, shape], "bias_shaped")
-    return build.add("Mul", [name, build.scalar("beta", beta)], "bias_scaled") if beta != 1 else name
+    return (
+        build.add("Mul", [name, build.scalar("beta", beta)], "bias_scaled") if beta != 1 else name
+    )

@@ -113,9 +113,7 @@ def equip(
         if converters:
             dac = layer_dac(name, measured, settings)
         where = settings.adc.where if converters else "per_tile"
-        equipped.append(
-            layer_hardware(transfer, measured.x_max, settings.input.v_read, dac, where)
-        )
+        equipped.append(layer_hardware(transfer, measured.x_max, settings.input.v_read, dac, where))
     return equipped
 
 

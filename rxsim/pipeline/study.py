@@ -14,19 +14,19 @@ from rxsim.data import (
     Card,
     InputSet,
     LabelledArrays,
+    MadeUpInputs,
     Preprocess,
     card_beside,
     choose_samples,
     fit_preprocess,
-    MadeUpInputs,
     made_up_inputs,
     read_card,
     read_npz,
 )
 from rxsim.errors import DataError, InputError
 from rxsim.load import Network, load_network
-from rxsim.session import Inputs, default_threads
 from rxsim.schema import validated
+from rxsim.session import Inputs, default_threads
 from rxsim.stages import Stages
 
 MADE_UP_INPUTS = 64
@@ -176,9 +176,7 @@ def _with_data(
         seed=settings.seed,
     )
     source = other or data
-    calibration = InputSet(
-        source, split.calibration, fitted(source), spec.name, spec.dtype
-    )
+    calibration = InputSet(source, split.calibration, fitted(source), spec.name, spec.dtype)
     inputs = InputSet(data, split.evaluated, ready, spec.name, spec.dtype)
     provenance = {
         "made_up": False,

@@ -1,7 +1,7 @@
 """Patched sessions -> predictions, metrics and statistics."""
 
 from rxsim.run.diagnose import LayerHealth, diagnose_layers
-from rxsim.run.metrics import Scores, snr_db, score
+from rxsim.run.metrics import Scores, score, snr_db
 from rxsim.run.predict import predict
 from rxsim.run.statistics import Interval, chip_interval, population_interval
 

@@ -64,7 +64,9 @@ def diagnose_layers(
     ]
     patched_names = [*names, *(name for _, name in taps)]
     reference = Session(with_outputs(float_model, names), "the float network", fixed_batch)
-    patched = Session(with_outputs(patched_model, patched_names), "the patched network", fixed_batch)
+    patched = Session(
+        with_outputs(patched_model, patched_names), "the patched network", fixed_batch
+    )
 
     def work(start: int, stop: int) -> np.ndarray:
         wanted = reference.run_inputs(inputs, names, start, stop)

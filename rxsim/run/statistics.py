@@ -67,5 +67,7 @@ def population_interval(hits: np.ndarray) -> Interval | None:
     if variance <= 0:
         return Interval(mean, mean, mean)
     freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
+    # The difference of two large parts can push it below what the fewest samples alone would give.
+    freedom_all = max(freedom_all, min(count for _, count in parts))
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom_all) * np.sqrt(variance))
     return Interval(mean, max(mean - half, 0.0), min(mean + half, 1.0))

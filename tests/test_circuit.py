@@ -1,0 +1,207 @@
+"""The exact circuit against ngspice, a refined sparse solve, rational arithmetic, and its laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import dense_exact, ngspice, sparse
+from oracles.error import g_eff_error
+
+from rxsim.circuit import solve_array
+from rxsim.circuit.solve import solved_block
+from rxsim.config import Crossbar
+from rxsim.errors import CircuitError
+
+TOLERANCE = 1e-9  # MODEL.md section 1
+
+
+def crossbar(r_wire_wl=0.0, r_wire_bl=0.0, r_driver=0.0, r_sense=0.0, r_access=0.0) -> Crossbar:
+    return Crossbar(
+        r_wire_wl=r_wire_wl,
+        r_wire_bl=r_wire_bl,
+        r_driver=r_driver,
+        r_sense=r_sense,
+        r_access=r_access,
+    )
+
+
+def resistances(bar: Crossbar) -> tuple[float, float, float, float]:
+    return bar.r_wire_wl, bar.r_wire_bl, bar.r_driver, bar.r_sense
+
+
+def random_case(seed: int, n_rows: int, n_cols: int) -> tuple[np.ndarray, Crossbar]:
+    """Draw an array with unequal resistances, some of them 0, and some open devices."""
+    rng = np.random.default_rng(seed)
+    g = 10 ** rng.uniform(-8, -3, (n_rows, n_cols))
+    g[rng.random(g.shape) < 0.15] = 0.0
+    ohms = 10 ** rng.uniform(-2, 2.5, 4)
+    ohms[rng.random(4) < 0.25] = 0.0
+    return g, crossbar(*ohms)
+
+
+SHAPES = [(1, 1), (1, 9), (9, 1), (2, 7), (7, 2), (5, 5), (12, 8), (8, 12), (24, 17)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", range(8))
+def test_g_eff_equals_a_sparse_direct_solve(shape, seed):
+    g, bar = random_case(seed, *shape)
+    assert g_eff_error(solve_array(g, bar).g_eff, sparse.g_eff(g, *resistances(bar))) < TOLERANCE
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_g_eff_equals_rational_arithmetic(seed):
+    g, bar = random_case(100 + seed, *((3, 3), (1, 4), (4, 1), (2, 5))[seed % 4])
+    exact = dense_exact.g_eff(g, *resistances(bar))
+    assert g_eff_error(solve_array(g, bar).g_eff, exact) < 1e-13
+
+
+@pytest.mark.skipif(not ngspice.available(), reason="ngspice is not installed")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("shape", [(6, 9), (11, 4), (1, 5), (5, 1)])
+def test_g_eff_equals_ngspice(shape, seed):
+    rng = np.random.default_rng(seed)
+    g = 10 ** rng.uniform(-7, -4, shape)
+    g[rng.random(shape) < 0.1] = 0.0
+    # Resistances of one magnitude: beside 1 kohm ngspice itself loses 1e-9 on 1 mohm (its own error).
+    ohms = rng.uniform(1, 100, 4)
+    ohms[rng.random(4) < 0.25] = 0.0
+    bar = crossbar(*ohms)
+    assert g_eff_error(solve_array(g, bar).g_eff, ngspice.g_eff(g, *resistances(bar))) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wire", "end"),
+    [
+        (1 / 1.4e6, 1 / 200e3, 2.5, 100.0),  # mild
+        (1e-5, 1e-4, 10.0, 100.0),  # harsh
+        (1e-10, 1e-3, 1000.0, 1000.0),  # on/off 1e7, 1 kohm a cell
+        (1e-10, 1e-3, 1e-3, 1000.0),  # 1 mohm wires: SuperLU alone loses 1e-9 here
+        (1e-3, 1e-3, 100.0, 0.0),  # all on at 1 kohm
+    ],
+)
+def test_g_eff_of_a_large_array_equals_a_sparse_direct_solve(low, high, wire, end):
+    rng = np.random.default_rng(5)
+    g = np.exp(rng.uniform(np.log(low), np.log(high), (48, 40)))
+    bar = crossbar(wire, wire, end, end)
+    assert g_eff_error(solve_array(g, bar).g_eff, sparse.g_eff(g, *resistances(bar))) < TOLERANCE
+
+
+def test_a_single_cell_is_resistors_in_series():
+    bar = crossbar(7.0, 11.0, 100.0, 50.0, 20.0)
+    g_eff = solve_array(np.array([[1e-3]]), bar).g_eff
+    assert g_eff[0, 0] == pytest.approx(1 / (100 + 20 + 1000 + 50), rel=1e-14)
+
+
+def test_a_short_circuit_everywhere_gives_g_to_the_last_bit():
+    g, _ = random_case(3, 7, 5)
+    assert (solve_array(g, crossbar()).g_eff == g).all()
+
+
+def test_an_open_column_and_an_open_row_are_exactly_zero():
+    g, _ = random_case(4, 6, 6)
+    g[:, 2] = 0
+    g[3, :] = 0
+    g_eff = solve_array(g, crossbar(1.0, 2.0, 30.0, 40.0)).g_eff
+    assert (g_eff[:, 2] == 0).all()
+    assert (g_eff[3, :] == 0).all()
+    assert (np.delete(np.delete(g_eff, 3, 0), 2, 1) > 0).all()  # sneak paths reach open cells
+
+
+def test_access_resistance_is_in_series_with_every_cell():
+    g, _ = random_case(6, 5, 6)
+    with_access = solve_array(g, crossbar(2.0, 3.0, 10.0, 20.0, 500.0)).g_eff
+    by_hand = np.array([[0 if v == 0 else 1 / (1 / v + 500) for v in row] for row in g])
+    assert g_eff_error(with_access, sparse.g_eff(by_hand, 2.0, 3.0, 10.0, 20.0)) < TOLERANCE
+
+
+@pytest.mark.parametrize("shape", [(9, 5), (5, 9), (1, 6), (6, 1)])
+@pytest.mark.parametrize("seed", range(4))
+def test_node_voltages_and_currents_equal_a_sparse_direct_solve(shape, seed):
+    g, bar = random_case(40 + seed, *shape)
+    v_in = np.random.default_rng(seed).uniform(-0.2, 0.2, shape[0])
+    solution = solve_array(g, bar, v_in)
+    v_wl, v_bl, i_out = sparse.node_voltages(g, *resistances(bar), v_in)
+    scale = np.abs(v_in).max()
+    assert np.abs(solution.v_wl - v_wl).max() < 1e-11 * scale
+    assert np.abs(solution.v_bl - v_bl).max() < 1e-11 * scale
+    assert solution.i_out == pytest.approx(i_out, rel=1e-9, abs=1e-12 * scale * g.sum())
+    assert solution.i_out == pytest.approx(v_in @ solution.g_eff, rel=1e-9, abs=1e-18)
+
+
+def test_wanted_rows_and_columns_are_those_of_the_whole_matrix():
+    for shape in ((7, 9), (9, 7)):
+        g, bar = random_case(9, *shape)
+        rows = np.full(shape[0], -1)
+        cols = np.full(shape[1], -1)
+        rows[[1, 4, 6]] = [0, 1, 2]
+        cols[[0, 5]] = [0, 1]
+        whole = solve_array(g, bar).g_eff
+        part = solved_block(g, bar, rows, cols)
+        assert part == pytest.approx(whole[np.ix_([1, 4, 6], [0, 5])], rel=1e-12)
+
+
+@pytest.mark.parametrize("bad", [-1e-9, np.nan, np.inf])
+def test_an_impossible_conductance_is_refused(bad):
+    g = np.full((3, 3), 1e-5)
+    g[1, 1] = bad
+    with pytest.raises(CircuitError, match="negative, NaN or infinite"):
+        solve_array(g, crossbar(1.0, 1.0, 1.0, 1.0))
+
+
+ARRAYS = st.builds(
+    random_case, st.integers(0, 2**32 - 1), st.integers(1, 10), st.integers(1, 10)
+)
+LAW = settings(max_examples=60, deadline=None)
+
+
+@given(ARRAYS)
+@LAW
+def test_reciprocity_the_turned_circuit_gives_the_transposed_matrix(case):
+    """Drive the bitlines at their sense ends and sense the wordlines at their driver ends."""
+    g, bar = case
+    turned = crossbar(bar.r_wire_bl, bar.r_wire_wl, bar.r_sense, bar.r_driver)
+    other = solve_array(np.ascontiguousarray(g[::-1, ::-1].T), turned).g_eff
+    assert other == pytest.approx(solve_array(g, bar).g_eff[::-1, ::-1].T, rel=1e-11)
+
+
+@given(ARRAYS, st.integers(0, 2**32 - 1))
+@LAW
+def test_superposition_currents_are_linear_in_the_sources(case, seed):
+    g, bar = case
+    a, b = np.random.default_rng(seed).uniform(-1, 1, (2, len(g)))
+    one, two, both = (solve_array(g, bar, v).i_out for v in (a, b, 2 * a - 3 * b))
+    assert both == pytest.approx(2 * one - 3 * two, rel=1e-9, abs=1e-12 * g.sum() + 1e-300)
+
+
+@given(ARRAYS, st.integers(0, 2**32 - 1))
+@LAW
+def test_current_conservation_what_enters_at_the_drivers_leaves_through_the_senses(case, seed):
+    g, bar = case
+    v_in = np.random.default_rng(seed).uniform(0, 1, len(g))
+    s = solve_array(g, bar, v_in)
+    through_cells = g * (s.v_wl - s.v_bl)
+    assert through_cells.sum() == pytest.approx(s.i_out.sum(), rel=1e-6, abs=1e-12 * g.sum())
+    assert through_cells.sum(axis=0) == pytest.approx(s.i_out, rel=1e-6, abs=1e-12 * g.sum())
+
+
+@given(ARRAYS, st.sampled_from(["r_wire_wl", "r_wire_bl", "r_driver", "r_sense"]))
+@LAW
+def test_the_sum_of_g_eff_never_rises_when_a_resistance_rises(case, name):
+    """Rayleigh's monotonicity law for the conductance from all sources together to ground."""
+    g, bar = case
+    more = bar.model_copy(update={name: 2 * getattr(bar, name) + 1.0})
+    before, after = (solve_array(g, each).g_eff.sum() for each in (bar, more))
+    assert after <= before * (1 + 1e-12)
+
+
+@given(ARRAYS)
+@LAW
+def test_g_eff_tends_to_g_as_all_resistances_tend_to_zero(case):
+    g, bar = case
+    names = ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")
+    tiny = bar.model_copy(update={name: getattr(bar, name) * 1e-9 for name in names})
+    worst = g.sum() * sum(resistances(bar)) * 1e-9 * max(g.shape)
+    assert np.abs(solve_array(g, tiny).g_eff - g).max() <= worst * g.max() + 1e-300

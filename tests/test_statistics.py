@@ -1,0 +1,90 @@
+"""Intervals and scores: against closed forms, simulation, and definitions written out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rxsim.run import chip_interval, population_interval, score, snr_db
+
+
+def test_the_interval_over_chips_is_students():
+    values = np.array([0.90, 0.92, 0.95, 0.91])
+    low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    found = chip_interval(values)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+
+
+def test_one_chip_says_nothing_about_other_chips():
+    assert chip_interval(np.array([0.9])) is None
+
+
+def test_the_variance_of_the_grand_mean_is_the_stated_sum():
+    """By the definition: s_chip^2/C + s_img^2/I - s_resid^2/(C I), as loops."""
+    table = (np.random.default_rng(0).random((4, 50)) < 0.8).astype(float)
+    chips, images = table.shape
+    chip_means, image_means, mean = table.mean(1), table.mean(0), table.mean()
+    s_resid = sum(
+        (table[c, i] - chip_means[c] - image_means[i] + mean) ** 2
+        for c in range(chips)
+        for i in range(images)
+    ) / ((chips - 1) * (images - 1))
+    variance = (
+        np.var(chip_means, ddof=1) / chips
+        + np.var(image_means, ddof=1) / images
+        - s_resid / (chips * images)
+    )
+    found = population_interval(table)
+    half = (found.high - found.low) / 2
+    # Between the normal quantile and Student's for the few chips, depending on what dominates.
+    widest = stats.t.ppf(0.975, chips - 1) * np.sqrt(variance)
+    assert 1.96 * np.sqrt(variance) < half <= widest * (1 + 1e-12)
+
+
+@pytest.mark.slow
+def test_the_interval_for_new_images_covers_the_truth_nineteen_times_in_twenty():
+    """Chips and images with effects of their own; the truth is the mean over both populations."""
+    rng = np.random.default_rng(1)
+    truth_draws = 1 / (1 + np.exp(-(1.5 + rng.normal(0, 0.5, 4_000_000) + rng.normal(0, 2, 4_000_000))))
+    truth = truth_draws.mean()
+    covered = 0
+    n_studies = 1500
+    for _ in range(n_studies):
+        logit = 1.5 + rng.normal(0, 0.5, (8, 1)) + rng.normal(0, 2, (1, 300))
+        hits = rng.random((8, 300)) < 1 / (1 + np.exp(-logit))
+        interval = population_interval(hits)
+        covered += interval.low <= truth <= interval.high
+    assert covered / n_studies == pytest.approx(0.95, abs=0.02)
+
+
+def test_one_chips_interval_is_that_of_its_images():
+    hits = (np.random.default_rng(2).random((1, 400)) < 0.9).astype(float)
+    found = population_interval(hits)
+    half = stats.t.ppf(0.975, 399) * hits.std(ddof=1) / 20
+    assert found.high - found.mean == pytest.approx(min(half, 1 - found.mean))
+
+
+def test_scores_follow_their_definitions():
+    reference = np.array([[1.0, 2.0, 3.0], [4.0, 0.0, 1.0]], dtype=np.float32)
+    outputs = np.array([[1.0, 2.5, 2.0], [4.0, 0.0, 2.0]], dtype=np.float32)
+    found = score(outputs, reference, np.array([2, 0]))
+    assert found.predictions.tolist() == [1, 0]
+    assert found.hits.tolist() == [False, True]
+    assert found.hits_top5 is None
+    assert found.agreement == 0.5
+    assert found.snr_db == pytest.approx(10 * np.log10((1 + 4 + 9 + 16 + 1) / (0.25 + 1 + 1)))
+    assert found.relative_difference == pytest.approx(1 / 4)
+
+
+def test_top_5_counts_labels_among_the_five_largest_beyond_ten_classes():
+    outputs = np.tile(np.arange(12, dtype=np.float32), (3, 1))
+    found = score(outputs, outputs, np.array([7, 6, 11]))
+    assert found.hits_top5.tolist() == [True, False, True]
+    assert found.hits.tolist() == [False, False, True]
+
+
+def test_snr_at_its_ends():
+    assert snr_db(1.0, 0.0) == float("inf")
+    assert snr_db(0.0, 1.0) == float("-inf")
+    assert snr_db(100.0, 1.0) == pytest.approx(20.0)
