@@ -557,6 +557,15 @@ CONSTANT_FORMS = {
         {"w": (9, 7), "v": (9, 5)},
         matrix_of("v", "m"),
     ),
+    "a sequence read at a place from outside": Form(
+        f"{ROWS}, int64[1] i",
+        TABLE,
+        "q = SequenceConstruct(v, v) j = Mul(i, i) n = Sub(j, j) p = Squeeze(n) "
+        "k = SequenceAt(q, p) [d] t = MatMul(x, k) [m] y = MatMul(t, w)",
+        {"w": (9, 7), "v": (9, 9)},
+        matrix("m"),
+        {"d": "product of two activations"},
+    ),
     "random weights": Form(
         ROWS,
         TABLE,
@@ -624,15 +633,6 @@ NAME_FORMS = {
         plain("inner__1"),
         functions='<domain: "local", opset_import: ["" : 13]> block (a, b) => (c) '
         "{ d = Neg(a) [inner] c = Conv(d, b) }",
-    ),
-    "a function of an older opset whose operators have changed": Form(
-        IMAGE,
-        "float[N,C] y",
-        "[f] s = local.block(x) [m] y = MatMul(s, w)",
-        {"w": (4, 5)},
-        matrix("m"),
-        functions='<domain: "local", opset_import: ["" : 12]> block (a) => (c) '
-        "{ d = GlobalAveragePool(a) c = Squeeze<axes=[2,3]>(d) }",
     ),
     "an unnamed conv in a function": Form(
         IMAGE,
@@ -823,3 +823,220 @@ def test_inputs_and_outputs_of_the_network_stay_the_users(name: str, tmp_path: P
     ]
     assert network.output == original.output[0].name
     onnx.checker.check_model(network.model, full_check=True)
+
+
+def old_model(opset: int, ir: int) -> onnx.ModelProto:
+    """Conv, BatchNormalization, pooling, Flatten, Gemm: what every operator set has."""
+    form = Form(
+        IMAGE,
+        TABLE,
+        f"[c] t = Conv<kernel_shape=[3,3]>(x, w, b) [n] s = {BN}(t, gamma, beta, mean, var) "
+        "r = Relu(s) p = MaxPool<kernel_shape=[2,2], strides=[1,1]>(r) f = Flatten(p) "
+        "[g] u = Gemm<transB=1>(f, v, d) y = Softmax(u)",
+        C1 | norm(6) | {"b": (6,), "v": (7, 72), "d": (7,)},
+        plain("c"),
+        opset=opset,
+        ir=ir,
+    )
+    return form.model()
+
+
+@pytest.mark.parametrize(
+    ("opset", "ir"),
+    [(7, 3), (8, 3), (9, 4), (10, 5), (11, 6), (12, 7), (13, 7), (14, 7)]
+    + [(15, 8), (16, 8), (17, 8), (18, 8), (19, 9), (20, 9), (21, 10)],
+)
+def test_models_of_every_operator_set_keep_their_results(
+    opset: int, ir: int, tmp_path: Path
+) -> None:
+    model = old_model(opset, ir)
+    if ir < 4:  # such models list their constants among the inputs
+        model.graph.input.extend(
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            for tensor in model.graph.initializer
+        )
+    network = load(model, tmp_path)
+    assert [layer.name for layer in network.layers] == ["c", "g"]
+    assert "n" not in {node.name for node in network.model.graph.node}
+    assert [spec.name for spec in network.inputs] == ["x"]
+    assert max(item.version for item in network.model.opset_import if not item.domain) >= 17
+    for feeds in feed_sets(network):
+        (wanted,), (got,) = run(model, feeds), run(network.model, feeds)
+        assert difference(got, wanted) <= 1e-5
+
+
+@needs_assets
+@pytest.mark.parametrize(
+    ("file", "layers"),
+    [
+        ("mnist/mnist-cntk-opset7_orig.onnx", [(25, 8), (200, 16), (256, 10)]),
+        ("mnist/mnist-cntk-opset13-dynbatch.onnx", [(25, 8), (200, 16), (256, 10)]),
+    ],
+)
+def test_the_mnist_network_and_its_old_original_give_three_layers(
+    file: str, layers: list[tuple[int, int]]
+) -> None:
+    network = load_network(Path(ASSETS or "") / file)
+    assert [(layer.n_inputs, layer.n_outputs) for layer in network.layers] == layers
+    feeds = random_feeds(network.model, 1)
+    feeds["Input3"] = np.abs(feeds["Input3"]) * 50
+    (wanted,), (got,) = run(network.original, feeds), run(network.model, feeds)
+    assert difference(got, wanted) <= 1e-5
+    assert macs_by_node(network.model, {"Input3": (1, 1, 28, 28)}) == {
+        layer.name: count
+        for layer, count in zip(network.layers, [784 * 200, 196 * 3200, 2560], strict=True)
+    }
+
+
+@needs_assets
+@pytest.mark.parametrize("file", ["resnet20", "resnet56", "mlperftiny_resnet8"])
+def test_cifar_networks_are_mapped_whole_without_a_batchnorm_left(file: str) -> None:
+    network = load_network(Path(ASSETS or "") / "cifar10" / f"{file}_cifar10.onnx")
+    matrix_nodes = [n for n in network.model.graph.node if n.op_type in ("Conv", "Gemm", "MatMul")]
+    assert len(network.layers) == len(matrix_nodes) > 8
+    assert BN not in {node.op for node in network.digital}
+    feeds = random_feeds(network.model, 2)
+    (wanted,), (got,) = run(network.original, feeds), run(network.model, feeds)
+    assert difference(got, wanted) <= 1e-5
+
+
+def test_a_sparse_constant_is_a_weight_like_any_other(tmp_path: Path) -> None:
+    form = Form(ROWS, TABLE, "[m] y = MatMul(x, w)", {"w": (9, 7)}, matrix("m"))
+    model = form.model()
+    dense = np.where(form.weights()["w"] > 0.5, form.weights()["w"], 0)
+    del model.graph.initializer[:]
+    places = np.flatnonzero(dense)
+    model.graph.sparse_initializer.append(
+        helper.make_sparse_tensor(
+            numpy_helper.from_array(dense.ravel()[places], "w"),
+            numpy_helper.from_array(places.astype(np.int64), "w_places"),
+            dense.shape,
+        )
+    )
+    network = load(model, tmp_path)
+    assert difference(network.layers[0].matrices[0], dense) == 0
+    feeds = random_feeds(network.model, 2)
+    (wanted,), (got,) = run(model, feeds), run(network.model, feeds)
+    assert difference(got, wanted) <= 1e-5
+
+
+def test_loading_leaves_the_original_with_its_batchnorm(tmp_path: Path) -> None:
+    network = load_form("batchnorm after conv with bias", tmp_path)
+    assert [node.op_type for node in network.original.graph.node] == ["Conv", BN, "Relu"]
+    assert [node.op_type for node in network.model.graph.node] == ["Conv", "Relu"]
+
+
+def test_the_batch_size_is_fixed_only_where_the_file_says_so(tmp_path: Path) -> None:
+    assert load_form("a fixed batch size", tmp_path).fixed_batch == 3
+    assert load_form("grouped conv", tmp_path).fixed_batch is None
+
+
+MACS = {
+    # outputs times terms of each: 6x(5x4) outputs of 4x9 terms
+    "shared weights, one conv with batchnorm": {"c1": 6 * 20 * 36, "c2": 6 * 20 * 36},
+    # rows: (7+1+2-3)//2+1 = 4; columns: 6+0+3-5+1 = 5
+    "conv with strides, dilations and pads": {"c": 6 * 4 * 5 * 36},
+    "grouped conv": {"c": 10 * 7 * 6 * 18},
+    "batchnorm after depthwise conv": {"c": 4 * 7 * 6 * 9},
+    "conv of one axis": {"c": 6 * 6 * 15},  # (11+3-3)//2+1 = 6
+    "conv of three axes": {"c": 5 * 4 * 4 * 6 * 36},
+    "conv with weights from outside": {"d": 6 * 20 * 36, "c": 3 * 20 * 6},
+    # every input entry meets 4 x 4 kernel entries; then a conv on 8 x 7
+    "transposed conv": {"d": 4 * 42 * 16, "c": 6 * 6 * 5 * 36},
+    "gemm with everything": {"g": 63},
+    "gemm with transA": {"g": 3 * 63},
+    "gemm with constant A": {"g": 4 * 63},
+    "gemm with constant A, both transposed": {"g": 4 * 63},
+    "gemm of two activations": {"d": 4 * 9 * 3, "g": 3 * 4 * 5},
+    "matmul of a table": {"m": 63},
+    "matmul of rank three": {"m": 5 * 63},
+    "matmul with the constant left": {"m": 5 * 63},
+    "matmul of two activations": {"d": 5 * 9 * 5, "m": 5 * 5 * 7},
+    "matmul with a right constant of rank three": {"d": 2 * 5 * 9 * 6, "m": 2 * 5 * 6 * 7},
+    "matmul with a right constant of rank one": {"d": 45, "m": 35},
+    "matmul of a vector": {"m": 63},
+}
+
+
+@pytest.mark.parametrize("name", MACS)
+def test_multiply_accumulates_of_one_sample_are_those_counted_by_hand(
+    name: str, tmp_path: Path
+) -> None:
+    network = load_form(name, tmp_path)
+    shapes = {key: value.shape for key, value in random_feeds(network.model, 1).items()}
+    assert macs_by_node(network.model, shapes) == MACS[name]
+
+
+def test_multiply_accumulates_do_not_rest_on_shapes_written_in_the_file(tmp_path: Path) -> None:
+    model = FORMS["batchnorm after conv with bias"].model()
+    wrong = helper.make_tensor_value_info("s", 1, [64, 6, 5, 4])
+    model.graph.value_info.append(wrong)
+    network = load(model, tmp_path)
+    assert macs_by_node(network.model, {"x": (1, 4, 7, 6)}) == {"c": 6 * 20 * 36}
+
+
+def test_weights_that_are_not_numbers_are_refused_with_the_layers_name(tmp_path: Path) -> None:
+    model = FORMS["grouped conv"].model()
+    broken = FORMS["grouped conv"].weights()["w"].copy()
+    broken[3, 1, 0, 2] = np.nan
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(broken, "w"))
+    with pytest.raises(ModelError, match=r"layer c: its weights hold NaN or infinity"):
+        load(model, tmp_path)
+
+
+def test_a_network_without_a_mappable_layer_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    form = Form("float[3,4] x, float[4,5] z", TABLE, "[p] y = MatMul(x, z)", {}, plain("p"))
+    with pytest.raises(ModelError, match=r"no layer .*\(p: product of two activations\)"):
+        load(form.model(), tmp_path)
+
+
+def test_an_operator_that_cannot_be_upgraded_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    form = Form(
+        IMAGE,
+        MAP,
+        'u = Upsample<mode="nearest", scales=[1.0, 1.0, 2.0, 2.0]>(x) [c] y = Conv(u, w)',
+        C1,
+        plain("c"),
+        opset=7,
+        ir=3,
+    )
+    with pytest.raises(ModelError, match=r"model model\.onnx uses operator set 7") as caught:
+        load(form.model(), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "does not exist"),
+        (b"", "is not an ONNX model"),
+        (b"not a model at all", "is not an ONNX file"),
+        (b"PK\x03\x04" + bytes(range(256)), "is not an ONNX file"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused_in_one_sentence(
+    content: bytes | None, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=words) as caught:
+        load_network(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_cut_short_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    whole = old_model(17, 8).SerializeToString()
+    path = tmp_path / "model.onnx"
+    for length in range(1, len(whole) - 1, 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelError) as caught:
+            load_network(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_input_without_a_shape_is_refused_by_name(tmp_path: Path) -> None:
+    model = FORMS["grouped conv"].model()
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelError, match="its input x has no shape"):
+        load(model, tmp_path)

@@ -107,7 +107,8 @@ def read_data_options(given: dict[str, Any]) -> DataOptions:
 def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
     """List the files that a command reads: no output may take the place of one."""
     named = [given[name] for name in ("data", "calibrate", "card", "config")]
-    return [model, model.with_suffix(".yaml"), *named]
+    card = model.with_suffix(".yaml") if model.name else None
+    return [model, card, *named]
 
 
 def _numbers(text: str, name: str) -> list[str]:
