@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
         _fail(usage_sentence(error), USAGE)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing was written", INTERRUPTED)
+        _fail("interrupted; no unfinished file was left", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

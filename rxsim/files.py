@@ -60,13 +60,14 @@ def read_yaml_mapping(path: Path, what: str) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise InputError(f"{what} {path} can't be read: {reason}") from None
+        raise InputError(f"{what} {path} can't be read: {reason}; check the path") from None
     value = parse_yaml(text, f"{what} {path}")
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise InputError(
-            f"{what} {path} holds a {type(value).__name__}, expected a mapping of names to values"
+            f"{what} {path} holds {'a list' if isinstance(value, list) else 'a single value'}, "
+            "expected a mapping of names to values; write 'name: value' lines"
         )
     return value
 

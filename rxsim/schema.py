@@ -108,9 +108,10 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     if kind == "extra_forbidden":
         return _unknown_key(model, path)
     if kind == "invalid_key":
+        parent = ".".join(str(part) for part in problem["loc"][:-1])
         return (
-            f"the key {path or found} is not text (YAML reads on, off, yes and no as true or "
-            "false); put it in quotes"
+            f"{parent}{': ' if parent else ''}the key {in_yaml(found)} is not text (YAML reads on, "
+            "off, yes and no as true or false); put it in quotes"
         )
     if kind == "missing":
         return f"{path} is missing; add it"

@@ -104,7 +104,8 @@ class Session:
             name: np.concatenate([tensor, np.repeat(tensor[-1:], missing, axis=0)])
             for name, tensor in feeds.items()
         }
-        return [result[: stop - start] for result in self.run(outputs, padded)]
+        size = missing + stop - start
+        return [_real_part(result, stop - start, size) for result in self.run(outputs, padded)]
 
     def batches(
         self,
@@ -159,6 +160,19 @@ def over_batches(
         finally:
             for job, _ in pending:
                 job.cancel()
+
+
+def _real_part(result: np.ndarray, count: int, size: int) -> np.ndarray:
+    """Cut what belongs to the first `count` of a batch's `size` inputs.
+
+    The batch lies along the first axis, alone or as its slower part (rows of a folded sequence), else
+    along the first axis whose length fits; a result without such an axis is left whole.
+    """
+    for axis, length in enumerate(result.shape):
+        if length and length % size == 0:
+            cut: np.ndarray = result[(slice(None),) * axis + (slice(0, length // size * count),)]
+            return cut
+    return result
 
 
 def _first_line(error: BaseException) -> str:

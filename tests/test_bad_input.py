@@ -197,9 +197,10 @@ def _refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 2
 ) -> tuple[str, str]:
     """Run the command line in this process; return what it says on both streams."""
-    with warnings.catch_warnings(), pytest.raises(SystemExit) as stop:
+    with warnings.catch_warnings():
         warnings.simplefilter("error")
-        main(arguments)
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
     out, err = capsys.readouterr()
     assert stop.value.code == code, err
     return out, err
@@ -249,7 +250,7 @@ DATA_FILES = [
     ("one-hot", "onehot_y", ["y of shape [20, 10]", "one label for each"]),
     ("of float labels", "float_y", ["y of type float64", "whole-number labels", "convert"]),
     ("of a negative label", "negative_y", ["the label -2", "0 and above"]),
-    ("of labels beyond int64", "uint64_y", ["the label 9223372036854775808", "int64"]),
+    ("of labels beyond int64", "uint64_y", ["the label 9223372036854775817", "int64"]),
     ("of a label beyond the outputs", "beyond_y", ["the label 10", "below 10", "alone.onnx"]),
     ("of the wrong shape", "wrong_shape", ["shape [1, 7, 8]", "expected [1, 8, 8]"]),
     ("of one axis", "flat", ["x of shape [20]", "expected samples"]),
@@ -269,7 +270,7 @@ PREPROCESSING = [
     ("negative std", "--std -1", ["found std [-1.0]", "above 0"]),
     ("a word as mean", "--mean a", ["mean.0: found 'a'", "expected a number"]),
     ("an empty mean", "--mean 0.1,,0.2", ["--mean: found '0.1,,0.2'", "commas"]),
-    ("NaN as scale", "--scale nan", ["scale: found nan", "finite"]),
+    ("NaN as scale", "--scale nan", ["scale: found 'nan'", "finite"]),
     ("division by zero as scale", "--scale 1/0", ["scale: found '1/0'", "fraction"]),
     ("colours of grey images", "--data-color BGR", ["[1, 8, 8]", "3 channels", "BGR into RGB"]),
     ("colours of one plane", "--data-layout NHW --data-color BGR", ["grey", "remove"]),
@@ -288,7 +289,7 @@ CARDS = [
 SETTINGS_FILES = [
     ("missing", "absent", ["absent.yaml can't be read", "No such file"]),
     ("a list", "list", ["holds a list", "expected a mapping"]),
-    ("a number", "scalar", ["holds a int", "expected a mapping"]),
+    ("a number", "scalar", ["holds a single value", "expected a mapping"]),
     ("broken", "broken", ["not valid YAML", "line", "correct it"]),
     ("indented by a tab", "tab", ["not valid YAML", "line 2"]),
     ("with a key twice", "twice", ["'seed' stands twice", "line 3"]),
@@ -300,7 +301,7 @@ SETTINGS_FILES = [
     ("of an unknown section", "unknown", ["crosbar is not", "did you mean crossbar?"]),
     ("of an unknown key", "nested", ["adc.nbits is not", "did you mean adc.n_bits?"]),
     ("of an infinite resistance", "infinite", ["crossbar.r_driver: found inf", "finite"]),
-    ("with the key on", "key_on", ["device.True", "quotes"]),
+    ("with the key on", "key_on", ["device: the key true is not text", "quotes"]),
 ]
 ASSIGNMENTS = [
     ("unknown name", "trails=3", ["trails is not a setting", "did you mean trials?"]),
@@ -422,7 +423,7 @@ COMMANDS = [
     ("a word as resistance", f"{SOLVE} --r-sense low", ["--r-sense", "'low'"]),
 ]
 OUTPUTS = [
-    (f"{what} of {option}", f"{start} {option} {path}", phrases)
+    (f"{what} of {start.split()[0]} {option}", f"{start} {option} {path}", phrases)
     for start, option in (
         ("eval @M/digits_mlp.onnx", "--json"),
         ("eval @M/digits_mlp.onnx", "--save-patched"),
@@ -523,6 +524,27 @@ def test_a_real_process_says_the_same(command: str, phrase: str, given: Path, ou
     assert _snapshot(out) == before
 
 
+@pytest.mark.xfail(strict=True, reason="onnx.load chooses a parser by the name's ending")
+@pytest.mark.parametrize("ending", ["json", "onnxtxt", "textproto"])
+def test_a_model_under_another_name_is_judged_by_its_bytes(
+    ending: str, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (out / f"net.{ending}").write_text("this is {no model\n")
+    text, error = _refused(["eval", str(out / f"net.{ending}")], capsys)
+    assert text == ""
+    _check_sentence(error, f"net.{ending}")
+
+
+@pytest.mark.xfail(strict=True, reason="a card without preprocess counts as preprocess: {}")
+def test_integers_are_refused_where_the_card_says_nothing_of_preprocessing(
+    given: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (out / "net.yaml").write_text("about: {title: a network}\n")
+    command = "eval @O/net.onnx --xbar 32x32 --data @G/integers.npz"
+    _, error = _refused(_arguments(command, given, out), capsys)
+    _check_sentence(error, "type uint8", "--scale")
+
+
 WRITES = [
     "solve @G/g.npy -o @O/kept.npz",
     "patch @G/linear.onnx -o @O/kept.onnx",
@@ -567,7 +589,8 @@ def test_an_interrupted_write_leaves_no_temporary_file(
     monkeypatch.setattr(os, "fsync", interrupt)
     before = _snapshot(out)
     _, error = _refused(_arguments(WRITES[0], given, out), capsys, code=130)
-    _check_sentence(error, "interrupted")
+    # Click ends the terminal's line, which shows ^C, first.
+    _check_sentence(error.lstrip("\n"), "interrupted")
     assert _snapshot(out) == before
 
 

@@ -151,9 +151,7 @@ def test_an_impossible_conductance_is_refused(bad):
         solve_array(g, crossbar(1.0, 1.0, 1.0, 1.0))
 
 
-ARRAYS = st.builds(
-    random_case, st.integers(0, 2**32 - 1), st.integers(1, 10), st.integers(1, 10)
-)
+ARRAYS = st.builds(random_case, st.integers(0, 2**32 - 1), st.integers(1, 10), st.integers(1, 10))
 LAW = settings(max_examples=60, deadline=None)
 
 

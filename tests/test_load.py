@@ -59,7 +59,8 @@ class Form:
 
     def model(self) -> onnx.ModelProto:
         model = parser.parse_model(
-            f'<ir_version: {self.ir}, opset_import: ["" : {self.opset}, "local" : 1]>\n'
+            f'<ir_version: {self.ir}, opset_import: ["" : {self.opset}, '
+            '"local" : 1, "com.microsoft" : 1]>\n'
             f"agraph ({self.inputs}) => ({self.outputs}) {{ {self.body} }}\n{self.functions}"
         )
         for node in model.graph.node:
@@ -332,6 +333,24 @@ CONV_FORMS = {
         C1 | {"v": (4, 4, 2, 2)},
         plain("c"),
         {"d": "transposed convolution"},
+    ),
+    "an operator of another domain at opset 13": Form(
+        IMAGE,
+        MAP,
+        f"[c] t = Conv(x, w) [n] s = {BN}(t, gamma, beta, mean, var) [f] y = com.microsoft.Gelu(s)",
+        C1 | norm(6),
+        lambda w: [("c", scaled_conv(w["w"], normalised(w)))],
+        {"f": "activation"},
+        opset=13,
+    ),
+    "an operator of another domain at opset 11": Form(
+        IMAGE,
+        MAP,
+        "[c] t = Conv(x, w) [f] y = com.microsoft.FusedMatMul(t, v)",
+        C1 | {"v": (4, 3)},
+        plain("c"),
+        {"f": "no crossbar form"},
+        opset=11,
     ),
     "several outputs": Form(
         IMAGE,
@@ -843,8 +862,10 @@ def old_model(opset: int, ir: int) -> onnx.ModelProto:
 
 @pytest.mark.parametrize(
     ("opset", "ir"),
-    [(7, 3), (8, 3), (9, 4), (10, 5), (11, 6), (12, 7), (13, 7), (14, 7)]
-    + [(15, 8), (16, 8), (17, 8), (18, 8), (19, 9), (20, 9), (21, 10)],
+    [
+        *[(7, 3), (8, 3), (9, 4), (10, 5), (11, 6), (12, 7), (13, 7), (14, 7)],
+        *[(15, 8), (16, 8), (17, 8), (18, 8), (19, 9), (20, 9), (21, 10)],
+    ],
 )
 def test_models_of_every_operator_set_keep_their_results(
     opset: int, ir: int, tmp_path: Path
@@ -920,6 +941,13 @@ def test_a_sparse_constant_is_a_weight_like_any_other(tmp_path: Path) -> None:
     assert difference(got, wanted) <= 1e-5
 
 
+def test_a_damaged_old_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    form = Form(IMAGE, MAP, "[c] y = Conv(x, missing)", {}, plain("c"), opset=9, ir=4)
+    with pytest.raises(ModelError, match="onnxruntime can't load model") as caught:
+        load(form.model(), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
 def test_loading_leaves_the_original_with_its_batchnorm(tmp_path: Path) -> None:
     network = load_form("batchnorm after conv with bias", tmp_path)
     assert [node.op_type for node in network.original.graph.node] == ["Conv", BN, "Relu"]
@@ -990,19 +1018,107 @@ def test_a_network_without_a_mappable_layer_is_refused_with_the_reasons(tmp_path
         load(form.model(), tmp_path)
 
 
+def shorten_weights(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].raw_data = model.graph.initializer[0].raw_data[:-3]
+
+
+def take_weights_away(model: onnx.ModelProto) -> None:
+    del model.graph.node[0].input[1:]
+
+
+def take_outputs_away(model: onnx.ModelProto) -> None:
+    del model.graph.node[0].output[:]
+
+
+def make_a_circle(model: onnx.ModelProto) -> None:
+    model.graph.node[0].input[0] = model.graph.node[-1].output[0]
+
+
+def raise_the_operator_set(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 999
+
+
+def call_it_bfloat16(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].data_type = onnx.TensorProto.BFLOAT16
+
+
+def use_no_groups(model: onnx.ModelProto) -> None:
+    model.graph.node[0].attribute.append(helper.make_attribute("group", 0))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(shorten_weights, take_weights_away, take_outputs_away, make_a_circle),
+        *(raise_the_operator_set, call_it_bfloat16, use_no_groups),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "batchnorm after conv with bias",
+        "two layers with the constants left",
+        "gemm with everything",
+    ],
+)
+def test_a_damaged_graph_is_refused_in_one_sentence(
+    name: str, damage: Callable[[onnx.ModelProto], None], tmp_path: Path
+) -> None:
+    if damage is use_no_groups and not name.startswith("batchnorm"):
+        pytest.skip("only a Conv has groups")
+    model = FORMS[name].model()
+    damage(model)
+    with pytest.raises(ModelError) as caught:
+        load(model, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert "model.onnx" in str(caught.value)
+    assert "onnxruntime_src" not in str(caught.value)
+
+
+def test_a_batchnorm_that_would_overflow_half_precision_stays_digital(tmp_path: Path) -> None:
+    form = FORMS["half precision"]
+    model = form.model()
+    big = np.full(6, 6e4, dtype=np.float16)
+    gamma = next(tensor for tensor in model.graph.initializer if tensor.name == "gamma")
+    gamma.CopyFrom(numpy_helper.from_array(big, "gamma"))
+    network = load(model, tmp_path)
+    assert [node.name for node in network.digital if node.op == BN] == ["n"]
+    assert difference(network.layers[0].matrices, conv_matrix(form.weights()["w"]).astype("e")) == 0
+
+
+def test_weights_in_a_file_beside_the_model_are_read_and_missing_ones_refused(
+    tmp_path: Path,
+) -> None:
+    form = FORMS["conv with auto_pad VALID"]
+    path = tmp_path / "model.onnx"
+    onnx.save(
+        form.model(), path, save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    (layer,) = load_network(path).layers
+    assert difference(layer.matrices, conv_matrix(form.weights()["w"]).astype("f")) == 0
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(ModelError, match="can't be read") as caught:
+        load_network(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_operator_that_cannot_be_upgraded_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    statistics = dict.fromkeys(norm(6), (6, 5, 4))
     form = Form(
         IMAGE,
         MAP,
-        'u = Upsample<mode="nearest", scales=[1.0, 1.0, 2.0, 2.0]>(x) [c] y = Conv(u, w)',
-        C1,
+        f"[c] t = Conv(x, w) y = {BN}<spatial=0>(t, gamma, beta, mean, var)",
+        C1 | statistics,
         plain("c"),
-        opset=7,
+        opset=8,
         ir=3,
     )
-    with pytest.raises(ModelError, match=r"model model\.onnx uses operator set 7") as caught:
+    with pytest.raises(ModelError) as caught:
         load(form.model(), tmp_path)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        "model model.onnx uses operator set 8 and can't be brought to 17: Attribute spatial must "
+        "have value 1; export it at operator set 17 or later"
+    )
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def placed(mapped) -> dict[tuple[int, int, int], list[float]]:
 
 
 @pytest.mark.parametrize("row_order", ["channel_major", "kernel_major"])
-@pytest.mark.parametrize(("group", "shape"), [(1, (7, 3, 3, 2)), (3, (6, 2, 3, 3)), (4, (4, 1, 3, 3))])
+@pytest.mark.parametrize(
+    ("group", "shape"), [(1, (7, 3, 3, 2)), (3, (6, 2, 3, 3)), (4, (4, 1, 3, 3))]
+)
 def test_every_weight_lies_on_one_pair_with_the_conductance_of_its_share(group, shape, row_order):
     w = weights(*shape)
     layer = conv_layer(w, group)
@@ -78,7 +80,7 @@ def test_weights_fill_an_array_from_its_first_row_and_column_and_the_rest_rests_
     unused[:4, :1] = False
     assert (last.target[unused] == G_OFF).all()
     assert not last.blank.any()
-    assert mapped.utilisation == pytest.approx(2 * 60 / (8 * 32))
+    assert mapped.tiling.utilisation == pytest.approx(2 * 60 / (8 * 32))
 
 
 def test_unused_cells_can_be_open():

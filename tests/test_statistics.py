@@ -46,7 +46,9 @@ def test_the_variance_of_the_grand_mean_is_the_stated_sum():
 def test_the_interval_for_new_images_covers_the_truth_nineteen_times_in_twenty():
     """Chips and images with effects of their own; the truth is the mean over both populations."""
     rng = np.random.default_rng(1)
-    truth_draws = 1 / (1 + np.exp(-(1.5 + rng.normal(0, 0.5, 4_000_000) + rng.normal(0, 2, 4_000_000))))
+    truth_draws = 1 / (
+        1 + np.exp(-(1.5 + rng.normal(0, 0.5, 4_000_000) + rng.normal(0, 2, 4_000_000)))
+    )
     truth = truth_draws.mean()
     covered = 0
     n_studies = 1500

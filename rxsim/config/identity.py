@@ -18,10 +18,7 @@ def as_plain(settings: Settings) -> dict[str, Any]:
 
 def as_yaml(settings: Settings) -> str:
     """Return resolved settings as YAML that loads to the same settings."""
-    plain = as_plain(settings)
-    device = plain["device"]
-    device.pop("n_bits" if device["n_levels"] is not None else "n_levels")
-    text: str = yaml.safe_dump(plain, sort_keys=False)
+    text: str = yaml.safe_dump(as_plain(settings), sort_keys=False)
     return text
 
 

@@ -35,7 +35,8 @@ def _with_resistances(schema: dict[str, Any]) -> None:
     """Tell a JSON schema of r_on and r_off, which are no fields of their own."""
     for name in ("on", "off"):
         schema["properties"][f"r_{name}"] = {
-            "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
+            "type": "number",
+            "exclusiveMinimum": 0,
             "description": f"1/g_{name}, ohm; instead of g_{name}",
         }
 

@@ -68,7 +68,9 @@ def read_npz(path: Path) -> LabelledArrays:
         raise DataError(f"{path}: found the label {int(y.max())}, expected labels that fit int64")
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise DataError(f"{path}: x holds NaN or infinity, expected finite numbers; clean the data")
-    if x.dtype.kind == "f" and max(float(x.max()), -float(x.min())) > np.finfo(np.float32).max:
+    if x.dtype.kind == "f" and max(float(x.max()), -float(x.min())) > float(
+        np.finfo(np.float32).max
+    ):
         raise DataError(
             f"{path}: x holds numbers beyond the range of float32, expected numbers a network can "
             "take; scale the data"
@@ -78,47 +80,51 @@ def read_npz(path: Path) -> LabelledArrays:
 
 def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        archive = np.load(path, allow_pickle=False)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
-        if isinstance(error, IsADirectoryError):
-            raise DataError(
-                f"data file {path} is a folder, expected an npz file with x and y; check the path"
-            ) from None
-        reason = getattr(error, "strerror", None) or "it is not a readable npz file"
-        raise DataError(f"data file {path} can't be read: {reason}; check the path") from None
-    except ValueError:
+        handle = path.open("rb")
+    except IsADirectoryError:
         raise DataError(
-            f"data file {path} is not an npz of plain arrays (pickled data are never loaded), "
-            "expected arrays x and y written by numpy.savez"
+            f"data file {path} is a folder, expected an npz file with x and y; check the path"
         ) from None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
+    except OSError as error:
         raise DataError(
-            f"data file {path} holds a single array, expected an npz with x and y; write it "
-            "with numpy.savez"
-        )
-    with archive:
-        missing = [key for key in ("x", "y") if key not in archive.files]
-        if missing:
-            raise DataError(
-                f"data file {path} has no {' and no '.join(missing)} (found: "
-                f"{', '.join(sorted(archive.files)) or 'nothing'}), expected x (samples) and y "
-                "(labels); without labels leave --data out to measure agreement and SNR only"
-            )
+            f"data file {path} can't be read: {error.strerror}; check the path"
+        ) from None
+    with handle:
         try:
-            return archive["x"], archive["y"]
-        except (
-            ValueError,
-            RuntimeError,
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-        ) as error:
-            pickled = isinstance(error, ValueError) and "allow_pickle" in str(error)
-            reason = (
-                "it holds pickled objects, which are never loaded" if pickled else "it is damaged"
-            )
+            archive = np.load(handle, allow_pickle=False)
+        except (OSError, zipfile.BadZipFile, EOFError):
             raise DataError(
-                f"data file {path} can't be read: {reason}; expected plain arrays x and y; write it "
-                "again with numpy.savez"
+                f"data file {path} can't be read: it is empty, damaged or cut short, expected an npz "
+                "file with x and y; copy or write it again"
             ) from None
+        except ValueError:
+            raise DataError(
+                f"data file {path} is not an npz of plain arrays (pickled data are never loaded), "
+                "expected arrays x and y written by numpy.savez"
+            ) from None
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(
+                f"data file {path} holds a single array, expected an npz with x and y; write it "
+                "with numpy.savez"
+            )
+        with archive:
+            return _x_and_y(archive, path)
+
+
+def _x_and_y(archive: np.lib.npyio.NpzFile, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    missing = [key for key in ("x", "y") if key not in archive.files]
+    if missing:
+        raise DataError(
+            f"data file {path} has no {' and no '.join(missing)} (found: "
+            f"{', '.join(sorted(archive.files)) or 'nothing'}), expected x (samples) and y "
+            "(labels); without labels leave --data out to measure agreement and SNR only"
+        )
+    try:
+        return archive["x"], archive["y"]
+    except (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        pickled = isinstance(error, ValueError) and "allow_pickle" in str(error)
+        reason = "it holds pickled objects, which are never loaded" if pickled else "it is damaged"
+        raise DataError(
+            f"data file {path} can't be read: {reason}; expected plain arrays x and y; write it "
+            "again with numpy.savez"
+        ) from None

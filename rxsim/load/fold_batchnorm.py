@@ -47,23 +47,26 @@ def _fold(model: onnx.ModelProto, producer: onnx.NodeProto, norm: onnx.NodeProto
         numpy_helper.to_array(known[name]).astype(np.float64) for name in norm.input[1:5]
     )
     stored = numpy_helper.to_array(known[producer.input[1]])
-    if stored.dtype.kind != "f":
-        return False
     given = attributes(producer)
-    factor = gamma / np.sqrt(variance + attributes(norm).get("epsilon", 1e-5))
-    bias = numpy_helper.to_array(known[bias_name]).astype(np.float64) if bias_name else 0.0
-    if producer.op_type == "Gemm":
-        bias = given.get("beta", 1.0) * bias
-        for item in [item for item in producer.attribute if item.name == "beta"]:
-            producer.attribute.remove(item)
     column_axis = 0 if producer.op_type == "Conv" or given.get("transB", 0) else 1
-    shape = [1] * stored.ndim
-    shape[column_axis] = -1
-    weight = stored.astype(np.float64) * factor.reshape(shape)
-    bias = (bias - mean) * factor + beta
+    if stored.dtype.kind != "f" or gamma.shape != (stored.shape[column_axis],):
+        return False
+    with np.errstate(all="ignore"):
+        factor = gamma / np.sqrt(variance + attributes(norm).get("epsilon", 1e-5))
+        bias = numpy_helper.to_array(known[bias_name]).astype(np.float64) if bias_name else 0.0
+        if producer.op_type == "Gemm":
+            bias = given.get("beta", 1.0) * bias
+        shape = [1] * stored.ndim
+        shape[column_axis] = -1
+        weight = (stored.astype(np.float64) * factor.reshape(shape)).astype(stored.dtype)
+        bias = ((bias - mean) * factor + beta).astype(stored.dtype)
+    if not np.isfinite(weight).all() or not np.isfinite(bias).all():
+        return False
+    for item in [item for item in producer.attribute if item.name == "beta"]:
+        producer.attribute.remove(item)
     for position, value, label in ((1, weight, "weight"), (2, bias, "bias")):
         name = fresh_name(model, f"{producer.name}.{label}_folded")
-        set_constant(model, name, value.astype(stored.dtype))
+        set_constant(model, name, value)
         if position < len(producer.input):
             producer.input[position] = name
         else:

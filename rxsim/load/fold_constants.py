@@ -12,6 +12,7 @@ import onnxruntime as ort
 from onnx import helper
 
 from rxsim.load.graph import constants, fresh_name, has_subgraph, set_constant, use_counts
+from rxsim.load.onnx_file import quiet_options
 
 _RANDOM = {
     "RandomNormal",
@@ -103,13 +104,9 @@ def _evaluate(
         ir_version=model.ir_version,
         functions=model.functions,
     )
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
     try:
         session = ort.InferenceSession(
-            part.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            part.SerializeToString(), quiet_options(), providers=["CPUExecutionProvider"]
         )
         values = session.run(wanted, {})
     except Exception:  # onnxruntime raises many types

@@ -54,12 +54,24 @@ def set_constant(model: onnx.ModelProto, name: str, value: np.ndarray) -> None:
     model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
 
 
+def taken_names(model: onnx.ModelProto) -> set[str]:
+    """Return every name of a tensor or a node, those of subgraphs included."""
+    graphs = [model.graph]
+    taken: set[str] = set()
+    while graphs:
+        graph = graphs.pop()
+        taken.update(tensor.name for tensor in graph.initializer)
+        taken.update(value.name for value in graph.input)
+        for node in graph.node:
+            taken.update([node.name, *node.output])
+            for attribute in node.attribute:
+                graphs.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    return taken
+
+
 def fresh_name(model: onnx.ModelProto, wanted: str) -> str:
-    """Return a tensor name that the graph does not use yet."""
-    taken = {tensor.name for tensor in model.graph.initializer}
-    taken.update(value.name for value in model.graph.input)
-    for node in model.graph.node:
-        taken.update(node.output)
+    """Return a tensor name that the model does not use yet."""
+    taken = taken_names(model)
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1
@@ -72,3 +84,11 @@ def drop_unused_constants(model: onnx.ModelProto) -> None:
     kept = [tensor for tensor in model.graph.initializer if used[tensor.name]]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
+
+
+def inferred_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with the shapes that ONNX can infer; as it is where ONNX gives up."""
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception:  # onnx raises many types
+        return model

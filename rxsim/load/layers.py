@@ -106,6 +106,9 @@ def _why_not(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> str:
         return "product of two activations"
     if node.op_type == "MatMul" and len(weight.dims) != 2:
         return f"its constant has {len(weight.dims)} axes, not 2"
+    groups = attributes(node).get("group", 1)
+    if node.op_type == "Conv" and (groups < 1 or weight.dims[0] % groups):
+        return f"its {weight.dims[0]} outputs can't be split into {groups} groups"
     if 0 in weight.dims:
         return "its weights are empty"
     if numpy_helper.to_array(weight).dtype.kind != "f":

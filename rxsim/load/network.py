@@ -16,7 +16,7 @@ from rxsim.load.fold_batchnorm import fold_batchnorm
 from rxsim.load.fold_constants import fold_constants
 from rxsim.load.graph import constants
 from rxsim.load.layers import Layer, find_layers
-from rxsim.load.onnx_file import name_nodes, read_onnx
+from rxsim.load.onnx_file import check_loads, name_nodes, read_onnx
 from rxsim.load.orient import orient
 from rxsim.load.shapes import Shape, shape_of
 from rxsim.load.upgrade import upgrade
@@ -78,6 +78,7 @@ def load_network(path: Path) -> Network:
     """
     original = read_onnx(path)
     name_nodes(original)
+    check_loads(original, path)
     model = onnx.ModelProto()
     model.CopyFrom(original)
     model = upgrade(model, path.name)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import onnx
+import onnxruntime as ort
 from google.protobuf.message import DecodeError
 
 from rxsim.errors import ModelError
+
+# onnxruntime names the place in its own source with the function's full signature, onnx its assertion.
+_SOURCE_PLACE = (
+    r"/onnxruntime_src/\S+:\d+ .*?\)(?: const)? (?=\S)|^/\S+: .*?Assertion `.*?` failed: "
+)
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
@@ -63,7 +70,32 @@ def name_nodes(model: onnx.ModelProto) -> None:
         taken.add(unique)
 
 
+def check_loads(model: onnx.ModelProto, path: Path) -> None:
+    """Let onnxruntime judge a model, so that later passes may rely on a valid graph.
+
+    Raises:
+        ModelError: onnxruntime refuses it.
+    """
+    try:
+        ort.InferenceSession(
+            model.SerializeToString(), quiet_options(), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises many types
+        raise ModelError(f"onnxruntime can't load model {path}: {first_line(error)}") from None
+
+
+def quiet_options() -> ort.SessionOptions:
+    """Return options for a session that is used once: one thread, no optimisation, no log."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return options
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, for messages of one sentence."""
     lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return re.sub(_SOURCE_PLACE, "", lines[0])[:300]

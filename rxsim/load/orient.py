@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from rxsim.load.graph import attributes, constants, fresh_name, set_constant
+from rxsim.load.graph import attributes, constants, fresh_name, inferred_shapes, set_constant
 
 
 def orient(model: onnx.ModelProto) -> None:
@@ -101,7 +101,7 @@ def _flip_gemm(
 
 def _rank(model: onnx.ModelProto, name: str) -> int | None:
     """Return a tensor's rank where shape inference knows it."""
-    inferred = onnx.shape_inference.infer_shapes(model)
+    inferred = inferred_shapes(model)
     for value in [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]:
         if value.name == name and value.type.tensor_type.HasField("shape"):
             return len(value.type.tensor_type.shape.dim)

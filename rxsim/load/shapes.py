@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from rxsim.load.graph import constants
+from rxsim.load.graph import constants, inferred_shapes
 from rxsim.load.layers import MATRIX_OPS
 
 Shape = tuple[int | None, ...]
@@ -41,7 +41,7 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
     del fixed.graph.value_info[:]
     for value in fixed.graph.output:
         value.type.tensor_type.ClearField("shape")
-    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True)
+    inferred = inferred_shapes(fixed)
     shapes: dict[str, Shape | None] = {
         value.name: shape_of(value)
         for value in [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]

@@ -1,4 +1,4 @@
-"""Pass: bring a model to operator set 17 or later, with functions inlined.
+"""Pass: bring a model to operator set 17 or later where it can be, with functions inlined.
 
 Changes operator versions, strips constants from the graph inputs, turns sparse constants into plain
 ones. Names are kept; the inner nodes of a function get a number for each of its calls.
@@ -15,15 +15,18 @@ from rxsim.load.graph import has_subgraph
 from rxsim.load.onnx_file import first_line
 
 OPSET = 17
+# Source: ONNX's operator changelog: what a patched layer is written in (Cast, Clip, Conv, Gather,
+# MatMul, Mul, Reshape, Round, Slice, Sum) has the same inputs and attributes from set 13 on.
+ENOUGH = 13
 # Source: ONNX's release table: IR version 8 came with operator set 15 to 18.
 IR_VERSION = 8
 
 
 def upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Return the model at operator set >= 17.
+    """Return the model at operator set >= 17, or >= 13 where it can't be converted.
 
     Raises:
-        ModelError: ONNX's version converter can't convert an operator.
+        ModelError: ONNX's version converter can't convert an operator of an older model.
     """
     if model.functions:
         model = _inlined(model)
@@ -38,18 +41,25 @@ def upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     )
     if not 0 < version < OPSET:
         return model
-    if model.functions:
-        raise ModelError(
-            f"model {name}: its function {model.functions[0].name} uses another operator set than "
-            f"the model's {version} and can't be inlined; export it at operator set {OPSET} or later"
-        )
     try:
-        return version_converter.convert_version(model, OPSET)
-    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+        if model.functions:
+            raise RuntimeError(f"its function {model.functions[0].name} can't be inlined")
+        converted = version_converter.convert_version(model, OPSET)
+    except Exception as error:  # onnx raises many types
+        if version >= ENOUGH:
+            return model
         raise ModelError(
             f"model {name} uses operator set {version} and can't be brought to {OPSET}: "
             f"{first_line(error)}; export it at operator set {OPSET} or later"
         ) from None
+    # The converter writes inferred shapes over the user's own.
+    for values, own in (
+        (converted.graph.input, model.graph.input),
+        (converted.graph.output, model.graph.output),
+    ):
+        del values[:]
+        values.extend(own)
+    return converted
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -64,7 +74,7 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
         return plain
     try:
         return inliner.inline_local_functions(model, convert_version=True)
-    except RuntimeError:  # the version converter knows no types inside functions
+    except Exception:  # the version converter knows no types inside functions
         return plain
 
 

@@ -2,5 +2,6 @@
 
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.layer import MappedLayer, map_layer
+from rxsim.mapping.tiling import Tiling, tile_layer
 
-__all__ = ["MappedLayer", "PhysicalArray", "map_layer"]
+__all__ = ["MappedLayer", "PhysicalArray", "Tiling", "map_layer", "tile_layer"]

@@ -10,6 +10,7 @@ from rxsim.config import Crossbar, Device, Mapping
 from rxsim.load import Layer
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.scale import weight_scales
+from rxsim.mapping.tiling import Tiling, tile_layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,35 +22,27 @@ class MappedLayer:
 
     Attributes:
         layer: the layer.
-        row_tiles: for each row tile p the rows k of the matrix that it holds, in physical order.
+        tiling: how it is cut.
         w_max: weight scale, float64 (row tiles, groups, N).
-        crossbar: the array's size.
         device: its conductance range.
         blank_unused: cells without a weight are open instead of resting at g_off.
     """
 
     layer: Layer
-    row_tiles: tuple[np.ndarray, ...]
+    tiling: Tiling
     w_max: np.ndarray
-    crossbar: Crossbar
     device: Device
     blank_unused: bool
 
     @property
-    def n_col_tiles(self) -> int:
-        """Tiles side by side along the outputs of one group."""
-        return -(-self.layer.n_outputs // self.crossbar.cols)
+    def row_tiles(self) -> tuple[np.ndarray, ...]:
+        """Rows k of each row tile, in physical order."""
+        return self.tiling.row_tiles
 
     @property
     def n_arrays(self) -> int:
         """Physical arrays of the layer."""
-        return self.layer.groups * len(self.row_tiles) * self.n_col_tiles * 2
-
-    @property
-    def utilisation(self) -> float:
-        """Weight cells over all cells; both cells of a pair carry the weight."""
-        cells = self.n_arrays * self.crossbar.rows * self.crossbar.cols
-        return 2 * self.layer.matrices.size / cells
+        return self.tiling.n_arrays
 
     @property
     def weight_per_siemens(self) -> np.ndarray:
@@ -59,16 +52,16 @@ class MappedLayer:
     def array(self, index: int) -> PhysicalArray:
         """Make one physical array with its target conductances."""
         pair, polarity = divmod(index, 2)
-        rest, q = divmod(pair, self.n_col_tiles)
+        rest, q = divmod(pair, self.tiling.n_col_tiles)
         group, p = divmod(rest, len(self.row_tiles))
         rows_of_tile = self.row_tiles[p]
-        start = q * self.crossbar.cols
-        stop = min(start + self.crossbar.cols, self.layer.n_outputs)
+        shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
+        start = q * shape[1]
+        stop = min(start + shape[1], self.layer.n_outputs)
         weights = self.layer.matrices[group, rows_of_tile, start:stop].astype(np.float64)
         magnitude = np.maximum(weights if polarity == 0 else -weights, 0)
         share = np.minimum(magnitude / self.w_max[p, group, start:stop], 1)
         g_off, g_on = self.device.g_off, self.device.g_on
-        shape = (self.crossbar.rows, self.crossbar.cols)
         used = (slice(0, len(rows_of_tile)), slice(0, stop - start))
         target = np.full(shape, 0.0 if self.blank_unused else g_off)
         target[used] = g_off + share * (g_on - g_off)
@@ -95,15 +88,9 @@ def map_layer(layer: Layer, crossbar: Crossbar, device: Device, mapping: Mapping
 
     Source: MODEL.md sections 2 and 3 (differential, one-sided, analog subtraction, filled tiles).
     """
-    order = np.arange(layer.n_inputs)
-    if mapping.row_order == "kernel_major" and layer.kernel:
-        positions = int(np.prod(layer.kernel))
-        order = order.reshape(-1, positions).T.ravel()
-    row_tiles = tuple(
-        order[start : start + crossbar.rows] for start in range(0, layer.n_inputs, crossbar.rows)
-    )
+    tiling = tile_layer(layer, crossbar, mapping)
     magnitudes = np.abs(layer.matrices.astype(np.float64))
     scales = weight_scales(
-        magnitudes, row_tiles, crossbar.cols, mapping.w_max_scope, mapping.w_percentile
+        magnitudes, tiling.row_tiles, crossbar.cols, mapping.w_max_scope, mapping.w_percentile
     )
-    return MappedLayer(layer, row_tiles, scales, crossbar, device, mapping.unused_cells == "open")
+    return MappedLayer(layer, tiling, scales, device, mapping.unused_cells == "open")

@@ -47,6 +47,6 @@ class GraphBuilder:
     ) -> str:
         """Add a node of one output and return the output's name."""
         result = output or self.name(part)
-        node_name = f"{self._prefix}/{part}" if output is None else self.name(part)
+        node_name = result if output is None else self.name(part)
         self.nodes.append(helper.make_node(op, inputs, [result], node_name, **attributes))
         return result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx
 
 from rxsim.converters import Dac
-from rxsim.load.graph import constants, drop_unused_constants
+from rxsim.load.graph import constants, drop_unused_constants, taken_names
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.layer import LayerPatch, patch_layer
 
@@ -39,8 +39,7 @@ def patch_network(
     patched = onnx.ModelProto()
     patched.CopyFrom(model)
     known = constants(patched)
-    taken = set(known) | {value.name for value in patched.graph.input}
-    taken.update(output for node in patched.graph.node for output in node.output)
+    taken = taken_names(patched)
     by_node = {hardware.layer.name: hardware for hardware in layers}
     codes: dict[tuple[str, Dac], str] = {}
     patches: dict[str, LayerPatch] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from rxsim.config import as_plain, settings_hash
 from rxsim.converters import Adc
 from rxsim.data import choose_positions
 from rxsim.errors import DataError
-from rxsim.load.shapes import macs_by_node
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.hardware import (
     Mapped,
@@ -28,15 +26,13 @@ from rxsim.pipeline.hardware import (
     patch_study,
     solve_chip,
 )
+from rxsim.pipeline.inventory import Inventory, take_inventory
 from rxsim.pipeline.result import Evaluation, LayerReport, Rung
 from rxsim.pipeline.study import Study
 from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, score
 
 DIAGNOSED_INPUTS = 500
 """Layers are compared on at most this many of the evaluated inputs: enough for 0.1 dB."""
-
-
-_REAL_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
 
 def evaluate(study: Study) -> Evaluation:
@@ -67,12 +63,12 @@ def evaluate(study: Study) -> Evaluation:
 
     healthy = runner.diagnose(ideal, ideal_adcs)
     health = runner.diagnose(first, foundry.adcs)
-    macs = _macs(study)
+    shapes = {name: tensor.shape for name, tensor in study.inputs.feeds(0, 1).items()}
+    inventory = take_inventory(study.network, study.settings, shapes)
     return Evaluation(
         tuple(ladder),
-        _layer_reports(mapped, macs, healthy, health),
-        _digital(study, macs),
-        _shares(study, macs),
+        _layer_reports(inventory, mapped, healthy, health),
+        inventory,
         as_plain(study.settings),
         _provenance(study),
         study.labels,
@@ -159,73 +155,23 @@ class _Runner:
             )
 
 
-def _macs(study: Study) -> dict[str, int]:
-    shapes = {name: tensor.shape for name, tensor in study.inputs.feeds(0, 1).items()}
-    return macs_by_node(study.network.model, shapes)
-
-
 def _layer_reports(
+    inventory: Inventory,
     mapped: Mapped,
-    macs: Mapping[str, int],
     healthy: Mapping[str, LayerHealth],
     health: Mapping[str, LayerHealth],
 ) -> tuple[LayerReport, ...]:
-    total = sum(macs.values())
-    reports = []
-    for item in mapped.layers:
-        layer = item.layer
-        count = macs.get(layer.name)
-        measured = mapped.input_ranges[layer.name]
-        reports.append(
-            LayerReport(
-                layer.name,
-                layer.op,
-                layer.groups,
-                layer.n_inputs,
-                layer.n_outputs,
-                item.n_arrays,
-                item.utilisation,
-                count,
-                count / total if count is not None and total else None,
-                layer.matrices.size,
-                measured.x_max,
-                measured.signed,
-                healthy[layer.name].snr_db,
-                health[layer.name].snr_db,
-                health[layer.name].clipping,
-            )
-        )
-    return tuple(reports)
-
-
-def _digital(study: Study, macs: Mapping[str, int]) -> tuple[dict[str, Any], ...]:
-    """Group the digital nodes by operator and reason."""
-    counts = Counter((node.op, node.reason) for node in study.network.digital)
-    work: Counter[tuple[str, str]] = Counter()
-    for node in study.network.digital:
-        work[(node.op, node.reason)] += macs.get(node.name, 0)
     return tuple(
-        {"op": op, "reason": reason, "nodes": count, "macs": work[(op, reason)]}
-        for (op, reason), count in sorted(counts.items())
+        LayerReport(
+            place,
+            mapped.input_ranges[place.name].x_max,
+            mapped.input_ranges[place.name].signed,
+            healthy[place.name].snr_db,
+            health[place.name].snr_db,
+            health[place.name].clipping,
+        )
+        for place in inventory.layers
     )
-
-
-def _shares(study: Study, macs: Mapping[str, int]) -> dict[str, float | None]:
-    """Shares of multiply-accumulates and of parameters that the crossbars take."""
-    mapped = {layer.name for layer in study.network.layers}
-    total = sum(macs.values())
-    weights = sum(layer.matrices.size for layer in study.network.layers)
-    parameters = sum(
-        int(np.prod(tensor.dims))
-        for tensor in study.network.model.graph.initializer
-        if tensor.data_type
-        in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
-    )
-    taken = sum(count for name, count in macs.items() if name in mapped)
-    return {
-        "macs_mapped": taken / total if total else None,
-        "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
-    }
 
 
 def _provenance(study: Study) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rxsim.patch import PatchedNetwork
+from rxsim.pipeline.inventory import Inventory, LayerPlace
 from rxsim.run import Interval, Scores, chip_interval, population_interval
 
 SCHEMA_VERSION = 1
@@ -53,16 +54,7 @@ class LayerReport:
     """One row of the table by layer.
 
     Attributes:
-        name: the layer.
-        op: Conv, Gemm or MatMul.
-        groups: separate matrices.
-        rows: K of each.
-        cols: N of each.
-        arrays: physical arrays.
-        utilisation: weight cells over all cells.
-        macs: multiply-accumulates for one input; None where unknown.
-        mac_share: of the network's; None where unknown.
-        parameters: weights.
+        place: the layer on its arrays.
         input_max: x_max of its DACs.
         signed_input: whether they are driven both ways.
         snr_db_ideal: signal to noise with perfect wires and devices.
@@ -70,21 +62,17 @@ class LayerReport:
         clipping: saturated conversions over all conversions of the first chip; None without ADC.
     """
 
-    name: str
-    op: str
-    groups: int
-    rows: int
-    cols: int
-    arrays: int
-    utilisation: float
-    macs: int | None
-    mac_share: float | None
-    parameters: int
+    place: LayerPlace
     input_max: float
     signed_input: bool
     snr_db_ideal: float
     snr_db: float
     clipping: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON, the place's among them."""
+        values = asdict(self)
+        return {name: _plain(v) for name, v in {**values.pop("place"), **values}.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +82,7 @@ class Evaluation:
     Attributes:
         ladder: the rungs, float32 first.
         layers: the mapped layers.
-        digital: what stayed digital: operator, reason, count, multiply-accumulates.
-        shares: mapped shares of multiply-accumulates and parameters.
+        inventory: what is mapped and what stayed digital.
         settings: resolved settings, plain.
         provenance: versions, hashes, data, sample indices.
         labels: of the evaluated inputs, or None.
@@ -108,8 +95,7 @@ class Evaluation:
 
     ladder: tuple[Rung, ...]
     layers: tuple[LayerReport, ...]
-    digital: tuple[Mapping[str, Any], ...]
-    shares: Mapping[str, float | None]
+    inventory: Inventory
     settings: Mapping[str, Any]
     provenance: Mapping[str, Any]
     labels: np.ndarray | None
@@ -125,15 +111,14 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON; everything but `timing` repeats for the same seed."""
-        layers = [{name: _plain(v) for name, v in asdict(row).items()} for row in self.layers]
         return {
             "schema_version": SCHEMA_VERSION,
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
             "deterministic": self.deterministic,
-            "layers": layers,
+            "layers": [row.as_json() for row in self.layers],
             "layers_from_inputs": self.diagnosed,
-            "digital": [dict(row) for row in self.digital],
-            "shares": dict(self.shares),
+            "digital": [dict(row) for row in self.inventory.digital],
+            "shares": dict(self.inventory.shares),
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
             "images": {

@@ -25,7 +25,7 @@ def print_evaluation(result: Evaluation, console: Console | None = None) -> None
     _print_notes(result, console)
     console.print(_layer_table(result))
     _print_shares(result, console)
-    if result.digital:
+    if result.inventory.digital:
         console.print(_digital_table(result))
     seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.seconds.items())
     console.print(f"Seconds by stage: {seconds}", soft_wrap=True)
@@ -119,13 +119,14 @@ def _layer_table(result: Evaluation) -> Table:
 
 
 def _layer_row(row: LayerReport) -> list[str]:
-    matrix = f"{row.rows}x{row.cols}"
+    place = row.place
+    matrix = f"{place.rows}x{place.cols}"
     return [
-        escape(row.name),
-        matrix if row.groups == 1 else f"{row.groups} of {matrix}",
-        str(row.arrays),
-        _percent(row.utilisation),
-        "-" if row.mac_share is None else _percent(row.mac_share),
+        escape(place.name),
+        matrix if place.groups == 1 else f"{place.groups} of {matrix}",
+        str(place.arrays),
+        _percent(place.utilisation),
+        "-" if place.mac_share is None else _percent(place.mac_share),
         _decibel(row.snr_db_ideal),
         _decibel(row.snr_db),
         "-" if row.clipping is None else _percent(row.clipping),
@@ -133,8 +134,8 @@ def _layer_row(row: LayerReport) -> list[str]:
 
 
 def _print_shares(result: Evaluation, console: Console) -> None:
-    shares = result.shares
-    arrays = sum(row.arrays for row in result.layers)
+    shares = result.inventory.shares
+    arrays = sum(row.place.arrays for row in result.layers)
     macs = "unknown" if shares["macs_mapped"] is None else _percent(shares["macs_mapped"])
     parameters = shares["parameters_mapped"]
     console.print(
@@ -149,7 +150,7 @@ def _digital_table(result: Evaluation) -> Table:
     table.add_column("operator")
     table.add_column("nodes", justify="right")
     table.add_column("why")
-    for row in result.digital:
+    for row in result.inventory.digital:
         table.add_row(escape(row["op"]), str(row["nodes"]), escape(row["reason"]))
     return table
 
@@ -164,8 +165,6 @@ def _decibel(value: Any) -> str:
 
 
 def _percent(share: float) -> str:
-    """Write a share in percent with three significant digits, and tiny ones in powers of ten."""
+    """Write a share in percent with three significant digits."""
     percent = 100 * share
-    if percent == 0 or percent >= 0.01:
-        return f"{percent:.3g} %"
-    return f"{percent:.0e} %"
+    return "<0.01 %" if 0 < percent < 0.01 else f"{percent:.3g} %"

@@ -1,0 +1,238 @@
+"""The stages of rxsim know only the stages before them."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "rxsim"
+# What any room may import: small helpers without physics, and `rxsim.__version__`.
+HELPERS = {"errors", "files", "schema", "seeds", "stages"}
+BEFORE_PIPELINE = {
+    *("config", "data", "load", "session", "calibrate", "mapping"),
+    *("devices", "circuit", "converters", "patch", "run"),
+}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "files": HELPERS,
+    "schema": HELPERS,
+    "seeds": HELPERS,
+    "stages": HELPERS,
+    "config": HELPERS,
+    "data": HELPERS,
+    "load": HELPERS,
+    "session": HELPERS,
+    "calibrate": HELPERS | {"load", "session"},
+    "mapping": HELPERS | {"load", "config"},
+    "devices": HELPERS | {"mapping", "config"},
+    "circuit": HELPERS | {"mapping", "devices", "config"},
+    "converters": HELPERS | {"config", "session", "calibrate"},
+    "patch": HELPERS | {"circuit", "converters", "calibrate", "mapping", "load"},
+    "run": HELPERS | {"patch", "session", "load", "data"},
+    "pipeline": HELPERS | BEFORE_PIPELINE,
+    "report": HELPERS | {"pipeline", "run"},
+    "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "report"},
+    "cli": HELPERS,
+    "__init__": set(),
+    "__main__": {"cli"},
+}
+"""Room -> the other rooms that it may import."""
+
+# External module -> the files and folders that may import it.
+OUTSIDE = {
+    "numba": ("circuit/",),
+    "click": ("cli.py", "commands/"),
+    # evaluate.py reads the versions of what a result was computed with, nothing else.
+    "onnxruntime": ("session.py", "load/", "pipeline/evaluate.py"),
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST, path: Path) -> Iterator[str]:
+    """Yield the full name of every import, those inside functions and for typing included.
+
+    Imports by a text count too, but for the command line, which finds its commands that way.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = ["rxsim", *path.relative_to(PACKAGE).parts[:-1]]
+                base = ".".join([*parts[: len(parts) - node.level + 1], *base.split(".")])
+            yield from (f"{base.strip('.')}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and path.name != "cli.py":
+            function = ast.unparse(node.func)
+            if function in ("__import__", "import_module", "importlib.import_module"):
+                yield _leading_text(node.args[0])
+
+
+def _leading_text(argument: ast.expr) -> str:
+    """The constant beginning of a module name that is put together while running."""
+    if isinstance(argument, ast.JoinedStr):
+        argument = argument.values[0]
+    if isinstance(argument, ast.Constant):
+        return str(argument.value)
+    return "unknown"
+
+
+def inner_rooms(tree: ast.AST, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the room and the full name of every import of rxsim itself."""
+    for name in imported(tree, path):
+        parts = name.split(".")
+        if parts[0] != "rxsim" or name == "rxsim.__version__":
+            continue
+        yield (parts[1] if len(parts) > 1 else "__init__"), name
+
+
+def wrong_directions(tree: ast.AST, path: Path) -> list[str]:
+    room = room_of(path)
+    where = path.relative_to(PACKAGE.parent)
+    allowed = ALLOWED[room] | {room, "__init__"}
+    if room == "errors":
+        allowed = set()
+    return [
+        f"{where} imports {name}, but {room} may import only {sorted(ALLOWED[room])}"
+        for other, name in inner_rooms(tree, path)
+        if other not in allowed
+    ]
+
+
+def outside_imports(tree: ast.AST, path: Path) -> list[str]:
+    place = path.relative_to(PACKAGE).as_posix()
+    return [
+        f"rxsim/{place} imports {name}, which belongs to {', '.join(OUTSIDE[name.split('.')[0]])}"
+        for name in imported(tree, path)
+        if name.split(".")[0] in OUTSIDE and not place.startswith(OUTSIDE[name.split(".")[0]])
+    ]
+
+
+def made_generators(tree: ast.AST, path: Path) -> list[str]:
+    """Find calls into numpy.random or random, and imports that would hide such calls."""
+    place = path.relative_to(PACKAGE).as_posix()
+    if place == "seeds.py":
+        return []
+    found = [
+        f"rxsim/{place} imports {name}; generators come from rxsim/seeds.py"
+        for name in imported(tree, path)
+        if name.startswith(("numpy.random", "random")) and name.split(".")[0] in ("numpy", "random")
+    ]
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    found += [
+        f"rxsim/{place}:{call.lineno} calls {ast.unparse(call.func)}; generators come from "
+        "rxsim/seeds.py"
+        for call in calls
+        if ast.unparse(call.func).startswith(("np.random.", "numpy.random."))
+    ]
+    return found
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def names_of(paths: list[Path]) -> list[str]:
+    return [path.relative_to(PACKAGE).as_posix() for path in paths]
+
+
+def test_every_room_of_the_package_has_its_place_in_the_order() -> None:
+    assert {room_of(path) for path in modules()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", modules(), ids=names_of(modules()))
+def test_a_module_imports_only_stages_before_its_own(path: Path) -> None:
+    problems = wrong_directions(parsed(path), path)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("path", modules(), ids=names_of(modules()))
+def test_libraries_are_imported_only_where_they_belong(path: Path) -> None:
+    problems = outside_imports(parsed(path), path)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("path", modules(), ids=names_of(modules()))
+def test_random_generators_are_made_in_one_place(path: Path) -> None:
+    problems = made_generators(parsed(path), path)
+    assert not problems, "\n".join(problems)
+
+
+def test_the_order_has_no_circle() -> None:
+    """Every room can be put after all that it may import."""
+    placed = set(HELPERS)
+    rest = {room: allowed - HELPERS for room, allowed in ALLOWED.items() if room not in HELPERS}
+    while rest:
+        ready = [room for room, allowed in rest.items() if allowed <= placed]
+        assert ready, f"a circle among {sorted(rest)}"
+        for room in ready:
+            placed.add(room)
+            del rest[room]
+
+
+def test_the_command_line_starts_without_its_commands_and_the_heavy_libraries() -> None:
+    heavy = "('rxsim.commands', 'rxsim.pipeline', 'onnxruntime', 'numba', 'onnx')"
+    script = f"import sys, rxsim.cli; print([m for m in sys.modules if m.startswith({heavy})])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PACKAGE.parent, capture_output=True, text=True
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "words"),
+    [
+        ("load/x.py", "from rxsim.patch import builder", "rxsim/load/x.py imports rxsim.patch"),
+        ("load/x.py", "import rxsim.config.models", "load/x.py imports rxsim.config.models"),
+        ("load/x.py", "def f():\n    from ..mapping import layer", "imports rxsim.mapping.layer"),
+        ("mapping/x.py", "from rxsim import circuit", "imports rxsim.circuit"),
+        ("run/x.py", "import importlib\nimportlib.import_module('rxsim.report')", "rxsim.report"),
+        ("errors.py", "from rxsim.schema import Section", "errors.py imports rxsim.schema"),
+        ("cli.py", "from rxsim.commands import evaluate", "imports rxsim.commands.evaluate"),
+        ("cli.py", "def f():\n    import rxsim.commands.solve", "imports rxsim.commands.solve"),
+    ],
+)
+def test_a_wrong_import_would_be_found(file: str, source: str, words: str) -> None:
+    (problem,) = wrong_directions(ast.parse(source), PACKAGE / file)
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("load/x.py", "from rxsim import __version__\nfrom rxsim.errors import ModelError"),
+        ("load/x.py", "import rxsim\nfrom .graph import constants\nfrom rxsim.load.x import y"),
+        ("patch/x.py", "from rxsim.circuit import LayerTransfer"),
+        (
+            "cli.py",
+            "import importlib\ndef get(n):\n    return importlib.import_module(f'rxsim.commands.{n}')",
+        ),
+    ],
+)
+def test_a_right_import_is_let_through(file: str, source: str) -> None:
+    assert wrong_directions(ast.parse(source), PACKAGE / file) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "source"),
+    [
+        (outside_imports, "def f():\n    from numba import njit"),
+        (outside_imports, "import click.testing"),
+        (outside_imports, "import onnxruntime as ort"),
+        (made_generators, "import numpy as np\nrng = np.random.default_rng(3)"),
+        (made_generators, "from numpy.random import default_rng"),
+        (made_generators, "import random"),
+    ],
+)
+def test_a_misplaced_library_or_generator_would_be_found(check, source) -> None:
+    assert len(check(ast.parse(source), PACKAGE / "mapping" / "x.py")) == 1
