@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import importlib
 import os
 import sys
+from collections.abc import Iterable
 from typing import NoReturn
 
 import click
@@ -15,6 +18,7 @@ import rxsim
 # in numba and onnxruntime, and `rxsim --help` should be there at once.
 _COMMANDS = {
     "eval": ("rxsim.commands.evaluate", "Accuracy of a network before and after the crossbars."),
+    "map": ("rxsim.commands.map", "What goes onto crossbars and what stays digital."),
     "patch": ("rxsim.commands.patch", "Write the patched network as standard ONNX."),
     "solve": ("rxsim.commands.solve", "Solve the circuit of one array."),
     "config": ("rxsim.commands.config", "Show, describe or check settings."),
@@ -64,22 +68,16 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(code if isinstance(code, int) else 0)
     except RxsimError as error:
         _fail(str(error), error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(USAGE)
     except click.ClickException as error:
-        from rxsim.commands.usage import usage_sentence
-
-        _fail(usage_sentence(error), USAGE)
+        if type(error).__name__ == "NoArgsIsHelpError":  # click < 8.2 does not know it
+            error.show()
+            sys.exit(USAGE)
+        _fail(_usage_sentence(error), USAGE)
     except (click.exceptions.Abort, KeyboardInterrupt):
         _fail("interrupted; no unfinished file was left", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except OSError as error:
-        if os.environ.get("RXSIM_DEBUG"):
-            raise
-        _fail_on_file(error)
     except MemoryError:
         _fail(
             "out of memory; use fewer images (--limit), threads or smaller arrays", INTERNAL_ERROR
@@ -87,6 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("RXSIM_DEBUG"):
             raise
+        if isinstance(error, OSError):
+            _fail_on_file(error)
         _fail(
             f"internal error: {type(error).__name__}: {error}; this is a bug in rxsim, please report "
             "it with the output of the same command under RXSIM_DEBUG=1",
@@ -95,10 +95,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail_on_file(error: OSError) -> None:
-    """Tell what the system refused: a named file that can't be used, or standard output."""
+    """Tell that a named file can't be used or standard output can't be written; else return."""
     reason = error.strerror or type(error).__name__
     if error.filename is not None:
         _fail(f"{error.filename} can't be used: {reason}; check the path", USAGE)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return
     # What is left in its buffer must not fail once more at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _fail(f"standard output can't be written: {reason}; send it elsewhere", CANNOT_WRITE)
@@ -107,3 +109,61 @@ def _fail_on_file(error: OSError) -> None:
 def _fail(message: str, code: int) -> NoReturn:
     print(f"rxsim: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _usage_sentence(error: click.ClickException) -> str:
+    """Tell in one sentence what was found, expected and to do (click would print a few lines)."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    name = context.command_path if context else "rxsim"
+    see = f"see '{name} --help'"
+    if isinstance(error, click.MissingParameter):
+        return f"{_hint(error)} is missing, expected {_usage(context)}; add it, or {see}"
+    if isinstance(error, click.NoSuchOption):
+        known = [] if context is None else [o for p in context.command.params for o in p.opts]
+        near = _nearest(error.option_name, known)
+        return f"{error.option_name} is not an option of '{name}'; " + (
+            f"did you mean {near}?" if near else see
+        )
+    if context is not None and _is_unknown_command(error, context):
+        assert isinstance(context.command, click.Group)
+        wrong = (context.args or [""])[0] if context.args else _quoted(error.message)
+        commands = context.command.list_commands(context)
+        near = _nearest(wrong, commands)
+        return f"{wrong} is not a command of '{name}'; " + (
+            f"did you mean {near}?" if near else f"expected one of {', '.join(commands)}"
+        )
+    if isinstance(error, click.BadParameter):
+        return f"{_hint(error)}: {_clause(error.message)}; {see}"
+    return f"{_clause(error.format_message())}; {see}"
+
+
+def _is_unknown_command(error: click.ClickException, context: click.Context) -> bool:
+    """Tell whether a group was asked for a command it does not have (click < 8.4 has no type)."""
+    return isinstance(context.command, click.Group) and error.message.startswith("No such command")
+
+
+def _quoted(message: str) -> str:
+    """Return what stands between the first two quotes."""
+    return [*message.split("'"), ""][1]
+
+
+def _hint(error: click.BadParameter) -> str:
+    """Return how the parameter is written: its longest option, or the argument's name."""
+    if error.param is None:
+        return "a parameter"
+    if isinstance(error.param, click.Option):
+        return max(error.param.opts, key=len)
+    return error.param.metavar or (error.param.name or "").upper()
+
+
+def _usage(context: click.Context | None) -> str:
+    return "it" if context is None else f"'{context.get_usage().removeprefix('Usage: ')}'"
+
+
+def _clause(message: str) -> str:
+    message = message.strip().rstrip(".")
+    return message[:1].lower() + message[1:]
+
+
+def _nearest(wrong: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)), None)

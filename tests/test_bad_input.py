@@ -383,7 +383,7 @@ ARRAYS = [
 ]
 COMMANDS = [
     ("unknown command", "evla", ["evla is not a command of 'rxsim'", "did you mean eval?"]),
-    ("hopeless command", "zzz", ["zzz is not a command", "eval, patch, solve, config"]),
+    ("hopeless command", "zzz", ["zzz is not a command", "expected one of eval, "]),
     ("unknown subcommand", "config sho", ["sho is not a command", "did you mean show?"]),
     ("unknown top option", "--verison", ["--verison is not an option", "--version?"]),
     ("eval without a model", "eval", ["MODEL is missing", "rxsim eval [OPTIONS] MODEL"]),
@@ -535,7 +535,6 @@ def test_a_model_under_another_name_is_judged_by_its_bytes(
     _check_sentence(error, f"net.{ending}")
 
 
-@pytest.mark.xfail(strict=True, reason="a card without preprocess counts as preprocess: {}")
 def test_integers_are_refused_where_the_card_says_nothing_of_preprocessing(
     given: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

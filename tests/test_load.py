@@ -585,6 +585,15 @@ CONSTANT_FORMS = {
         matrix("m"),
         {"d": "product of two activations"},
     ),
+    "a weight that stands in a sequence too": Form(
+        f"{ROWS}, int64 i",
+        TABLE,
+        "a = Mul(w, v) q = SequenceConstruct(a, a) p = Sub(i, i) k = SequenceAt(q, p) "
+        "[d] t = MatMul(x, k) [m] s = MatMul(x, a) y = Add(s, t)",
+        {"w": (9, 7), "v": (9, 1)},
+        lambda w: [("m", (w["w"] * w["v"])[None])],
+        {"d": "product of two activations"},
+    ),
     "random weights": Form(
         ROWS,
         TABLE,

@@ -270,10 +270,10 @@ def test_a_fixed_batch_that_does_not_divide_the_inputs_changes_nothing(
     onnx.save(folded_sequence_model(), path)
     settings = perfect("8x4", f"dac.n_bits={bits}", f"adc.n_bits={bits}", "calibration.samples=7")
     study = open_study(path, settings, DataOptions(limit=6), threads=1)
-    patched = patched_chip(study).model
+    patched = patched_chip(study)
     feeds = study.inputs.feeds(0, 6)
     whole = {"x": np.concatenate([feeds["x"], feeds["x"][:2]])}
-    for model in (study.network.original, patched):
+    for model in (study.network.original, patched.model):
         parts = [run(model, {"x": whole["x"][start : start + 4]})[0] for start in (0, 4)]
         session = Session(model, "a network", 4)
         batches = list(session.batches(study.inputs, ["y"], batch=64, threads=1))

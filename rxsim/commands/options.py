@@ -106,7 +106,7 @@ def read_data_options(given: dict[str, Any]) -> DataOptions:
 
 def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
     """List the files that a command reads: no output may take the place of one."""
-    named = [given[name] for name in ("data", "calibrate", "card", "config")]
+    named = [given.get(name) for name in ("data", "calibrate", "card", "config")]
     card = model.with_suffix(".yaml") if model.name else None
     return [model, card, *named]
 

@@ -17,7 +17,7 @@ class Card(Section):
 
     data: str | None = Field(None, description="default --data, relative to the card")
     calibrate: str | None = Field(None, description="default --calibrate, relative to the card")
-    preprocess: Preprocess = Preprocess()
+    preprocess: Preprocess | None = Field(None, description="how a stored sample becomes an input")
     about: dict[str, Any] = Field({}, description="title, source, licence, accuracy: for readers")
 
 

@@ -49,6 +49,10 @@ class InputSet:
         return {self.input_name: self.preprocess.apply(stored).astype(self.dtype, copy=False)}
 
 
+_VALUE_STEPS = {"scale", "mean", "std"}
+"""What must be stated before integers become inputs: one of these."""
+
+
 def fit_preprocess(
     data: LabelledArrays,
     preprocess: Preprocess | None,
@@ -69,14 +73,14 @@ def fit_preprocess(
     Raises:
         DataError: the shape does not fit, or nothing says how integers become inputs.
     """
-    if preprocess is None:
-        if data.x.dtype.kind != "f":
-            raise DataError(
-                f"{data.name}: found x of type {data.x.dtype} and nothing that says how to prepare "
-                f"it, expected float inputs or a card beside {model_name}; write "
-                f"{model_name.rsplit('.', 1)[0]}.yaml or give --scale, --mean, --std, --data-layout"
-            )
-        preprocess = Preprocess()
+    values_stated = preprocess is not None and _VALUE_STEPS & preprocess.model_fields_set
+    if data.x.dtype.kind != "f" and not values_stated:
+        raise DataError(
+            f"{data.name}: found x of type {data.x.dtype} and nothing that says how its values become "
+            f"inputs, expected float inputs or a scale; give --scale (1 for raw values), or state it "
+            f"in a card beside the model: {model_name.rsplit('.', 1)[0]}.yaml"
+        )
+    preprocess = preprocess or Preprocess()
     shape = preprocess.apply(data.fetch(np.zeros(1, dtype=np.int64))).shape
     fits = len(shape) == len(expected) and all(
         want is None or have == want for have, want in zip(shape[1:], expected[1:], strict=True)

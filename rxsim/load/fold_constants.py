@@ -6,6 +6,8 @@ left alone. Names of the remaining nodes and tensors are unchanged; new nodes ha
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -42,7 +44,7 @@ def fold_constants(model: onnx.ModelProto) -> None:
     used = use_counts(model, other_nodes)
     wanted = [tensor for tensor in made if used[tensor]]
     values = _evaluate_parts(model, constant_nodes, sorted(wanted))
-    kept = _behind(constant_nodes, {tensor for tensor in wanted if tensor not in values})
+    kept = _behind(constant_nodes, set(wanted) - set(values), set(values))
     remaining = {output for node in kept for output in node.output}
     outputs = {value.name for value in model.graph.output}
     identities = []
@@ -63,13 +65,15 @@ def fold_constants(model: onnx.ModelProto) -> None:
     model.graph.node.extend([*identities, *kept, *other_nodes])
 
 
-def _behind(nodes: list[onnx.NodeProto], tensors: set[str]) -> list[onnx.NodeProto]:
-    """Return the nodes that some tensors depend on, in their order."""
+def _behind(
+    nodes: list[onnx.NodeProto], tensors: set[str], values: Collection[str] = ()
+) -> list[onnx.NodeProto]:
+    """Return the nodes that some tensors depend on, in their order, where `values` are known."""
     needed, found = set(tensors), []
     for node in reversed(nodes):
         if needed.intersection(node.output):
             found.append(node)
-            needed.update(item for item in node.input if item)
+            needed.update(item for item in node.input if item and item not in values)
     return found[::-1]
 
 

@@ -2,16 +2,20 @@
 
 from rxsim.pipeline.evaluate import evaluate
 from rxsim.pipeline.hardware import patched_chip
+from rxsim.pipeline.inventory import Inventory, LayerPlace, take_inventory
 from rxsim.pipeline.result import Evaluation, LayerReport, Rung
 from rxsim.pipeline.study import DataOptions, Study, open_study
 
 __all__ = [
     "DataOptions",
     "Evaluation",
+    "Inventory",
+    "LayerPlace",
     "LayerReport",
     "Rung",
     "Study",
     "evaluate",
     "open_study",
     "patched_chip",
+    "take_inventory",
 ]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
-import numba
 import numpy as np
 import onnx
-import onnxruntime
 
 import rxsim
 from rxsim.config import as_plain, settings_hash
@@ -183,10 +182,7 @@ def _provenance(study: Study) -> dict[str, Any]:
         "versions": {
             "rxsim": rxsim.__version__,
             "python": platform.python_version(),
-            "numpy": np.__version__,
-            "numba": numba.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
+            **{name: version(name) for name in ("numpy", "numba", "onnx", "onnxruntime")},
         },
         "machine": {"processor": platform.machine(), "system": platform.system()},
     }

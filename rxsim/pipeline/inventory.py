@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,14 @@ class Inventory:
     layers: tuple[LayerPlace, ...]
     digital: tuple[Mapping[str, Any], ...]
     shares: Mapping[str, float | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "layers": [asdict(place) for place in self.layers],
+            "digital": [dict(row) for row in self.digital],
+            "shares": dict(self.shares),
+        }
 
 
 def take_inventory(

@@ -118,7 +118,7 @@ def open_study(
                     "--calibrate was given without --data, expected both; give --data as well"
                 )
             return _without_data(network, settings, options, threads, stages)
-        preprocess = _preprocess(card, card_path, options)
+        preprocess = _preprocess(card, options)
         calibrate_path = options.calibrate
         if calibrate_path is None and options.data is None:
             calibrate_path = _beside(card_path, card.calibrate)
@@ -136,11 +136,11 @@ def _beside(card_path: Path | None, name: str | None) -> Path | None:
     return card_path.parent / name if card_path and name else None
 
 
-def _preprocess(card: Card, card_path: Path | None, options: DataOptions) -> Preprocess | None:
+def _preprocess(card: Card, options: DataOptions) -> Preprocess | None:
     """Lay the options over the card's preprocessing; None where neither says anything."""
-    if card_path is None and not options.preprocess:
+    if card.preprocess is None and not options.preprocess:
         return None
-    stated = card.preprocess.model_dump()
+    stated = {} if card.preprocess is None else card.preprocess.model_dump(exclude_unset=True)
     return validated(Preprocess, {**stated, **options.preprocess}, "preprocessing options")
 
 
@@ -168,6 +168,8 @@ def _with_data(
     data = read_npz(data_path)
     ready = fitted(data)
     other = read_npz(calibrate_path) if calibrate_path else None
+    if other is not None and other.identity == data.identity:
+        other = None  # the same file: its calibration samples are to be disjoint as far as possible
     split = choose_samples(
         data.y,
         limit=options.limit,

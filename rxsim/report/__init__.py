@@ -1,5 +1,5 @@
 """Results for people: tables on the terminal."""
 
-from rxsim.report.terminal import print_evaluation
+from rxsim.report.terminal import print_evaluation, print_inventory
 
-__all__ = ["print_evaluation"]
+__all__ = ["print_evaluation", "print_inventory"]

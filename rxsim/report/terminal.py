@@ -9,26 +9,49 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rxsim.pipeline import Evaluation, LayerReport
+from rxsim.config import Settings
+from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 
 _WIDTH_WITHOUT_TERMINAL = 120
 
 
 def print_evaluation(result: Evaluation, console: Console | None = None) -> None:
     """Print the ladder, the layers, what stayed digital, and the seconds per stage."""
-    if console is None:
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    console = console or _console()
     _print_head(result, console)
     console.print(_ladder_table(result))
     _print_notes(result, console)
     console.print(_layer_table(result))
-    _print_shares(result, console)
-    if result.inventory.digital:
-        console.print(_digital_table(result))
+    _print_rest(result.inventory, console)
     seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.seconds.items())
     console.print(f"Seconds by stage: {seconds}", soft_wrap=True)
+
+
+def print_inventory(
+    name: str, settings: Settings, inventory: Inventory, console: Console | None = None
+) -> None:
+    """Print what a network puts onto crossbars and what stays digital."""
+    console = console or _console()
+    crossbar = settings.crossbar
+    console.print(escape(f"{name} on {crossbar.rows}x{crossbar.cols} arrays"), soft_wrap=True)
+    table = Table(title="By layer", title_justify="left")
+    table.add_column("layer", overflow="fold")
+    table.add_column("operator")
+    for title in ("matrix", "arrays", "used", "weights", "MACs", "share"):
+        table.add_column(title, justify="right")
+    for place in inventory.layers:
+        first, *rest = _place_cells(place)
+        macs = "-" if place.macs is None else f"{place.macs:,}"
+        table.add_row(first, place.op, *rest[:-1], f"{place.parameters:,}", macs, rest[-1])
+    console.print(table)
+    _print_rest(inventory, console)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
 
 
 def _print_head(result: Evaluation, console: Console) -> None:
@@ -119,40 +142,50 @@ def _layer_table(result: Evaluation) -> Table:
 
 
 def _layer_row(row: LayerReport) -> list[str]:
-    place = row.place
-    matrix = f"{place.rows}x{place.cols}"
     return [
-        escape(place.name),
-        matrix if place.groups == 1 else f"{place.groups} of {matrix}",
-        str(place.arrays),
-        _percent(place.utilisation),
-        "-" if place.mac_share is None else _percent(place.mac_share),
+        *_place_cells(row.place),
         _decibel(row.snr_db_ideal),
         _decibel(row.snr_db),
         "-" if row.clipping is None else _percent(row.clipping),
     ]
 
 
-def _print_shares(result: Evaluation, console: Console) -> None:
-    shares = result.inventory.shares
-    arrays = sum(row.place.arrays for row in result.layers)
-    macs = "unknown" if shares["macs_mapped"] is None else _percent(shares["macs_mapped"])
-    parameters = shares["parameters_mapped"]
+def _place_cells(place: LayerPlace) -> list[str]:
+    """Write a layer's name, matrix, arrays, utilisation and share of multiply-accumulates."""
+    matrix = f"{place.rows}x{place.cols}"
+    return [
+        escape(place.name),
+        matrix if place.groups == 1 else f"{place.groups} of {matrix}",
+        f"{place.arrays:,}",
+        _percent(place.utilisation),
+        "-" if place.mac_share is None else _percent(place.mac_share),
+    ]
+
+
+def _print_rest(inventory: Inventory, console: Console) -> None:
+    """Print the shares of the network on crossbars, and what is not there."""
+    arrays = sum(place.arrays for place in inventory.layers)
+    shares = {
+        name: "an unknown share" if value is None else _percent(value)
+        for name, value in inventory.shares.items()
+    }
     console.print(
-        f"On crossbars: {len(result.layers)} layers, {arrays} arrays, {macs} of "
-        f"multiply-accumulates, {'-' if parameters is None else _percent(parameters)} of parameters.",
+        f"On crossbars: {len(inventory.layers)} layers, {arrays:,} arrays, "
+        f"{shares['macs_mapped']} of multiply-accumulates, "
+        f"{shares['parameters_mapped']} of parameters.",
         soft_wrap=True,
     )
-
-
-def _digital_table(result: Evaluation) -> Table:
-    table = Table(title="Stayed digital", title_justify="left")
+    if not inventory.digital:
+        return
+    table = Table(title="Stays digital", title_justify="left")
     table.add_column("operator")
     table.add_column("nodes", justify="right")
+    table.add_column("MACs", justify="right")
     table.add_column("why")
-    for row in result.inventory.digital:
-        table.add_row(escape(row["op"]), str(row["nodes"]), escape(row["reason"]))
-    return table
+    for row in inventory.digital:
+        work = f"{row['macs']:,}" if row["macs"] else "-"
+        table.add_row(escape(row["op"]), str(row["nodes"]), work, escape(row["reason"]))
+    console.print(table)
 
 
 def _bounds(bounds: list[float] | None) -> str:

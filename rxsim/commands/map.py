@@ -1,0 +1,68 @@
+"""`rxsim map`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rxsim.commands.options import FILE, files_read, read_settings, settings_options
+from rxsim.errors import SettingError
+from rxsim.files import check_destination, write_atomically
+from rxsim.load import InputSpec, load_network
+from rxsim.pipeline import take_inventory
+from rxsim.report import print_inventory
+
+
+@click.command("map")
+@click.argument("model", type=FILE)
+@settings_options
+@click.option(
+    "--input-shape",
+    metavar="N,N..",
+    help="Shape of one input where the model leaves axes free, such as 3,224,224.",
+)
+@click.option("--json", "json_path", metavar="FILE|-", help="Write the report as JSON.")
+def command(model: Path, input_shape: str | None, json_path: str | None, **given: Any) -> None:
+    """What MODEL.onnx puts onto crossbars and what stays digital, with reasons; needs no data."""
+    if json_path not in (None, "-"):
+        check_destination(Path(str(json_path)), files_read(model, given))
+    settings = read_settings({**given, "trials": None, "seed": None})
+    network = load_network(model)
+    stated = None if input_shape is None else _shape(input_shape)
+    shapes = {
+        spec.name: shape
+        for spec in network.inputs
+        if (shape := _one_input(spec, stated)) is not None
+    }
+    inventory = take_inventory(network, settings, shapes)
+    if json_path is not None:
+        text = json.dumps({"schema_version": 1, **inventory.as_json()}, indent=1) + "\n"
+        if json_path == "-":
+            click.echo(text, nl=False)
+            return
+        write_atomically(Path(json_path), text.encode())
+    print_inventory(network.path.name, settings, inventory)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    parts = text.replace("x", ",").split(",")
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise SettingError(
+            f"--input-shape: found {text!r}, expected whole numbers above 0, such as 3,224,224"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def _one_input(spec: InputSpec, stated: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return an input's shape with a batch of one; None where axes stay free."""
+    rest = spec.shape[1:]
+    if stated is not None and len(stated) == len(rest):
+        return (
+            spec.shape[0] or 1,
+            *(fixed or axis for fixed, axis in zip(rest, stated, strict=True)),
+        )
+    known = tuple(axis for axis in rest if axis is not None)
+    return (spec.shape[0] or 1, *known) if len(known) == len(rest) else None
