@@ -524,7 +524,6 @@ def test_a_real_process_says_the_same(command: str, phrase: str, given: Path, ou
     assert _snapshot(out) == before
 
 
-@pytest.mark.xfail(strict=True, reason="onnx.load chooses a parser by the name's ending")
 @pytest.mark.parametrize("ending", ["json", "onnxtxt", "textproto"])
 def test_a_model_under_another_name_is_judged_by_its_bytes(
     ending: str, out: Path, capsys: pytest.CaptureFixture[str]

@@ -17,6 +17,7 @@ from rxsim.load import Network, load_network
 from rxsim.load.shapes import macs_by_node
 
 Arrays = dict[str, np.ndarray]
+Shapes = dict[str, tuple[int, ...]]
 Expected = Callable[[Arrays], list[tuple[str, np.ndarray]]]
 ASSETS = os.environ.get("RXSIM_ASSETS")
 needs_assets = pytest.mark.skipif(
@@ -36,7 +37,7 @@ class Form:
     inputs: str
     outputs: str
     body: str
-    shapes: dict[str, tuple[int, ...]]
+    shapes: Shapes
     layers: Expected
     digital: dict[str, str] = field(default_factory=dict)
     opset: int = 17
@@ -46,7 +47,7 @@ class Form:
 
     def weights(self) -> Arrays:
         rng = np.random.default_rng(zlib.crc32(self.body.encode()))
-        made = {}
+        made: Arrays = {}
         for name, shape in self.shapes.items():
             value = rng.standard_normal(shape)
             if name.startswith("var"):
@@ -95,14 +96,14 @@ def scaled_conv(weight: np.ndarray, factor: np.ndarray, groups: int = 1) -> np.n
     return conv_matrix(weight * factor.reshape(shape), groups)
 
 
-def norm(channels: int, suffix: str = "") -> dict[str, tuple[int, ...]]:
+def norm(channels: int, suffix: str = "") -> Shapes:
     return {f"{name}{suffix}": (channels,) for name in ("gamma", "beta", "mean", "var")}
 
 
 BN = "BatchNormalization"
 IMAGE, MAP = "float[N,4,7,6] x", "float[N,C,H,W] y"
 ROWS, TABLE = "float[N,9] x", "float[N,M] y"
-C1 = {"w": (6, 4, 3, 3)}
+C1: Shapes = {"w": (6, 4, 3, 3)}
 
 
 def plain(name: str, groups: int = 1) -> Expected:
@@ -586,9 +587,9 @@ CONSTANT_FORMS = {
         {"d": "product of two activations"},
     ),
     "a weight that stands in a sequence too": Form(
-        f"{ROWS}, int64 i",
+        f"{ROWS}, int64[1] i",
         TABLE,
-        "a = Mul(w, v) q = SequenceConstruct(a, a) p = Sub(i, i) k = SequenceAt(q, p) "
+        "a = Mul(w, v) q = SequenceConstruct(a, a) n = Sub(i, i) p = Squeeze(n) k = SequenceAt(q, p) "
         "[d] t = MatMul(x, k) [m] s = MatMul(x, a) y = Add(s, t)",
         {"w": (9, 7), "v": (9, 1)},
         lambda w: [("m", (w["w"] * w["v"])[None])],
@@ -1004,6 +1005,29 @@ def test_multiply_accumulates_of_one_sample_are_those_counted_by_hand(
     assert macs_by_node(network.model, shapes) == MACS[name]
 
 
+def folded_sequence_model() -> onnx.ModelProto:
+    """A batch of four sequences; layers see their rows folded, and time before batch."""
+    form = Form(
+        "float[4,5,9] x",
+        "float[N,M] y",
+        "f = Reshape(x, fold) [a] p = MatMul(f, u) q = Reshape(p, apart) "
+        "t = Transpose<perm=[1,0,2]>(q) [b] r = MatMul(t, v) s = Transpose<perm=[1,0,2]>(r) "
+        "y = ReduceSum<keepdims=0>(s, axes)",
+        {"u": (9, 6), "v": (6, 3)},
+        lambda w: [],
+    )
+    model = form.model()
+    for name, value in (("fold", [20, 9]), ("apart", [4, 5, 6]), ("axes", [1])):
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    return model
+
+
+def test_multiply_accumulates_of_a_fixed_batch_are_those_of_one_sample(tmp_path: Path) -> None:
+    network = load(folded_sequence_model(), tmp_path)
+    assert network.fixed_batch == 4
+    assert macs_by_node(network.model, {"x": (1, 5, 9)}) == {"a": 5 * 9 * 6, "b": 5 * 6 * 3}
+
+
 def test_multiply_accumulates_do_not_rest_on_shapes_written_in_the_file(tmp_path: Path) -> None:
     model = FORMS["batchnorm after conv with bias"].model()
     wrong = helper.make_tensor_value_info("s", 1, [64, 6, 5, 4])
@@ -1164,4 +1188,7 @@ def test_an_input_without_a_shape_is_refused_by_name(tmp_path: Path) -> None:
     model = FORMS["grouped conv"].model()
     model.graph.input[0].type.tensor_type.ClearField("shape")
     with pytest.raises(ModelError, match="its input x has no shape"):
+        load(model, tmp_path)
+    model.graph.input[0].type.tensor_type.shape.SetInParent()
+    with pytest.raises(ModelError):
         load(model, tmp_path)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
 from test_load import (
     CONV_FORMS,
     FORMS,
     NORM_FORMS,
-    Form,
     difference,
     feed_sets,
+    folded_sequence_model,
     load_form,
     needs_assets,
     random_feeds,
@@ -243,23 +242,6 @@ def test_a_network_without_data_is_patched_on_made_up_inputs(tmp_path: Path) -> 
     study = open_study(path, perfect("8x4"), threads=1)
     patched = patched_chip(study)
     assert_equal_results(study.network, patched, study.inputs.feeds(0, 8), TOLERANCE)
-
-
-def folded_sequence_model() -> onnx.ModelProto:
-    """A batch of four sequences; layers see their rows folded, and time before batch."""
-    form = Form(
-        "float[4,5,9] x",
-        "float[N,M] y",
-        "f = Reshape(x, fold) [a] p = MatMul(f, u) q = Reshape(p, apart) "
-        "t = Transpose<perm=[1,0,2]>(q) [b] r = MatMul(t, v) s = Transpose<perm=[1,0,2]>(r) "
-        "y = ReduceSum<keepdims=0>(s, axes)",
-        {"u": (9, 6), "v": (6, 3)},
-        lambda w: [],
-    )
-    model = form.model()
-    for name, value in (("fold", [20, 9]), ("apart", [4, 5, 6]), ("axes", [1])):
-        model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
-    return model
 
 
 @pytest.mark.parametrize("bits", ["null", "20"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from rxsim.calibrate.count import count_values
 from rxsim.calibrate.quantile import UpperQuantile
 from rxsim.errors import ModelError
 from rxsim.load import Layer
@@ -60,12 +61,14 @@ def measure_input_ranges(
     names = list(dict.fromkeys(layer.input for layer in listed))
     session = Session(with_outputs(model, names), "the float network", fixed_batch)
     minima = dict.fromkeys(names, np.inf)
-    quantiles: dict[str, UpperQuantile] = {}
+    totals: list[int | None] = [None] * len(names)
+    if percentile < 100:
+        totals = [*count_values(session, inputs, names, batch=batch, threads=threads)]
+    quantiles = {
+        name: UpperQuantile(percentile, total) for name, total in zip(names, totals, strict=True)
+    }
     for results in session.batches(inputs, names, batch=batch, threads=threads, progress=progress):
         for name, values in zip(names, results, strict=True):
-            if name not in quantiles:
-                per_input = values.size // min(fixed_batch or batch, len(inputs))
-                quantiles[name] = UpperQuantile(percentile, per_input * len(inputs))
             minima[name] = min(minima[name], float(values.min()))
             quantiles[name].add(np.abs(values))
     ranges = {}

@@ -12,17 +12,22 @@ class UpperQuantile:
 
     Args:
         percentile: in (0, 100]; 100 is the maximum.
-        total: how many values will arrive.
+        total: how many values will arrive; the maximum needs not know.
     """
 
-    def __init__(self, percentile: float, total: int) -> None:
+    def __init__(self, percentile: float, total: int | None) -> None:
+        self._total = total
+        self._seen = 0
+        self._tail = np.empty(0)
+        if total is None:
+            if percentile != 100:
+                raise ValueError("a percentile below 100 must know how many values will arrive")
+            self._low, self._fraction, self._keep = 0, 0.0, 1
+            return
         position = (total - 1) * percentile / 100
         self._low = math.floor(position)
         self._fraction = position - self._low
         self._keep = total - self._low
-        self._total = total
-        self._seen = 0
-        self._tail = np.empty(0)
 
     def add(self, values: np.ndarray) -> None:
         """Take in some values of any shape."""
@@ -41,7 +46,7 @@ class UpperQuantile:
 
     def value(self) -> float:
         """Return the percentile; all values must have arrived."""
-        if self._seen != self._total:
+        if self._total is not None and self._seen != self._total:
             raise ValueError(f"{self._seen} of {self._total} values have arrived")
         tail = np.sort(self._tail)
         if self._fraction == 0 or tail.size == 1:

@@ -19,7 +19,7 @@ class RangeMeter:
         n_cols: int,
         scope: str,
         percentile: float,
-        n_inputs: int,
+        counts: list[int] | None,
     ) -> None:
         """Prepare to measure.
 
@@ -28,14 +28,13 @@ class RangeMeter:
             n_cols: columns of a tile.
             scope: layer, tile or column.
             percentile: of |current|; 100 is the maximum.
-            n_inputs: how many network inputs will be run.
+            counts: how many values of each conversion will arrive; None for the maximum.
         """
         self._shape = shape
         self._scope = scope
         self._percentile = percentile
-        self._n_inputs = n_inputs
         self._blocks = self._make_blocks(n_cols)
-        self._quantiles: list[UpperQuantile] = []
+        self._quantiles = [] if counts is None else self._make_quantiles(counts)
         self._maxima = np.zeros(shape)
 
     def _make_blocks(self, n_cols: int) -> list[tuple[int, slice]]:
@@ -51,13 +50,12 @@ class RangeMeter:
             for start in range(0, outputs, width)
         ]
 
-    def add(self, currents: list[np.ndarray], channel_axis: int, n_inputs: int) -> None:
+    def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
         """Take in the currents of a batch.
 
         Args:
             currents: ampere, for each conversion an array with outputs along `channel_axis`.
             channel_axis: 1 for a Conv, -1 for a matrix product.
-            n_inputs: how many network inputs the batch holds.
         """
         if self._percentile == 100:
             for p, values in enumerate(currents):
@@ -67,20 +65,13 @@ class RangeMeter:
                 peak = np.maximum(values.max(axis=axes), -values.min(axis=axes))
                 self._maxima[p] = np.maximum(self._maxima[p], peak.reshape(self._shape[1:]))
             return
-        if not self._quantiles:
-            self._quantiles = self._make_quantiles(currents, channel_axis, n_inputs)
         for number, (p, outputs) in enumerate(self._blocks):
             magnitudes = np.abs(np.moveaxis(currents[p], channel_axis, 0)[outputs])
             self._quantiles[0 if self._scope == "layer" else number].add(magnitudes)
 
-    def _make_quantiles(
-        self, currents: list[np.ndarray], channel_axis: int, n_inputs: int
-    ) -> list[UpperQuantile]:
-        sizes = [
-            values.size // values.shape[channel_axis] // n_inputs * self._n_inputs
-            for values in currents
-        ]
-        totals = [sizes[p] * (outputs.stop - outputs.start) for p, outputs in self._blocks]
+    def _make_quantiles(self, counts: list[int]) -> list[UpperQuantile]:
+        outputs = self._shape[1] * self._shape[2]
+        totals = [counts[p] // outputs * (part.stop - part.start) for p, part in self._blocks]
         if self._scope == "layer":
             totals = [sum(totals)]
         return [UpperQuantile(self._percentile, total) for total in totals]

@@ -120,8 +120,9 @@ def _input_specs(model: onnx.ModelProto, path: Path) -> tuple[InputSpec, ...]:
             continue
         shape = shape_of(value)
         if not shape:
+            what = "shape" if shape is None else "axes"
             raise ModelError(
-                f"model {path}: its input {value.name} has no shape, expected at least a batch "
+                f"model {path}: its input {value.name} has no {what}, expected at least a batch "
                 "axis; export the model with input shapes"
             )
         dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)

@@ -27,7 +27,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ModelError(f"model {path} {what}, expected an ONNX file; check the path")
     try:
-        model = onnx.load(path)
+        model = onnx.load(path, format="protobuf")
     except (DecodeError, UnicodeDecodeError):
         raise ModelError(
             f"model {path} is not an ONNX file, or is cut short (its bytes do not parse); export "

@@ -24,6 +24,8 @@ def shape_of(value: onnx.ValueInfoProto) -> Shape | None:
 def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> dict[str, int]:
     """Count the multiply-accumulates of every matrix node for the given input shapes.
 
+    A model that prescribes its batch size is counted at that size, and its share taken.
+
     Args:
         model: the normalised graph.
         inputs: shape of each network input, batch axis of one sample included.
@@ -33,9 +35,13 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
     """
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
+    given, prescribed = 1, 1
     for value in fixed.graph.input:
         axes = value.type.tensor_type.shape.dim
-        for axis, length in zip(axes, inputs.get(value.name, ()), strict=False):
+        for place, (axis, length) in enumerate(zip(axes, inputs.get(value.name, ()), strict=False)):
+            if place == 0 and axis.dim_value > 0:
+                given, prescribed = length, axis.dim_value
+                continue
             axis.Clear()
             axis.dim_value = length
     del fixed.graph.value_info[:]
@@ -52,7 +58,7 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
         if node.op_type in MATRIX_OPS:
             count = _macs(node, shapes)
             if count is not None:
-                counts[node.name] = count
+                counts[node.name] = count * given // prescribed
     return counts
 
 

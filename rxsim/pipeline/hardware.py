@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
-from rxsim.calibrate import InputRange, measure_input_ranges
+from rxsim.calibrate import InputRange, count_values, measure_input_ranges
 from rxsim.circuit import LayerTransfer, transfer_matrices
 from rxsim.converters import Adc, Dac, RangeMeter, full_scale_adc, layer_dac, ranged_adc
 from rxsim.devices import Chip, has_random_effects, program
@@ -17,6 +18,8 @@ from rxsim.mapping import MappedLayer, map_layer
 from rxsim.patch import LayerHardware, PatchedNetwork, layer_hardware, patch_network
 from rxsim.pipeline.study import Study
 from rxsim.session import Session, with_outputs
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,41 +132,45 @@ def calibrate_adcs(study: Study, open_layers: list[LayerHardware]) -> list[Adc |
             full_scale_adc(settings, n_bits, tiles, item.layer.groups, item.layer.n_outputs)
             for item, tiles in zip(open_layers, row_tiles, strict=True)
         ]
+    return [ranged_adc(n_bits, ranges) for ranges in _measured_ranges(study, open_layers)]
+
+
+def _measured_ranges(study: Study, open_layers: list[LayerHardware]) -> list[np.ndarray]:
+    """Run the open-ADC network over the calibration inputs; ampere a side for every layer."""
+    adc = study.settings.adc
     patched = patch_network(study.network.model, open_layers, split=True)
-    meters = [
-        RangeMeter(
-            (len(item.rows), item.layer.groups, item.layer.n_outputs),
-            settings.crossbar.cols,
-            settings.adc.scope,
-            settings.adc.percentile,
-            len(study.calibration),
-        )
-        for item in open_layers
-    ]
     taps = [name for item in open_layers for name in patched.currents[item.layer.name]]
     session = Session(
         with_outputs(patched.model, taps), "the open-ADC network", study.network.fixed_batch
     )
-    size = study.network.fixed_batch or study.batch
-    seen = 0
+    run = {"batch": study.batch, "threads": study.threads}
     with study.stages("adc ranges") as progress:
-        for results in session.batches(
-            study.calibration, taps, batch=size, threads=study.threads, progress=progress
-        ):
-            count = min(size, len(study.calibration) - seen)
-            seen += count
-            _measure(open_layers, meters, results, count)
-    return [ranged_adc(n_bits, meter.ranges()) for meter in meters]
+        counts: list[int] | None = None
+        if adc.percentile < 100:
+            counts = count_values(session, study.calibration, taps, **run)
+        meters = []
+        for item, tapped in _by_layer(open_layers, counts or [0] * len(taps)):
+            shape = (len(item.rows), item.layer.groups, item.layer.n_outputs)
+            n_cols = study.settings.crossbar.cols
+            known = tapped if counts else None
+            meters.append(RangeMeter(shape, n_cols, adc.scope, adc.percentile, known))
+        for results in session.batches(study.calibration, taps, **run, progress=progress):
+            for meter, (item, currents) in zip(
+                meters, _by_layer(open_layers, results), strict=True
+            ):
+                meter.add(currents, 1 if item.layer.op == "Conv" else -1)
+    return [meter.ranges() for meter in meters]
 
 
-def _measure(
-    layers: list[LayerHardware], meters: list[RangeMeter], results: list[np.ndarray], count: int
-) -> None:
-    """Hand each layer's currents of a batch to its meter."""
-    rest = results
-    for item, meter in zip(layers, meters, strict=True):
-        currents, rest = rest[: len(item.rows)], rest[len(item.rows) :]
-        meter.add(currents, 1 if item.layer.op == "Conv" else -1, count)
+def _by_layer(
+    layers: list[LayerHardware], taps: list[T]
+) -> Iterator[tuple[LayerHardware, list[T]]]:
+    """Deal out what belongs to each layer: one item for each of its conversions."""
+    start = 0
+    for item in layers:
+        stop = start + len(item.rows)
+        yield item, taps[start:stop]
+        start = stop
 
 
 def patch_study(
