@@ -7,14 +7,19 @@ subtracted, so every entry of g_eff keeps a small relative error (a few thousand
 an open device is an ordinary value, for every formula below is written with resistances.
 
 The elimination walks along the wordlines from their far end to the drivers. Its state at column j is
-the network that the wordline nodes of column j see to their right: conductances `a` between them and
-`s` from them into each sensed bitline. Two steps repeat:
+the network that the wordline nodes of column j see to their right, one row of `w` for each node:
+first its conductances to the other nodes (only those to later nodes are kept up to date: the network
+is symmetric), then those into each sensed bitline, in the order in which they were met. Rows are
+padded with zeros to whole blocks of _WIDTH for SIMD. Two steps repeat:
+
   series    put the wire resistance r in front of every node (`_put_in_series`)
   parallel  add column j itself, a bitline with its devices, in closed form (`_add_bitline`)
+
 Source: star-mesh transformation (Rosen 1924); the subtraction-free form is that of Grassmann, Taksar
 and Heyman (Oper. Res. 33, 1985) for Markov chains.
 
 numba does not see a change in a kernel that is imported from another file, so all of it stands here.
+It reads y[m] as "from the end" where m may be negative, and then uses no SIMD: hence the slices.
 """
 
 from __future__ import annotations
@@ -22,42 +27,102 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+# Everything is finite and positive: contraction and reassociation change the last bits only.
+_jit = numba.njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
+)
+_PANEL = 8
+_WIDTH = 16
 
 
 @_jit
-def _put_in_series(a, s, r, kept, kept_f):  # type: ignore[no-untyped-def]
+def _padded(n):  # type: ignore[no-untyped-def]
+    return -(-n // _WIDTH) * _WIDTH
+
+
+@_jit
+def _take_panel(w, before, first, count, n, width):  # type: ignore[no-untyped-def]
+    """Copy whole rows of the nodes first .. first + count - 1; the rest of the panel is zeros."""
+    before[:, :width] = 0.0
+    for k in range(count):
+        node = first + k
+        for m in range(node):
+            before[k, m] = w[m, node]
+        before[k, node + 1 : width] = w[node, node + 1 : width]
+
+
+@_jit
+def _eliminate_panel(after, first, count, width, r, kept, kept_f):  # type: ignore[no-untyped-def]
+    """Eliminate the nodes of a panel one by one in favour of their new ends, in its rows only.
+
+    Node k is at kept_f[k] v_k + sum over m of kept[k, m] v_m, where v_k is its new end, v_m that of
+    node m for m < k and node m itself for m > k; written down only where `kept` is not empty.
+    """
+    for k in range(count):
+        row = after[k, :width]
+        f = 1.0 / (1.0 + r * row.sum())
+        if kept.shape[0] > 0:
+            kept_f[first + k] = f
+            for m in range(kept.shape[1]):
+                kept[first + k, m] = r * f * row[m]
+        for i in range(count):
+            if i == k:
+                continue
+            other = after[i, :width]
+            to_k = after[i, first + k]
+            c = r * f * to_k
+            for m in range(other.shape[0]):
+                other[m] += c * row[m]
+            after[i, first + i] = 0.0
+            after[i, first + k] = to_k * f
+        for m in range(row.shape[0]):
+            row[m] *= f
+
+
+@_jit
+def _add_four(y, c0, x0, c1, x1, c2, x2, c3, x3):  # type: ignore[no-untyped-def]
+    """Add multiples of four rows: four, for with more LLVM gives up on proving them apart."""
+    for m in range(y.shape[0]):
+        y[m] += (c0 * x0[m] + c1 * x1[m]) + (c2 * x2[m] + c3 * x3[m])
+
+
+@_jit
+def _update_rest(w, before, after, first, count, n, width, r):  # type: ignore[no-untyped-def]
+    """Join the neighbours of an eliminated panel: every other row gains r before^T after."""
+    for start in range(0, n, _WIDTH):
+        x0, x1 = after[0, start:width], after[1, start:width]
+        x2, x3 = after[2, start:width], after[3, start:width]
+        x4, x5 = after[4, start:width], after[5, start:width]
+        x6, x7 = after[6, start:width], after[7, start:width]
+        for i in range(start, min(start + _WIDTH, n)):
+            if first <= i < first + count:
+                continue
+            c = before[:, i] * r
+            y = w[i, start:width]
+            _add_four(y, c[0], x0, c[1], x1, c[2], x2, c[3], x3)
+            _add_four(y, c[4], x4, c[5], x5, c[6], x6, c[7], x7)
+            if i < first:
+                for k in range(count):
+                    w[i, first + k] = after[k, i]
+
+
+@_jit
+def _put_in_series(w, width, r, before, after, kept, kept_f):  # type: ignore[no-untyped-def]
     """Put a resistance r in front of every node: each node is eliminated in favour of its new end.
 
-    `a` (n, n) is symmetric with a diagonal of zeros; both arrays are changed in place. Node k is at
-    kept_f[k] v_k + sum over m of kept[k, m] v_m, where v_k is its new end, v_m that of node m for
-    m < k and node m itself for m > k; this is written down only where `kept` is not empty.
+    Nodes are taken in panels of eight, so that a row is read and written once for eight of them.
+    `before` and `after` (_PANEL, >= width) are scratch; `kept` is for `_eliminate_panel`.
     """
-    n = a.shape[0]
-    for k in range(n):
-        row_a = a[k].copy()  # copies, so that the compiler knows that nothing overlaps
-        row_s = s[k].copy()
-        total = row_a.sum() + row_s.sum()
-        f = 1.0 / (1.0 + r * total)
-        if kept.shape[0] > 0:
-            kept_f[k] = f
-            kept[k] = r * f * row_a
-        for i in range(n):
-            if i == k or row_a[i] == 0.0:
-                continue
-            c = r * f * row_a[i]
-            _add_multiple(a[i], c, row_a)
-            _add_multiple(s[i], c, row_s)
-            a[i, i] = 0.0
-            a[i, k] *= f  # row_a[k] is 0: the line above has left this entry as it was
-        a[k] = row_a * f
-        s[k] = row_s * f
-
-
-@_jit
-def _add_multiple(y, c, x):  # type: ignore[no-untyped-def]
-    for m in range(y.shape[0]):
-        y[m] += c * x[m]
+    n = w.shape[0]
+    for first in range(0, n, _PANEL):
+        count = min(_PANEL, n - first)
+        _take_panel(w, before, first, count, n, width)
+        after[:, :width] = before[:, :width]
+        _eliminate_panel(after, first, count, width, r, kept, kept_f)
+        _update_rest(w, before, after, first, count, n, width, r)
+        for k in range(count):
+            node = first + k
+            w[node, node + 1 : width] = after[k, node + 1 : width]
 
 
 @_jit
@@ -80,42 +145,49 @@ def _bitline_factors(column, r_wire, r_sense, f, h):  # type: ignore[no-untyped-
 
 
 @_jit
-def _add_bitline(a, s, target, column, r_wire, r_sense, f, h):  # type: ignore[no-untyped-def]
-    """Connect a bitline and its devices to the wordline nodes; its sense is s[:, target]."""
+def _add_bitline(w, target, column, r_wire, r_sense, f, h):  # type: ignore[no-untyped-def]
+    """Connect a bitline and its devices to the wordline nodes; its sense is w[:, target]."""
     n = column.shape[0]
     _bitline_factors(column, r_wire, r_sense, f, h)
+    for m in range(n):
+        h[m] *= column[m]
     for i in range(n):
-        if column[i] == 0.0:
-            continue
         t = column[i]
+        if t == 0.0:
+            continue
         for m in range(i + 1, n):
             t *= f[m - 1]
-            joint = t * column[m] * h[m]
-            a[i, m] += joint
-            a[m, i] += joint
-        s[i, target] += t * f[n - 1]
+            w[i, m] += t * h[m]
+        w[i, target] += t * f[n - 1]
 
 
 @_jit
 def _solve_one(g, r_wl, r_bl, r_driver, r_sense, sensed, n_sensed):  # type: ignore[no-untyped-def]
     """Columns of g_eff. sensed[j] is the place of bitline j in the result, or -1 if not wanted."""
     n_rows, n_cols = g.shape
-    a = np.zeros((n_rows, n_rows))
-    s = np.zeros((n_rows, n_sensed + 1))  # the last place gathers the bitlines not wanted
-    f = np.empty(n_rows)
-    h = np.empty(n_rows)
-    column = np.empty(n_rows)
+    nodes = _padded(n_rows)
+    w = np.zeros((n_rows, nodes + _padded(n_sensed + 1)))
+    before = np.zeros((_PANEL, w.shape[1]))
+    after = np.zeros((_PANEL, w.shape[1]))
+    f, h = np.empty(n_rows), np.empty(n_rows)
     kept = np.empty((0, 0))
+    out = np.empty((n_rows, n_sensed))
+    met = np.empty(n_sensed, dtype=np.int64)  # where in w each wanted bitline went
+    used = 1  # the first place gathers the bitlines not wanted
     for j in range(n_cols - 1, -1, -1):
         if r_wl > 0.0 and j < n_cols - 1:
-            _put_in_series(a, s, r_wl, kept, f)
-        for i in range(n_rows):
-            column[i] = g[i, j]
-        target = sensed[j] if sensed[j] >= 0 else n_sensed
-        _add_bitline(a, s, target, column, r_bl, r_sense, f, h)
+            _put_in_series(w, nodes + _padded(used), r_wl, before, after, kept, f)
+        target = nodes
+        if sensed[j] >= 0:
+            target = nodes + used
+            met[sensed[j]] = target
+            used += 1
+        _add_bitline(w, target, g[:, j].copy(), r_bl, r_sense, f, h)
     if r_driver > 0.0:
-        _put_in_series(a, s, r_driver, kept, f)
-    return s[:, :n_sensed].copy()
+        _put_in_series(w, nodes + _padded(used), r_driver, before, after, kept, f)
+    for place in range(n_sensed):
+        out[:, place] = w[:, met[place]]
+    return out
 
 
 @_jit
@@ -172,31 +244,32 @@ def node_voltages(g, r_wl, r_bl, r_driver, r_sense, v_in):  # type: ignore[no-un
         currents in ampere (n_cols,). The elimination is kept: n_rows^2 n_cols numbers of memory.
     """
     n_rows, n_cols = g.shape
-    a = np.zeros((n_rows, n_rows))
-    s = np.zeros((n_rows, 1))
-    f = np.empty(n_rows)
-    h = np.empty(n_rows)
+    nodes = _padded(n_rows)
+    w = np.zeros((n_rows, nodes + _WIDTH))
+    before = np.zeros((_PANEL, w.shape[1]))
+    after = np.zeros((_PANEL, w.shape[1]))
+    f, h = np.empty(n_rows), np.empty(n_rows)
     kept = np.zeros((n_cols, n_rows, n_rows))
     kept_f = np.ones((n_cols, n_rows))
     for j in range(n_cols - 1, -1, -1):
-        _add_bitline(a, s, 0, g[:, j].copy(), r_bl, r_sense, f, h)
-        _put_in_series(a, s, r_wl if j > 0 else r_driver, kept[j], kept_f[j])
+        _add_bitline(w, nodes, g[:, j].copy(), r_bl, r_sense, f, h)
+        r = r_wl if j > 0 else r_driver
+        _put_in_series(w, w.shape[1], r, before, after, kept[j], kept_f[j])
     v_wl = np.empty((n_rows, n_cols))
     v_bl = np.empty((n_rows, n_cols))
     i_out = np.empty(n_cols)
-    before = v_in.copy()
+    ends = v_in.copy()
     for j in range(n_cols):
         for k in range(n_rows - 1, -1, -1):
-            # before[m] is the new end of node m for m < k, and node m itself for m > k.
-            v = kept_f[j, k] * before[k]
+            # ends[m] is the new end of node m for m < k, and node m itself for m > k.
+            v = kept_f[j, k] * ends[k]
             for m in range(n_rows):
-                v += kept[j, k, m] * before[m]
-            before[k] = v
-        v_wl[:, j] = before
+                v += kept[j, k, m] * ends[m]
+            ends[k] = v
+        v_wl[:, j] = ends
     for j in range(n_cols):
-        i_out[j] = _bitline_voltages(
-            g[:, j].copy(), v_wl[:, j].copy(), r_bl, r_sense, f, h, v_bl, j
-        )
+        column, v = g[:, j].copy(), v_wl[:, j].copy()
+        i_out[j] = _bitline_voltages(column, v, r_bl, r_sense, f, h, v_bl, j)
     return v_wl, v_bl, i_out
 
 
