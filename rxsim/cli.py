@@ -21,6 +21,7 @@ _COMMANDS = {
     "map": ("rxsim.commands.map", "What goes onto crossbars and what stays digital."),
     "patch": ("rxsim.commands.patch", "Write the patched network as standard ONNX."),
     "solve": ("rxsim.commands.solve", "Solve the circuit of one array."),
+    "presets": ("rxsim.commands.presets", "Published devices and their numbers."),
     "config": ("rxsim.commands.config", "Show, describe or check settings."),
 }
 

@@ -3,14 +3,17 @@
 from rxsim.config.identity import as_plain, as_yaml, settings_hash
 from rxsim.config.merge import load_settings, parse_xbar
 from rxsim.config.models import Adc, Crossbar, Dac, Device, Input, Mapping, Settings
+from rxsim.config.presets import PRESETS, Preset
 
 __all__ = [
+    "PRESETS",
     "Adc",
     "Crossbar",
     "Dac",
     "Device",
     "Input",
     "Mapping",
+    "Preset",
     "Settings",
     "as_plain",
     "as_yaml",

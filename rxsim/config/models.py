@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from rxsim.config.presets import PRESETS
 from rxsim.schema import Integer, Number, One, Section, Zero, in_yaml, whole
 
 # Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
@@ -54,7 +56,7 @@ class Device(Section):
     n_levels: Annotated[int, Field(ge=2), BeforeValidator(whole)] | None = Field(
         None, description="number of levels, instead of n_bits"
     )
-    model: Literal["ideal"] = Field("ideal", description="a device preset")
+    model: str = Field("ideal", description="a published device; see 'rxsim presets'")
     write_sigma: Number = Field(0.0, ge=0, description="standard deviation of the write error")
     write_unit: Literal["range", "relative"] = Field(
         "range", description="write_sigma is a share of g_on - g_off, or of the cell's own g"
@@ -66,11 +68,16 @@ class Device(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_resistance(cls, values: Any) -> Any:
-        """Accept r_on and r_off in place of g_on and g_off."""
+    def _resolve(cls, values: Any) -> Any:
+        """Accept r_on and r_off in place of g_on and g_off, and fill in what a preset gives."""
         if not isinstance(values, dict):
             return values
-        values = dict(values)
+        values = cls._from_resistance(dict(values))
+        preset = PRESETS.get(str(values.get("model", "ideal")))
+        return values if preset is None else {**preset.device, **values}
+
+    @staticmethod
+    def _from_resistance(values: dict[str, Any]) -> dict[str, Any]:
         for name in ("on", "off"):
             if f"r_{name}" not in values:
                 continue
@@ -102,9 +109,35 @@ class Device(Section):
                 f"found g_off {self.g_off:g} S and g_on {self.g_on:g} S, expected g_off below g_on "
                 "(r_off above r_on)"
             )
+        self._check_model()
         if self.stuck_lrs + self.stuck_hrs > 1:
             raise ValueError("found stuck_lrs + stuck_hrs above 1, expected at most 1 together")
         return self
+
+    def _check_model(self) -> None:
+        """Refuse an unknown preset, a range beyond its measurements, and errors counted twice."""
+        preset = PRESETS.get(self.model)
+        if preset is None:
+            near = difflib.get_close_matches(self.model, PRESETS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see 'rxsim presets'"
+            raise ValueError(f"found model {self.model!r}, expected a preset's name; {hint}")
+        slack = 1 + 1e-9
+        if self.g_off * slack < preset.low or self.g_on > preset.high * slack:
+            raise ValueError(
+                f"found {self.g_off:g} to {self.g_on:g} S, expected a range within the "
+                f"{preset.low:g} to {preset.high:g} S that {self.model} was measured in"
+            )
+        for name in ("write_sigma", "d2d_sigma"):
+            if preset.sigma is not None and getattr(self, name):
+                raise ValueError(
+                    f"found {name} together with model: {self.model}, expected one of them; the "
+                    "preset's deviation already holds write error and variation"
+                )
+        if self.time and preset.sigma is not None:
+            raise ValueError(
+                f"found time {self.time:g} s, expected 0 with model: {self.model}; drift is not "
+                "modelled yet"
+            )
 
     @property
     def levels(self) -> int | None:

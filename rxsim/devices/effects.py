@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxsim.config import Device
+from rxsim.config import PRESETS, Device
 
 
 def write_error(g: np.ndarray, device: Device, rng: np.random.Generator) -> np.ndarray:
-    """Add a normal error of write_sigma, of the range or of the cell's own conductance."""
+    """Add a normal error: the preset's measured deviation, else write_sigma of the range or of g."""
     z = rng.standard_normal(g.shape)
-    scale = g if device.write_unit == "relative" else device.g_on - device.g_off
-    return np.asarray(np.maximum(g + z * device.write_sigma * scale, 0))
+    measured = PRESETS[device.model].sigma
+    if measured is not None:
+        deviation = measured(g)
+    else:
+        scale = g if device.write_unit == "relative" else device.g_on - device.g_off
+        deviation = np.asarray(device.write_sigma * scale)
+    return np.asarray(np.maximum(g + z * deviation, 0))
+
+
+def has_write_error(device: Device) -> bool:
+    """Tell whether programming misses its target."""
+    return device.write_sigma > 0 or PRESETS[device.model].sigma is not None
 
 
 def variation(g: np.ndarray, device: Device, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.config import Device
-from rxsim.devices.effects import stuck_cells, variation, write_error
+from rxsim.devices.effects import has_write_error, stuck_cells, variation, write_error
 from rxsim.devices.levels import to_levels
 from rxsim.mapping import PhysicalArray
 from rxsim.seeds import Effect, device_generator
@@ -23,7 +23,8 @@ class Chip:
 
 def has_random_effects(device: Device) -> bool:
     """Tell whether two chips can differ at all."""
-    return any((device.write_sigma, device.d2d_sigma, device.stuck_lrs, device.stuck_hrs))
+    generic = (device.d2d_sigma, device.stuck_lrs, device.stuck_hrs)
+    return has_write_error(device) or any(generic)
 
 
 def program(
@@ -43,7 +44,7 @@ def program(
     g = to_levels(array.target, device)
     if chip is not None:
         for effect, applies, change in (
-            (Effect.WRITE, device.write_sigma > 0, write_error),
+            (Effect.WRITE, has_write_error(device), write_error),
             (Effect.VARIATION, device.d2d_sigma > 0, variation),
             (Effect.STUCK, device.stuck_lrs + device.stuck_hrs > 0, stuck_cells),
         ):
