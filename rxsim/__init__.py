@@ -1,3 +1,45 @@
-"""rxsim: what a resistive crossbar does to a neural network."""
+"""rxsim: what a resistive crossbar does to a neural network.
+
+The Python interface is in `rxsim.api`; its names are here too and are imported when first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rxsim.api import evaluate, inventory, patched, settings, solve
+    from rxsim.config import Crossbar, Settings
+    from rxsim.errors import RxsimError
+    from rxsim.pipeline import DataOptions, Evaluation
+
+_HOMES = {
+    **dict.fromkeys(("evaluate", "inventory", "patched", "settings", "solve"), "rxsim.api"),
+    **dict.fromkeys(("Crossbar", "Settings"), "rxsim.config"),
+    **dict.fromkeys(("DataOptions", "Evaluation"), "rxsim.pipeline"),
+    "RxsimError": "rxsim.errors",
+}
+
+__all__ = [
+    "Crossbar",
+    "DataOptions",
+    "Evaluation",
+    "RxsimError",
+    "Settings",
+    "evaluate",
+    "inventory",
+    "patched",
+    "settings",
+    "solve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import rxsim` itself is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rxsim' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

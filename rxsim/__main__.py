@@ -1,5 +1,5 @@
 """`python -m rxsim`."""
 
-from rxsim.cli import main
+from rxsim.cli import run
 
-main()
+run()

@@ -19,6 +19,7 @@ import rxsim
 _COMMANDS = {
     "eval": ("rxsim.commands.evaluate", "Accuracy of a network before and after the crossbars."),
     "map": ("rxsim.commands.map", "What goes onto crossbars and what stays digital."),
+    "card": ("rxsim.commands.card", "Write a first card for a network, to edit."),
     "patch": ("rxsim.commands.patch", "Write the patched network as standard ONNX."),
     "solve": ("rxsim.commands.solve", "Solve the circuit of one array."),
     "presets": ("rxsim.commands.presets", "Published devices and their numbers."),
@@ -55,6 +56,17 @@ def root() -> None:
     """What a resistive crossbar does to a neural network: any ONNX model, exact circuit."""
 
 
+def run() -> None:
+    """Entry point of the `rxsim` script: as `main`, but an interrupt does not wait for threads."""
+    try:
+        main()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # an array may be half solved: nobody wants it any more
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
@@ -66,9 +78,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = root.main(arguments, prog_name="rxsim", standalone_mode=False)
         sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
     except RxsimError as error:
         _fail(str(error), error.exit_code)
+    except SystemExit as end:  # click's own way out of a broken pipe: whoever read has left
+        sys.exit(0 if end.code == 1 else end.code)
     except click.ClickException as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # click < 8.2 does not know it
             error.show()
@@ -93,6 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
             "it with the output of the same command under RXSIM_DEBUG=1",
             INTERNAL_ERROR,
         )
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail_on_file(error: OSError) -> None:

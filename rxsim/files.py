@@ -14,13 +14,30 @@ import yaml
 
 from rxsim.errors import InputError, WriteError
 
+_DEEPEST = 100
+
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice instead of keeping the last one."""
+    """A safe loader that refuses a key given twice, merge keys, and endless nesting."""
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:
+        """Start a list or a mapping in brackets; PyYAML takes quadratic time for nested ones."""
+        if self.flow_level >= _DEEPEST:
+            raise yaml.scanner.ScannerError(
+                None, None, f"brackets are nested more than {_DEEPEST} deep", self.get_mark()
+            )
+        super().fetch_flow_collection_start(TokenClass)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    "merge keys (<<) are not read; write the keys out",
+                    key_node.start_mark,
+                )
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -43,11 +60,24 @@ def parse_yaml(text: str, where: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or str(error) or type(error).__name__
-        raise InputError(f"{where} is not valid YAML: {problem}{line}; correct it there") from None
+    except Exception as error:  # PyYAML's own, and many types on values with a tag
+        raise InputError(
+            f"{where} is not valid YAML: {_yaml_problem(error)}; correct it there"
+        ) from None
+
+
+def _yaml_problem(error: Exception) -> str:
+    """Tell in one line what PyYAML stumbled over, and where it says so."""
+    mark = getattr(error, "problem_mark", None)
+    line = f" (line {mark.line + 1})" if mark else ""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"{error.reason} (character {error.position + 1})"
+    if isinstance(error, yaml.YAMLError | ValueError):
+        text = getattr(error, "problem", None) or str(error) or type(error).__name__
+        return f"{' '.join(text.split())}{line}"
+    return f"a value does not fit its tag ({type(error).__name__})"
 
 
 def read_yaml_mapping(path: Path, what: str) -> dict[str, Any]:

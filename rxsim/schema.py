@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import difflib
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -169,8 +171,35 @@ def _unknown_key(model: type[BaseModel], path: str) -> str:
     return f"{path} is not a setting; {hint}"
 
 
+class _ShortRepr(reprlib.Repr):
+    """Writes a value in bounded time: aliases make a few lines of YAML stand for 10**9 values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxstring = self.maxother = self.maxlong = 200
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Write a whole number; Python refuses to write very long ones out."""
+        return super().repr_int(x, level) if x.bit_length() < 1000 else f"{x:#x}"[:200]
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """Write a mapping in its own order."""
+        if level <= 0:
+            return "{...}"
+        shown = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(x.items(), self.maxdict)
+        ]
+        return "{" + ", ".join([*shown, *(["..."] if len(x) > self.maxdict else [])]) + "}"
+
+
+_SHORT_REPR = _ShortRepr()
+
+
 def in_yaml(value: Any) -> str:
     """Write a value as a settings file would, cut short, for a message."""
     words = {None: "null", True: "true", False: "false"}
-    text = words[value] if value is None or isinstance(value, bool) else repr(value)
+    known = value is None or isinstance(value, bool)
+    text = words[value] if known else _SHORT_REPR.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

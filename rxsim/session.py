@@ -7,9 +7,7 @@ differ in their last bits between thread counts, but not between batch sizes.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -17,6 +15,7 @@ import onnx
 import onnxruntime as ort
 
 from rxsim.errors import ModelError
+from rxsim.parallel import ordered
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -75,7 +74,10 @@ class Session:
         self.fixed_batch = fixed_batch
         try:
             self._session = ort.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                model.SerializeToString(),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # or it prints its errors and tries once more
             )
         except Exception as error:  # onnxruntime raises many types
             raise ModelError(f"onnxruntime can't load {what}: {_first_line(error)}") from None
@@ -145,21 +147,12 @@ def over_batches(
 
     A few ranges are in flight at once, so that results wait in bounded memory.
     """
-    pending: deque[tuple[Future[T], int]] = deque()
-    ranges = deque((start, min(start + size, total)) for start in range(0, total, size))
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            while pending or ranges:
-                while ranges and len(pending) < 2 * threads:
-                    start, stop = ranges.popleft()
-                    pending.append((pool.submit(work, start, stop), stop))
-                job, stop = pending.popleft()
-                yield job.result()
-                if progress is not None:
-                    progress(stop, total)
-        finally:
-            for job, _ in pending:
-                job.cancel()
+    starts = range(0, total, size)
+    results = ordered(lambda start: work(start, min(start + size, total)), starts, threads)
+    for start, result in zip(starts, results, strict=True):
+        yield result
+        if progress is not None:
+            progress(min(start + size, total), total)
 
 
 def _real_part(result: np.ndarray, count: int, size: int) -> np.ndarray:

@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 from rxsim.calibrate import UpperQuantile
 from rxsim.data import (
     InputSet,
-    LabelledArrays,
     Preprocess,
+    StoredArrays,
     choose_positions,
     choose_samples,
-    fit_preprocess,
+    fit_inputs,
     made_up_inputs,
     read_card,
     read_npz,
 )
 from rxsim.data.sample import balanced_sample
 from rxsim.errors import DataError
+from rxsim.load import InputSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 RNG = np.random.default_rng(11)
@@ -131,15 +132,19 @@ def test_the_digits_card_gives_sixteenths() -> None:
         stored, labels = archive["x"], archive["y"]
     np.testing.assert_array_equal(inputs.feeds(0, 2)["x"], stored[[7, 3]] / np.float32(16))
     np.testing.assert_array_equal(inputs.feeds(1, 2)["x"], stored[[3]] / np.float32(16))
-    np.testing.assert_array_equal(inputs.labels, labels[[7, 3]])
-    np.testing.assert_array_equal(inputs.subset(np.array([1])).labels, labels[[3]])
+    np.testing.assert_array_equal(data.labels, labels)
+    one = inputs.subset(np.array([1])).feeds(0, 1)["x"]
+    np.testing.assert_array_equal(one, stored[[3]] / np.float32(16))
 
 
 def test_a_free_axis_takes_any_length_and_a_fixed_one_only_its_own() -> None:
-    data = LabelledArrays("d.npz", "", IMAGES.astype(np.float32), np.zeros(5, dtype=np.int64))
-    fit_preprocess(data, Preprocess(data_layout="NHWC"), (None, 3, None, None), "net.onnx")
+    data = StoredArrays("d.npz", "", IMAGES.astype(np.float32), np.zeros(5, dtype=np.int64))
+    step = Preprocess(data_layout="NHWC")
+    free = InputSpec("x", np.dtype(np.float32), (None, 3, None, None))
+    fixed = InputSpec("x", np.dtype(np.float32), (None, 3, None, 8))
+    assert fit_inputs(data, step, [free], free, "net.onnx").shape == (3, 6, 7)
     with pytest.raises(DataError, match=r"shape \[3, 6, 7\], expected \[3, 'any', 8\]"):
-        fit_preprocess(data, Preprocess(data_layout="NHWC"), (None, 3, None, 8), "net.onnx")
+        fit_inputs(data, step, [fixed], fixed, "net.onnx")
 
 
 # --- samples ------------------------------------------------------------------------------------

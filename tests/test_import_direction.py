@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics, and `rxsim.__version__`.
-HELPERS = {"errors", "files", "schema", "seeds", "stages"}
+HELPERS = {"errors", "files", "parallel", "schema", "seeds", "stages"}
 BEFORE_PIPELINE = {
     *("config", "data", "load", "session", "calibrate", "mapping"),
     *("devices", "circuit", "converters", "patch", "run"),
@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "schema": HELPERS,
     "seeds": HELPERS,
     "stages": HELPERS,
+    "parallel": HELPERS,
     "config": HELPERS,
     "data": HELPERS,
     "load": HELPERS,
@@ -36,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "report": HELPERS | {"pipeline", "run", "config"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "report"},
     "cli": HELPERS,
-    "__init__": set(),
+    "api": HELPERS | BEFORE_PIPELINE | {"pipeline"},
+    "__init__": {"api", "config", "errors", "pipeline"},
     "__main__": {"cli"},
 }
 """Room -> the other rooms that it may import."""

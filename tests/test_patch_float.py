@@ -81,7 +81,9 @@ def study_of(network: Network, settings: Settings, feeds: dict[str, np.ndarray])
     """A study that is calibrated on some given feeds."""
     batch = network.fixed_batch or 2
     inputs: Any = OneBatch(feeds, batch)
-    return Study(network, settings, inputs, None, None, inputs, {}, batch, 1, Stages())
+    return Study(
+        network, settings, inputs, None, None, inputs, {}, batch, 1, Stages(), "none", network.output
+    )
 
 
 def patch_form(name: str, folder: Path, xbar: str, *more: str) -> tuple[Network, PatchedNetwork]:
@@ -101,7 +103,7 @@ def assert_equal_results(
 @pytest.mark.parametrize("name", BATCHED)
 def test_every_mapped_form_equals_the_float_network(name: str, tmp_path: Path) -> None:
     network, patched = patch_form(name, tmp_path, "8x4")
-    assert set(patched.currents) == {layer.name for layer in network.layers}
+    assert set(patched.taps) == {layer.name for layer in network.layers}
     for feeds in feed_sets(network):
         assert_equal_results(network, patched, feeds, HALF.get(name, TOLERANCE))
 
@@ -280,7 +282,10 @@ def assert_equal_network(path: Path, xbar: str, images: np.ndarray) -> None:
     name = network.inputs[0].name
     few = MadeUpInputs({name: images[:4]})
     batch = network.fixed_batch or 4
-    study = Study(network, perfect(xbar), few, None, None, few, {}, batch, 1, Stages())
+    settings, stages = perfect(xbar), Stages()
+    study = Study(
+        network, settings, few, None, None, few, {}, batch, 1, stages, "none", network.output
+    )
     patched = patched_chip(study).model
     results = []
     for model in (network.original, patched):

@@ -109,7 +109,7 @@ def test_a_users_key_wins_over_the_presets():
         ({"g_off": 1e-9}, "measured in"),
         ({"write_sigma": 0.01}, "already holds"),
         ({"d2d_sigma": 0.01}, "already holds"),
-        ({"time": 100}, "drift is not modelled yet"),
+        ({"time": 100}, "the only value that this version knows"),
         ({"model": "pcm-josh"}, "did you mean pcm-joshi"),
         ({"model": "flash"}, "see 'rxsim presets'"),
     ],

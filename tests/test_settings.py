@@ -329,7 +329,6 @@ VALID = _some(
         d2d_sigma=_reals(0, 10),
         stuck_lrs=_reals(0, 0.5),
         stuck_hrs=_reals(0, 0.5),
-        time=_reals(0, 1e12),
     )
     | _some(
         r_on=_reals(1, 1e5), r_off=_reals(1e6, 1e300), n_levels=st.none() | st.integers(2, 10**9)

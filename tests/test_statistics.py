@@ -60,11 +60,33 @@ def test_the_interval_for_new_images_covers_the_truth_nineteen_times_in_twenty()
     assert covered / n_studies == pytest.approx(0.95, abs=0.02)
 
 
-def test_one_chips_interval_is_that_of_its_images():
+def test_one_chips_interval_is_wilsons_for_its_images():
     hits = (np.random.default_rng(2).random((1, 400)) < 0.9).astype(float)
     found = population_interval(hits)
-    half = stats.t.ppf(0.975, 399) * hits.std(ddof=1) / 20
-    assert found.high - found.mean == pytest.approx(min(half, 1 - found.mean))
+    low, high = stats.binomtest(int(hits.sum()), 400).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+
+
+def test_no_error_in_twenty_images_does_not_mean_certainty():
+    found = population_interval(np.ones((1, 20)))
+    assert found.high == pytest.approx(1.0)
+    assert found.low == pytest.approx(0.8389, abs=1e-4)  # Wilson's lower bound of 20 of 20
+
+
+def test_the_interval_for_new_images_is_never_the_narrower_one():
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        chance = rng.uniform(0.6, 0.99) + rng.normal(0, 0.05, (3, 1))
+        hits = (rng.random((3, 60)) < chance).astype(float)
+        these, new = chip_interval(hits.mean(axis=1)), population_interval(hits)
+        assert new.high - new.low >= (these.high - these.low) * (1 - 1e-12)
+
+
+def test_one_chips_mean_error_has_students_interval():
+    errors = np.random.default_rng(5).random((1, 30))
+    low, high = stats.t.interval(0.95, 29, errors.mean(), stats.sem(errors[0]))
+    found = population_interval(errors)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
 
 
 def test_scores_follow_their_definitions():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from rxsim.circuit.solve import solved_block, with_access
 from rxsim.config import Crossbar
 from rxsim.mapping import MappedLayer, PhysicalArray
+from rxsim.parallel import ordered
 
 Programmer = Callable[[PhysicalArray], np.ndarray]
 
@@ -65,7 +64,7 @@ def transfer_matrices(
 def _solved(
     mapped: MappedLayer, programmer: Programmer, crossbar: Crossbar | None, threads: int
 ) -> Iterator[tuple[PhysicalArray, np.ndarray]]:
-    """Yield every array with its signed block of g_eff, in order, few at a time in memory."""
+    """Give every array with its signed block of g_eff, in order, few at a time in memory."""
 
     def work(index: int) -> tuple[PhysicalArray, np.ndarray]:
         array = mapped.array(index)
@@ -80,21 +79,7 @@ def _solved(
         signs = array.row_signs[used_rows][:, None] * array.col_signs[used_cols][None, :]
         return array, block * signs
 
-    if threads == 1:
-        yield from map(work, range(mapped.n_arrays))
-        return
-    pending: deque[Future[tuple[PhysicalArray, np.ndarray]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for index in range(mapped.n_arrays):
-                pending.append(pool.submit(work, index))
-                if len(pending) >= 4 * threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for job in pending:
-                job.cancel()
+    return ordered(work, range(mapped.n_arrays), threads)
 
 
 def _position(tile_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:

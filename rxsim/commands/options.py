@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +13,17 @@ from rxsim.errors import SettingError
 from rxsim.pipeline import DataOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
+_Decorator = Callable[[Any], Any]
 FILE = click.Path(path_type=Path)
+_FILE_NAMES = ("data", "calibrate", "card", "config", "classes", "label_file", "label_map")
+_OPTION_NAMES = (
+    *("data", "calibrate", "card", "limit", "classes", "images", "label_file"),
+    *("label_offset", "label_map", "input", "metric"),
+)
+"""Options that are fields of `DataOptions` under the same name."""
 
 
-def _stack(function: F, options: list[Callable[[F], F]]) -> F:
+def _stack(function: F, options: Sequence[Callable[[Any], Any]]) -> F:
     for option in reversed(options):
         function = option(function)
     return function
@@ -41,44 +48,79 @@ def settings_options(function: F) -> F:
 
 
 def study_options(function: F) -> F:
-    """Add everything that says which network runs on which data with which settings."""
-    choice = click.Choice
-    return _stack(
-        settings_options(function),
-        [
-            click.option("--data", type=FILE, metavar="FILE.npz", help="Labelled data: x and y."),
-            click.option(
-                "--calibrate", type=FILE, metavar="FILE.npz", help="Data that fix converter ranges."
-            ),
-            click.option(
-                "--card", type=FILE, metavar="FILE", help="Card in place of MODEL.yaml beside it."
-            ),
-            click.option(
-                "--data-layout", type=choice(["NCHW", "NHWC", "NHW"]), help="Axes of the data."
-            ),
-            click.option(
-                "--model-layout", type=choice(["NCHW", "NHWC"]), help="Axes of the model's input."
-            ),
-            click.option("--data-color", type=choice(["RGB", "BGR"]), help="Colours of the data."),
-            click.option("--model-color", type=choice(["RGB", "BGR"]), help="Colours it expects."),
-            click.option("--scale", metavar="X", help="Factor on the data, such as 1/255."),
-            click.option("--mean", metavar="X[,X..]", help="Subtracted after scaling."),
-            click.option("--std", metavar="X[,X..]", help="Divides last."),
-            click.option("--seed", type=int, help="Seed of every random draw."),
-            click.option(
-                "--limit",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Evaluate a seeded, class-balanced sample.",
-            ),
-            click.option(
-                "--threads",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Work done side by side; changes no result.",
-            ),
-        ],
-    )
+    """Add everything that says which network runs on which data with which settings.
+
+    `--output NAME` is left out where a command has an `--output` of its own, a file.
+    """
+    taken = {name for option in getattr(function, "__click_params__", ()) for name in option.opts}
+    options = [*_data_options(), *_preprocess_options(), *_run_options()]
+    if "--output" not in taken:
+        what = "The output that is evaluated; default: the first."
+        options.append(click.option("--output", "output_name", metavar="NAME", help=what))
+    return _stack(settings_options(function), options)
+
+
+def _data_options() -> list[_Decorator]:
+    return [
+        click.option(
+            "--data",
+            type=FILE,
+            metavar="PATH",
+            help="Data: npz (x, y), folder of images by class, CSV of file,label, IDX, CIFAR-10 bin.",
+        ),
+        click.option(
+            "--calibrate", type=FILE, metavar="PATH", help="Data that fix converter ranges."
+        ),
+        click.option(
+            "--card", type=FILE, metavar="FILE", help="Card in place of MODEL.yaml beside it."
+        ),
+        click.option(
+            "--classes", type=FILE, metavar="FILE", help="Class names, one a line, in label order."
+        ),
+        click.option("--images", type=FILE, metavar="FOLDER", help="Where the files of a CSV lie."),
+        click.option(
+            "--labels", "label_file", type=FILE, metavar="FILE", help="Labels of IDX images."
+        ),
+        click.option(
+            "--label-offset", type=int, metavar="K", help="Added to every label to get its output."
+        ),
+        click.option(
+            "--label-map", type=FILE, metavar="FILE", help="Line i (from 0): the output of label i."
+        ),
+        click.option("--input", metavar="NAME", help="The input that the data feed."),
+        click.option(
+            "--metric",
+            type=click.Choice(["top1", "top5", "mse", "none"]),
+            help="What is measured; none needs no labels.",
+        ),
+    ]
+
+
+def _preprocess_options() -> list[_Decorator]:
+    layouts, colors = click.Choice(["NCHW", "NHWC", "NHW"]), click.Choice(["RGB", "BGR", "gray"])
+    return [
+        click.option("--data-layout", type=layouts, help="Axes of the data."),
+        click.option("--model-layout", type=layouts, help="Axes of the model's input."),
+        click.option("--data-color", type=colors, help="Colours of the data."),
+        click.option("--model-color", type=colors, help="Colours it expects."),
+        click.option("--scale", metavar="X", help="Factor on the data, such as 1/255."),
+        click.option("--mean", metavar="X[,X..]", help="Subtracted after scaling."),
+        click.option("--std", metavar="X[,X..]", help="Divides last."),
+        click.option("--flatten", is_flag=True, help="The model takes a row of values."),
+    ]
+
+
+def _run_options() -> list[_Decorator]:
+    count = click.IntRange(min=1)
+    return [
+        click.option("--seed", type=int, help="Seed of every random draw."),
+        click.option(
+            "--limit", type=count, metavar="N", help="Evaluate a seeded, class-balanced sample."
+        ),
+        click.option(
+            "--threads", type=count, metavar="N", help="Work done side by side; changes no result."
+        ),
+    ]
 
 
 def read_settings(given: dict[str, Any]) -> Settings:
@@ -101,12 +143,18 @@ def read_data_options(given: dict[str, Any]) -> DataOptions:
     for name in ("mean", "std"):
         if given[name] is not None:
             preprocess[name] = _numbers(given[name], name)
-    return DataOptions(given["data"], given["calibrate"], given["card"], preprocess, given["limit"])
+    if given["flatten"]:
+        preprocess["flatten"] = True
+    return DataOptions(
+        **{name: given[name] for name in _OPTION_NAMES},
+        preprocess=preprocess,
+        output=given.get("output_name"),
+    )
 
 
 def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
     """List the files that a command reads: no output may take the place of one."""
-    named = [given.get(name) for name in ("data", "calibrate", "card", "config")]
+    named = [given.get(name) for name in _FILE_NAMES]
     card = model.with_suffix(".yaml") if model.name else None
     return [model, card, *named]
 

@@ -14,6 +14,7 @@ from rxsim.commands.options import FILE
 from rxsim.config import Crossbar
 from rxsim.errors import DataError
 from rxsim.files import check_destination, write_atomically
+from rxsim.parallel import ordered
 from rxsim.schema import validated
 
 _DEFAULTS = Crossbar()
@@ -47,7 +48,8 @@ def command(conductances: Path, v_in: Path | None, output: Path, **resistances: 
             "give as many"
         )
     values = {"rows": g.shape[0], "cols": g.shape[1], **resistances}
-    solution = solve_array(g, validated(Crossbar, values, "solve"), voltages)
+    crossbar = validated(Crossbar, values, "solve")
+    (solution,) = ordered(lambda array: solve_array(array, crossbar, voltages), [g], threads=1)
     found = {
         name: value
         for name in ("g_eff", "i_out", "v_wl", "v_bl")
@@ -56,11 +58,10 @@ def command(conductances: Path, v_in: Path | None, output: Path, **resistances: 
     buffer = io.BytesIO()
     np.savez(buffer, **found)
     write_atomically(output, buffer.getvalue())
-    through = solution.g_eff.sum() / g.sum() if g.sum() > 0 else 1.0
-    click.echo(
-        f"{output}: {', '.join(found)} of a {g.shape[0]}x{g.shape[1]} array; "
-        f"sum(g_eff)/sum(g) = {through:.6f}"
-    )
+    through = "all cells are open"
+    if g.sum() > 0:
+        through = f"sum(g_eff)/sum(g) = {solution.g_eff.sum() / g.sum():.6f}"
+    click.echo(f"{output}: {', '.join(found)} of a {g.shape[0]}x{g.shape[1]} array; {through}")
 
 
 def _read(path: Path, axes: int) -> np.ndarray:

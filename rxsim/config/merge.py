@@ -52,9 +52,10 @@ def load_settings(
     for name, value in (overrides or {}).items():
         if value is not None:
             values = overlay(values, {name: value})
+    given: dict[str, Any] = {}
     for assignment in assignments:
-        values = overlay(values, _parse_assignment(assignment))
-    return validated(Settings, values, "settings")
+        _assign(given, _parse_assignment(assignment))
+    return validated(Settings, overlay(values, given), "settings")
 
 
 def parse_xbar(text: str) -> tuple[int, int]:
@@ -83,6 +84,15 @@ def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
                 merged.pop(_ALIASES.get(name, ""), None)
             merged[name] = value
     return merged
+
+
+def _assign(given: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add one assignment to those before it; two names of one quantity both stay, to be refused."""
+    for name, value in more.items():
+        if isinstance(value, Mapping) and isinstance(given.get(name), dict):
+            _assign(given[name], value)
+        else:
+            given[name] = dict(value) if isinstance(value, Mapping) else value
 
 
 def _parse_assignment(text: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Device(Section):
     d2d_sigma: Number = Field(0.0, ge=0, description="sigma of the log-normal variation")
     stuck_lrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
     stuck_hrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
-    time: Number = Field(0.0, ge=0, description="seconds from programming to the read")
+    time: Zero = Field(0, description="seconds from programming to the read")
 
     @model_validator(mode="before")
     @classmethod
@@ -133,11 +133,6 @@ class Device(Section):
                     f"found {name} together with model: {self.model}, expected one of them; the "
                     "preset's deviation already holds write error and variation"
                 )
-        if self.time and preset.sigma is not None:
-            raise ValueError(
-                f"found time {self.time:g} s, expected 0 with model: {self.model}; drift is not "
-                "modelled yet"
-            )
 
     @property
     def levels(self) -> int | None:

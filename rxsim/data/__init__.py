@@ -1,24 +1,33 @@
-"""Labelled data sets and how their samples become a network's inputs."""
+"""Data sets of every kind and how their samples become a network's inputs."""
 
-from rxsim.data.card import Card, card_beside, read_card
-from rxsim.data.inputs import InputSet, fit_preprocess
+from rxsim.data.card import Card, Metric, card_beside, read_card
+from rxsim.data.data_set import DataSet, StoredArrays, Truth
+from rxsim.data.inputs import InputSet, fit_inputs
+from rxsim.data.labels import LabelRule
 from rxsim.data.made_up import MadeUpInputs, made_up_inputs
-from rxsim.data.npz import LabelledArrays, read_npz
+from rxsim.data.npz import read_npz
 from rxsim.data.preprocess import Preprocess
 from rxsim.data.sample import Split, choose_positions, choose_samples
+from rxsim.data.source import Source, open_data
 
 __all__ = [
     "Card",
+    "DataSet",
     "InputSet",
-    "LabelledArrays",
+    "LabelRule",
     "MadeUpInputs",
+    "Metric",
     "Preprocess",
+    "Source",
     "Split",
+    "StoredArrays",
+    "Truth",
     "card_beside",
     "choose_positions",
     "choose_samples",
-    "fit_preprocess",
+    "fit_inputs",
     "made_up_inputs",
+    "open_data",
     "read_card",
     "read_npz",
 ]

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
-from rxsim.data.npz import LabelledArrays
+from rxsim.data.data_set import DataSet, StoredArrays
 from rxsim.data.preprocess import Preprocess
 from rxsim.errors import DataError
+
+
+class TensorSpec(Protocol):
+    """One input tensor of a network; a None axis is free, the first axis is the batch."""
+
+    @property
+    def name(self) -> str:
+        """The tensor's name."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The tensor's type."""
+
+    @property
+    def shape(self) -> Sequence[int | None]:
+        """The tensor's shape."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,76 +37,152 @@ class InputSet:
         data: the data set.
         indices: which samples, int64 (n,).
         preprocess: what turns a stored sample into an input.
-        input_name: the network's input tensor.
-        dtype: the input tensor's type.
+        input_name: the network's input tensor that the samples feed.
+        dtype: that tensor's type.
+        shape: the shape that every sample must become; None: not checked.
+        others: types of the further inputs by name, which are fed as stored.
     """
 
-    data: LabelledArrays
+    data: DataSet
     indices: np.ndarray
     preprocess: Preprocess
     input_name: str
     dtype: np.dtype
+    shape: tuple[int, ...] | None = None
+    others: Mapping[str, np.dtype] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Labels of the chosen samples, int64 (n,)."""
-        labels: np.ndarray = self.data.y[self.indices]
-        return labels
 
     def subset(self, positions: np.ndarray) -> InputSet:
         """Return the inputs at some positions."""
         return replace(self, indices=self.indices[positions])
 
     def feeds(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Return the inputs from position `start` up to `stop`, by tensor name."""
-        stored = self.data.fetch(self.indices[start:stop])
-        return {self.input_name: self.preprocess.apply(stored).astype(self.dtype, copy=False)}
+        """Return the inputs from position `start` up to `stop`, by tensor name.
+
+        Raises:
+            DataError: an image can't be decoded, or becomes an input of another shape.
+        """
+        chosen = self.indices[start:stop]
+        values = self.preprocess.apply(self.data.fetch(chosen), self.dtype)
+        if self.shape is not None and values.shape[1:] != self.shape:
+            raise DataError(
+                f"{self.data.place(int(chosen[0]))}: found a sample that becomes an input of shape "
+                f"{list(values.shape[1:])}, expected {list(self.shape)} as for the first of the data; "
+                "state a crop or resize under preprocess.geometry in the card"
+            )
+        extra = {
+            name: self.data.extra[name][chosen].astype(dtype, copy=False)
+            for name, dtype in self.others.items()
+        }
+        return {self.input_name: values, **extra}
 
 
-_VALUE_STEPS = {"scale", "mean", "std"}
-"""What must be stated before integers become inputs: one of these."""
-
-
-def fit_preprocess(
-    data: LabelledArrays,
+def fit_inputs(
+    data: DataSet,
     preprocess: Preprocess | None,
-    expected: Sequence[int | None],
+    specs: Sequence[TensorSpec],
+    main: TensorSpec,
     model_name: str,
-) -> Preprocess:
-    """Check that a data set's samples become inputs of the expected shape.
+) -> InputSet:
+    """Check that a data set's samples become inputs of a network.
 
     Args:
         data: the data set.
         preprocess: the card's or the options' preprocessing; None where neither says anything.
-        expected: the network's input shape, None for a free axis; the first axis is the batch.
+        specs: the network's inputs.
+        main: the one that the samples feed, through the preprocessing.
         model_name: the model's file name, for messages.
 
     Returns:
-        The preprocessing to use: the identity only where the samples are floats as they are.
+        All samples as inputs, unprocessed only where nothing had to be stated.
 
     Raises:
-        DataError: the shape does not fit, or nothing says how integers become inputs.
+        DataError: a shape or type does not fit, or nothing says how integers become inputs.
     """
-    values_stated = preprocess is not None and _VALUE_STEPS & preprocess.model_fields_set
-    if data.x.dtype.kind != "f" and not values_stated:
+    stored = data.fetch(np.zeros(1, dtype=np.int64))
+    dtype = stored.dtype if isinstance(stored, np.ndarray) else np.dtype(np.uint8)
+    _check_statement(data, dtype, preprocess or Preprocess(), main, model_name)
+    pictures = not isinstance(stored, np.ndarray)
+    ready = (preprocess or Preprocess()).for_files(data.layout, data.name, pictures=pictures)
+    shape = ready.apply(stored, main.dtype).shape[1:]
+    _check_shape(data.name, shape, main, model_name, "check data_layout and model_layout in the ")
+    _check_type(data, dtype, data.x if isinstance(data, StoredArrays) else None, main, model_name)
+    others = {spec.name: spec.dtype for spec in specs if spec.name != main.name}
+    for spec in specs:
+        if spec.name != main.name:
+            values = data.extra[spec.name]
+            _check_shape(
+                f"{data.name}, {spec.name}",
+                values.shape[1:],
+                spec,
+                model_name,
+                "store it so; see the ",
+            )
+            _check_type(data, values.dtype, values, spec, model_name)
+    everything = np.arange(len(data))
+    return InputSet(data, everything, ready, main.name, main.dtype, shape, others)
+
+
+def _check_statement(
+    data: DataSet,
+    dtype: np.dtype,
+    preprocess: Preprocess,
+    main: TensorSpec,
+    model_name: str,
+) -> None:
+    """Refuse integers that nothing turns into real inputs, and scaling of whole-number inputs."""
+    if main.dtype.kind == "f":
+        if dtype.kind != "f" and not preprocess.states_values:
+            raise DataError(
+                f"{data.name}: found x of type {dtype} and nothing that says how its values become "
+                f"inputs, expected float inputs or a scale; give --scale (1 for raw values), or state "
+                f"it in a card beside the model: {model_name.rsplit('.', 1)[0]}.yaml"
+            )
+    elif preprocess.changes_values:
         raise DataError(
-            f"{data.name}: found x of type {data.x.dtype} and nothing that says how its values become "
-            f"inputs, expected float inputs or a scale; give --scale (1 for raw values), or state it "
-            f"in a card beside the model: {model_name.rsplit('.', 1)[0]}.yaml"
+            f"{data.name}: found a scale, mean or std for the input {main.name} of {model_name}, which "
+            f"takes whole numbers ({main.dtype}); remove them"
         )
-    preprocess = preprocess or Preprocess()
-    shape = preprocess.apply(data.fetch(np.zeros(1, dtype=np.int64))).shape
+
+
+def _check_shape(
+    where: str, shape: tuple[int, ...], spec: TensorSpec, model_name: str, advice: str
+) -> None:
+    expected = spec.shape[1:]
     fits = len(shape) == len(expected) and all(
-        want is None or have == want for have, want in zip(shape[1:], expected[1:], strict=True)
+        want is None or have == want for have, want in zip(shape, expected, strict=True)
     )
     if not fits:
-        want_text = [axis if axis is not None else "any" for axis in expected[1:]]
+        want_text = [axis if axis is not None else "any" for axis in expected]
         raise DataError(
-            f"{data.name}: found samples that become inputs of shape {list(shape[1:])}, expected "
-            f"{want_text} for {model_name}; check data_layout and model_layout in the card or the "
-            "options"
+            f"{where}: found samples that become inputs of shape {list(shape)}, expected "
+            f"{want_text} for {model_name}; {advice}card or the options"
         )
-    return preprocess
+
+
+def _check_type(
+    data: DataSet,
+    dtype: np.dtype,
+    values: np.ndarray | None,
+    spec: TensorSpec,
+    model_name: str,
+) -> None:
+    """Refuse what an input of whole numbers can't hold."""
+    if spec.dtype.kind not in "iu":
+        return
+    if dtype.kind == "f":
+        raise DataError(
+            f"{data.name}: found {dtype} samples for the input {spec.name} of {model_name}, expected "
+            f"whole numbers ({spec.dtype}); convert them"
+        )
+    bounds = np.iinfo(spec.dtype)
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if values is not None and values.dtype.kind in "iu":
+        low, high = int(values.min()), int(values.max())
+    if low < bounds.min or high > bounds.max:
+        raise DataError(
+            f"{data.name}: found values from {low} to {high} for the input {spec.name} of "
+            f"{model_name}, expected {bounds.min} to {bounds.max} ({spec.dtype}); convert them"
+        )

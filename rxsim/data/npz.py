@@ -1,84 +1,114 @@
-"""Labelled data in an npz file: `x` (samples) and `y` (labels). Pickled arrays are never loaded."""
+"""Data in an npz file: `x` (samples) and `y` (labels), or one array for each network input.
+
+Pickled arrays are never loaded.
+"""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from rxsim.data.data_set import StoredArrays, Truth
 from rxsim.errors import DataError
 from rxsim.files import sha256_of
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledArrays:
-    """A labelled data set that lies in memory.
-
-    Attributes:
-        name: where it came from, for reports.
-        identity: SHA-256 of its file.
-        x: samples as stored, first axis the sample.
-        y: int64 labels, one a sample.
-    """
-
-    name: str
-    identity: str
-    x: np.ndarray
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def fetch(self, indices: np.ndarray) -> np.ndarray:
-        """Return stored samples by index."""
-        chosen: np.ndarray = self.x[indices]
-        return chosen
+_Arrays = tuple[np.ndarray, np.ndarray | None, dict[str, np.ndarray]]
+"""Samples, labels, and further inputs by name."""
 
 
-def read_npz(path: Path) -> LabelledArrays:
-    """Read a labelled data set.
+def read_npz(
+    path: Path, truth: Truth = "classes", inputs: Sequence[str] = (), main: str | None = None
+) -> StoredArrays:
+    """Read a data set.
+
+    Args:
+        path: the file.
+        truth: what `y` is to hold.
+        inputs: names of the network's inputs; the samples of several lie under these names.
+        main: the input that `x` of the data set stands for; the first by default.
 
     Raises:
         DataError: not an npz, pickled, keys missing, or arrays of the wrong type or length.
     """
-    x, y = _read_arrays(path)
+    names = tuple(inputs)
+    x, y, extra = _read_arrays(path, truth, names, main or (names[0] if names else "x"))
+    _check_samples(path, "x", x)
+    for name, values in extra.items():
+        _check_samples(path, name, values)
+        if len(values) != len(x):
+            raise DataError(
+                f"{path}: found {len(values)} samples of {name}, expected {len(x)} as in the other "
+                "inputs; check how they were stored"
+            )
+    labels = None
+    if truth == "values":
+        assert y is not None
+        labels = _targets(path, y, len(x))
+    elif y is not None and (truth == "classes" or (y.ndim == 1 and y.dtype.kind in "iu")):
+        labels = _class_labels(path, y, len(x))
+    return StoredArrays(path.name, sha256_of(path), x, labels, None, extra)
+
+
+def _check_samples(path: Path, key: str, x: np.ndarray) -> None:
     if x.dtype.kind not in "fiu" and x.dtype != np.bool_:
-        raise DataError(f"{path}: found x of type {x.dtype}, expected real numbers; convert it")
+        raise DataError(f"{path}: found {key} of type {x.dtype}, expected real numbers; convert it")
     if x.ndim < 2 or len(x) == 0:
         raise DataError(
-            f"{path}: found x of shape {list(x.shape)}, expected samples along a first axis and at "
-            "least one axis of values"
+            f"{path}: found {key} of shape {list(x.shape)}, expected samples along a first axis and "
+            "at least one axis of values"
         )
-    if y.ndim != 1 or len(y) != len(x):
+    _check_numbers(path, key, x)
+
+
+def _check_numbers(path: Path, key: str, x: np.ndarray) -> None:
+    if x.dtype.kind != "f" or x.size == 0:
+        return
+    if not np.isfinite(x).all():
         raise DataError(
-            f"{path}: found y of shape {list(y.shape)} for {len(x)} samples, expected one label "
-            f"for each: shape [{len(x)}]"
+            f"{path}: {key} holds NaN or infinity, expected finite numbers; clean the data"
+        )
+    if max(float(x.max()), -float(x.min())) > float(np.finfo(np.float32).max):
+        raise DataError(
+            f"{path}: {key} holds numbers beyond the range of float32, expected numbers a network "
+            "can take; scale the data"
+        )
+
+
+def _class_labels(path: Path, y: np.ndarray, count: int) -> np.ndarray:
+    if y.ndim != 1 or len(y) != count:
+        raise DataError(
+            f"{path}: found y of shape {list(y.shape)} for {count} samples, expected one label "
+            f"for each: shape [{count}]"
         )
     if y.dtype.kind not in "iu":
         raise DataError(
             f"{path}: found y of type {y.dtype}, expected whole-number labels; convert them, e.g. "
-            "with y.astype('int64')"
+            "with y.astype('int64'), or give --metric mse for targets that are real numbers"
         )
     if int(y.min()) < 0:
         raise DataError(f"{path}: found the label {int(y.min())}, expected labels of 0 and above")
     if int(y.max()) > np.iinfo(np.int64).max:
         raise DataError(f"{path}: found the label {int(y.max())}, expected labels that fit int64")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise DataError(f"{path}: x holds NaN or infinity, expected finite numbers; clean the data")
-    if x.dtype.kind == "f" and max(float(x.max()), -float(x.min())) > float(
-        np.finfo(np.float32).max
-    ):
+    return y.astype(np.int64)
+
+
+def _targets(path: Path, y: np.ndarray, count: int) -> np.ndarray:
+    if y.dtype.kind not in "fiu":
+        raise DataError(f"{path}: found y of type {y.dtype}, expected real numbers; convert it")
+    if y.ndim < 1 or len(y) != count:
         raise DataError(
-            f"{path}: x holds numbers beyond the range of float32, expected numbers a network can "
-            "take; scale the data"
+            f"{path}: found y of shape {list(y.shape)} for {count} samples, expected one target for "
+            "each, of the shape of the network's output; check how it was stored"
         )
-    return LabelledArrays(path.name, sha256_of(path), x, y.astype(np.int64))
+    _check_numbers(path, "y", y)
+    return y.astype(np.float32)
 
 
-def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_arrays(path: Path, truth: Truth, inputs: tuple[str, ...], main: str) -> _Arrays:
     try:
         handle = path.open("rb")
     except IsADirectoryError:
@@ -108,19 +138,35 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
                 "with numpy.savez"
             )
         with archive:
-            return _x_and_y(archive, path)
+            return _named_arrays(archive, path, truth, inputs, main)
 
 
-def _x_and_y(archive: np.lib.npyio.NpzFile, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    missing = [key for key in ("x", "y") if key not in archive.files]
+def _named_arrays(
+    archive: np.lib.npyio.NpzFile, path: Path, truth: Truth, inputs: tuple[str, ...], main: str
+) -> _Arrays:
+    """Read what the network takes: samples of the main input, labels, further inputs by name."""
+    by_name = len(inputs) > 1 or ("x" not in archive.files and main in archive.files)
+    sample_key = main if by_name else "x"
+    extra_keys = [name for name in inputs if name != main]
+    labelled = truth in ("classes", "values") or (truth == "any" and "y" in archive.files)
+    if labelled and "y" in inputs and by_name:
+        raise DataError(
+            f"data file {path}: y would be both labels and an input of the network, expected one; give "
+            "--metric none, or rename the network's input"
+        )
+    keys = [sample_key, *extra_keys, *(["y"] if labelled else [])]
+    missing = [key for key in keys if key not in archive.files]
     if missing:
+        samples = f"the inputs {', '.join(inputs)}" if len(inputs) > 1 else "x (samples)"
         raise DataError(
             f"data file {path} has no {' and no '.join(missing)} (found: "
-            f"{', '.join(sorted(archive.files)) or 'nothing'}), expected x (samples) and y "
-            "(labels); without labels leave --data out to measure agreement and SNR only"
+            f"{', '.join(sorted(archive.files)) or 'nothing'}), expected {samples} and y "
+            "(labels); without labels give --metric none, or leave --data out to measure agreement "
+            "and SNR only"
         )
     try:
-        return archive["x"], archive["y"]
+        extra = {key: archive[key] for key in extra_keys}
+        return archive[sample_key], archive["y"] if labelled else None, extra
     except (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         pickled = isinstance(error, ValueError) and "allow_pickle" in str(error)
         reason = "it holds pickled objects, which are never loaded" if pickled else "it is damaged"

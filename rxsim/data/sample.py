@@ -25,23 +25,24 @@ class Split:
 
 
 def choose_samples(
-    labels: np.ndarray,
+    labels: np.ndarray | int,
     *,
     limit: int | None,
     n_calibration: int,
-    calibration_labels: np.ndarray | None,
+    calibration_labels: np.ndarray | int | None,
     seed: int,
 ) -> Split:
     """Choose the evaluated and the calibration samples.
 
     Args:
-        labels: label of every sample of the data, int64 (n,).
+        labels: label of every sample of the data, int64 (n,); without labels their number.
         limit: how many to evaluate, or None for all.
         n_calibration: how many calibrate.
-        calibration_labels: labels of separate calibration data, or None to take them from the
-            samples that are not evaluated, then (an overlap) from those that are.
+        calibration_labels: labels (or number) of separate calibration data, or None to take them
+            from the samples that are not evaluated, then (an overlap) from those that are.
         seed: the seed of both choices.
     """
+    labels = _strata(labels)
     everything = np.arange(len(labels))
     evaluated = everything
     if limit is not None and limit < len(labels):
@@ -49,8 +50,9 @@ def choose_samples(
         evaluated = balanced_sample(everything, labels, limit, rng)
     rng = sample_generator(seed, Sample.CALIBRATION)
     if calibration_labels is not None:
-        pool = np.arange(len(calibration_labels))
-        return Split(evaluated, balanced_sample(pool, calibration_labels, n_calibration, rng), 0)
+        strata = _strata(calibration_labels)
+        pool = np.arange(len(strata))
+        return Split(evaluated, balanced_sample(pool, strata, n_calibration, rng), 0)
     rest = np.setdiff1d(everything, evaluated)
     chosen = balanced_sample(rest, labels, n_calibration, rng)
     missing = min(n_calibration, len(labels)) - len(chosen)
@@ -58,6 +60,11 @@ def choose_samples(
         shared = balanced_sample(evaluated, labels, missing, rng)
         chosen = np.sort(np.concatenate([chosen, shared]))
     return Split(evaluated, chosen, max(missing, 0))
+
+
+def _strata(labels: np.ndarray | int) -> np.ndarray:
+    """Return what samples are balanced over; samples without labels are all of one kind."""
+    return np.zeros(labels, dtype=np.int64) if isinstance(labels, int) else labels
 
 
 def choose_positions(labels: np.ndarray | None, n_inputs: int, count: int, seed: int) -> np.ndarray:

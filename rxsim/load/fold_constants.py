@@ -10,11 +10,17 @@ from collections.abc import Collection
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import helper
 
-from rxsim.load.graph import constants, fresh_name, has_subgraph, set_constant, use_counts
-from rxsim.load.onnx_file import quiet_options
+from rxsim.load.graph import (
+    constants,
+    fresh_name,
+    has_subgraph,
+    set_constant,
+    taken_names,
+    use_counts,
+)
+from rxsim.load.onnx_file import open_session
 
 _RANDOM = {
     "RandomNormal",
@@ -48,13 +54,14 @@ def fold_constants(model: onnx.ModelProto) -> None:
     remaining = {output for node in kept for output in node.output}
     outputs = {value.name for value in model.graph.output}
     identities = []
+    taken = taken_names(model)
     for tensor, value in values.items():
         if tensor in remaining:
             continue
         if tensor not in outputs:
             set_constant(model, tensor, value)
             continue
-        inner = fresh_name(model, f"{tensor}:constant")
+        inner = fresh_name(taken, f"{tensor}:constant")
         set_constant(model, inner, value)
         identities.append(helper.make_node("Identity", [inner], [tensor]))
         for node in other_nodes:
@@ -109,9 +116,7 @@ def _evaluate(
         functions=model.functions,
     )
     try:
-        session = ort.InferenceSession(
-            part.SerializeToString(), quiet_options(), providers=["CPUExecutionProvider"]
-        )
+        session = open_session(part.SerializeToString())
         values = session.run(wanted, {})
     except Exception:  # onnxruntime raises many types
         return {}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import Message
 from onnx import numpy_helper
+
+_SMALL = 1024
 
 
 def constants(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
@@ -69,26 +74,67 @@ def taken_names(model: onnx.ModelProto) -> set[str]:
     return taken
 
 
-def fresh_name(model: onnx.ModelProto, wanted: str) -> str:
-    """Return a tensor name that the model does not use yet."""
-    taken = taken_names(model)
+def fresh_name(taken: set[str], wanted: str) -> str:
+    """Return a name that is not taken yet, and take it (see `taken_names`)."""
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1
+    taken.add(name)
     return name
 
 
 def drop_unused_constants(model: onnx.ModelProto) -> None:
     """Remove initializers that nothing reads any more."""
     used = use_counts(model)
-    kept = [tensor for tensor in model.graph.initializer if used[tensor.name]]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    remove_constants(model, lambda tensor: not used[tensor.name])
 
 
-def inferred_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with the shapes that ONNX can infer; as it is where ONNX gives up."""
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # onnx raises many types
-        return model
+def remove_constants(model: onnx.ModelProto, unwanted: Callable[[onnx.TensorProto], bool]) -> None:
+    """Remove some initializers, in place; the others are not copied."""
+    held = model.graph.initializer
+    for place in range(len(held) - 1, -1, -1):
+        if unwanted(held[place]):
+            del held[place]
+
+
+def is_large(tensor: onnx.TensorProto) -> bool:
+    """Tell whether a tensor holds more values than shapes, axes or pads ever need."""
+    return math.prod(tensor.dims) > _SMALL
+
+
+def without_large_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy whose large initializers are graph inputs: all that a shape depends on.
+
+    onnx hands models to its C++ code as bytes, several times over; weights need not go along.
+    """
+    lean = onnx.ModelProto()
+    _copy_fields(model, lean, "graph")
+    _copy_fields(model.graph, lean.graph, "initializer")
+    stated = {value.name for value in lean.graph.input}
+    for tensor in model.graph.initializer:
+        if not is_large(tensor):
+            lean.graph.initializer.append(tensor)
+        elif tensor.name not in stated:
+            lean.graph.input.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            )
+    return lean
+
+
+def _copy_fields(source: Message, target: Message, left_out: str) -> None:
+    """Copy a message but for one field."""
+    for descriptor, value in source.ListFields():
+        if descriptor.name == left_out:
+            continue
+        if isinstance(value, str | bytes | int | float):
+            setattr(target, descriptor.name, value)
+        else:
+            getattr(target, descriptor.name).MergeFrom(value)
+
+
+def inferred_values(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Return every value of the main graph whose type ONNX can infer; as stated where it gives up."""
+    lean = without_large_constants(model)
+    with contextlib.suppress(Exception):  # onnx raises many types
+        lean = onnx.shape_inference.infer_shapes(lean, data_prop=True)
+    return [*lean.graph.value_info, *lean.graph.input, *lean.graph.output]

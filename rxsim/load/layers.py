@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from rxsim.errors import ModelError
 from rxsim.load.graph import attributes, constants
 
 MATRIX_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+# Assumption: trained weights stay far below; products with activations and volts then fit in float32.
+_LARGEST = 1e20
+_FLOATS = (onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +73,7 @@ def find_layers(model: onnx.ModelProto) -> tuple[list[Layer], dict[str, str]]:
         The layers in topological order, and for the names of matrix nodes left digital the reason.
 
     Raises:
-        ModelError: a mappable layer's weights hold NaN or infinity.
+        ModelError: a mappable layer's weights hold NaN, infinity or numbers beyond use.
     """
     known = constants(model)
     layers: list[Layer] = []
@@ -82,17 +86,28 @@ def find_layers(model: onnx.ModelProto) -> tuple[list[Layer], dict[str, str]]:
             declined[node.name] = reason
             continue
         stored = numpy_helper.to_array(known[node.input[1]])
-        if not np.isfinite(stored).all():
-            raise ModelError(
-                f"layer {node.name}: its weights hold NaN or infinity, expected finite numbers; "
-                "train or export the model again"
-            )
+        _check_weights(node.name, stored)
         kernel = tuple(stored.shape[2:]) if node.op_type == "Conv" else ()
         matrices = _matrices(node, stored)
         layers.append(
             Layer(node.name, len(layers), node.op_type, node, matrices, stored.dtype, kernel)
         )
     return layers, declined
+
+
+def _check_weights(name: str, stored: np.ndarray) -> None:
+    # NaN and infinity come through; looking for the two ends makes no copy of the weights.
+    largest = max(float(stored.max()), -float(stored.min()))
+    if not math.isfinite(largest):
+        raise ModelError(
+            f"layer {name}: its weights hold NaN or infinity, expected finite numbers; train or "
+            "export the model again"
+        )
+    if largest > _LARGEST:
+        raise ModelError(
+            f"layer {name}: its weights reach {largest:.3g}, expected at most {_LARGEST:g} (a product "
+            "overflows float32); train or export the model again"
+        )
 
 
 def _why_not(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> str:
@@ -106,12 +121,9 @@ def _why_not(node: onnx.NodeProto, known: dict[str, onnx.TensorProto]) -> str:
         return "product of two activations"
     if node.op_type == "MatMul" and len(weight.dims) != 2:
         return f"its constant has {len(weight.dims)} axes, not 2"
-    groups = attributes(node).get("group", 1)
-    if node.op_type == "Conv" and (groups < 1 or weight.dims[0] % groups):
-        return f"its {weight.dims[0]} outputs can't be split into {groups} groups"
     if 0 in weight.dims:
         return "its weights are empty"
-    if numpy_helper.to_array(weight).dtype.kind != "f":
+    if weight.data_type not in _FLOATS:
         return "its weights are not floating point"
     return ""
 

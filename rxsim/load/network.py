@@ -10,13 +10,13 @@ import onnx
 from onnx import helper
 
 from rxsim.errors import ModelError
-from rxsim.files import sha256_of
 from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
 from rxsim.load.fold_constants import fold_constants
+from rxsim.load.geometry import check_layers, check_names, check_nodes, check_sizes
 from rxsim.load.graph import constants
 from rxsim.load.layers import Layer, find_layers
-from rxsim.load.onnx_file import check_loads, name_nodes, read_onnx
+from rxsim.load.onnx_file import name_nodes, read_onnx
 from rxsim.load.orient import orient
 from rxsim.load.shapes import Shape, shape_of
 from rxsim.load.upgrade import upgrade
@@ -76,9 +76,9 @@ def load_network(path: Path) -> Network:
     Raises:
         ModelError: not ONNX, damaged, can't be normalised, or without a mappable layer.
     """
-    original = read_onnx(path)
-    name_nodes(original)
-    check_loads(original, path)
+    original, identity = read_onnx(path)
+    check_names(original, path)
+    check_sizes(original, path)
     model = onnx.ModelProto()
     model.CopyFrom(original)
     model = upgrade(model, path.name)
@@ -87,6 +87,7 @@ def load_network(path: Path) -> Network:
     fold_batchnorm(model)
     orient(model)
     name_nodes(model)
+    check_nodes(model, path)
     layers, declined = find_layers(model)
     if not layers:
         why = "; ".join(f"{name}: {reason}" for name, reason in list(declined.items())[:3])
@@ -94,6 +95,7 @@ def load_network(path: Path) -> Network:
             f"model {path} has no layer that a crossbar can hold"
             f"{f' ({why})' if why else ''}, expected a Conv, Gemm or MatMul with constant weights"
         )
+    check_layers(model, layers, path)
     mapped = {layer.name for layer in layers}
     digital = tuple(
         DigitalNode(node.name, node.op_type, declined.get(node.name) or reason_for(node.op_type))
@@ -102,7 +104,7 @@ def load_network(path: Path) -> Network:
     )
     return Network(
         path,
-        sha256_of(path),
+        identity,
         original,
         model,
         tuple(layers),
@@ -114,19 +116,24 @@ def load_network(path: Path) -> Network:
 
 def _input_specs(model: onnx.ModelProto, path: Path) -> tuple[InputSpec, ...]:
     known = constants(model)
-    specs = []
-    for value in model.graph.input:
-        if value.name in known:
-            continue
-        shape = shape_of(value)
-        if not shape:
-            what = "shape" if shape is None else "axes"
-            raise ModelError(
-                f"model {path}: its input {value.name} has no {what}, expected at least a batch "
-                "axis; export the model with input shapes"
-            )
-        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        specs.append(InputSpec(value.name, np.dtype(dtype), shape))
-    if not specs:
+    given = [value for value in model.graph.input if value.name not in known]
+    if not given:
         raise ModelError(f"model {path} has no input: it computes a constant; export it again")
-    return tuple(specs)
+    return tuple(_input_spec(value, f"model {path}: its input {value.name}") for value in given)
+
+
+def _input_spec(value: onnx.ValueInfoProto, where: str) -> InputSpec:
+    if not value.type.HasField("tensor_type"):
+        kind = (value.type.WhichOneof("value") or "unknown").removesuffix("_type").replace("_", " ")
+        raise ModelError(
+            f"{where} is of the type {kind}, expected a tensor; export it with tensors"
+        )
+    shape = shape_of(value)
+    if not shape:
+        what = "shape" if shape is None else "axes"
+        raise ModelError(
+            f"{where} has no {what}, expected at least a batch axis; export the model with input "
+            "shapes"
+        )
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+    return InputSpec(value.name, dtype, shape)

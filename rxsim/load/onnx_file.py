@@ -2,39 +2,72 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
 import onnx
 import onnxruntime as ort
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from rxsim.errors import ModelError
+from rxsim.load.tensors import complete_tensors
 
 # onnxruntime names the place in its own source with the function's full signature, onnx its assertion.
 _SOURCE_PLACE = (
     r"/onnxruntime_src/\S+:\d+ .*?\)(?: const)? (?=\S)|^/\S+: .*?Assertion `.*?` failed: "
 )
+# What onnxruntime says before it says what is wrong.
+_VERDICT = (
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : (?:This is an invalid model\. |Invalid model\. )?"
+    r"(?:Error: )?"
+)
 
 
-def read_onnx(path: Path) -> onnx.ModelProto:
-    """Read a model with its external data.
+def read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
+    """Read a model with its external data; onnxruntime judges it, so that passes meet valid graphs.
+
+    Returns:
+        The model with a name for every node, and the SHA-256 of the file.
 
     Raises:
-        ModelError: the file is missing, is not ONNX, is cut short, or has no nodes.
+        ModelError: the file is missing, is not ONNX, is cut short, has no nodes, lacks values of a
+            tensor, or onnxruntime refuses it.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ModelError(f"model {path} {what}, expected an ONNX file; check the path")
+    content = _read_bytes(path)
+    model = _parse(content, path)
+    _check_operator_set(model, path)
+    external = complete_tensors(model, path)
+    if external or not _loads(content):
+        name_nodes(model)
+        check_loads(model, path)
+    else:
+        name_nodes(model)
+    return model, hashlib.sha256(content).hexdigest()
+
+
+def _read_bytes(path: Path) -> bytes:
     try:
-        model = onnx.load(path, format="protobuf")
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise ModelError(f"model {path} {what}, expected an ONNX file; check the path")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"model {path} can't be read: {error.strerror or error}; check the path"
+        ) from None
+
+
+def _parse(content: bytes, path: Path) -> onnx.ModelProto:
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+        _read_texts(model)
     except (DecodeError, UnicodeDecodeError):
         raise ModelError(
             f"model {path} is not an ONNX file, or is cut short (its bytes do not parse); export "
             "or copy it again"
         ) from None
-    except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
-        raise ModelError(f"model {path} can't be read: {first_line(error)}") from None
     if not model.HasField("graph") or not model.opset_import:
         raise ModelError(
             f"model {path} is not an ONNX model (it has no graph or no operator set); export it "
@@ -43,6 +76,41 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     if not model.graph.node or not model.graph.output:
         raise ModelError(f"model {path} has an empty graph: it computes nothing; export it again")
     return model
+
+
+def _check_operator_set(model: onnx.ModelProto, path: Path) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    for item in model.opset_import:
+        if item.domain in ("", "ai.onnx") and not 1 <= item.version <= newest:
+            raise ModelError(
+                f"model {path} uses operator set {item.version}, expected 1 to {newest}; export it at "
+                "operator set 17 or install a newer onnx and onnxruntime"
+            )
+
+
+def _read_texts(message: Message) -> None:
+    """Read every text once: a damaged one says so only then.
+
+    Raises:
+        UnicodeDecodeError: a text is not UTF-8.
+    """
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            if field.type == field.TYPE_STRING:  # bytes stand for what is no text
+                for text in [value] if isinstance(value, str | bytes) else value:
+                    _ = text.decode() if isinstance(text, bytes) else text
+            continue
+        for item in [value] if isinstance(value, Message) else value:
+            _read_texts(item)
+
+
+def _loads(content: bytes) -> bool:
+    """Tell whether onnxruntime takes a file as it is: quicker than to write the model once more."""
+    try:
+        open_session(content)
+    except Exception:  # onnxruntime raises many types
+        return False
+    return True
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
@@ -71,26 +139,40 @@ def name_nodes(model: onnx.ModelProto) -> None:
 
 
 def check_loads(model: onnx.ModelProto, path: Path) -> None:
-    """Let onnxruntime judge a model, so that later passes may rely on a valid graph.
+    """Let onnxruntime judge a model whose nodes are named, so that its verdict names one.
 
     Raises:
         ModelError: onnxruntime refuses it.
     """
     try:
-        ort.InferenceSession(
-            model.SerializeToString(), quiet_options(), providers=["CPUExecutionProvider"]
-        )
+        open_session(model.SerializeToString())
     except Exception as error:  # onnxruntime raises many types
-        raise ModelError(f"onnxruntime can't load model {path}: {first_line(error)}") from None
+        verdict = first_line(error)
+        raise ModelError(
+            f"onnxruntime can't load model {path}: {_unknown_operator(model, verdict) or verdict}; "
+            "correct the model or export it again"
+        ) from None
 
 
-def quiet_options() -> ort.SessionOptions:
-    """Return options for a session that is used once: one thread, no optimisation, no log."""
+def _unknown_operator(model: onnx.ModelProto, verdict: str) -> str | None:
+    """Name the node where onnxruntime names only an operator that it does not know."""
+    match = re.match(r"Fatal error: (\S*):(\S+)\(-?\d+\) is not a registered", verdict)
+    if match is None:
+        return None
+    names = [n.name for n in model.graph.node if (n.domain, n.op_type) == match.groups()]
+    where = f"its node {names[0]} has" if names else "it has"
+    return f"{where} the operator {match[2]} of the domain {match[1]!r}, which is not known"
+
+
+def open_session(content: bytes) -> ort.InferenceSession:
+    """Open a session that is used once: one thread, no optimisation, no words on the terminal."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    return options
+    return ort.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
 
 
 def first_line(error: BaseException) -> str:
@@ -98,4 +180,4 @@ def first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__
-    return re.sub(_SOURCE_PLACE, "", lines[0])[:300]
+    return re.sub(_VERDICT, "", re.sub(_SOURCE_PLACE, "", lines[0]))[:300].rstrip(" .")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from rxsim.load.graph import constants, inferred_shapes
+from rxsim.load.graph import constants, inferred_values, without_large_constants
 from rxsim.load.layers import MATRIX_OPS
 
 Shape = tuple[int | None, ...]
@@ -33,8 +33,7 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
     Returns:
         Counts by node name; a node whose shapes can't be inferred is left out.
     """
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
+    fixed = without_large_constants(model)
     given, prescribed = 1, 1
     for value in fixed.graph.input:
         axes = value.type.tensor_type.shape.dim
@@ -47,10 +46,8 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
     del fixed.graph.value_info[:]
     for value in fixed.graph.output:
         value.type.tensor_type.ClearField("shape")
-    inferred = inferred_shapes(fixed)
     shapes: dict[str, Shape | None] = {
-        value.name: shape_of(value)
-        for value in [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
+        value.name: shape_of(value) for value in inferred_values(fixed)
     }
     shapes.update({name: tuple(tensor.dims) for name, tensor in constants(model).items()})
     counts: dict[str, int] = {}

@@ -11,7 +11,12 @@ import onnx
 from onnx import inliner, numpy_helper, version_converter
 
 from rxsim.errors import ModelError
-from rxsim.load.graph import has_subgraph
+from rxsim.load.graph import (
+    has_subgraph,
+    is_large,
+    remove_constants,
+    without_large_constants,
+)
 from rxsim.load.onnx_file import first_line
 
 OPSET = 17
@@ -44,7 +49,7 @@ def upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     try:
         if model.functions:
             raise RuntimeError(f"its function {model.functions[0].name} can't be inlined")
-        converted = version_converter.convert_version(model, OPSET)
+        converted = version_converter.convert_version(without_large_constants(model), OPSET)
     except Exception as error:  # onnx raises many types
         if version >= ENOUGH:
             return model
@@ -52,14 +57,24 @@ def upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
             f"model {name} uses operator set {version} and can't be brought to {OPSET}: "
             f"{first_line(error)}; export it at operator set {OPSET} or later"
         ) from None
-    # The converter writes inferred shapes over the user's own.
-    for values, own in (
-        (converted.graph.input, model.graph.input),
-        (converted.graph.output, model.graph.output),
-    ):
-        del values[:]
-        values.extend(own)
-    return converted
+    _take_over(model, converted)
+    return model
+
+
+def _take_over(model: onnx.ModelProto, converted: onnx.ModelProto) -> None:
+    """Take over what the converter made of a model without its large constants.
+
+    The model's inputs and outputs stay: the converter writes inferred shapes over them.
+    """
+    remove_constants(model, lambda tensor: not is_large(tensor))
+    for place in ("node", "value_info"):
+        model.graph.ClearField(place)
+    model.ClearField("opset_import")
+    model.graph.node.extend(converted.graph.node)
+    model.graph.value_info.extend(converted.graph.value_info)
+    model.graph.initializer.extend(converted.graph.initializer)
+    model.opset_import.extend(converted.opset_import)
+    model.ir_version = converted.ir_version
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:

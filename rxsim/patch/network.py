@@ -13,17 +13,33 @@ from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.layer import LayerPatch, patch_layer
 
 
+@dataclass(frozen=True, slots=True)
+class LayerTaps:
+    """Where a layer's converters can be watched.
+
+    Attributes:
+        currents: name of each conversion's current before its ADC: in LSB, or in ampere where open;
+            empty where the conversions are not kept apart.
+        adc_steps: codes a side of its ADCs; None where there is no converter.
+        input_bounds: activations from which on its DACs saturate, below and above; None likewise.
+    """
+
+    currents: tuple[str, ...]
+    adc_steps: int | None
+    input_bounds: tuple[float, float] | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PatchedNetwork:
     """A network in which crossbars do the products.
 
     Attributes:
         model: standard ONNX; inputs and outputs are those of the user's model.
-        currents: for each analog layer the name of each conversion's current before its ADC.
+        taps: for each analog layer where to watch its converters.
     """
 
     model: onnx.ModelProto
-    currents: Mapping[str, tuple[str, ...]]
+    taps: Mapping[str, LayerTaps]
 
 
 def patch_network(
@@ -58,4 +74,14 @@ def patch_network(
         patched.graph.initializer.extend(patch.constants)
     drop_unused_constants(patched)
     patched.producer_name = "rxsim"
-    return PatchedNetwork(patched, {name: patch.currents for name, patch in patches.items()})
+    taps = {name: _taps(by_node[name], patch) for name, patch in patches.items()}
+    return PatchedNetwork(patched, taps)
+
+
+def _taps(hardware: LayerHardware, patch: LayerPatch) -> LayerTaps:
+    dac, adc = hardware.dac, hardware.adc
+    bounds = None
+    if dac.low is not None and dac.high is not None:
+        # Half a code beyond the last one rounds to it, or (an odd code) away from it.
+        bounds = ((dac.low - 0.5) / dac.code_per_x, (dac.high + 0.5) / dac.code_per_x)
+    return LayerTaps(patch.currents, None if adc is None else adc.steps, bounds)

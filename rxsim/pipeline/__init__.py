@@ -1,10 +1,11 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
+from rxsim.pipeline.data_choice import DataOptions
 from rxsim.pipeline.evaluate import evaluate
 from rxsim.pipeline.hardware import patched_chip
 from rxsim.pipeline.inventory import Inventory, LayerPlace, take_inventory
 from rxsim.pipeline.result import Evaluation, LayerReport, Rung
-from rxsim.pipeline.study import DataOptions, Study, open_study
+from rxsim.pipeline.study import Study, open_study
 
 __all__ = [
     "DataOptions",

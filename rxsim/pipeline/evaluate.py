@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +12,6 @@ import onnx
 
 import rxsim
 from rxsim.config import as_plain, settings_hash
-from rxsim.converters import Adc
 from rxsim.data import choose_positions
 from rxsim.errors import DataError
 from rxsim.patch import PatchedNetwork
@@ -60,8 +59,8 @@ def evaluate(study: Study) -> Evaluation:
         runs.append(runner.score(foundry.chip(trial), "nonideal") if foundry.random else runs[0])
     ladder.append(Rung("nonideal", tuple(runs)))
 
-    healthy = runner.diagnose(ideal, ideal_adcs)
-    health = runner.diagnose(first, foundry.adcs)
+    healthy = runner.diagnose(ideal)
+    health = runner.diagnose(first)
     shapes = {name: tensor.shape for name, tensor in study.inputs.feeds(0, 1).items()}
     inventory = take_inventory(study.network, study.settings, shapes)
     return Evaluation(
@@ -73,6 +72,7 @@ def evaluate(study: Study) -> Evaluation:
         study.labels,
         study.indices,
         len(runner.diagnosed),
+        study.metric,
         not foundry.random,
         study.stages.seconds,
         first,
@@ -94,7 +94,7 @@ class _Runner:
         with study.stages(stage) as progress:
             return predict(
                 model,
-                study.network.output,
+                study.output,
                 study.inputs,
                 what=what,
                 batch=study.batch,
@@ -108,7 +108,7 @@ class _Runner:
         name = self._study.network.path.name
         self._reference = self._predict(self._study.network.original, "float32", f"model {name}")
         self._check_labels()
-        return score(self._reference, self._reference, self._study.labels)
+        return self._score(self._reference)
 
     def _check_labels(self) -> None:
         labels, classes = self._study.labels, self._outputs.shape[1]
@@ -126,26 +126,19 @@ class _Runner:
     def score(self, patched: PatchedNetwork, rung: str) -> Scores:
         """Run a patched network."""
         outputs = self._predict(patched.model, rung, f"the patched network ({rung})")
-        return score(outputs, self._outputs, self._study.labels)
+        return self._score(outputs)
 
-    def diagnose(
-        self, patched: PatchedNetwork, adcs: Sequence[Adc | None]
-    ) -> dict[str, LayerHealth]:
+    def _score(self, outputs: np.ndarray) -> Scores:
+        return score(outputs, self._outputs, self._study.labels, self._study.metric)
+
+    def diagnose(self, patched: PatchedNetwork) -> dict[str, LayerHealth]:
         """Compare every layer with its float twin."""
         study = self._study
-        layers = study.network.layers
-        steps = {
-            layer.name: adc.steps
-            for layer, adc in zip(layers, adcs, strict=True)
-            if adc is not None
-        }
         with study.stages("diagnose") as progress:
             return diagnose_layers(
                 study.network.model,
-                patched.model,
-                layers,
-                patched.currents,
-                steps,
+                patched,
+                study.network.layers,
                 study.inputs.subset(self.diagnosed),
                 batch=study.batch,
                 threads=study.threads,
@@ -167,7 +160,8 @@ def _layer_reports(
             mapped.input_ranges[place.name].signed,
             healthy[place.name].snr_db,
             health[place.name].snr_db,
-            health[place.name].clipping,
+            health[place.name].dac_clipping,
+            health[place.name].adc_clipping,
         )
         for place in inventory.layers
     )

@@ -139,7 +139,7 @@ def _measured_ranges(study: Study, open_layers: list[LayerHardware]) -> list[np.
     """Run the open-ADC network over the calibration inputs; ampere a side for every layer."""
     adc = study.settings.adc
     patched = patch_network(study.network.model, open_layers, split=True)
-    taps = [name for item in open_layers for name in patched.currents[item.layer.name]]
+    taps = [name for item in open_layers for name in patched.taps[item.layer.name].currents]
     session = Session(
         with_outputs(patched.model, taps), "the open-ADC network", study.network.fixed_batch
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.inventory import Inventory, LayerPlace
-from rxsim.run import Interval, Scores, chip_interval, population_interval
+from rxsim.run import Interval, Scores, chip_interval, population_interval, within
 
 SCHEMA_VERSION = 1
 
@@ -38,11 +38,20 @@ class Rung:
         """Top-5 hits of every run, bool (runs, inputs); None without labels or for few classes."""
         return _stacked([run.hits_top5 for run in self.trials])
 
+    @property
+    def errors(self) -> np.ndarray | None:
+        """Mean squared error of every input, (runs, inputs); None without targets."""
+        return _stacked([run.errors for run in self.trials])
+
     def summary(self) -> dict[str, Any]:
         """Return the rung's numbers by name."""
         values: dict[str, Any] = {"trials": len(self.trials)}
-        for name, hits in (("accuracy", self.hits), ("top5", self.hits_top5)):
-            values[name] = None if hits is None else _statistics(hits)
+        for name, table, top in (
+            ("accuracy", self.hits, 1.0),
+            ("top5", self.hits_top5, 1.0),
+            ("mse", self.errors, math.inf),
+        ):
+            values[name] = None if table is None else _statistics(table, top)
         for name in ("agreement", "snr_db", "relative_difference"):
             each = [getattr(run, name) for run in self.trials]
             values[name] = {"mean": _plain(_mean(each)), "per_trial": [_plain(v) for v in each]}
@@ -59,7 +68,8 @@ class LayerReport:
         signed_input: whether they are driven both ways.
         snr_db_ideal: signal to noise with perfect wires and devices.
         snr_db: signal to noise of the first chip.
-        clipping: saturated conversions over all conversions of the first chip; None without ADC.
+        dac_clipping: share of inputs that saturate their DAC on the first chip; None without DAC.
+        adc_clipping: saturated conversions over all conversions of it; None without ADC.
     """
 
     place: LayerPlace
@@ -67,7 +77,8 @@ class LayerReport:
     signed_input: bool
     snr_db_ideal: float
     snr_db: float
-    clipping: float | None
+    dac_clipping: float | None
+    adc_clipping: float | None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON, the place's among them."""
@@ -88,6 +99,7 @@ class Evaluation:
         labels: of the evaluated inputs, or None.
         indices: their places in the data, or None.
         diagnosed: how many of the evaluated inputs the numbers by layer come from.
+        metric: top1, top5, mse or none.
         deterministic: nothing in the settings is random: all chips are the same.
         seconds: wall time by stage.
         first_chip: the patched network of the first chip; not part of the JSON form.
@@ -101,6 +113,7 @@ class Evaluation:
     labels: np.ndarray | None
     indices: np.ndarray | None
     diagnosed: int
+    metric: str
     deterministic: bool
     seconds: Mapping[str, float]
     first_chip: PatchedNetwork
@@ -114,6 +127,7 @@ class Evaluation:
         return {
             "schema_version": SCHEMA_VERSION,
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
+            "metric": self.metric,
             "deterministic": self.deterministic,
             "layers": [row.as_json() for row in self.layers],
             "layers_from_inputs": self.diagnosed,
@@ -122,8 +136,8 @@ class Evaluation:
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
             "images": {
-                "indices": None if self.indices is None else self.indices.tolist(),
-                "labels": None if self.labels is None else self.labels.tolist(),
+                "indices": _listed(self.indices),
+                "labels": None if self.metric in ("mse", "none") else _listed(self.labels),
                 "predictions": {
                     rung.name: [run.predictions.tolist() for run in rung.trials]
                     for rung in self.ladder
@@ -140,19 +154,23 @@ class Evaluation:
         }
 
 
+def _listed(values: np.ndarray | None) -> list[Any] | None:
+    return None if values is None else list(values.tolist())
+
+
 def _stacked(parts: list[np.ndarray | None]) -> np.ndarray | None:
     present = [part for part in parts if part is not None]
     return np.stack(present) if present else None
 
 
-def _statistics(hits: np.ndarray) -> dict[str, Any]:
-    """Mean, spread over chips, and both intervals of hits (chips, inputs)."""
-    chips = hits.mean(axis=1)
+def _statistics(table: np.ndarray, top: float) -> dict[str, Any]:
+    """Mean, spread over chips, and both intervals of values from 0 to `top`, (chips, inputs)."""
+    chips = table.mean(axis=1)
     return {
         "mean": float(chips.mean()),
         "std": float(chips.std(ddof=1)) if len(chips) > 1 else None,
-        "interval_these_images": _bounds(chip_interval(chips)),
-        "interval_new_images": _bounds(population_interval(hits)),
+        "interval_these_images": _bounds(within(chip_interval(chips), 0.0, top)),
+        "interval_new_images": _bounds(within(population_interval(table), 0.0, top)),
         "per_trial": chips.tolist(),
     }
 
@@ -166,7 +184,5 @@ def _mean(values: list[float]) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Write infinities as text: JSON has none."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "inf" if value > 0 else "-inf" if value < 0 else "nan"
-    return value
+    """Write an infinite ratio (no noise at all) as null: JSON has no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

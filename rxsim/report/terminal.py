@@ -73,44 +73,49 @@ def _kilo_ohm(siemens: float) -> str:
     return f"{1e-3 / siemens:g}" if siemens > 0 else "open"
 
 
+_MAIN = {"top1": ("accuracy", "accuracy"), "top5": ("top5", "top-5"), "mse": ("mse", "MSE")}
+
+
 def _ladder_table(result: Evaluation) -> Table:
-    measured = result.labels is not None
-    top5 = any(rung.hits_top5 is not None for rung in result.ladder)
+    """The rungs: the metric with its intervals where there is truth, agreement and SNR always."""
+    summaries = {rung.name: rung.summary() for rung in result.ladder}
+    main, title = _MAIN.get(result.metric, ("", ""))
+    others = [
+        (name, text)
+        for name, text in (("accuracy", "top-1"), ("top5", "top-5"))
+        if name != main and any(summary[name] for summary in summaries.values())
+    ]
     table = Table(title="The ladder", title_justify="left")
     table.add_column("rung")
-    if measured:
-        table.add_column("accuracy", justify="right")
-        table.add_column("std", justify="right")
-        table.add_column("95 % these images", justify="right")
-        table.add_column("95 % new images", justify="right")
-    if top5:
-        table.add_column("top-5", justify="right")
-    table.add_column("agreement", justify="right")
-    table.add_column("SNR dB", justify="right")
-    for rung in result.ladder:
-        summary = rung.summary()
-        row = [rung.name]
-        if measured:
-            accuracy = summary["accuracy"]
-            row += [
-                f"{accuracy['mean']:.4f}",
-                "-" if accuracy["std"] is None else f"{accuracy['std']:.4f}",
-                _bounds(accuracy["interval_these_images"]),
-                _bounds(accuracy["interval_new_images"]),
-            ]
-        if top5:
-            row.append(f"{summary['top5']['mean']:.4f}" if summary["top5"] else "-")
+    if main:
+        for column in (title, "std", "95 % these images", "95 % new images"):
+            table.add_column(column, justify="right")
+    for column in (*(text for _, text in others), "agreement", "SNR dB"):
+        table.add_column(column, justify="right")
+    for rung, summary in summaries.items():
+        row = [rung, *(_main_cells(summary[main]) if main else [])]
+        row += [f"{summary[name]['mean']:.4f}" for name, _ in others]
         row += [f"{summary['agreement']['mean']:.4f}", _decibel(summary["snr_db"]["mean"])]
         table.add_row(*row)
     return table
 
 
+def _main_cells(values: dict[str, Any]) -> list[str]:
+    return [
+        f"{values['mean']:.4f}",
+        "-" if values["std"] is None else f"{values['std']:.4f}",
+        _bounds(values["interval_these_images"]),
+        _bounds(values["interval_new_images"]),
+    ]
+
+
 def _print_notes(result: Evaluation, console: Console) -> None:
     """Say what the numbers above do not."""
-    if result.labels is None:
+    if result.metric == "none":
+        made_up = result.provenance["made_up"]
+        why = "the inputs are made up" if made_up else "the metric is none"
         console.print(
-            "No accuracy was measured: the inputs are made up. Agreement and SNR compare with the "
-            "float network.",
+            f"No accuracy was measured: {why}. Agreement and SNR compare with the float network.",
             soft_wrap=True,
         )
     overlap = result.provenance["calibration"]["overlap"]
@@ -134,7 +139,7 @@ def _layer_table(result: Evaluation) -> Table:
         title_justify="left",
     )
     table.add_column("layer", overflow="fold")
-    for name in ("matrix", "arrays", "used", "MACs", "SNR ideal", "SNR", "clipped"):
+    for name in ("matrix", "arrays", "used", "MACs", "SNR ideal", "SNR", "DAC clips", "ADC clips"):
         table.add_column(name, justify="right")
     for row in result.layers:
         table.add_row(*_layer_row(row))
@@ -146,7 +151,7 @@ def _layer_row(row: LayerReport) -> list[str]:
         *_place_cells(row.place),
         _decibel(row.snr_db_ideal),
         _decibel(row.snr_db),
-        "-" if row.clipping is None else _percent(row.clipping),
+        *("-" if v is None else _percent(v) for v in (row.dac_clipping, row.adc_clipping)),
     ]
 
 
@@ -192,9 +197,9 @@ def _bounds(bounds: list[float] | None) -> str:
     return "-" if bounds is None else f"{bounds[0]:.4f} .. {bounds[1]:.4f}"
 
 
-def _decibel(value: Any) -> str:
-    number = float(value)
-    return f"{number:.1f}" if math.isfinite(number) else str(value)
+def _decibel(value: float | None) -> str:
+    """Write a ratio in decibel; None or infinite: there is no noise."""
+    return "inf" if value is None or not math.isfinite(value) else f"{value:.1f}"
 
 
 def _percent(share: float) -> str:

@@ -3,7 +3,7 @@
 from rxsim.run.diagnose import LayerHealth, diagnose_layers
 from rxsim.run.metrics import Scores, score, snr_db
 from rxsim.run.predict import predict
-from rxsim.run.statistics import Interval, chip_interval, population_interval
+from rxsim.run.statistics import Interval, chip_interval, population_interval, within
 
 __all__ = [
     "Interval",
@@ -15,4 +15,5 @@ __all__ = [
     "predict",
     "score",
     "snr_db",
+    "within",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from rxsim.load import Layer
+from rxsim.patch import LayerTaps, PatchedNetwork
 from rxsim.run.metrics import snr_db
 from rxsim.session import Inputs, Progress, Session, over_batches, with_outputs
 
@@ -19,19 +20,19 @@ class LayerHealth:
 
     Attributes:
         snr_db: of its output before the activation, errors of earlier layers included, decibel.
-        clipping: saturated conversions over all conversions; None where there is no ADC.
+        dac_clipping: share of its inputs that saturate their DAC; None where there is none.
+        adc_clipping: saturated conversions over all conversions; None where there is no ADC.
     """
 
     snr_db: float
-    clipping: float | None
+    dac_clipping: float | None
+    adc_clipping: float | None
 
 
 def diagnose_layers(
     float_model: onnx.ModelProto,
-    patched_model: onnx.ModelProto,
+    patched: PatchedNetwork,
     layers: Sequence[Layer],
-    currents: Mapping[str, Sequence[str]],
-    steps: Mapping[str, int],
     inputs: Inputs,
     *,
     batch: int,
@@ -43,10 +44,8 @@ def diagnose_layers(
 
     Args:
         float_model: the normalised float network.
-        patched_model: the patched one; layers' outputs keep their names.
+        patched: the patched one; layers' inputs and outputs keep their names.
         layers: the layers.
-        currents: for each layer with ADCs its conversions' currents in LSB before the converter.
-        steps: for each of these layers its ADC's codes a side.
         inputs: the network inputs, pooled.
         batch: inputs a batch.
         threads: batches in flight.
@@ -56,45 +55,60 @@ def diagnose_layers(
     Returns:
         Health by layer name.
     """
-    names = [layer.output for layer in layers]
-    taps = [
-        (number, name)
-        for number, layer in enumerate(layers)
-        for name in currents.get(layer.name, ())
-    ]
-    patched_names = [*names, *(name for _, name in taps)]
-    reference = Session(with_outputs(float_model, names), "the float network", fixed_batch)
-    patched = Session(
-        with_outputs(patched_model, patched_names), "the patched network", fixed_batch
-    )
+    outputs = [layer.output for layer in layers]
+    taps = [patched.taps[layer.name] for layer in layers]
+    watched = [name for tap in taps for name in tap.currents]
+    names = list(dict.fromkeys([*outputs, *(layer.input for layer in layers), *watched]))
+    reference = Session(with_outputs(float_model, outputs), "the float network", fixed_batch)
+    session = Session(with_outputs(patched.model, names), "the patched network", fixed_batch)
 
     def work(start: int, stop: int) -> np.ndarray:
-        wanted = reference.run_inputs(inputs, names, start, stop)
-        found = patched.run_inputs(inputs, patched_names, start, stop)
-        sums = np.zeros((len(layers), 4))
-        for row, a, b in zip(sums, wanted, found[: len(names)], strict=True):
-            row[:2] = _energy(a), _energy(a - b)
-        for (number, _), values in zip(taps, found[len(names) :], strict=True):
-            sums[number, 2:] += _saturated(values, steps[layers[number].name]), values.size
-        return sums
+        wanted = reference.run_inputs(inputs, outputs, start, stop)
+        values = session.run_inputs(inputs, names, start, stop)
+        found = dict(zip(names, values, strict=True))
+        rows = [
+            _sums(layer, tap, truth, found)
+            for layer, tap, truth in zip(layers, taps, wanted, strict=True)
+        ]
+        return np.array(rows)
 
     size = fixed_batch or batch
-    totals = sum(over_batches(work, len(inputs), size, threads, progress), np.zeros((1, 4)))
+    totals = sum(over_batches(work, len(inputs), size, threads, progress), np.zeros((1, 6)))
     return {
         layer.name: LayerHealth(
-            snr_db(float(signal), float(noise)),
-            float(saturated / converted) if converted else None,
+            snr_db(float(row[0]), float(row[1])), _share(row[2], row[3]), _share(row[4], row[5])
         )
-        for layer, (signal, noise, saturated, converted) in zip(layers, totals, strict=True)
+        for layer, row in zip(layers, totals, strict=True)
     }
 
 
-def _saturated(values: np.ndarray, steps: int) -> int:
-    """Count the values that round to more than `steps` codes (an odd number: ties round up)."""
-    limit = steps + 0.5
-    if values.max() < limit and values.min() > -limit:
+def _sums(
+    layer: Layer, tap: LayerTaps, truth: np.ndarray, found: Mapping[str, np.ndarray]
+) -> tuple[float, ...]:
+    """Signal, noise, saturated and all DAC inputs, saturated and all conversions of a batch."""
+    sums = [_energy(truth), _energy(truth - found[layer.output]), 0.0, 0.0, 0.0, 0.0]
+    if tap.input_bounds is not None:
+        x = found[layer.input]
+        sums[2:4] = _outside(x, *tap.input_bounds), x.size
+    if tap.adc_steps is not None:
+        limit = tap.adc_steps + 0.5  # an odd number of steps: a tie rounds away from the last code
+        currents = [found[name] for name in tap.currents]
+        sums[4:6] = (
+            sum(_outside(values, -limit, limit) for values in currents),
+            sum(values.size for values in currents),
+        )
+    return tuple(sums)
+
+
+def _outside(values: np.ndarray, low: float, high: float) -> int:
+    """Count the values at or beyond two bounds; mostly there are none, which is quick to see."""
+    if values.max(initial=low) < high and values.min(initial=high) > low:
         return 0
-    return int(np.count_nonzero(np.abs(values) >= limit))
+    return int(np.count_nonzero(values >= high) + np.count_nonzero(values <= low))
+
+
+def _share(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
 
 
 def _energy(values: np.ndarray) -> float:

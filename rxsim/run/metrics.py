@@ -18,6 +18,7 @@ class Scores:
         predictions: int64 (inputs,).
         hits: bool (inputs,), prediction equals label; None without labels.
         hits_top5: bool (inputs,), label among the five largest outputs; None for few classes.
+        errors: mean squared error of each input's output, (inputs,); None without targets.
         agreement: share of inputs whose prediction is that of the float network.
         snr_db: signal to noise of the output against the float network's, decibel.
         relative_difference: max|a - b| / max|b| of the outputs, b the float network's.
@@ -26,24 +27,31 @@ class Scores:
     predictions: np.ndarray
     hits: np.ndarray | None
     hits_top5: np.ndarray | None
+    errors: np.ndarray | None
     agreement: float
     snr_db: float
     relative_difference: float
 
 
-def score(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | None) -> Scores:
+def score(
+    outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | None, metric: str = "top1"
+) -> Scores:
     """Score a run.
 
     Args:
         outputs: float32 (inputs, classes).
         reference: the float network's, of the same shape.
-        labels: int64 (inputs,), or None.
+        labels: int64 (inputs,), for the metric mse targets (inputs, ...), or None.
+        metric: top1, top5, mse or none.
     """
     predictions = outputs.argmax(axis=1)
-    hits = hits_top5 = None
-    if labels is not None:
+    hits = hits_top5 = errors = None
+    if labels is not None and metric == "mse":
+        targets = labels.reshape(outputs.shape).astype(np.float64)
+        errors = np.square(outputs - targets).mean(axis=1)
+    elif labels is not None and metric != "none":
         hits = predictions == labels
-        if outputs.shape[1] > TOP_5_BEYOND:
+        if outputs.shape[1] > TOP_5_BEYOND or metric == "top5":
             best = np.argsort(-outputs, axis=1, kind="stable")[:, :5]
             hits_top5 = (best == labels[:, None]).any(axis=1)
     signal = reference.astype(np.float64)
@@ -53,6 +61,7 @@ def score(outputs: np.ndarray, reference: np.ndarray, labels: np.ndarray | None)
         predictions,
         hits,
         hits_top5,
+        errors,
         float(np.mean(predictions == reference.argmax(axis=1))),
         snr_db(float(np.square(signal).sum()), float(np.square(error).sum())),
         float(np.abs(error).max()) / peak if peak else 0.0,

@@ -31,43 +31,65 @@ def chip_interval(values: np.ndarray) -> Interval | None:
     chips = len(values)
     if chips < 2:
         return None
-    mean = float(np.mean(values))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, chips - 1) * np.std(values, ddof=1) / np.sqrt(chips))
-    return Interval(mean, mean - half, mean + half)
+    spread = float(np.std(values, ddof=1)) / np.sqrt(chips)
+    return _around(float(np.mean(values)), float(stats.t.ppf((1 + LEVEL) / 2, chips - 1) * spread))
 
 
-def population_interval(hits: np.ndarray) -> Interval | None:
-    """Interval of the accuracy on new images too: chips and images are both samples.
+def population_interval(table: np.ndarray) -> Interval | None:
+    """Interval of the mean on new images too: chips and images are both samples.
 
     The variance of the grand mean of a chips x images table of independent chip and image effects is
     s_chip^2/C + s_img^2/I - s_resid^2/(C I), with the sample variances of the chip means, of the image
-    means and of the residuals. Degrees of freedom after Satterthwaite (Biometrics Bull. 2, 1946). With
-    one chip the chips' part is unknown and left out: the interval then holds for that chip.
+    means and of the residuals. Degrees of freedom after Satterthwaite (Biometrics Bull. 2, 1946). It
+    is never narrower than the interval for these images alone. For one chip, whose like is then
+    unknown, it is that of a share (Wilson, J. Am. Stat. Assoc. 22, 1927) or of a mean (Student t).
 
     Args:
-        hits: 0 or 1, (chips, images).
+        table: hits (0 or 1) or other values, (chips, images).
 
     Returns:
         None for fewer than two images.
     """
-    table = np.asarray(hits, dtype=np.float64)
+    table = np.asarray(table, dtype=np.float64)
     chips, images = table.shape
     if images < 2:
         return None
     mean = float(table.mean())
-    image_part = float(np.var(table.mean(axis=0), ddof=1)) / images
-    parts = [(image_part, images - 1)]
+    image_means = table.mean(axis=0)
+    if chips == 1 and np.isin(table, (0, 1)).all():
+        return _wilson(mean, images)
+    parts = [(float(np.var(image_means, ddof=1)) / images, images - 1)]
     if chips > 1:
-        chip_means, image_means = table.mean(axis=1), table.mean(axis=0)
+        chip_means = table.mean(axis=1)
         residuals = table - chip_means[:, None] - image_means[None, :] + mean
         freedom = (chips - 1) * (images - 1)
         parts.append((float(np.var(chip_means, ddof=1)) / chips, chips - 1))
         parts.append((-float(np.square(residuals).sum()) / freedom / (chips * images), freedom))
     variance = sum(part for part, _ in parts)
-    if variance <= 0:
-        return Interval(mean, mean, mean)
-    freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
-    # The difference of two large parts can push it below what the fewest samples alone would give.
-    freedom_all = max(freedom_all, min(count for _, count in parts))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom_all) * np.sqrt(variance))
-    return Interval(mean, max(mean - half, 0.0), min(mean + half, 1.0))
+    half = 0.0
+    if variance > 0:
+        freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
+        # The difference of two large parts can push it below what the fewest samples would give.
+        freedom_all = max(freedom_all, min(count for _, count in parts))
+        half = float(stats.t.ppf((1 + LEVEL) / 2, freedom_all) * np.sqrt(variance))
+    these = chip_interval(table.mean(axis=1))
+    return _around(mean, max(half, 0.0 if these is None else (these.high - these.low) / 2))
+
+
+def within(interval: Interval | None, low: float, high: float) -> Interval | None:
+    """Cut an interval to the values that the quantity can take."""
+    if interval is None:
+        return None
+    return Interval(interval.mean, max(interval.low, low), min(interval.high, high))
+
+
+def _around(mean: float, half: float) -> Interval:
+    return Interval(mean, mean - half, mean + half)
+
+
+def _wilson(share: float, count: int) -> Interval:
+    z2 = float(stats.norm.ppf((1 + LEVEL) / 2)) ** 2
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = float(np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))))
+    half /= 1 + z2 / count
+    return Interval(share, centre - half, centre + half)

@@ -1,0 +1,134 @@
+"""The Python interface: one function for each command, with the same results.
+
+Nothing here prints or writes unless it is given a path; unusable input raises
+`rxsim.errors.InputError` with the sentence that the command would print.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from rxsim.circuit import ArraySolution, solve_array
+from rxsim.config import Crossbar, Settings, load_settings
+from rxsim.files import write_atomically
+from rxsim.load import load_network
+from rxsim.pipeline import (
+    DataOptions,
+    Evaluation,
+    Inventory,
+    open_study,
+    patched_chip,
+    take_inventory,
+)
+from rxsim.pipeline import evaluate as evaluate_study
+
+
+def settings(
+    config: str | Path | None = None,
+    *,
+    xbar: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Resolve settings as `--config`, `--xbar` and `--set` do.
+
+    Args:
+        config: a settings file.
+        xbar: the array's size, such as "64x64".
+        changes: values by dotted name, such as {"adc.n_bits": 8}.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    assignments = [f"{name}={json.dumps(value)}" for name, value in (changes or {}).items()]
+    path = None if config is None else Path(config)
+    return load_settings(path, xbar=xbar, assignments=assignments)
+
+
+def evaluate(
+    model: str | Path,
+    settings: Settings | None = None,
+    data: DataOptions | None = None,
+    *,
+    threads: int | None = None,
+) -> Evaluation:
+    """Do what `rxsim eval` does: climb the ladder and look at every layer.
+
+    Args:
+        model: the ONNX file.
+        settings: see `rxsim.settings`; the defaults where left out.
+        data: where the inputs come from; the card beside the model where left out.
+        threads: work done side by side; changes no result.
+
+    Raises:
+        InputError: the model, the data or the settings can't be used.
+    """
+    return evaluate_study(open_study(Path(model), settings or Settings(), data, threads=threads))
+
+
+def patched(
+    model: str | Path,
+    output: str | Path | None = None,
+    settings: Settings | None = None,
+    data: DataOptions | None = None,
+    *,
+    trial: int = 0,
+    threads: int | None = None,
+) -> onnx.ModelProto:
+    """Do what `rxsim patch` does: return the patched network of one chip, and write it if asked.
+
+    Raises:
+        InputError: the model, the data or the settings can't be used.
+        WriteError: the file can't be written.
+    """
+    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    network = patched_chip(study, trial).model
+    if output is not None:
+        write_atomically(Path(output), network.SerializeToString())
+    return network
+
+
+def inventory(
+    model: str | Path,
+    settings: Settings | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Inventory:
+    """Do what `rxsim map` does: what goes onto crossbars and what stays digital.
+
+    Args:
+        model: the ONNX file.
+        settings: the array's size and the mapping.
+        input_shapes: shape of an input, batch axis included, where the model leaves axes free.
+
+    Raises:
+        ModelError: the model can't be used.
+    """
+    network = load_network(Path(model))
+    shapes = dict(input_shapes or {})
+    for spec in network.inputs:
+        rest = tuple(axis for axis in spec.shape[1:] if axis is not None)
+        if spec.name not in shapes and len(rest) == len(spec.shape) - 1:
+            shapes[spec.name] = (spec.shape[0] or 1, *rest)
+    return take_inventory(network, settings or Settings(), shapes)
+
+
+def solve(
+    conductances: np.ndarray, crossbar: Crossbar | None = None, v_in: np.ndarray | None = None
+) -> ArraySolution:
+    """Do what `rxsim solve` does: solve the circuit of one array.
+
+    Args:
+        conductances: siemens, (n_rows, n_cols).
+        crossbar: its resistances; rows and cols are not looked at.
+        v_in: source voltages, volt, (n_rows,): also gives currents and node voltages.
+
+    Raises:
+        CircuitError: a conductance is negative, NaN or infinite.
+    """
+    g = np.ascontiguousarray(conductances, dtype=np.float64)
+    return solve_array(g, crossbar or Crossbar(), v_in)

@@ -1,0 +1,217 @@
+"""The data of a study: evaluated and calibration inputs, and the truth."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rxsim.config import Settings
+from rxsim.data import (
+    DataSet,
+    InputSet,
+    MadeUpInputs,
+    Metric,
+    Source,
+    Truth,
+    choose_samples,
+    fit_inputs,
+    made_up_inputs,
+    open_data,
+)
+from rxsim.errors import DataError, InputError
+from rxsim.load import InputSpec, Network
+from rxsim.load.shapes import Shape, shape_of
+from rxsim.pipeline.data_choice import DataChoice
+from rxsim.session import Inputs
+
+MADE_UP_INPUTS = 64
+"""How many inputs are made up where there are no data and no limit."""
+_TRUTH: dict[Metric, Truth] = {
+    "top1": "classes",
+    "top5": "classes",
+    "mse": "values",
+    "none": "none",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyData:
+    """The inputs of a study (see `Study`, which takes them over)."""
+
+    inputs: InputSet | MadeUpInputs
+    labels: np.ndarray | None
+    indices: np.ndarray | None
+    calibration: Inputs
+    provenance: Mapping[str, Any]
+    metric: Metric
+
+
+def open_study_data(
+    network: Network, settings: Settings, choice: DataChoice, output: str
+) -> StudyData:
+    """Open the chosen data and draw the evaluated and the calibration samples.
+
+    Raises:
+        InputError: the data can't be used, or do not fit the network.
+    """
+    assert choice.data is not None
+    main = _main_input(network, choice)
+    inputs = _fitted(network, choice, main, choice.data, _TRUTH[choice.metric])
+    labels = _labels(inputs.data, network, choice, output)
+    other = _fitted(network, choice, main, choice.calibrate, "any") if choice.calibrate else None
+    if other is not None and _same_data(choice, inputs, other):
+        other = (
+            None  # the same data: their calibration samples are to be disjoint as far as possible
+        )
+    split = choose_samples(
+        _strata(inputs.data),
+        limit=choice.limit,
+        n_calibration=settings.calibration.samples,
+        calibration_labels=None if other is None else _strata(other.data),
+        seed=settings.seed,
+    )
+    evaluated = inputs.subset(split.evaluated)
+    calibration = (other or inputs).subset(split.calibration)
+    data, source = inputs.data, calibration.data
+    provenance = {
+        "made_up": False,
+        "data": {"name": data.name, "sha256": data.identity, "samples": len(data)},
+        "calibration": {
+            "name": source.name,
+            "sha256": source.identity,
+            "samples": len(calibration),
+            "overlap": split.overlap,
+            "indices": split.calibration.tolist(),
+        },
+        "labels": _rule_as_json(choice),
+        "preprocess": inputs.preprocess.model_dump(mode="json"),
+        "evaluated": len(evaluated),
+    }
+    chosen = None if labels is None else labels[split.evaluated]
+    return StudyData(evaluated, chosen, split.evaluated, calibration, provenance, choice.metric)
+
+
+def _main_input(network: Network, choice: DataChoice) -> InputSpec:
+    if choice.input is None:
+        return network.inputs[0]
+    for spec in network.inputs:
+        if spec.name == choice.input:
+            return spec
+    names = [spec.name for spec in network.inputs]
+    near = difflib.get_close_matches(choice.input, names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else "choose one with --input"
+    raise InputError(
+        f"model {network.path.name} has no input {choice.input}, expected one of {', '.join(names)}; "
+        f"{hint}"
+    )
+
+
+def _fitted(
+    network: Network, choice: DataChoice, main: InputSpec, path: Path, truth: Truth
+) -> InputSet:
+    """Open one data set and fit it to the network."""
+    calibrates = truth == "any"
+    source = Source(
+        path,
+        truth,
+        choice.classes,
+        # The images of a CSV lie in one folder, whichever of the two names them.
+        choice.images if not calibrates or path.suffix.lower() == ".csv" else None,
+        None if calibrates else choice.label_file,
+        [spec.name for spec in network.inputs],
+        main.name,
+    )
+    return fit_inputs(open_data(source), choice.preprocess, network.inputs, main, network.path.name)
+
+
+def _same_data(choice: DataChoice, inputs: InputSet, other: InputSet) -> bool:
+    same_files = choice.data == choice.calibrate and inputs.data.name == other.data.name
+    # Labels, which calibration does without, are part of some identities.
+    return inputs.data.identity == other.data.identity or (same_files and len(inputs) == len(other))
+
+
+def _strata(data: DataSet) -> np.ndarray | int:
+    """Return labels to balance samples over, or the number of samples."""
+    labels = data.labels
+    return len(data) if labels is None or labels.dtype.kind == "f" else labels
+
+
+def _labels(data: DataSet, network: Network, choice: DataChoice, output: str) -> np.ndarray | None:
+    """Return the truth for every sample, checked against the network's output."""
+    expected = _output_shape(network, output)
+    if choice.metric == "none":
+        return None
+    if choice.metric == "mse":
+        return _targets(data, expected, network.path.name, output)
+    n_outputs = None
+    if expected is not None and all(length is not None for length in expected[1:]):
+        n_outputs = int(np.prod([length or 1 for length in expected[1:]]))
+    return choice.rule.outputs(data, n_outputs, network.path.name)
+
+
+def _targets(data: DataSet, expected: Shape | None, model_name: str, output: str) -> np.ndarray:
+    targets = data.labels
+    assert targets is not None
+    if expected is None:
+        return targets
+    found, wanted = targets.shape[1:], expected[1:]
+    fits = len(found) == len(wanted) and all(
+        want is None or have == want for have, want in zip(found, wanted, strict=True)
+    )
+    if not fits:
+        raise DataError(
+            f"{data.name}: found targets y of shape {list(found)} each, expected "
+            f"{['any' if axis is None else axis for axis in wanted]} as the output {output} of "
+            f"{model_name}; reshape y"
+        )
+    return targets
+
+
+def _output_shape(network: Network, output: str) -> Shape | None:
+    """Return the shape that the model states for an output, None where it states none."""
+    values: Sequence[Any] = network.original.graph.output
+    return next((shape_of(value) for value in values if value.name == output), None)
+
+
+def _rule_as_json(choice: DataChoice) -> dict[str, Any]:
+    return {
+        "offset": choice.rule.offset,
+        "map": None if choice.rule.map is None else choice.rule.map.name,
+    }
+
+
+def make_up_data(network: Network, settings: Settings, choice: DataChoice) -> StudyData:
+    """Make up inputs: agreement and SNR can be measured, accuracy can't.
+
+    Raises:
+        DataError: an input is not of real numbers, or has free axes besides the batch.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for spec in network.inputs:
+        if any(axis is None for axis in spec.shape[1:]) or spec.dtype.kind != "f":
+            shape = ["any" if axis is None else axis for axis in spec.shape]
+            raise DataError(
+                f"model {network.path.name}: no inputs can be made up for {spec.name} (type "
+                f"{spec.dtype}, shape {shape}), expected real numbers and fixed axes; give --data"
+            )
+        shapes[spec.name] = tuple(axis or 1 for axis in spec.shape[1:])
+    _main_input(network, choice)
+    dtypes = {spec.name: spec.dtype for spec in network.inputs}
+    count = choice.limit or MADE_UP_INPUTS
+    inputs = made_up_inputs(shapes, dtypes, count, calibration=False, seed=settings.seed)
+    samples = settings.calibration.samples
+    calibration = made_up_inputs(shapes, dtypes, samples, calibration=True, seed=settings.seed)
+    provenance = {
+        "made_up": True,
+        "data": None,
+        "calibration": {"name": "made up", "sha256": None, "samples": samples, "overlap": 0},
+        "labels": None,
+        "preprocess": None,
+        "evaluated": count,
+    }
+    return StudyData(inputs, None, None, calibration, provenance, "none")

@@ -1,0 +1,87 @@
+"""The Python interface gives what the commands give, and the README's example runs as printed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from oracles import sparse
+
+import rxsim
+from rxsim.cli import main
+
+ROOT = Path(__file__).parents[1]
+MODEL = ROOT / "models" / "digits_mlp.onnx"
+
+
+def run(capsys, *arguments: object) -> str:
+    with pytest.raises(SystemExit) as end:
+        main([str(item) for item in arguments])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_the_readmes_python_example_runs(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    accuracy = float(done.stdout.split()[0])
+    assert 0.5 < accuracy <= 1.0
+
+
+def test_evaluate_gives_what_eval_writes(capsys):
+    options = ["--xbar=32x32", "--limit=50", "--trials=2", "--set=device.write_sigma=0.05"]
+    written = json.loads(run(capsys, "eval", MODEL, *options, "--json", "-"))
+    settings = rxsim.settings(xbar="32x32", changes={"device.write_sigma": 0.05, "trials": 2})
+    result = rxsim.evaluate(MODEL, settings, rxsim.DataOptions(limit=50)).as_json()
+    del written["timing"], result["timing"]
+    assert result == written
+
+
+def test_patched_gives_what_patch_writes(capsys, tmp_path):
+    run(capsys, "patch", MODEL, "--xbar=32x32", "-o", tmp_path / "a.onnx")
+    model = rxsim.patched(MODEL, tmp_path / "b.onnx", rxsim.settings(xbar="32x32"))
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    assert onnx.load(tmp_path / "b.onnx") == model
+
+
+def test_inventory_gives_what_map_writes(capsys):
+    written = json.loads(run(capsys, "map", MODEL, "--xbar=16x8", "--json", "-"))
+    found = rxsim.inventory(MODEL, rxsim.settings(xbar="16x8")).as_json()
+    assert {"schema_version": 1, **found} == written
+    assert [layer["arrays"] for layer in found["layers"]] == [
+        2 * (64 // 16) * (64 // 8),
+        2 * (64 // 16) * (32 // 8),
+        2 * (32 // 16) * 2,
+    ]
+
+
+def test_solve_solves_one_array():
+    g = np.random.default_rng(0).uniform(1e-6, 1e-5, (6, 4))
+    bar = rxsim.Crossbar(r_wire_wl=3, r_wire_bl=5, r_driver=70, r_sense=20)
+    v_in = np.linspace(-0.2, 0.2, 6)
+    solution = rxsim.solve(g, bar, v_in)
+    assert solution.g_eff == pytest.approx(sparse.g_eff(g, 3, 5, 70, 20), rel=1e-11)
+    assert solution.i_out == pytest.approx(v_in @ solution.g_eff, rel=1e-10, abs=1e-18)
+
+
+def test_unusable_input_raises_the_sentence_of_the_command():
+    with pytest.raises(rxsim.RxsimError, match=r"did you mean adc\.n_bits"):
+        rxsim.settings(changes={"adc.n_bit": 3})
+    with pytest.raises(rxsim.RxsimError, match="does not exist"):
+        rxsim.evaluate("missing.onnx")
+
+
+def test_importing_rxsim_imports_nothing_heavy():
+    code = "import rxsim, sys; print([m for m in ('numpy', 'onnx', 'numba') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
