@@ -101,5 +101,7 @@ def listing_identity(entries: Iterable[tuple[str, int, int | None]]) -> str:
     """
     digest = hashlib.sha256()
     for name, size, label in sorted(entries, key=lambda entry: (entry[0], entry[2] or 0)):
-        digest.update(f"{name}\0{size}\0{'' if label is None else label}\n".encode())
+        digest.update(
+            f"{name}\0{size}\0{'' if label is None else label}\n".encode(errors="surrogateescape")
+        )
     return digest.hexdigest()

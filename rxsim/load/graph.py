@@ -56,7 +56,15 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 def set_constant(model: onnx.ModelProto, name: str, value: np.ndarray) -> None:
     """Add an initializer under a name that is not taken yet."""
-    model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+    if value.dtype.isbuiltin != 1 or value.dtype.kind not in "fiub":
+        model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return
+    # As numpy_helper.from_array does, without copying the values once more.
+    stored = model.graph.initializer.add()
+    stored.name = name
+    stored.data_type = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+    stored.dims.extend(value.shape)
+    stored.raw_data = value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def taken_names(model: onnx.ModelProto) -> set[str]:

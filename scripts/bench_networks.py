@@ -1,0 +1,102 @@
+"""Evaluate real networks with configs/rxnn-64.yaml and print a Markdown table.
+
+Usage: RXSIM_ASSETS=FOLDER python scripts/bench_networks.py [NAME ...]
+
+FOLDER holds the networks and data that the README names. Each row is one `rxsim eval` in a process of
+its own; its command, wall time and peak memory are printed. Run it while nothing else does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MNIST = "mnist/t10k-images-idx3-ubyte.gz"
+CIFAR = "cifar10/cifar10_test.npz"
+IMAGENET = "imagenet/labels.csv"
+COLUMN = ("--set", "mapping.w_max_scope=column")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One evaluation: a network, its card, its data, how many images, further options."""
+
+    name: str
+    model: str
+    card: str
+    data: str
+    limit: int
+    more: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        """Return the command with $RXSIM_ASSETS in place of the folder."""
+        options = ["--config", "configs/rxnn-64.yaml", "--card", f"scripts/cards/{self.card}.yaml"]
+        if self.data == IMAGENET:
+            options += ["--images", "$RXSIM_ASSETS/imagenet/images"]
+        data = ["--data", f"$RXSIM_ASSETS/{self.data}", "--limit", str(self.limit)]
+        return ["rxsim", "eval", f"$RXSIM_ASSETS/{self.model}", *data, *options, *self.more]
+
+
+ROWS = (
+    Row("LeNet (CNTK)", "mnist/mnist-cntk-opset13-dynbatch.onnx", "mnist_cntk", MNIST, 2000),
+    Row("ResNet-8", "cifar10/mlperftiny_resnet8_cifar10.onnx", "mlperftiny_resnet8", CIFAR, 2000),
+    Row("ResNet-20", "cifar10/resnet20_cifar10.onnx", "resnet_cifar10", CIFAR, 2000),
+    Row("ResNet-56", "cifar10/resnet56_cifar10.onnx", "resnet_cifar10", CIFAR, 2000),
+    Row("SqueezeNet 1.1", "imagenet/squeezenet1.1.onnx", "squeezenet1.1", IMAGENET, 300),
+    *(
+        Row(f"{title}, {scope}", f"imagenet/{file}.onnx", file, IMAGENET, 300, more)
+        for title, file in (
+            ("MobileNetV1 0.25", "mobilenet_v1_0.25_128"),
+            ("MobileNetV2", "mobilenet_v2"),
+        )
+        for scope, more in (("layer", ()), ("column", COLUMN))
+    ),
+)
+
+
+def measure(row: Row) -> tuple[dict[str, float], float, float]:
+    """Run a row; return accuracies by rung, wall seconds and peak memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        command = [os.path.expandvars(part) for part in row.command()]
+        command[:1] = [sys.executable, "-m", "rxsim"]
+        start = time.perf_counter()
+        child = subprocess.Popen([*command, "--json", str(result)], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        if status:
+            raise SystemExit(f"{row.name}: {shlex.join(command)} failed")
+        ladder = json.loads(result.read_text())["ladder"]
+    accuracy = {name: rung["accuracy"]["mean"] for name, rung in ladder.items()}
+    return accuracy, seconds, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Run the wanted rows and print the table and the commands."""
+    if "RXSIM_ASSETS" not in os.environ:
+        raise SystemExit(
+            "set RXSIM_ASSETS to the folder of networks and data that the README names"
+        )
+    os.chdir(ROOT)
+    wanted = sys.argv[1:]
+    rows = [row for row in ROWS if not wanted or any(name in row.name for name in wanted)]
+    lines = ["| network, images | float32 | weights | ideal | nonideal | time | peak memory |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        accuracy, seconds, memory = measure(row)
+        cells = " | ".join(f"{accuracy[name]:.3f}" for name in accuracy)
+        lines.append(f"| {row.name}, {row.limit} | {cells} | {seconds:.0f} s | {memory:.0f} MB |")
+        print(f"    {' '.join(row.command())}", flush=True)
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
