@@ -191,7 +191,16 @@ def _solve_one(g, r_wl, r_bl, r_driver, r_sense, sensed, n_sensed):  # type: ign
 
 
 @_jit
-def effective_conductance(g, r_wl, r_bl, r_driver, r_sense, row_place, col_place):  # type: ignore[no-untyped-def]
+def _places(wanted, n):  # type: ignore[no-untyped-def]
+    """Number some of n lines by their place in `wanted`; -1 for the others."""
+    places = np.full(n, -1)
+    for place in range(wanted.shape[0]):
+        places[wanted[place]] = place
+    return places
+
+
+@_jit
+def eliminate(g, r_wl, r_bl, r_driver, r_sense, rows, cols):  # type: ignore[no-untyped-def]
     """Transfer matrix of one array between wanted wordlines and bitlines.
 
     Args:
@@ -200,31 +209,22 @@ def effective_conductance(g, r_wl, r_bl, r_driver, r_sense, row_place, col_place
         r_bl: bitline resistance per cell, ohm.
         r_driver: driver resistance, ohm.
         r_sense: sense resistance, ohm.
-        row_place: int64 (n_rows,), place of each wordline in the result, -1 if not wanted.
-        col_place: int64 (n_cols,), the same for bitlines.
+        rows: int64, wanted wordlines.
+        cols: int64, wanted bitlines.
 
     Returns:
-        float64 (number of wanted wordlines, number of wanted bitlines), siemens.
+        float64 (wanted wordlines, wanted bitlines), siemens.
     """
     n_rows, n_cols = g.shape
-    n_wanted_rows = row_place.max() + 1
-    n_wanted_cols = col_place.max() + 1
-    out = np.empty((n_wanted_rows, n_wanted_cols))
     if n_rows <= n_cols:
-        full = _solve_one(g, r_wl, r_bl, r_driver, r_sense, col_place, n_wanted_cols)
-        for i in range(n_rows):
-            if row_place[i] >= 0:
-                out[row_place[i], :] = full[i, :]
-        return out
+        places = _places(cols, n_cols)
+        return _solve_one(g, r_wl, r_bl, r_driver, r_sense, places, cols.shape[0])[rows]
     # Reciprocity: driving the sense ends and sensing at the drivers gives the transposed matrix, and
     # the work grows with the square of the lines that are walked along: walk along the longer ones.
     turned = np.ascontiguousarray(g[::-1, ::-1].T)
-    places = row_place[::-1].copy()
-    full = _solve_one(turned, r_bl, r_wl, r_sense, r_driver, places, n_wanted_rows)
-    for j in range(n_cols):
-        if col_place[j] >= 0:
-            out[:, col_place[j]] = full[n_cols - 1 - j, :]
-    return out
+    places = _places(n_rows - 1 - rows, n_rows)
+    full = _solve_one(turned, r_bl, r_wl, r_sense, r_driver, places, rows.shape[0])
+    return np.ascontiguousarray(full[n_cols - 1 - cols].T)
 
 
 @_jit

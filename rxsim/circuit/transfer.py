@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.circuit.solve import solved_block, with_access
+from rxsim.circuit.solve import solve_array, with_access
 from rxsim.config import Crossbar
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
@@ -75,7 +75,8 @@ def _solved(
         elif not any((crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense)):
             block = with_access(g, crossbar)[np.ix_(used_rows, used_cols)]
         else:
-            block = solved_block(g, crossbar, _places(used_rows), _places(used_cols))
+            rows, cols = np.flatnonzero(used_rows), np.flatnonzero(used_cols)
+            block = solve_array(g, crossbar, rows=rows, cols=cols).g_eff
         signs = array.row_signs[used_rows][:, None] * array.col_signs[used_cols][None, :]
         return array, block * signs
 
@@ -86,8 +87,3 @@ def _position(tile_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Find where each row k stands among the rows of its tile."""
     order = np.argsort(tile_rows)
     return np.asarray(order[np.searchsorted(tile_rows, rows, sorter=order)])
-
-
-def _places(used: np.ndarray) -> np.ndarray:
-    """Number the used lines: int64, -1 for the others."""
-    return np.where(used, np.cumsum(used) - 1, -1).astype(np.int64)
