@@ -82,7 +82,18 @@ def study_of(network: Network, settings: Settings, feeds: dict[str, np.ndarray])
     batch = network.fixed_batch or 2
     inputs: Any = OneBatch(feeds, batch)
     return Study(
-        network, settings, inputs, None, None, inputs, {}, batch, 1, Stages(), "none", network.output
+        network,
+        settings,
+        inputs,
+        None,
+        None,
+        inputs,
+        {},
+        batch,
+        1,
+        Stages(),
+        "none",
+        network.output,
     )
 
 

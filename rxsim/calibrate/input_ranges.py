@@ -14,6 +14,9 @@ from rxsim.errors import ModelError
 from rxsim.load import Layer
 from rxsim.session import Inputs, Progress, Session, with_outputs
 
+# Assumption: no activation of a working network comes near what float32 can hold.
+_LARGEST = 1e20
+
 
 @dataclass(frozen=True, slots=True)
 class InputRange:
@@ -74,10 +77,10 @@ def measure_input_ranges(
     ranges = {}
     for layer in listed:
         x_max = quantiles[layer.input].value()
-        if not np.isfinite(x_max) or not np.isfinite(minima[layer.input]):
+        if not (x_max <= _LARGEST and abs(minima[layer.input]) <= _LARGEST):
             raise ModelError(
-                f"layer {layer.name}: the float network feeds it NaN or infinity on the "
-                "calibration inputs; check the preprocessing and the model"
+                f"layer {layer.name}: the float network feeds it NaN, infinity or values above "
+                f"{_LARGEST:g} on the calibration inputs; check the preprocessing and the model"
             )
         ranges[layer.name] = InputRange(x_max or 1.0, minima[layer.input] < 0)
     return ranges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -101,10 +102,10 @@ def _transfer(
         g_here, r_here = g, r
     most = _worthwhile_sweeps(n_rows, n_cols, len(circuit[0]), len(circuit[1]))
     if most > 0:
-        problem = (g_here, *r_here, *circuit)
-        sweeps, bound = plan_sweeps(*problem, turned, TOLERANCE, most)
+        problem: tuple[Any, ...] = (g_here, *r_here, *circuit)
+        sweeps, bound = plan_sweeps(*problem, turned, TOLERANCE, most)  # type: ignore[call-arg]
         if sweeps >= 0:
-            found = relax(*problem, sweeps)
+            found = relax(*problem, sweeps)  # type: ignore[call-arg]
             return (np.ascontiguousarray(found.T) if turned else found), sweeps, bound
     # Rounding alone: no term is ever subtracted, and no entry passes through more operations.
     bound = (n_rows + n_cols) * n_rows * np.finfo(np.float64).eps

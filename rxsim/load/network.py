@@ -85,6 +85,7 @@ def load_network(path: Path) -> Network:
     name_nodes(model)
     fold_constants(model)
     fold_batchnorm(model)
+    users = {node.name for node in model.graph.node}  # what `orient` adds is ours, not the user's
     orient(model)
     name_nodes(model)
     check_nodes(model, path)
@@ -100,7 +101,7 @@ def load_network(path: Path) -> Network:
     digital = tuple(
         DigitalNode(node.name, node.op_type, declined.get(node.name) or reason_for(node.op_type))
         for node in model.graph.node
-        if node.name not in mapped
+        if node.name in users - mapped
     )
     return Network(
         path,
