@@ -10,6 +10,8 @@ from oracles import dense_exact, ngspice, sparse
 from oracles.error import g_eff_error
 
 from rxsim.circuit import solve_array
+from rxsim.circuit.elimination import eliminate
+from rxsim.circuit.relaxation import plan_sweeps, relax
 from rxsim.config import Crossbar
 from rxsim.errors import CircuitError
 
@@ -200,3 +202,62 @@ def test_g_eff_tends_to_g_as_all_resistances_tend_to_zero(case):
     worst = g.sum() * sum(resistances(bar)) * 1e-9 * max(g.shape)
     rounding = 1e-12 * g.max()
     assert np.abs(solve_array(g, tiny).g_eff - g).max() <= worst * g.max() + rounding
+
+
+# --- the two methods and the bound that each solution carries ---------------------------------------
+
+REGIMES = [
+    ((64, 64), 1 / 1.4e6, 1 / 200e3, 2.5, 100.0, "relaxation"),
+    ((40, 64), 1 / 1.4e6, 1 / 200e3, 2.5, 0.0, "relaxation"),
+    ((64, 64), 1e-5, 1e-4, 10.0, 100.0, "elimination"),
+    ((64, 40), 1e-10, 1e-3, 1.0, 10.0, "elimination"),
+]
+
+
+@pytest.mark.parametrize(("shape", "low", "high", "wire", "end", "method"), REGIMES)
+def test_each_regime_takes_its_method_and_keeps_its_bound(shape, low, high, wire, end, method):
+    g = np.exp(np.random.default_rng(8).uniform(np.log(low), np.log(high), shape))
+    bar = crossbar(wire, wire, end, end)
+    solution = solve_array(g, bar)
+    error = g_eff_error(solution.g_eff, sparse.g_eff(g, *resistances(bar)))
+    assert solution.method == method
+    assert error <= solution.bound <= TOLERANCE
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 40),
+    st.integers(2, 40),
+    st.floats(-7, -4),
+    st.floats(0, 4),
+    st.floats(0, 1),
+)
+@settings(max_examples=40, deadline=None)
+def test_relaxation_never_exceeds_its_bound(seed, n_rows, n_cols, level, spread, open_share):
+    """The plan's promise, wherever it gives one, against the elimination; wires may be 0."""
+    rng = np.random.default_rng(seed)
+    g = 10 ** rng.uniform(level - spread, level, (n_rows, n_cols))
+    g[rng.random(g.shape) < open_share / 2] = 0.0
+    ohms = tuple(float(v) for v in 10 ** rng.uniform(-1, 2, 4) * (rng.random(4) < 0.8))
+    rows = np.sort(rng.choice(n_rows, rng.integers(1, n_rows + 1), replace=False))
+    cols = np.sort(rng.choice(n_cols, rng.integers(1, n_cols + 1), replace=False))
+    sweeps, bound = plan_sweeps(g, *ohms, rows, cols, False, 1e-9, 40)
+    if sweeps < 0:
+        assert bound == np.inf
+        return
+    assert bound <= 1e-9
+    exact = eliminate(g, *ohms, rows, cols)
+    assert g_eff_error(relax(g, *ohms, rows, cols, sweeps), exact) <= bound + 1e-12
+
+
+@pytest.mark.parametrize("n_wanted", [1, 3])
+def test_few_wanted_columns_are_judged_against_their_own_largest_entry(n_wanted):
+    """The circuit is turned then: a column of the user's matrix is a row of the turned one."""
+    rng = np.random.default_rng(2)
+    g = 10 ** rng.uniform(-9, -5, (64, 64))
+    bar = crossbar(1.0, 1.0, 50.0, 50.0)
+    cols = np.arange(n_wanted)
+    solution = solve_array(g, bar, cols=cols)
+    whole = sparse.g_eff(g, *resistances(bar))
+    assert solution.method == "relaxation"
+    assert g_eff_error(solution.g_eff, whole[:, cols]) <= TOLERANCE

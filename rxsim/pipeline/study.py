@@ -14,13 +14,14 @@ from rxsim.config import Settings
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.errors import InputError
 from rxsim.load import Network, load_network
+from rxsim.load.shapes import macs_by_node
 from rxsim.pipeline.data_choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study_data import StudyData, make_up_data, open_study_data
 from rxsim.session import Inputs, default_threads
 from rxsim.stages import Stages
 
-# Assumption: activations of a batch should stay within a few MiB, the size of a core's cache.
-_BATCH_BYTES = 16 * 2**20
+# Assumption: half a dozen batches in flight may take a few hundred MiB.
+_BATCH_BYTES = 64 * 2**20
 _LARGEST_BATCH = 64
 
 
@@ -92,7 +93,7 @@ def open_study(
             data.indices,
             data.calibration,
             data.provenance,
-            _batch_size(data.inputs),
+            _batch_size(network, settings, data.inputs),
             threads or default_threads(),
             stages,
             data.metric,
@@ -120,8 +121,15 @@ def _output(network: Network, choice: DataChoice) -> str:
     return choice.output
 
 
-def _batch_size(inputs: Inputs) -> int:
-    """Choose a batch from the size of one input: activations grow with it in most networks."""
-    one = sum(tensor.nbytes for tensor in inputs.feeds(0, 1).values())
-    # Assumption: a layer's activations are up to 16 times the input; the largest few live at once.
-    return int(np.clip(_BATCH_BYTES // (16 * one), 1, _LARGEST_BATCH))
+def _batch_size(network: Network, settings: Settings, inputs: Inputs) -> int:
+    """Choose a batch so that every layer's currents and outputs fit into memory side by side.
+
+    The closer look at each layer holds them all, for a few batches in flight.
+    """
+    shapes = {name: tensor.shape for name, tensor in inputs.feeds(0, 1).items()}
+    macs = macs_by_node(network.model, shapes)
+    values = 0
+    for layer in network.layers:
+        row_tiles = -(-layer.n_inputs // settings.crossbar.rows)
+        values += macs.get(layer.name, 0) // layer.n_inputs * (row_tiles + 2)
+    return int(np.clip(_BATCH_BYTES // max(4 * values, 1), 1, _LARGEST_BATCH))
