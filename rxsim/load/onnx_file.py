@@ -11,7 +11,7 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError, Message
 
 from rxsim.errors import ModelError
-from rxsim.load.tensors import complete_tensors
+from rxsim.load.tensors import complete_tensors, stored_tensors
 
 # onnxruntime names the place in its own source with the function's full signature, onnx its assertion.
 _SOURCE_PLACE = (
@@ -28,7 +28,8 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
     """Read a model with its external data; onnxruntime judges it, so that passes meet valid graphs.
 
     Returns:
-        The model with a name for every node, and the SHA-256 of the file.
+        The model with a name for every node, and the SHA-256 of the file (and of the values that it
+        keeps beside itself).
 
     Raises:
         ModelError: the file is missing, is not ONNX, is cut short, has no nodes, lacks values of a
@@ -43,7 +44,11 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
         check_loads(model, path)
     else:
         name_nodes(model)
-    return model, hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(content)
+    if external:
+        for tensor in stored_tensors(model):
+            digest.update(tensor.raw_data)
+    return model, digest.hexdigest()
 
 
 def _read_bytes(path: Path) -> bytes:

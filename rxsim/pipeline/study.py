@@ -12,12 +12,12 @@ import numpy as np
 
 from rxsim.config import Settings
 from rxsim.data import InputSet, MadeUpInputs
-from rxsim.errors import InputError
+from rxsim.errors import InputError, ModelError
 from rxsim.load import Network, load_network
 from rxsim.load.shapes import macs_by_node
 from rxsim.pipeline.data_choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study_data import StudyData, make_up_data, open_study_data
-from rxsim.session import Inputs, default_threads
+from rxsim.session import Inputs, Session, default_threads
 from rxsim.stages import Stages
 
 # Assumption: half a dozen batches in flight may take a few hundred MiB.
@@ -85,6 +85,9 @@ def open_study(
         choice = choose_data(model, options or DataOptions())
         output = _output(network, choice)
         data = _data(network, settings, choice, output)
+        batch = _batch_size(network, settings, data.inputs)
+        one_by_one = batch > 1 and _runs_one_by_one_only(network, output, data.inputs)
+        provenance = {**data.provenance, "one_by_one": one_by_one}
         return Study(
             network,
             settings,
@@ -92,8 +95,8 @@ def open_study(
             data.labels,
             data.indices,
             data.calibration,
-            data.provenance,
-            _batch_size(network, settings, data.inputs),
+            provenance,
+            1 if one_by_one else batch,
             threads or default_threads(),
             stages,
             data.metric,
@@ -133,3 +136,16 @@ def _batch_size(network: Network, settings: Settings, inputs: Inputs) -> int:
         row_tiles = -(-layer.n_inputs // settings.crossbar.rows)
         values += macs.get(layer.name, 0) // layer.n_inputs * (row_tiles + 2)
     return int(np.clip(_BATCH_BYTES // max(4 * values, 1), 1, _LARGEST_BATCH))
+
+
+def _runs_one_by_one_only(network: Network, output: str, inputs: InputSet | MadeUpInputs) -> bool:
+    """Tell whether a free batch axis is free in name only, as exporters leave it now and then."""
+    if network.fixed_batch is not None or len(inputs) < 2:
+        return False
+    session = Session(network.original, f"model {network.path.name}")
+    try:
+        session.run_inputs(inputs, [output], 0, 2)
+    except ModelError:
+        session.run_inputs(inputs, [output], 0, 1)  # its own failure is the one to tell
+        return True
+    return False

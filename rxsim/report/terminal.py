@@ -118,6 +118,12 @@ def _print_notes(result: Evaluation, console: Console) -> None:
             f"No accuracy was measured: {why}. Agreement and SNR compare with the float network.",
             soft_wrap=True,
         )
+    if result.provenance.get("one_by_one"):
+        console.print(
+            "Note: the model's batch axis is free in name, but it runs with one input at a time only; "
+            "export it with a batch of two in the example input for speed.",
+            soft_wrap=True,
+        )
     overlap = result.provenance["calibration"]["overlap"]
     if overlap:
         console.print(
