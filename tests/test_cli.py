@@ -14,6 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 from oracles import sparse
+from PIL import Image
 
 import rxsim
 from rxsim.cli import main
@@ -404,3 +405,20 @@ def test_solve_puts_the_access_resistance_in_series_with_every_cell(
     with np.load(path) as found:
         assert found.files == ["g_eff"]
         np.testing.assert_allclose(found["g_eff"], wanted, rtol=1e-12, atol=0)
+
+
+def test_solve_draws_what_the_wires_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The picture shows three maps: a wordline loses most at its far end, a bitline at its top."""
+    g = np.full((24, 16), 1e-4)
+    np.save(tmp_path / "g.npy", g)
+    picture = tmp_path / "array.png"
+    arguments = ["--r-wire-wl=20", "--r-wire-bl=20", "--plot", picture, "-o", tmp_path / "o.npz"]
+    text = _run(capsys, "solve", tmp_path / "g.npy", *arguments)
+    assert "error below" in text
+    assert set(np.load(tmp_path / "o.npz").files) == {"g_eff"}
+    with Image.open(picture) as image:
+        image.verify()
+        assert image.format == "PNG"
+        assert image.size[0] > 1000

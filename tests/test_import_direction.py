@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "patch": HELPERS | {"circuit", "converters", "calibrate", "mapping", "load"},
     "run": HELPERS | {"patch", "session", "load", "data"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
-    "report": HELPERS | {"pipeline", "run", "config"},
+    "report": HELPERS | {"pipeline", "run", "config", "circuit"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "report"},
     "cli": HELPERS,
     "api": HELPERS | BEFORE_PIPELINE | {"pipeline"},

@@ -11,10 +11,11 @@ import numpy as np
 
 from rxsim.circuit import solve_array
 from rxsim.commands.options import FILE
-from rxsim.config import Crossbar
+from rxsim.config import V_READ, Crossbar
 from rxsim.errors import DataError
 from rxsim.files import check_destination, write_atomically
 from rxsim.parallel import ordered
+from rxsim.report.array_plot import plot_array
 from rxsim.schema import validated
 
 _DEFAULTS = Crossbar()
@@ -29,39 +30,58 @@ _DEFAULTS = Crossbar()
 @click.option("--r-access", default=_DEFAULTS.r_access, show_default=True, help="Ohm per cell.")
 @click.option("--v-in", type=FILE, metavar="V.npy", help="Source voltages: one for each row.")
 @click.option("-o", "--output", type=FILE, required=True, metavar="OUT.npz", help="The result.")
-def command(conductances: Path, v_in: Path | None, output: Path, **resistances: float) -> None:
+@click.option("--plot", type=FILE, metavar="FILE.png", help="IR drop and g_eff/g as heat maps.")
+def command(
+    conductances: Path, v_in: Path | None, output: Path, plot: Path | None, **resistances: float
+) -> None:
     """Solve the circuit of one array of conductances (siemens; rows are wordlines).
 
-    OUT.npz holds g_eff, and with --v-in also i_out and the node voltages v_wl and v_bl.
+    OUT.npz holds g_eff, and with --v-in also i_out and the node voltages v_wl and v_bl. --plot draws
+    them, with every row at the default read voltage where no --v-in is given.
     """
-    check_destination(output, (conductances, v_in))
-    g = _read(conductances, 2)
-    if g.size == 0 or g.min() < 0:
-        raise DataError(
-            f"{conductances}: found {'no cells' if g.size == 0 else f'a conductance of {g.min()} S'}"
-            ", expected conductances of 0 S (open) and above; clean the data"
-        )
-    voltages = None if v_in is None else _read(v_in, 1)
-    if voltages is not None and len(voltages) != len(g):
-        raise DataError(
-            f"{v_in}: found {len(voltages)} voltages, expected one for each of {len(g)} rows; "
-            "give as many"
-        )
+    check_destination(output, (conductances, v_in, plot))
+    if plot is not None:
+        check_destination(plot, (conductances, v_in, output))
+    g = _conductances(conductances)
+    voltages = None if v_in is None else _voltages(v_in, len(g))
+    driven = np.full(len(g), V_READ) if voltages is None and plot is not None else voltages
     values = {"rows": g.shape[0], "cols": g.shape[1], **resistances}
     crossbar = validated(Crossbar, values, "solve")
-    (solution,) = ordered(lambda array: solve_array(array, crossbar, voltages), [g], threads=1)
-    found = {
-        name: value
-        for name in ("g_eff", "i_out", "v_wl", "v_bl")
-        if (value := getattr(solution, name)) is not None
-    }
+    (solution,) = ordered(lambda array: solve_array(array, crossbar, driven), [g], threads=1)
+    names = ["g_eff"] if voltages is None else ["g_eff", "i_out", "v_wl", "v_bl"]
     buffer = io.BytesIO()
-    np.savez(buffer, **found)
+    np.savez(buffer, **{name: getattr(solution, name) for name in names})
     write_atomically(output, buffer.getvalue())
+    if plot is not None and driven is not None:
+        write_atomically(plot, plot_array(g, driven, solution))
     through = "all cells are open"
     if g.sum() > 0:
         through = f"sum(g_eff)/sum(g) = {solution.g_eff.sum() / g.sum():.6f}"
-    click.echo(f"{output}: {', '.join(found)} of a {g.shape[0]}x{g.shape[1]} array; {through}")
+    sweeps = f" ({solution.sweeps} sweeps)" if solution.sweeps else ""
+    click.echo(
+        f"{output}: {', '.join(names)} of a {g.shape[0]}x{g.shape[1]} array by "
+        f"{solution.method}{sweeps}, error below {solution.bound:.0e}; {through}"
+    )
+
+
+def _conductances(path: Path) -> np.ndarray:
+    g = _read(path, 2)
+    if g.size == 0 or g.min() < 0:
+        found = "no cells" if g.size == 0 else f"a conductance of {g.min()} S"
+        raise DataError(
+            f"{path}: found {found}, expected conductances of 0 S (open) and above; clean the data"
+        )
+    return g
+
+
+def _voltages(path: Path, n_rows: int) -> np.ndarray:
+    voltages = _read(path, 1)
+    if len(voltages) != n_rows:
+        raise DataError(
+            f"{path}: found {len(voltages)} voltages, expected one for each of {n_rows} rows; "
+            "give as many"
+        )
+    return voltages
 
 
 def _read(path: Path, axes: int) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from rxsim.config.identity import as_plain, as_yaml, settings_hash
 from rxsim.config.merge import load_settings, parse_xbar
-from rxsim.config.models import Adc, Crossbar, Dac, Device, Input, Mapping, Settings
+from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping, Settings
 from rxsim.config.presets import PRESETS, Preset
 
 __all__ = [
     "PRESETS",
+    "V_READ",
     "Adc",
     "Crossbar",
     "Dac",

@@ -13,7 +13,7 @@ from rxsim.calibrate import InputRange, count_values, measure_input_ranges
 from rxsim.circuit import LayerTransfer, transfer_matrices
 from rxsim.converters import Adc, Dac, RangeMeter, full_scale_adc, layer_dac, ranged_adc
 from rxsim.devices import Chip, has_random_effects, program
-from rxsim.errors import CircuitError, RxsimError
+from rxsim.errors import CircuitError, InputError
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.patch import LayerHardware, PatchedNetwork, layer_hardware, patch_network
 from rxsim.pipeline.study import Study
@@ -227,8 +227,8 @@ def patched_chip(study: Study, trial: int = 0) -> PatchedNetwork:
     """Return the patched network of one chip: what `rxsim patch` writes.
 
     Raises:
-        RxsimError: something in the study can't be used.
+        InputError: something in the study can't be used.
     """
     if trial < 0:
-        raise RxsimError(f"trial {trial} does not exist")
+        raise InputError(f"trial: found {trial}, expected 0 or above")
     return open_foundry(study, map_study(study)).chip(trial)
