@@ -15,7 +15,6 @@ from rxsim.config import V_READ, Crossbar
 from rxsim.errors import DataError
 from rxsim.files import check_destination, write_atomically
 from rxsim.parallel import ordered
-from rxsim.report.array_plot import plot_array
 from rxsim.schema import validated
 
 _DEFAULTS = Crossbar()
@@ -53,6 +52,8 @@ def command(
     np.savez(buffer, **{name: getattr(solution, name) for name in names})
     write_atomically(output, buffer.getvalue())
     if plot is not None and driven is not None:
+        from rxsim.report.array_plot import plot_array  # matplotlib: only where it is wanted
+
         write_atomically(plot, plot_array(g, driven, solution))
     through = "all cells are open"
     if g.sum() > 0:
