@@ -422,3 +422,21 @@ def test_solve_draws_what_the_wires_take(
         image.verify()
         assert image.format == "PNG"
         assert image.size[0] > 1000
+
+
+@pytest.mark.parametrize(("shape", "fits"), [("1,8,8", True), ("3,8,8", False), ("5,7", False)])
+def test_an_input_shape_that_contradicts_the_model_is_refused(
+    shape: str, fits: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["map", str(MODELS / "digits_cnn.onnx"), "--input-shape", shape])
+    assert end.value.code == (0 if fits else 2)
+    assert fits or "expected the shape of one input" in capsys.readouterr().err
+
+
+def test_the_result_says_which_output_and_input_were_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = _run(capsys, "eval", MODELS / "digits_mlp.onnx", "--limit=20", "--json", "-")
+    provenance = json.loads(text)["provenance"]
+    assert (provenance["input"], provenance["output"]) == ("image", "logits")

@@ -22,7 +22,8 @@ from PIL import Image
 from rxsim.cli import main
 from rxsim.config import load_settings
 from rxsim.data import Preprocess, Source, open_data
-from rxsim.errors import InputError
+from rxsim.data.image_files import open_image
+from rxsim.errors import DataError, InputError
 from rxsim.pipeline import DataOptions, open_study
 from rxsim.pipeline.study import Study
 from rxsim.run import predict
@@ -454,6 +455,10 @@ def test_several_inputs_come_by_name_and_one_is_preprocessed(nets: Path, tmp_pat
     np.testing.assert_array_equal(fed["token"], arrays["token"])
     assert [fed[name].dtype for name in arrays] == ["float32", "float32", "int64"]
     assert (study.output, _labels(study)) == ("y", [0, 1, 2, 0, 1, 2])
+    with pytest.raises(DataError, match="main of type uint8, expected real numbers"):
+        _study(nets / "two.onnx", data, input="side")  # nothing says how main's integers are meant
+    arrays["main"] = arrays["main"].astype(np.float32)
+    data = _npz(tmp_path / "e.npz", y=np.arange(6) % 3, **arrays)
     study = _study(nets / "two.onnx", data, input="side", output="other", preprocess={"scale": 3})
     fed = study.inputs.feeds(2, 4)
     np.testing.assert_allclose(fed["side"], 3 * arrays["side"][2:4], rtol=1e-6)
@@ -905,3 +910,9 @@ def test_real_networks_score_on_real_data_as_published(
     )
     assert study.labels is not None
     assert float(np.mean(outputs.argmax(axis=1) == study.labels)) == pytest.approx(wanted, abs=5e-4)
+
+
+def test_a_valid_image_that_is_too_large_is_not_called_damaged(tmp_path: Path) -> None:
+    Image.new("L", (20000, 8000)).save(tmp_path / "wide.png")
+    with pytest.raises(DataError, match="20000x8000 pixels, expected at most 150 million"):
+        open_image(tmp_path / "wide.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ def command(model: Path, input_shape: str | None, json_path: str | None, **given
     settings = read_settings({**given, "trials": None, "seed": None})
     network = load_network(model)
     stated = None if input_shape is None else _shape(input_shape)
+    if stated is not None:
+        _check_shape(stated, network.inputs)
     shapes = {
         spec.name: shape
         for spec in network.inputs
@@ -56,13 +59,31 @@ def _shape(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def _check_shape(stated: tuple[int, ...], specs: Sequence[InputSpec]) -> None:
+    """Refuse a shape that no input of the model can have."""
+    if any(_fits(stated, spec) for spec in specs):
+        return
+    wanted = "; ".join(
+        f"{spec.name}: {','.join('any' if axis is None else str(axis) for axis in spec.shape[1:])}"
+        for spec in specs
+    )
+    raise SettingError(
+        f"--input-shape: found {','.join(map(str, stated))}, expected the shape of one input without "
+        f"the batch axis ({wanted}); correct it or leave it out"
+    )
+
+
+def _fits(stated: tuple[int, ...], spec: InputSpec) -> bool:
+    axes = spec.shape[1:]
+    return len(axes) == len(stated) and all(
+        axis in (None, length) for axis, length in zip(axes, stated, strict=True)
+    )
+
+
 def _one_input(spec: InputSpec, stated: tuple[int, ...] | None) -> tuple[int, ...] | None:
     """Return an input's shape with a batch of one; None where axes stay free."""
+    if stated is not None and _fits(stated, spec):
+        return (spec.shape[0] or 1, *stated)
     rest = spec.shape[1:]
-    if stated is not None and len(stated) == len(rest):
-        return (
-            spec.shape[0] or 1,
-            *(fixed or axis for fixed, axis in zip(rest, stated, strict=True)),
-        )
     known = tuple(axis for axis in rest if axis is not None)
     return (spec.shape[0] or 1, *known) if len(known) == len(rest) else None

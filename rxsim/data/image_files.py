@@ -17,6 +17,10 @@ SUFFIXES = frozenset(
 )
 """What counts as an image in a folder, in small letters."""
 # No others: Pillow also runs Ghostscript on what calls itself EPS.
+# Assumption: more is no photograph for a network but a mistake or an attack on memory. Pillow's own
+# check would call such an image damaged, and warn on standard error below its limit.
+_MOST_PIXELS = 150_000_000
+Image.MAX_IMAGE_PIXELS = None
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
@@ -109,7 +113,7 @@ def open_image(path: Path) -> Image.Image:
     """
     formats = [name for name in _FORMATS if name in Image.OPEN]  # Pillow can be built without some
     try:
-        return Image.open(path, formats=formats)
+        image = Image.open(path, formats=formats)
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises many types on damaged files
@@ -118,3 +122,11 @@ def open_image(path: Path) -> Image.Image:
             f"image {path} can't be read: {reason or 'it is damaged or no image of a known kind'}, "
             "expected a JPEG, PNG, BMP, GIF, WebP, TIFF or PPM; replace or remove it"
         ) from None
+    pixels = image.width * image.height
+    if pixels > _MOST_PIXELS:
+        image.close()
+        raise DataError(
+            f"image {path}: found {image.width}x{image.height} pixels, expected at most "
+            f"{_MOST_PIXELS // 10**6} million; shrink it"
+        )
+    return image

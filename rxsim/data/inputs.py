@@ -120,6 +120,12 @@ def fit_inputs(
                 model_name,
                 "store it so; see the ",
             )
+            if values.dtype.kind != "f" and spec.dtype.kind == "f":
+                raise DataError(
+                    f"{data.name}: found {spec.name} of type {values.dtype}, expected real numbers: "
+                    f"only the input {main.name} is prepared (--input names another), the others are "
+                    f"fed as stored; store {spec.name} as floats"
+                )
             _check_type(data, values.dtype, values, spec, model_name)
     everything = np.arange(len(data))
     return InputSet(data, everything, ready, main.name, main.dtype, shape, others)

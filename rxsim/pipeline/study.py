@@ -87,7 +87,7 @@ def open_study(
         data = _data(network, settings, choice, output)
         batch = _batch_size(network, settings, data.inputs)
         one_by_one = batch > 1 and _runs_one_by_one_only(network, output, data.inputs)
-        provenance = {**data.provenance, "one_by_one": one_by_one}
+        provenance = {**data.provenance, "output": output, "one_by_one": one_by_one}
         return Study(
             network,
             settings,

@@ -89,6 +89,7 @@ def open_study_data(
             "indices": split.calibration.tolist(),
         },
         "labels": _rule_as_json(choice),
+        "input": inputs.input_name,
         "preprocess": inputs.preprocess.model_dump(mode="json"),
         "evaluated": len(evaluated),
     }
@@ -211,6 +212,7 @@ def make_up_data(network: Network, settings: Settings, choice: DataChoice) -> St
         "data": None,
         "calibration": {"name": "made up", "sha256": None, "samples": samples, "overlap": 0},
         "labels": None,
+        "input": None,
         "preprocess": None,
         "evaluated": count,
     }

@@ -63,7 +63,7 @@ def _print_head(result: Evaluation, console: Console) -> None:
         escape(
             f"{result.provenance['model']['name']} on {crossbar['rows']}x{crossbar['cols']} arrays, "
             f"{_kilo_ohm(device['g_on'])} to {_kilo_ohm(device['g_off'])} kohm; "
-            f"{evaluated} {source}"
+            f"{evaluated} {source}; output {result.provenance['output']}"
         ),
         soft_wrap=True,
     )
