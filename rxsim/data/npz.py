@@ -83,6 +83,7 @@ def _class_labels(path: Path, y: np.ndarray, count: int) -> np.ndarray:
         raise DataError(
             f"{path}: found y of shape {list(y.shape)} for {count} samples, expected one label "
             f"for each: shape [{count}]"
+            + ("; one-hot rows become labels by y.argmax(1)" if y.ndim == 2 else "; correct it")
         )
     if y.dtype.kind not in "iu":
         raise DataError(
@@ -90,7 +91,10 @@ def _class_labels(path: Path, y: np.ndarray, count: int) -> np.ndarray:
             "with y.astype('int64'), or give --metric mse for targets that are real numbers"
         )
     if int(y.min()) < 0:
-        raise DataError(f"{path}: found the label {int(y.min())}, expected labels of 0 and above")
+        raise DataError(
+            f"{path}: found the label {int(y.min())} at sample {int(y.argmin())}, expected labels of 0 "
+            "and above; leave unlabelled samples out, or store labels from 0 on"
+        )
     if int(y.max()) > np.iinfo(np.int64).max:
         raise DataError(f"{path}: found the label {int(y.max())}, expected labels that fit int64")
     return y.astype(np.int64)
