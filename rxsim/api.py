@@ -109,12 +109,8 @@ def inventory(
         ModelError: the model can't be used.
     """
     network = load_network(Path(model))
-    shapes = dict(input_shapes or {})
-    for spec in network.inputs:
-        rest = tuple(axis for axis in spec.shape[1:] if axis is not None)
-        if spec.name not in shapes and len(rest) == len(spec.shape) - 1:
-            shapes[spec.name] = (spec.shape[0] or 1, *rest)
-    return take_inventory(network, settings or Settings(), shapes)
+    known = {spec.name: spec.smallest for spec in network.inputs if spec.smallest is not None}
+    return take_inventory(network, settings or Settings(), {**known, **(input_shapes or {})})
 
 
 def solve(

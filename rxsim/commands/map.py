@@ -84,6 +84,4 @@ def _one_input(spec: InputSpec, stated: tuple[int, ...] | None) -> tuple[int, ..
     """Return an input's shape with a batch of one; None where axes stay free."""
     if stated is not None and _fits(stated, spec):
         return (spec.shape[0] or 1, *stated)
-    rest = spec.shape[1:]
-    known = tuple(axis for axis in rest if axis is not None)
-    return (spec.shape[0] or 1, *known) if len(known) == len(rest) else None
+    return spec.smallest

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rxsim.data.data_set import StoredArrays, Truth
+from rxsim.data.raw import read_raw
 from rxsim.errors import DataError
 
 _SIDE, _CHANNELS, _CLASSES = 32, 3, 10
@@ -52,12 +53,7 @@ def read_cifar(paths: Sequence[Path], truth: Truth) -> StoredArrays:
     digest = hashlib.sha256()
     parts = []
     for path in paths:
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"data file {path} can't be read: {error.strerror}; check the path"
-            ) from None
+        raw = read_raw(path)
         digest.update(raw)
         parts.append(_records(raw, path))
     records = np.concatenate(parts)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from rxsim.data.data_set import StoredArrays, Truth
+from rxsim.data.raw import read_raw
 from rxsim.errors import DataError
 
 _GZIP = b"\x1f\x8b"
@@ -83,12 +84,7 @@ def _labels_beside(path: Path) -> Path | None:
 
 def _read(path: Path, n_axes: int, what: str) -> tuple[np.ndarray, str]:
     """Return the values of an IDX file, uint8, and the SHA-256 of its bytes as they lie there."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"data file {path} can't be read: {error.strerror}; check the path"
-        ) from None
+    raw = read_raw(path)
     digest = hashlib.sha256(raw).hexdigest()
     if raw[:2] == _GZIP:
         try:

@@ -30,6 +30,12 @@ class InputSpec:
     dtype: np.dtype
     shape: Shape
 
+    @property
+    def smallest(self) -> tuple[int, ...] | None:
+        """Shape of the smallest batch (one input where the batch is free); None with free axes."""
+        rest = tuple(axis for axis in self.shape[1:] if axis is not None)
+        return (self.shape[0] or 1, *rest) if len(rest) == len(self.shape) - 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class DigitalNode:
