@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from rxsim.config.iv import IV
 from rxsim.config.presets import PRESETS
 from rxsim.schema import Integer, Number, One, Section, Zero, in_yaml, whole
 
@@ -31,6 +32,18 @@ class Crossbar(Section):
     r_driver: Number = Field(PERIPHERY_OHM, ge=0, description="driver resistance per wordline, ohm")
     r_sense: Number = Field(PERIPHERY_OHM, ge=0, description="sense resistance per bitline, ohm")
     r_access: Number = Field(0.0, ge=0, description="resistance in series with every cell, ohm")
+    drive_side: Literal["left", "right", "alternate"] = Field(
+        "left", description="end of a wordline behind r_driver (alternate: odd rows right)"
+    )
+    sense_side: Literal["bottom", "top", "alternate"] = Field(
+        "bottom", description="end of a bitline behind r_sense (alternate: odd columns top)"
+    )
+    r_driver_far: Annotated[Number, Field(ge=0)] | None = Field(
+        None, description="from a wordline's other end to its source, ohm; null: open"
+    )
+    r_sense_far: Annotated[Number, Field(ge=0)] | None = Field(
+        None, description="from a bitline's other end to its sense, ohm; null: open"
+    )
 
 
 def _with_resistances(schema: dict[str, Any]) -> None:
@@ -65,6 +78,7 @@ class Device(Section):
     stuck_lrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
     stuck_hrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
     time: Zero = Field(0, description="seconds from programming to the read")
+    iv: IV = Field(IV(), description="current-voltage curve of the cell")
 
     @model_validator(mode="before")
     @classmethod
@@ -237,4 +251,9 @@ class Settings(Section):
                         f"found {name}: tile with adc.where: per_layer, expected layer or column "
                         "(the tiles' currents are summed before one conversion)"
                     )
+        if self.device.iv.form != "linear":
+            raise ValueError(
+                f"found device.iv.form: {self.device.iv.form}, expected linear: this version solves "
+                "non-linear cells with 'rxsim solve' only"
+            )
         return self
