@@ -22,6 +22,8 @@ _COMMANDS = {
     "card": ("rxsim.commands.card", "Write a first card for a network, to edit."),
     "patch": ("rxsim.commands.patch", "Write the patched network as standard ONNX."),
     "solve": ("rxsim.commands.solve", "Solve the circuit of one array."),
+    "verify": ("rxsim.commands.verify", "Compare solved arrays with ngspice or a sparse solve."),
+    "spice": ("rxsim.commands.spice", "Write one array as a netlist that ngspice runs."),
     "presets": ("rxsim.commands.presets", "Published devices and their numbers."),
     "config": ("rxsim.commands.config", "Show, describe or check settings."),
 }

@@ -39,3 +39,9 @@ class WriteError(RxsimError):
 
 class CircuitError(RxsimError):
     """An array's circuit can't be solved to the accuracy that is promised."""
+
+
+class VerificationError(RxsimError):
+    """A verification found a difference beyond what is allowed."""
+
+    exit_code = 1

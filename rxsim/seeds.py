@@ -27,6 +27,7 @@ class Sample(IntEnum):
     MADE_UP_EVALUATION = 2
     MADE_UP_CALIBRATION = 3
     DIAGNOSIS = 4
+    VERIFICATION = 5
 
 
 def device_generator(

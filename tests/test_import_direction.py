@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "rxsim"
 HELPERS = {"errors", "files", "parallel", "schema", "seeds", "stages"}
 BEFORE_PIPELINE = {
     *("config", "data", "load", "session", "calibrate", "mapping"),
-    *("devices", "circuit", "converters", "patch", "run"),
+    *("devices", "circuit", "converters", "patch", "run", "verify"),
 }
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -32,9 +32,10 @@ ALLOWED: dict[str, set[str]] = {
     "circuit": HELPERS | {"mapping", "devices", "config"},
     "converters": HELPERS | {"config", "session", "calibrate"},
     "patch": HELPERS | {"circuit", "converters", "calibrate", "mapping", "load"},
+    "verify": HELPERS | {"circuit", "converters", "load", "config"},
     "run": HELPERS | {"patch", "session", "load", "data"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
-    "report": HELPERS | {"pipeline", "run", "config", "circuit"},
+    "report": HELPERS | {"pipeline", "run", "config", "circuit", "verify"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "report"},
     "cli": HELPERS,
     "api": HELPERS | BEFORE_PIPELINE | {"pipeline"},

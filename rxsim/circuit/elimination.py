@@ -27,6 +27,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from rxsim.circuit.factors import F_DOWN, G_SENSED, Z_DOWN
+
 # Everything is finite and positive: contraction and reassociation change the last bits only.
 _jit = numba.njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
@@ -41,7 +43,7 @@ def _padded(n):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _take_panel(w, before, first, count, n, width):  # type: ignore[no-untyped-def]
+def _take_panel(w, before, first, count, width):  # type: ignore[no-untyped-def]
     """Copy whole rows of the nodes first .. first + count - 1; the rest of the panel is zeros."""
     before[:, :width] = 0.0
     for k in range(count):
@@ -52,25 +54,17 @@ def _take_panel(w, before, first, count, n, width):  # type: ignore[no-untyped-d
 
 
 @_jit
-def _eliminate_panel(after, first, count, width, r, kept, kept_f):  # type: ignore[no-untyped-def]
-    """Eliminate the nodes of a panel one by one in favour of their new ends, in its rows only.
-
-    Node k is at kept_f[k] v_k + sum over m of kept[k, m] v_m, where v_k is its new end, v_m that of
-    node m for m < k and node m itself for m > k; written down only where `kept` is not empty.
-    """
+def _eliminate_panel(after, first, count, width, r):  # type: ignore[no-untyped-def]
+    """Eliminate the nodes of a panel one by one in favour of their new ends, in its rows only."""
     for k in range(count):
         row = after[k, :width]
-        f = 1.0 / (1.0 + r * row.sum())
-        if kept.shape[0] > 0:
-            kept_f[first + k] = f
-            for m in range(kept.shape[1]):
-                kept[first + k, m] = r * f * row[m]
+        f = 1.0 / (1.0 + r[first + k] * row.sum())
         for i in range(count):
             if i == k:
                 continue
             other = after[i, :width]
             to_k = after[i, first + k]
-            c = r * f * to_k
+            c = r[first + k] * f * to_k
             for m in range(other.shape[0]):
                 other[m] += c * row[m]
             after[i, first + i] = 0.0
@@ -87,8 +81,8 @@ def _add_four(y, c0, x0, c1, x1, c2, x2, c3, x3):  # type: ignore[no-untyped-def
 
 
 @_jit
-def _update_rest(w, before, after, first, count, n, width, r):  # type: ignore[no-untyped-def]
-    """Join the neighbours of an eliminated panel: every other row gains r before^T after."""
+def _update_rest(w, before, after, first, count, n, width):  # type: ignore[no-untyped-def]
+    """Join the neighbours of an eliminated panel: every other row gains before^T after."""
     for start in range(0, n, _WIDTH):
         x0, x1 = after[0, start:width], after[1, start:width]
         x2, x3 = after[2, start:width], after[3, start:width]
@@ -97,7 +91,7 @@ def _update_rest(w, before, after, first, count, n, width, r):  # type: ignore[n
         for i in range(start, min(start + _WIDTH, n)):
             if first <= i < first + count:
                 continue
-            c = before[:, i] * r
+            c = before[:, i]
             y = w[i, start:width]
             _add_four(y, c[0], x0, c[1], x1, c[2], x2, c[3], x3)
             _add_four(y, c[4], x4, c[5], x5, c[6], x6, c[7], x7)
@@ -107,86 +101,142 @@ def _update_rest(w, before, after, first, count, n, width, r):  # type: ignore[n
 
 
 @_jit
-def _put_in_series(w, width, r, before, after, kept, kept_f):  # type: ignore[no-untyped-def]
-    """Put a resistance r in front of every node: each node is eliminated in favour of its new end.
+def _put_in_series(w, n, width, r, before, after):  # type: ignore[no-untyped-def]
+    """Put resistances r in front of nodes 0 .. n - 1: each is eliminated in favour of its new end.
 
     Nodes are taken in panels of eight, so that a row is read and written once for eight of them.
-    `before` and `after` (_PANEL, >= width) are scratch; `kept` is for `_eliminate_panel`.
+    `before` and `after` (_PANEL, >= width) are scratch.
     """
-    n = w.shape[0]
     for first in range(0, n, _PANEL):
         count = min(_PANEL, n - first)
-        _take_panel(w, before, first, count, n, width)
+        _take_panel(w, before, first, count, width)
         after[:, :width] = before[:, :width]
-        _eliminate_panel(after, first, count, width, r, kept, kept_f)
-        _update_rest(w, before, after, first, count, n, width, r)
+        for k in range(count):
+            before[k, :width] *= r[first + k]
+        _eliminate_panel(after, first, count, width, r)
+        _update_rest(w, before, after, first, count, w.shape[0], width)
         for k in range(count):
             node = first + k
             w[node, node + 1 : width] = after[k, node + 1 : width]
 
 
 @_jit
-def _bitline_factors(column, r_wire, r_sense, f, h):  # type: ignore[no-untyped-def]
-    """Attenuations along a bitline: f[i] from node i to the next (the last: to ground).
-
-    h[i] is what joins the devices at and above node i: conductance a[l, m] between wordlines l < m is
-    (g_l f_l .. f_(m-1)) g_m h_m.
-    """
-    n = column.shape[0]
-    total = 0.0
-    for i in range(n):
-        total += column[i]
-        r = r_wire if i < n - 1 else r_sense
-        f[i] = 1.0 / (1.0 + r * total)
-        total *= f[i]
-    h[n - 1] = r_sense * f[n - 1]
-    for i in range(n - 2, -1, -1):
-        h[i] = f[i] * (r_wire + f[i] * h[i + 1])
+def _remove(w, k, width):  # type: ignore[no-untyped-def]
+    """Eliminate node k for good: it has no end."""
+    row = np.zeros(width)
+    for m in range(k):
+        row[m] = w[m, k]
+        w[m, k] = 0.0
+    row[k + 1 :] = w[k, k + 1 : width]
+    w[k, k + 1 : width] = 0.0
+    total = row.sum()
+    if total > 0.0:
+        for i in range(w.shape[0]):
+            c = row[i] / total
+            for m in range(i + 1, width):
+                w[i, m] += c * row[m]
 
 
 @_jit
-def _add_bitline(w, target, column, r_wire, r_sense, f, h):  # type: ignore[no-untyped-def]
-    """Connect a bitline and its devices to the wordline nodes; its sense is w[:, target]."""
+def _add_bitline(w, place, straight, target, column, f, z, sensed):  # type: ignore[no-untyped-def]
+    """Connect a bitline and its devices to the wordline nodes place[i]; its sense is w[:, target].
+
+    The conductance that it puts between wordlines l < m is (g_l f_l .. f_(m-1)) g_m h_m, with h_m the
+    voltage of its node m for a current into it, all wordlines at 0 V.
+    """
     n = column.shape[0]
-    _bitline_factors(column, r_wire, r_sense, f, h)
+    h = np.empty(n)
+    h[n - 1] = z[n - 1]
+    for i in range(n - 2, -1, -1):
+        h[i] = z[i] + f[i] * f[i] * h[i + 1]
     for m in range(n):
         h[m] *= column[m]
     for i in range(n):
         t = column[i]
         if t == 0.0:
             continue
-        for m in range(i + 1, n):
-            t *= f[m - 1]
-            w[i, m] += t * h[m]
-        w[i, target] += t * f[n - 1]
+        node = place[i]
+        w[node, target] += sensed[i]
+        if straight:
+            row = w[i]
+            for m in range(i + 1, n):
+                t *= f[m - 1]
+                row[m] += t * h[m]
+        else:
+            for m in range(i + 1, n):
+                t *= f[m - 1]
+                w[min(node, place[m]), max(node, place[m])] += t * h[m]
 
 
 @_jit
-def _solve_one(g, r_wl, r_bl, r_driver, r_sense, sensed, n_sensed):  # type: ignore[no-untyped-def]
-    """Columns of g_eff. sensed[j] is the place of bitline j in the result, or -1 if not wanted."""
-    n_rows, n_cols = g.shape
-    nodes = _padded(n_rows)
-    w = np.zeros((n_rows, nodes + _padded(n_sensed + 1)))
+def _one_ended(r_wl, left, right, n_cols):  # type: ignore[no-untyped-def]
+    """Ends of the wordlines; without any wire between them both are one, at the left."""
+    near, far = left.copy(), right.copy()
+    if r_wl == 0.0 or n_cols == 1:
+        for i in range(near.shape[0]):
+            if far[i] < np.inf:
+                total = near[i] + far[i]
+                if near[i] == np.inf:
+                    near[i] = far[i]
+                elif total > 0.0:
+                    near[i] *= far[i] / total
+                far[i] = np.inf
+    return near, far
+
+
+@_jit
+def _solve_one(g, factors, r_wl, left, right, sensed, n_sensed):  # type: ignore[no-untyped-def]
+    """Columns of g_eff. sensed[j] is the place of bitline j in the result, or -1 if not wanted.
+
+    Where wordlines have a right end, their sources are nodes too: n .. 2 n - 1.
+    """
+    n, n_cols = g.shape
+    near, far = _one_ended(r_wl, left, right, n_cols)
+    two_ended = far.min() < np.inf
+    n_nodes = 2 * n if two_ended else n
+    first_target = _padded(n_nodes)
+    w = np.zeros((n_nodes, first_target + _padded(n_sensed + 1)))
     before = np.zeros((_PANEL, w.shape[1]))
     after = np.zeros((_PANEL, w.shape[1]))
-    f, h = np.empty(n_rows), np.empty(n_rows)
-    kept = np.empty((0, 0))
-    out = np.empty((n_rows, n_sensed))
+    out = np.empty((n, n_sensed))
     met = np.empty(n_sensed, dtype=np.int64)  # where in w each wanted bitline went
     used = 1  # the first place gathers the bitlines not wanted
+    place, straight = np.arange(n), True
+    for k in range(n):
+        if far[k] == 0.0:
+            place[k], straight = n + k, False  # the last node of this wordline is its source
+        elif far[k] < np.inf:
+            w[k, n + k] = 1.0 / far[k]
+    wires = np.full(n, r_wl)
     for j in range(n_cols - 1, -1, -1):
         if r_wl > 0.0 and j < n_cols - 1:
-            _put_in_series(w, nodes + _padded(used), r_wl, before, after, kept, f)
-        target = nodes
+            _put_in_series(w, n, first_target + _padded(used), wires, before, after)
+        if j == n_cols - 2 and not straight:
+            for k in range(n):
+                if place[k] != k:
+                    w[k, place[k]] += 1.0 / r_wl
+                    place[k] = k
+            straight = True
+        target = first_target
         if sensed[j] >= 0:
-            target = nodes + used
+            target = first_target + used
             met[sensed[j]] = target
             used += 1
-        _add_bitline(w, target, g[:, j].copy(), r_bl, r_sense, f, h)
-    if r_driver > 0.0:
-        _put_in_series(w, nodes + _padded(used), r_driver, before, after, kept, f)
-    for place in range(n_sensed):
-        out[:, place] = w[:, met[place]]
+        f, z = factors[F_DOWN, :, j].copy(), factors[Z_DOWN, :, j].copy()
+        _add_bitline(
+            w, place, straight, target, g[:, j].copy(), f, z, factors[G_SENSED, :, j].copy()
+        )
+    width = first_target + _padded(used)
+    ends = np.where(near < np.inf, near, 0.0)
+    if ends.max() > 0.0:
+        _put_in_series(w, n, width, ends, before, after)
+    for k in range(n):
+        if near[k] == np.inf:
+            _remove(w, k, width)
+    for at in range(n_sensed):
+        out[:, at] = w[:n, met[at]]
+        if two_ended:
+            out[:, at] += w[n:, met[at]]
     return out
 
 
@@ -200,92 +250,22 @@ def _places(wanted, n):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def eliminate(g, r_wl, r_bl, r_driver, r_sense, rows, cols):  # type: ignore[no-untyped-def]
+def eliminate(g, factors, r_wl, left, right, rows, cols):  # type: ignore[no-untyped-def]
     """Transfer matrix of one array between wanted wordlines and bitlines.
+
+    The work grows with the square of the wordlines: turn an array that has more of them than bitlines.
 
     Args:
         g: conductances, siemens, float64 (n_rows, n_cols).
+        factors: those of `line_factors`.
         r_wl: wordline resistance per cell, ohm.
-        r_bl: bitline resistance per cell, ohm.
-        r_driver: driver resistance, ohm.
-        r_sense: sense resistance, ohm.
+        left: from a wordline's first node to its source, ohm (inf: open), float64 (n_rows,).
+        right: from its last node to its source, ohm (inf: open), float64 (n_rows,).
         rows: int64, wanted wordlines.
         cols: int64, wanted bitlines.
 
     Returns:
         float64 (wanted wordlines, wanted bitlines), siemens.
     """
-    n_rows, n_cols = g.shape
-    if n_rows <= n_cols:
-        places = _places(cols, n_cols)
-        return _solve_one(g, r_wl, r_bl, r_driver, r_sense, places, cols.shape[0])[rows]
-    # Reciprocity: driving the sense ends and sensing at the drivers gives the transposed matrix, and
-    # the work grows with the square of the lines that are walked along: walk along the longer ones.
-    turned = np.ascontiguousarray(g[::-1, ::-1].T)
-    places = _places(n_rows - 1 - rows, n_rows)
-    full = _solve_one(turned, r_bl, r_wl, r_sense, r_driver, places, rows.shape[0])
-    return np.ascontiguousarray(full[n_cols - 1 - cols].T)
-
-
-@_jit
-def node_voltages(g, r_wl, r_bl, r_driver, r_sense, v_in):  # type: ignore[no-untyped-def]
-    """Solve one array for one input vector by elimination and back substitution.
-
-    Args:
-        g: conductances, siemens, float64 (n_rows, n_cols).
-        r_wl: wordline resistance per cell, ohm.
-        r_bl: bitline resistance per cell, ohm.
-        r_driver: driver resistance, ohm.
-        r_sense: sense resistance, ohm.
-        v_in: source voltages, volt, float64 (n_rows,).
-
-    Returns:
-        Wordline node voltages (n_rows, n_cols), bitline node voltages (n_rows, n_cols), sense
-        currents in ampere (n_cols,). The elimination is kept: n_rows^2 n_cols numbers of memory.
-    """
-    n_rows, n_cols = g.shape
-    nodes = _padded(n_rows)
-    w = np.zeros((n_rows, nodes + _WIDTH))
-    before = np.zeros((_PANEL, w.shape[1]))
-    after = np.zeros((_PANEL, w.shape[1]))
-    f, h = np.empty(n_rows), np.empty(n_rows)
-    kept = np.zeros((n_cols, n_rows, n_rows))
-    kept_f = np.ones((n_cols, n_rows))
-    for j in range(n_cols - 1, -1, -1):
-        _add_bitline(w, nodes, g[:, j].copy(), r_bl, r_sense, f, h)
-        r = r_wl if j > 0 else r_driver
-        _put_in_series(w, w.shape[1], r, before, after, kept[j], kept_f[j])
-    v_wl = np.empty((n_rows, n_cols))
-    v_bl = np.empty((n_rows, n_cols))
-    i_out = np.empty(n_cols)
-    ends = v_in.copy()
-    for j in range(n_cols):
-        for k in range(n_rows - 1, -1, -1):
-            # ends[m] is the new end of node m for m < k, and node m itself for m > k.
-            v = kept_f[j, k] * ends[k]
-            for m in range(n_rows):
-                v += kept[j, k, m] * ends[m]
-            ends[k] = v
-        v_wl[:, j] = ends
-    for j in range(n_cols):
-        column, v = g[:, j].copy(), v_wl[:, j].copy()
-        i_out[j] = _bitline_voltages(column, v, r_bl, r_sense, f, h, v_bl, j)
-    return v_wl, v_bl, i_out
-
-
-@_jit
-def _bitline_voltages(column, v, r_wire, r_sense, f, h, v_bl, j):  # type: ignore[no-untyped-def]
-    """Node voltages of one bitline whose wordline nodes are at v; returns its sense current."""
-    n = column.shape[0]
-    _bitline_factors(column, r_wire, r_sense, f, h)
-    arriving = 0.0
-    for i in range(n):
-        arriving += column[i] * v[i]
-        v_bl[i, j] = arriving  # for the moment: the current that a short below node i would carry
-        arriving *= f[i]
-    below = 0.0
-    for i in range(n - 1, -1, -1):
-        r = r_wire if i < n - 1 else r_sense
-        below = f[i] * (r * v_bl[i, j] + below)
-        v_bl[i, j] = below
-    return arriving
+    places = _places(cols, g.shape[1])
+    return _solve_one(g, factors, r_wl, left, right, places, cols.shape[0])[rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,30 @@ class Lines:
     right: np.ndarray
     top: np.ndarray
     bottom: np.ndarray
+
+    def turned(self) -> Lines:
+        """Lines of the circuit turned by a half and transposed: its wordlines are these bitlines.
+
+        By reciprocity its g_eff is the transposed one: driven where this one is sensed.
+        """
+        return Lines(
+            self.r_wire_bl,
+            self.r_wire_wl,
+            left=self.bottom[::-1].copy(),
+            right=self.top[::-1].copy(),
+            top=self.right[::-1].copy(),
+            bottom=self.left[::-1].copy(),
+        )
+
+    def mirrored(self) -> Lines:
+        """Lines of the circuit with left and right exchanged."""
+        return replace(
+            self,
+            left=self.right,
+            right=self.left,
+            top=self.top[::-1].copy(),
+            bottom=self.bottom[::-1].copy(),
+        )
 
 
 def lines_of(crossbar: Crossbar, n_rows: int, n_cols: int) -> Lines:

@@ -1,263 +1,290 @@
-"""Exact solution of a mild array by line relaxation, with a bound on its error known beforehand.
+"""Exact solution of a mild array by line relaxation.
 
-With the bitlines' voltages held, every wordline is a ladder that is solved in one walk to its driver
-and back; then every bitline with the wordlines held; and so on. Walks use resistances and sums of
-positive terms only (a resistance of exactly 0 or an open device is an ordinary value). The iteration
-works on what each sweep adds, so the result is a sum of positive increments that rises to g_eff.
+With the bitlines' voltages held, every wordline is a ladder that is solved in one walk to one end and
+back; then every bitline with the wordlines held; and so on. Walks use the factors of `line_factors`
+and sums of positive terms only. Starting from bitlines at 0 V, voltages rise to the solution;
+`plan_sweeps` tells beforehand how many sweeps are enough.
 
-How many sweeps are enough is found before any of the work is done: a single iteration with all wanted
-wordlines driven at once costs next to nothing and adds, sweep by sweep, exactly the sum over those
-wordlines of what the real ones add. What is left after a sweep of the sum bounds what is left of each
-entry. Its own rest is bounded by a geometric series: increments are positive, and where no node's
-increment exceeds theta times its last one, none ever will (Collatz 1942).
+16 wanted wordlines are driven side by side, innermost in memory. A sweep reads and writes the array
+once: bitlines are folded up from top to bottom and from bottom to top in turns, and while one sweep's
+bitline voltages are handed back along the rows, each row's wordline is solved at once and folded into
+the next sweep. (Two ladders meet in a row: a bitline's voltages u, then the wordline's currents c from
+right to left, its voltages x from left to right, then the bitlines' currents y of the next sweep.)
 
-numba does not see a change in a kernel that is imported from another file, so all of it stands here.
+The 16 lanes are one LLVM vector: LLVM proves too little about plain loops over slices to keep them in
+registers. numba does not see a change in a kernel that is imported from another file, so everything
+that `relax` calls stands here.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic as _numba_intrinsic
+from numba.extending import models, register_model
+from numba.np.arrayobj import make_array
+
+from rxsim.circuit.factors import (
+    F_DOWN,
+    F_UP,
+    F_WL,
+    G_SENSED,
+    V_DRIVEN,
+    Z_DOWN,
+    Z_UP,
+    Z_WL,
+)
 
 _jit = numba.njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
 )
-_LANES = 16  # driven wordlines solved side by side, innermost in memory for SIMD
-_FLOOR = 1e-6  # entries are judged against at least this share of their column's largest
+intrinsic: Any = _numba_intrinsic  # its stub asks callers for the typing context too
+LANES = 16
+_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_FLAGS = ("contract", "reassoc", "nsz")
+
+
+class _LanesType(types.Type):
+    """16 float64 in one LLVM vector; lives within a kernel only."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Lanes")
+
+
+@register_model(_LanesType)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]
+
+
+_lanes = _LanesType()
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    """Point to an element of a contiguous array."""
+    make: Any = make_array
+    return builder.gep(make(kind)(context, builder, array).data, [offset])
+
+
+def _spread(builder: Any, scalar: Any) -> Any:
+    """Copy a scalar to all lanes."""
+    zero = ir.Constant(ir.IntType(32), 0)
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, zero)
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(first, undefined, mask)
+
+
+@intrinsic
+def _at(_context, array, offset):  # type: ignore[no-untyped-def]
+    """One element of a contiguous array, by its place in memory."""
+
+    def build(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.load(_address(context, builder, signature.args[0], *args))
+
+    return types.float64(array, types.intp), build
+
+
+@intrinsic
+def _load(_context, array, block):  # type: ignore[no-untyped-def]
+    """16 elements of a contiguous array, from 16 block on."""
+
+    def build(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        address = _address(context, builder, signature.args[0], args[0], offset)
+        return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+
+    return _lanes(array, types.intp), build
+
+
+@intrinsic
+def _store(_context, array, block, lanes):  # type: ignore[no-untyped-def]
+    """Put 16 elements into a contiguous array, from 16 block on."""
+
+    def build(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        offset = builder.mul(args[1], ir.Constant(args[1].type, LANES))
+        address = _address(context, builder, signature.args[0], args[0], offset)
+        builder.store(args[2], builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, _lanes), build
+
+
+@intrinsic
+def _combine(_context, a, x, b, y):  # type: ignore[no-untyped-def]
+    """A x + b y with scalars a and b."""
+
+    def build(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        a, x, b, y = args
+        left = builder.fmul(_spread(builder, a), x, flags=_FLAGS)
+        return builder.fadd(left, builder.fmul(_spread(builder, b), y, flags=_FLAGS), flags=_FLAGS)
+
+    return _lanes(types.float64, _lanes, types.float64, _lanes), build
+
+
+@intrinsic
+def _add(_context, a, x, y):  # type: ignore[no-untyped-def]
+    """A x + y with a scalar a."""
+
+    def build(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        a, x, y = args
+        return builder.fadd(builder.fmul(_spread(builder, a), x, flags=_FLAGS), y, flags=_FLAGS)
+
+    return _lanes(types.float64, _lanes, _lanes), build
+
+
+@intrinsic
+def _zeros(_context):  # type: ignore[no-untyped-def]
+    """16 zeros."""
+
+    def build(_context, _builder, _signature, _args):  # type: ignore[no-untyped-def]
+        return ir.Constant(_VECTOR, [0.0] * LANES)
+
+    return _lanes(), build
 
 
 @_jit
-def _ladder_factors(g, r_wl, r_bl, r_driver, r_sense, f_wl, f_bl):  # type: ignore[no-untyped-def]
-    """Attenuation from every node to the next one on the way to its driver or sense."""
-    n_rows, n_cols = g.shape
-    for i in range(n_rows):
-        total = 0.0
-        for j in range(n_cols - 1, -1, -1):
-            total += g[i, j]
-            f_wl[i, j] = 1.0 / (1.0 + (r_wl if j > 0 else r_driver) * total)
-            total *= f_wl[i, j]
-    for j in range(n_cols):
-        total = 0.0
-        for i in range(n_rows):
-            total += g[i, j]
-            f_bl[i, j] = 1.0 / (1.0 + (r_bl if i < n_rows - 1 else r_sense) * total)
-            total *= f_bl[i, j]
+def _wordline_currents(i, g, f_wl, f_bl, z_bl, y, u, c):  # type: ignore[no-untyped-def]
+    """Bitline voltages u of the row next to row i become those of row i, and its currents c."""
+    n = g.shape[1]
+    arriving, f = _zeros(), 0.0
+    for j in range(n - 1, -1, -1):
+        k = i * n + j
+        v = _combine(_at(z_bl, k), _load(y, k), _at(f_bl, k), _load(u, j))
+        _store(u, j, v)
+        arriving = _combine(_at(g, k), v, f, arriving)
+        _store(c, j, arriving)
+        f = _at(f_wl, k)
 
 
 @_jit
-def _scale(y, a):  # type: ignore[no-untyped-def]
-    for b in range(_LANES):
-        y[b] *= a
+def _fold_into_next(i, before, g, f_wl, z_wl, f_bl, c, y):  # type: ignore[no-untyped-def]
+    """Wordline voltages of row i, and what they add to the bitlines' currents y from row `before`."""
+    n = g.shape[1]
+    x = _zeros()
+    for j in range(n):
+        k, k_before = i * n + j, before * n + j
+        x = _combine(_at(z_wl, k), _load(c, j), _at(f_wl, k), x)
+        _store(y, k, _combine(_at(g, k), x, _at(f_bl, k_before), _load(y, k_before)))
 
 
 @_jit
-def _combine(y, a, x, c):  # type: ignore[no-untyped-def]
-    for b in range(_LANES):
-        y[b] = a * y[b] + c * x[b]
+def _fold_first(i, g, f_wl, z_wl, c, y):  # type: ignore[no-untyped-def]
+    """The same for the row that a sweep begins with."""
+    n = g.shape[1]
+    x = _zeros()
+    for j in range(n):
+        k = i * n + j
+        x = _combine(_at(z_wl, k), _load(c, j), _at(f_wl, k), x)
+        _store(y, k, _add(_at(g, k), x, _zeros()))
 
 
 @_jit
-def _walk_to_sense(x, g, f_bl, j):  # type: ignore[no-untyped-def]
-    """From wordline voltages to the current that arrives at each node of bitline j from above."""
-    _scale(x[0, j], g[0, j])
-    for i in range(1, g.shape[0]):
-        _combine(x[i, j], g[i, j], x[i - 1, j], f_bl[i - 1, j])
+def _fold_out(i, weights, f_wl, z_wl, c, out):  # type: ignore[no-untyped-def]
+    """Wordline voltages of row i, and what they add to the sensed currents."""
+    n = weights.shape[1]
+    x = _zeros()
+    for j in range(n):
+        k = i * n + j
+        x = _combine(_at(z_wl, k), _load(c, j), _at(f_wl, k), x)
+        _store(out, j, _add(_at(weights, k), x, _load(out, j)))
 
 
 @_jit
-def _walk_from_sense(x, f_bl, j, r_bl, r_sense):  # type: ignore[no-untyped-def]
-    """From arriving currents to the node voltages of bitline j."""
-    last = f_bl.shape[0] - 1
-    _scale(x[last, j], f_bl[last, j] * r_sense)
-    for i in range(last - 1, -1, -1):
-        _combine(x[i, j], f_bl[i, j] * r_bl, x[i + 1, j], f_bl[i, j])
+def _start(i, lane, g, v_driven, f_bl, up, y):  # type: ignore[no-untyped-def]
+    """Fold up the bitlines with the driven wordlines at their voltages, all others at 0 V."""
+    n_rows, n = g.shape
+    y[:] = 0.0
+    step = -1 if up else 1
+    before = -1
+    while 0 <= i < n_rows:
+        if before >= 0:
+            for j in range(n):
+                k = before * n + j
+                _store(y, i * n + j, _add(_at(f_bl, k), _load(y, k), _zeros()))
+        if lane[i] >= 0:
+            for j in range(n):
+                y[(i * n + j) * LANES + lane[i]] += g[i, j] * v_driven[i, j]
+        before = i
+        i += step
 
 
 @_jit
-def _solve_wordline(x, g, f_wl, i, r_wl, r_driver):  # type: ignore[no-untyped-def]
-    """From bitline voltages to the node voltages of wordline i, its source at 0 V."""
-    last = g.shape[1] - 1
-    _scale(x[i, last], g[i, last])
-    for j in range(last - 1, -1, -1):
-        _combine(x[i, j], g[i, j], x[i, j + 1], f_wl[i, j + 1])
-    _scale(x[i, 0], f_wl[i, 0] * r_driver)
-    for j in range(1, last + 1):
-        _combine(x[i, j], f_wl[i, j] * r_wl, x[i, j - 1], f_wl[i, j])
+def _drive(i, lane, weights, v_driven, to, at):  # type: ignore[no-untyped-def]
+    """Add what a driven wordline's own voltages give to row `at` of some currents."""
+    n = weights.shape[1]
+    if lane[i] >= 0:
+        for j in range(n):
+            to[(at * n + j) * LANES + lane[i]] += weights[i, j] * v_driven[i, j]
 
 
 @_jit
-def _needed(first_order, cols, turned):  # type: ignore[no-untyped-def]
-    """The smallest value that an entry of each wanted bitline is judged against, from below.
-
-    Entries are judged against max(entry, 1e-6 of their column's largest); in a turned circuit what
-    stands in a row here is a column of the user's matrix.
-    """
-    need = np.full(cols.shape[0], np.inf)
-    largest = np.empty(cols.shape[0])
-    for place in range(cols.shape[0]):
-        largest[place] = first_order[:, cols[place]].max()
-    for row in range(first_order.shape[0]):
-        along_row = 0.0
-        for place in range(cols.shape[0]):
-            along_row = max(along_row, first_order[row, cols[place]])
-        for place in range(cols.shape[0]):
-            peak = along_row if turned else largest[place]
-            judged = max(first_order[row, cols[place]], _FLOOR * peak)
-            need[place] = min(need[place], judged)
-    return need
-
-
-@_jit
-def _fraction(rest, need):  # type: ignore[no-untyped-def]
-    """The largest rest relative to what it is judged against; 0 where both are 0."""
-    worst = 0.0
-    for place in range(rest.shape[0]):
-        if rest[place] > worst * need[place]:
-            worst = rest[place] / need[place] if need[place] > 0.0 else np.inf
-    return worst
+def _sweep(up, last_one, lane, g, factors, y, u, c, out):  # type: ignore[no-untyped-def]
+    """One sweep; the bitlines come folded upwards (`up`) or downwards."""
+    n_rows = g.shape[0]
+    f_wl, z_wl = factors[F_WL], factors[Z_WL]
+    v_driven, sensed = factors[V_DRIVEN], factors[G_SENSED]
+    f_bl, z_bl = (factors[F_UP], factors[Z_UP]) if up else (factors[F_DOWN], factors[Z_DOWN])
+    f_next = factors[F_DOWN] if up else factors[F_UP]
+    u[:] = 0.0
+    for count in range(n_rows):
+        i = count if up else n_rows - 1 - count
+        before = i - 1 if up else i + 1
+        _wordline_currents(i, g, f_wl, f_bl, z_bl, y, u, c)
+        if last_one:
+            _fold_out(i, sensed, f_wl, z_wl, c, out)
+            _drive(i, lane, sensed, v_driven, out, 0)
+        else:
+            if count == 0:
+                _fold_first(i, g, f_wl, z_wl, c, y)
+            else:
+                _fold_into_next(i, before, g, f_wl, z_wl, f_next, c, y)
+            _drive(i, lane, g, v_driven, y, i)
 
 
 @_jit
-def _growth(now, before):  # type: ignore[no-untyped-def]
-    """The smallest theta with now <= theta before at every node."""
-    theta = 0.0
-    for i in range(now.shape[0]):
-        for j in range(now.shape[1]):
-            if now[i, j] > theta * before[i, j]:
-                theta = now[i, j] / before[i, j] if before[i, j] > 0.0 else np.inf
-    return theta
-
-
-@_jit
-def _sweep_of_sum(x, g, f_wl, f_bl, r_wl, r_bl, r_driver, r_sense):  # type: ignore[no-untyped-def]
-    """One sweep with all wanted wordlines driven at once; x (n_rows, n_cols) changes in place.
-
-    Returns:
-        What it adds to the current of every bitline, (n_cols,).
-    """
-    n_rows, n_cols = g.shape
-    last = n_rows - 1
-    for j in range(n_cols):
-        x[0, j] *= g[0, j]
-    for i in range(1, n_rows):
-        for j in range(n_cols):
-            x[i, j] = g[i, j] * x[i, j] + f_bl[i - 1, j] * x[i - 1, j]
-    arrived = f_bl[last] * x[last]
-    for j in range(n_cols):
-        x[last, j] *= f_bl[last, j] * r_sense
-    for i in range(last - 1, -1, -1):
-        for j in range(n_cols):
-            x[i, j] = f_bl[i, j] * (r_bl * x[i, j] + x[i + 1, j])
-    for i in range(n_rows):
-        x[i, n_cols - 1] *= g[i, n_cols - 1]
-        for j in range(n_cols - 2, -1, -1):
-            x[i, j] = g[i, j] * x[i, j] + f_wl[i, j + 1] * x[i, j + 1]
-        x[i, 0] *= f_wl[i, 0] * r_driver
-        for j in range(1, n_cols):
-            x[i, j] = f_wl[i, j] * (r_wl * x[i, j] + x[i, j - 1])
-    return arrived
-
-
-@_jit
-def _start(g, f_wl, f_bl, rows):  # type: ignore[no-untyped-def]
-    """Voltages with wanted wordlines driven and bitlines at 0 V, and what g_eff is at least."""
-    n_rows, n_cols = g.shape
-    to_sense = f_bl.copy()
-    for i in range(n_rows - 2, -1, -1):
-        to_sense[i] *= to_sense[i + 1]
-    x = np.zeros((n_rows, n_cols))
-    first_order = np.empty((rows.shape[0], n_cols))
-    for place in range(rows.shape[0]):
-        i = rows[place]
-        v = 1.0
-        for j in range(n_cols):
-            v *= f_wl[i, j]
-            x[i, j] = v
-            first_order[place, j] = v * g[i, j] * to_sense[i, j]
-    return x, first_order
-
-
-@_jit
-def plan_sweeps(g, r_wl, r_bl, r_driver, r_sense, rows, cols, turned, tolerance, most):  # type: ignore[no-untyped-def]
-    """Find how many sweeps bring every wanted entry of g_eff within a tolerance.
+def relax(g, factors, rows, cols, sweeps):  # type: ignore[no-untyped-def]
+    """Relax an array in a number of sweeps (see `plan_sweeps`).
 
     Args:
         g: conductances, siemens, float64 (n_rows, n_cols).
-        r_wl: wordline resistance per cell, ohm.
-        r_bl: bitline resistance per cell, ohm.
-        r_driver: driver resistance, ohm.
-        r_sense: sense resistance, ohm.
+        factors: those of `line_factors`.
         rows: int64, wanted wordlines.
         cols: int64, wanted bitlines.
-        turned: whether the circuit is turned: columns of the user's matrix are rows here.
-        tolerance: of an entry, relative to max(entry, 1e-6 of its column's largest).
-        most: more sweeps than this are not worth it.
-
-    Returns:
-        The number of sweeps and the bound that they reach; (-1, inf) where they would be too many.
-    """
-    f_wl, f_bl = np.empty(g.shape), np.empty(g.shape)
-    _ladder_factors(g, r_wl, r_bl, r_driver, r_sense, f_wl, f_bl)
-    x, first_order = _start(g, f_wl, f_bl, rows)
-    need = _needed(first_order, cols, turned)
-    added = np.zeros((most + 2, cols.shape[0]))
-    for sweep in range(most + 2):
-        before = x.copy()
-        arrived = _sweep_of_sum(x, g, f_wl, f_bl, r_wl, r_bl, r_driver, r_sense)
-        for place in range(cols.shape[0]):
-            added[sweep, place] = arrived[cols[place]]
-        theta = _growth(x, before)
-        if theta < 1.0:
-            # What is added from here on is at most theta, theta^2, .. of what was added last.
-            rest = added[sweep] * (theta / (1.0 - theta))
-            if _fraction(rest, need) <= 0.1 * tolerance:
-                found = sweep
-                while found > 0 and _fraction(rest + added[found], need) <= tolerance:
-                    rest = rest + added[found]
-                    found -= 1
-                if found > most:
-                    break
-                return found, _fraction(rest, need)
-        if sweep >= 3 and _fraction(added[sweep], need) * theta ** (most - sweep) > tolerance:
-            break
-    return -1, np.inf
-
-
-@_jit
-def relax(g, r_wl, r_bl, r_driver, r_sense, rows, cols, sweeps):  # type: ignore[no-untyped-def]
-    """Sum a number of sweeps (see `plan_sweeps`, whose arguments these are).
+        sweeps: how many; 0 gives what wordlines in front of bitlines at 0 V give.
 
     Returns:
         g_eff between the wanted wordlines and bitlines, siemens, float64 (wanted rows, wanted cols).
     """
     n_rows, n_cols = g.shape
-    last = n_rows - 1
-    f_wl, f_bl = np.empty(g.shape), np.empty(g.shape)
-    _ladder_factors(g, r_wl, r_bl, r_driver, r_sense, f_wl, f_bl)
-    currents = np.zeros((n_cols, _LANES))
-    out = np.empty((rows.shape[0], cols.shape[0]))
-    # One column more than needed: bitlines would otherwise lie powers of two apart in the cache.
-    x = np.empty((n_rows, n_cols + 1, _LANES))
-    for first in range(0, rows.shape[0], _LANES):
-        lanes = min(_LANES, rows.shape[0] - first)
-        x[:] = 0.0
-        currents[:] = 0.0
-        for lane in range(lanes):
-            i = rows[first + lane]
-            v = 1.0
-            for j in range(n_cols):
-                v *= f_wl[i, j]
-                x[i, j, lane] = v
-        for sweep in range(sweeps + 1):
-            for j in range(n_cols):
-                _walk_to_sense(x, g, f_bl, j)
-                _combine(currents[j], 1.0, x[last, j], f_bl[last, j])
-                if sweep < sweeps:
-                    _walk_from_sense(x, f_bl, j, r_bl, r_sense)
-            if sweep < sweeps:
-                for i in range(n_rows):
-                    _solve_wordline(x, g, f_wl, i, r_wl, r_driver)
-        for lane in range(lanes):
-            for place in range(cols.shape[0]):
-                out[first + lane, place] = currents[cols[place], lane]
-    return out
+    v_driven, sensed = factors[V_DRIVEN], factors[G_SENSED]
+    result = np.empty((rows.shape[0], cols.shape[0]))
+    y = np.empty(n_rows * n_cols * LANES)
+    u, c, out = (np.empty(n_cols * LANES), np.empty(n_cols * LANES), np.empty(n_cols * LANES))
+    lane = np.full(n_rows, -1)
+    for first in range(0, rows.shape[0], LANES):
+        driven = rows[first : first + LANES]
+        lane[:] = -1
+        for place in range(driven.shape[0]):
+            lane[driven[place]] = place
+        out[:] = 0.0
+        if sweeps == 0:
+            for place in range(driven.shape[0]):
+                _drive(driven[place], lane, sensed, v_driven, out, 0)
+        else:
+            # The first fold goes to the nearer side: behind the driven rows all is at 0 V.
+            low, high = driven.min(), driven.max()
+            up = low + high < n_rows
+            f_bl = factors[F_UP] if up else factors[F_DOWN]
+            _start(high if up else low, lane, g, v_driven, f_bl, up, y)
+            for sweep in range(sweeps):
+                _sweep(up, sweep == sweeps - 1, lane, g, factors, y, u, c, out)
+                up = not up
+        for place in range(driven.shape[0]):
+            for at in range(cols.shape[0]):
+                result[first + place, at] = out[cols[at] * LANES + place]
+    return result

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rxsim.circuit.elimination import eliminate, node_voltages
-from rxsim.circuit.relaxation import plan_sweeps, relax
-from rxsim.config import Crossbar
+from rxsim.circuit.elimination import eliminate
+from rxsim.circuit.factors import line_factors
+from rxsim.circuit.lines import Lines, lines_of
+from rxsim.circuit.newton import solve_nonlinear
+from rxsim.circuit.plan import plan_sweeps
+from rxsim.circuit.relaxation import LANES, relax
+from rxsim.config import IV, Crossbar
+from rxsim.devices import curve_of
 from rxsim.errors import CircuitError
 
 TOLERANCE = 1e-9
 """Of an entry of g_eff, relative to max(entry, 1e-6 of its column's largest)."""
 # Nanoseconds of one lane block and sweep per node, and of one multiply-add of the elimination, measured
 # by scripts/bench_circuit.py; they decide which method is tried, never what it gives.
-_SWEEP_NS, _ELIMINATION_NS = 24.0, 0.1
-_LANES = 16
+_SWEEP_NS, _ELIMINATION_NS = 9.0, 0.1
 _MOST_SWEEPS = 48
 
 
@@ -66,57 +69,94 @@ def solve_array(
     """
     if not (np.isfinite(g).all() and (g >= 0).all()):
         raise CircuitError("a conductance is negative, NaN or infinite")
-    loaded = with_access(g, crossbar)
-    wanted = [
-        np.arange(length) if lines is None else np.asarray(lines, dtype=np.int64)
-        for lines, length in zip((rows, cols), g.shape, strict=True)
-    ]
-    resistances = (
-        crossbar.r_wire_wl,
-        crossbar.r_wire_bl,
-        crossbar.r_driver,
-        crossbar.r_sense,
+    n_rows, n_cols = g.shape
+    array = _Array(
+        with_access(g, crossbar),
+        lines_of(crossbar, n_rows, n_cols),
+        np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64),
+        np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64),
     )
-    g_eff, sweeps, bound = _transfer(loaded, resistances, *wanted)
-    method = "elimination" if sweeps < 0 else "relaxation"
+    g_eff, sweeps, bound = _transfer(array)
+    method = "relaxation" if sweeps >= 0 else "elimination"
     if v_in is None:
         return ArraySolution(g_eff, method, max(sweeps, 0), bound)
-    volts = np.ascontiguousarray(v_in, dtype=np.float64)
-    v_wl, v_bl, i_out = node_voltages(loaded, *resistances, volts)
-    return ArraySolution(g_eff, method, max(sweeps, 0), bound, i_out, v_wl, v_bl)
+    nodes = solve_nonlinear(g, curve_of(IV(), 1.0), crossbar, v_in)
+    i_out = nodes.i_out[0] if g_eff.shape != g.shape else np.asarray(v_in) @ g_eff
+    voltages = (
+        (None, None) if nodes.v_wl is None or nodes.v_bl is None else (nodes.v_wl[0], nodes.v_bl[0])
+    )
+    return ArraySolution(g_eff, method, max(sweeps, 0), bound, i_out, *voltages)
 
 
-def _transfer(
-    g: np.ndarray, r: tuple[float, float, float, float], rows: np.ndarray, cols: np.ndarray
-) -> tuple[np.ndarray, int, float]:
-    """Return g_eff between some lines, the sweeps that it took (-1: eliminated), and the bound."""
-    n_rows, n_cols = g.shape
-    turned = len(cols) < len(rows)
-    circuit: tuple[np.ndarray, ...] = (rows, cols)
-    if turned:
-        # Reciprocity: the fewer lines are driven, and what is sensed is the transposed matrix.
-        g_here = np.ascontiguousarray(g[::-1, ::-1].T)
-        r_here = (r[1], r[0], r[3], r[2])
-        circuit = (n_cols - 1 - cols, n_rows - 1 - rows)
-    else:
-        g_here, r_here = g, r
-    most = _worthwhile_sweeps(n_rows, n_cols, len(circuit[0]), len(circuit[1]))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Array:
+    """An array of linear cells, its lines, and the wordlines and bitlines that are wanted."""
+
+    g: np.ndarray
+    lines: Lines
+    rows: np.ndarray
+    cols: np.ndarray
+    is_turned: bool = False
+
+    def turned(self) -> _Array:
+        """Turn by a half and transpose: by reciprocity what is driven there is sensed here."""
+        n_rows, n_cols = self.g.shape
+        g = np.ascontiguousarray(self.g[::-1, ::-1].T)
+        rows, cols = n_cols - 1 - self.cols, n_rows - 1 - self.rows
+        return _Array(g, self.lines.turned(), rows, cols, not self.is_turned)
+
+    def mirrored(self) -> _Array:
+        """Exchange left and right."""
+        cols = self.g.shape[1] - 1 - self.cols
+        g = np.ascontiguousarray(self.g[:, ::-1])
+        return replace(self, g=g, lines=self.lines.mirrored(), cols=cols)
+
+    def given(self, g_eff: np.ndarray) -> np.ndarray:
+        """Turn the solution back."""
+        return np.ascontiguousarray(g_eff.T) if self.is_turned else g_eff
+
+
+def _transfer(array: _Array) -> tuple[np.ndarray, int, float]:
+    """Return g_eff between the wanted lines, the sweeps it took (-1: eliminated), and the bound."""
+    # What is driven costs time, what is sensed next to none.
+    fewer_driven = array.turned() if len(array.cols) < len(array.rows) else array
+    most = _worthwhile_sweeps(fewer_driven)
     if most > 0:
-        problem: tuple[Any, ...] = (g_here, *r_here, *circuit)
-        sweeps, bound = plan_sweeps(*problem, turned, TOLERANCE, most)  # type: ignore[call-arg]
+        here = fewer_driven
+        factors = line_factors(here.g, here.lines)
+        wanted = (here.rows, here.cols)
+        sweeps, bound = plan_sweeps(here.g, factors, *wanted, here.is_turned, TOLERANCE, most)
         if sweeps >= 0:
-            found = relax(*problem, sweeps)  # type: ignore[call-arg]
-            return (np.ascontiguousarray(found.T) if turned else found), sweeps, bound
+            return here.given(relax(here.g, factors, *wanted, sweeps)), sweeps, bound
+    return _eliminated(array)
+
+
+def _eliminated(array: _Array) -> tuple[np.ndarray, int, float]:
+    n_rows, n_cols = array.g.shape
+    # The work grows with the square of the lines that are walked along: walk along the longer ones.
+    here = array.turned() if n_rows > n_cols else array
+    if np.isinf(here.lines.left).all():
+        here = here.mirrored()
     # Rounding alone: no term is ever subtracted, and no entry passes through more operations.
-    bound = (n_rows + n_cols) * n_rows * np.finfo(np.float64).eps
-    return eliminate(g, *r, rows, cols), -1, float(bound)
+    bound = float((n_rows + n_cols) * min(n_rows, n_cols) * np.finfo(np.float64).eps)
+    if bound > TOLERANCE:
+        raise CircuitError(
+            f"found an array of {n_rows}x{n_cols} cells whose wires and devices are too extreme for "
+            f"line relaxation, and for whose elimination no error below {bound:.0e} can be certified, "
+            f"expected {TOLERANCE:.0e}; use smaller arrays, wires of less resistance or devices of more"
+        )
+    factors = line_factors(here.g, here.lines)
+    ends = (here.lines.r_wire_wl, here.lines.left, here.lines.right)
+    return here.given(eliminate(here.g, factors, *ends, here.rows, here.cols)), -1, bound
 
 
-def _worthwhile_sweeps(n_rows: int, n_cols: int, n_driven: int, n_sensed: int) -> int:
+def _worthwhile_sweeps(array: _Array) -> int:
     """How many sweeps of relaxation an elimination would cost."""
+    n_rows, n_cols = array.g.shape
     short, long = sorted((n_rows, n_cols))
-    elimination = _ELIMINATION_NS * short * short * long * (short + min(n_driven, n_sensed))
-    sweep = _SWEEP_NS * n_rows * n_cols * -(-n_driven // _LANES)
+    fewer = min(len(array.rows), len(array.cols))
+    elimination = _ELIMINATION_NS * short * short * long * (short + fewer)
+    sweep = _SWEEP_NS * n_rows * n_cols * -(-len(array.rows) // LANES)
     return min(int(elimination / sweep) - 1, _MOST_SWEEPS)
 
 

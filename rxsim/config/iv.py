@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,7 +14,8 @@ class IV(Section):
     """How a cell's current depends on its voltage."""
 
     form: Literal["linear", "sinh", "cubic", "table", "milo"] = Field(
-        "linear", description="linear; sinh: v0 sinh(v/v0); cubic: v - cubic v^3; table; milo (RRAM)"
+        "linear",
+        description="linear; sinh: v0 sinh(v/v0); cubic: v - cubic v^3; table; milo (RRAM)",
     )
     v0: Annotated[Number, Field(gt=0)] | None = Field(
         None, description="volt; scale of the sinh (form: sinh)"
@@ -43,9 +45,17 @@ class IV(Section):
     @staticmethod
     def _check_table(v: tuple[float, ...], f: tuple[float, ...]) -> None:
         if len(v) != len(f) or len(v) < 2:
-            raise ValueError(f"found {len(v)} points v and {len(f)} f, expected as many, two at least")
+            raise ValueError(
+                f"found {len(v)} points v and {len(f)} f, expected as many, two at least"
+            )
         for name, points in (("v", v), ("f", f)):
-            if any(b <= a for a, b in zip(points, points[1:], strict=False)):
-                raise ValueError(f"found {name} that does not rise from point to point; sort or mend it")
-        if 0.0 in v and f[v.index(0.0)] != 0.0:
-            raise ValueError("found a current at 0 V, expected none; shift the table")
+            if any(b <= a for a, b in pairwise(points)):
+                raise ValueError(
+                    f"found {name} that does not rise from point to point; sort or mend it"
+                )
+        for volt, value in zip(v, f, strict=True):
+            if (volt > 0) != (value > 0) or (volt < 0) != (value < 0):
+                raise ValueError(
+                    f"found f {value:g} at v {volt:g}, expected the sign of v, and 0 at 0; mend the "
+                    "table"
+                )

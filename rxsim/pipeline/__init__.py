@@ -5,7 +5,9 @@ from rxsim.pipeline.evaluate import evaluate
 from rxsim.pipeline.hardware import patched_chip
 from rxsim.pipeline.inventory import Inventory, LayerPlace, take_inventory
 from rxsim.pipeline.result import Evaluation, LayerReport, Rung
+from rxsim.pipeline.spice import Netlist, spice_netlist
 from rxsim.pipeline.study import Study, open_study
+from rxsim.pipeline.verification import Verification, verify
 
 __all__ = [
     "DataOptions",
@@ -13,10 +15,14 @@ __all__ = [
     "Inventory",
     "LayerPlace",
     "LayerReport",
+    "Netlist",
     "Rung",
     "Study",
+    "Verification",
     "evaluate",
     "open_study",
     "patched_chip",
+    "spice_netlist",
     "take_inventory",
+    "verify",
 ]

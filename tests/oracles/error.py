@@ -7,7 +7,7 @@ COLUMN_FLOOR = 1e-6
 """Entries under this fraction of their column's maximum are compared with that fraction."""
 
 
-def g_eff_error(a: ArrayLike, b: ArrayLike) -> float:
+def g_eff_error(a: ArrayLike, b: ArrayLike, largest: ArrayLike | None = None) -> float:
     """Return the largest error of an effective conductance matrix.
 
     The error of an entry is ``|a - b| / max(|b|, 1e-6 * max |b| in its column)``. Where the
@@ -17,6 +17,7 @@ def g_eff_error(a: ArrayLike, b: ArrayLike) -> float:
     Args:
         a: Matrix to judge, in S, shape (n_rows, n_cols).
         b: Reference, in S, shape (n_rows, n_cols).
+        largest: The largest entries of the columns, shape (n_cols,), where b holds a part of them.
 
     Returns:
         The maximum over all entries, without unit.
@@ -30,7 +31,8 @@ def g_eff_error(a: ArrayLike, b: ArrayLike) -> float:
         raise ValueError(f"expected two matrices of one shape, got {a.shape} and {b.shape}")
     if a.size == 0:
         return 0.0
-    scale = np.maximum(np.abs(b), COLUMN_FLOOR * np.abs(b).max(axis=0))
+    largest = np.abs(b).max(axis=0) if largest is None else np.asarray(largest)
+    scale = np.maximum(np.abs(b), COLUMN_FLOOR * largest)
     error = np.full(a.shape, np.inf)
     error[(a == 0) & (b == 0)] = 0.0
     nonzero = b != 0

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .ends import Ends, chosen
+
 _OPTIONS = ".options reltol=1e-12 abstol=1e-20 vntol=1e-18 gmin=1e-30 pivrel=1e-3 pivtol=1e-30"
 _TIMEOUT_S = 300.0
 _CURRENT = re.compile(r"^vm(\d+)#branch = (\S+)$", re.MULTILINE)
@@ -35,6 +37,8 @@ def netlist(
     r_driver: float,
     r_sense: float,
     v_in: ArrayLike,
+    *,
+    ends: Ends | None = None,
 ) -> str:
     """Return a netlist that prints the sensed currents at the given input voltages.
 
@@ -45,17 +49,25 @@ def netlist(
         r_driver: Resistance between each source and its wordline in ohm.
         r_sense: Resistance between each bitline and ground in ohm.
         v_in: Source voltages in V, shape (n_rows,).
+        ends: What all lines have at both ends, in place of r_driver and r_sense.
 
     Returns:
         The netlist; source i is ``vs<i>`` and the current of column j that of ``vm<j>``.
     """
     g = np.asarray(g, dtype=np.float64)
-    circuit = _circuit(g, r_wire_wl, r_wire_bl, r_driver, r_sense, np.asarray(v_in, np.float64))
+    both = chosen(ends, g.shape, r_driver, r_sense)
+    circuit = _circuit(g, r_wire_wl, r_wire_bl, both, np.asarray(v_in, np.float64))
     return _deck(circuit, ["op", *_prints(g.shape[1])])
 
 
 def g_eff(
-    g: ArrayLike, r_wire_wl: float, r_wire_bl: float, r_driver: float, r_sense: float
+    g: ArrayLike,
+    r_wire_wl: float,
+    r_wire_bl: float,
+    r_driver: float = 0.0,
+    r_sense: float = 0.0,
+    *,
+    ends: Ends | None = None,
 ) -> NDArray[np.float64]:
     """Return the effective conductance matrix, one operating point per row in one process.
 
@@ -65,6 +77,7 @@ def g_eff(
         r_wire_bl: Resistance between neighbouring bitline nodes in ohm.
         r_driver: Resistance between each source and its wordline in ohm.
         r_sense: Resistance between each bitline and ground in ohm.
+        ends: What all lines have at both ends, in place of r_driver and r_sense.
 
     Returns:
         Effective conductances in S, shape (n_rows, n_cols).
@@ -74,7 +87,8 @@ def g_eff(
     """
     g = np.asarray(g, dtype=np.float64)
     n_rows, n_cols = g.shape
-    circuit = _circuit(g, r_wire_wl, r_wire_bl, r_driver, r_sense, np.zeros(n_rows))
+    both = chosen(ends, g.shape, r_driver, r_sense)
+    circuit = _circuit(g, r_wire_wl, r_wire_bl, both, np.zeros(n_rows))
     control = []
     for i in range(n_rows):
         control += [f"alter vs{i} dc = 1", "op", *_prints(n_cols), f"alter vs{i} dc = 0"]
@@ -109,8 +123,7 @@ def _circuit(
     g: NDArray[np.float64],
     r_wire_wl: float,
     r_wire_bl: float,
-    r_driver: float,
-    r_sense: float,
+    ends: Ends,
     v_in: NDArray[np.float64],
 ) -> list[str]:
     """Return the element lines of a netlist."""
@@ -120,41 +133,48 @@ def _circuit(
     lines = [f"vs{i} s{i} 0 dc {float(v)!r}" for i, v in enumerate(v_in)]
     lines += [f"vm{j} m{j} 0 dc 0" for j in range(n_cols)]
     anchors = {f"s{i}" for i in range(n_rows)} | {f"m{j}" for j in range(n_cols)}
-    resistors = _resistors(g, r_wire_wl, r_wire_bl, r_driver, r_sense)
+    resistors = _resistors(g, r_wire_wl, r_wire_bl, ends)
     connected = _reachable(resistors, anchors)
     lines += [f"{name} {a} {b} {r!r}" for name, a, b, r in resistors if a in connected]
     return lines
 
 
+def _line(
+    fixed: str, name: str, n_nodes: int, r_wire: float, ends: tuple[float, float]
+) -> list[str]:
+    """Return the names of a line's nodes; those joined by 0 ohm have one name."""
+    shorted = [r == 0 for r in ends]
+    if r_wire == 0:
+        return [fixed if any(shorted) else name] * n_nodes
+    names = [f"{name}_{k}" for k in range(n_nodes)]
+    for place, short in zip((0, -1), shorted, strict=True):
+        if short:
+            names[place] = fixed
+    return names
+
+
 def _resistors(
-    g: NDArray[np.float64], r_wire_wl: float, r_wire_bl: float, r_driver: float, r_sense: float
+    g: NDArray[np.float64], r_wire_wl: float, r_wire_bl: float, ends: Ends
 ) -> list[_Resistor]:
     """Return name, nodes and resistance in ohm of every branch that is neither 0 nor open."""
-    n_rows, n_cols = g.shape
-
-    def wl(i: int, j: int) -> str:
-        """Return the name of a wordline node."""
-        first = 0 if r_wire_wl == 0 else j
-        return f"s{i}" if first == 0 and r_driver == 0 else f"w{i}_{first}"
-
-    def bl(i: int, j: int) -> str:
-        """Return the name of a bitline node."""
-        last = n_rows - 1 if r_wire_bl == 0 else i
-        return f"m{j}" if last == n_rows - 1 and r_sense == 0 else f"b{last}_{j}"
-
     branches: list[_Resistor] = []
-    for i, j in np.ndindex(n_rows, n_cols):
-        if j == 0:
-            branches.append((f"rd{i}", f"s{i}", wl(i, 0), float(r_driver)))
-        else:
-            branches.append((f"rw{i}_{j}", wl(i, j - 1), wl(i, j), float(r_wire_wl)))
-        if i == n_rows - 1:
-            branches.append((f"rs{j}", bl(i, j), f"m{j}", float(r_sense)))
-        else:
-            branches.append((f"rb{i}_{j}", bl(i, j), bl(i + 1, j), float(r_wire_bl)))
+    lines: dict[str, list[list[str]]] = {"w": [], "b": []}
+    for kind, fixed, n_nodes, r_wire, first_ends, last_ends in (
+        ("w", "s", g.shape[1], r_wire_wl, ends.left, ends.right),
+        ("b", "m", g.shape[0], r_wire_bl, ends.top, ends.bottom),
+    ):
+        for k, (first, last) in enumerate(zip(first_ends, last_ends, strict=True)):
+            end, name = f"{fixed}{k}", f"{kind}{k}"
+            names = _line(end, name, n_nodes, r_wire, (first, last))
+            lines[kind].append(names)
+            branches.append((f"rf{name}", names[0], end, float(first)))
+            branches.append((f"rl{name}", names[-1], end, float(last)))
+            for m in range(n_nodes - 1):
+                branches.append((f"r{name}_{m}", names[m], names[m + 1], float(r_wire)))
+    for i, j in np.ndindex(*g.shape):
         if g[i, j] > 0:
-            branches.append((f"rx{i}_{j}", wl(i, j), bl(i, j), 1 / float(g[i, j])))
-    return [branch for branch in branches if 0 < branch[3] < math.inf]
+            branches.append((f"rx{i}_{j}", lines["w"][i][j], lines["b"][j][i], 1 / float(g[i, j])))
+    return [branch for branch in branches if 0 < branch[3] < math.inf and branch[1] != branch[2]]
 
 
 def _reachable(resistors: list[_Resistor], anchors: set[str]) -> set[str]:

@@ -19,6 +19,8 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
+from .ends import Ends, chosen
+
 _MAX_STEPS = 60
 _STOP = 1e-17
 _ACCEPT = 1e-13
@@ -57,7 +59,14 @@ class _Circuit:
 
 
 def g_eff(
-    g: ArrayLike, r_wire_wl: float, r_wire_bl: float, r_driver: float, r_sense: float
+    g: ArrayLike,
+    r_wire_wl: float,
+    r_wire_bl: float,
+    r_driver: float = 0.0,
+    r_sense: float = 0.0,
+    *,
+    ends: Ends | None = None,
+    rows: ArrayLike | None = None,
 ) -> Floats:
     """Return the matrix that maps input voltages to sensed currents, ``i_out = v_in @ g_eff``.
 
@@ -67,12 +76,17 @@ def g_eff(
         r_wire_bl: Resistance between neighbouring bitline nodes in ohm.
         r_driver: Resistance between each source and its wordline in ohm.
         r_sense: Resistance between each bitline and ground in ohm.
+        ends: What all lines have at both ends, in place of r_driver and r_sense.
+        rows: The wanted wordlines, shape (n_wanted,); all of them by default.
 
     Returns:
-        Effective conductances in S, shape (n_rows, n_cols).
+        Effective conductances in S, shape (n_rows, n_cols) or (n_wanted, n_cols).
     """
-    circuit = _build(g, r_wire_wl, r_wire_bl, r_driver, r_sense)
-    _, i_out = _solve(circuit, np.eye(circuit.sources.size))
+    circuit = _build(g, r_wire_wl, r_wire_bl, r_driver, r_sense, ends)
+    wanted = np.arange(circuit.sources.size) if rows is None else np.asarray(rows)
+    drive = np.zeros((circuit.sources.size, wanted.size))
+    drive[wanted, np.arange(wanted.size)] = 1.0
+    _, i_out = _solve(circuit, drive)
     return np.ascontiguousarray(i_out.T.astype(np.float64))
 
 
@@ -83,6 +97,8 @@ def node_voltages(
     r_driver: float,
     r_sense: float,
     v_in: ArrayLike,
+    *,
+    ends: Ends | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Return the node voltages and sensed currents under given input voltages.
 
@@ -93,13 +109,14 @@ def node_voltages(
         r_driver: Resistance between each source and its wordline in ohm.
         r_sense: Resistance between each bitline and ground in ohm.
         v_in: Source voltages in V, shape (n_rows,).
+        ends: What all lines have at both ends, in place of r_driver and r_sense.
 
     Returns:
         v_wl: Wordline voltages in V, shape (n_rows, n_cols).
         v_bl: Bitline voltages in V, shape (n_rows, n_cols).
         i_out: Sensed currents in A, shape (n_cols,).
     """
-    circuit = _build(g, r_wire_wl, r_wire_bl, r_driver, r_sense)
+    circuit = _build(g, r_wire_wl, r_wire_bl, r_driver, r_sense, ends)
     v_in = np.asarray(v_in, dtype=np.float64)
     if v_in.shape != circuit.sources.shape:
         raise ValueError(f"v_in must have shape {circuit.sources.shape}, got {v_in.shape}")
@@ -109,7 +126,12 @@ def node_voltages(
 
 
 def _build(
-    g: ArrayLike, r_wire_wl: float, r_wire_bl: float, r_driver: float, r_sense: float
+    g: ArrayLike,
+    r_wire_wl: float,
+    r_wire_bl: float,
+    r_driver: float,
+    r_sense: float,
+    ends: Ends | None,
 ) -> _Circuit:
     """Return the circuit with 0 ohm branches merged and open branches dropped."""
     g = np.asarray(g, dtype=np.float64)
@@ -117,27 +139,32 @@ def _build(
         raise ValueError("g must be a non-empty matrix of finite conductances >= 0")
     if not all(r >= 0 for r in (r_wire_wl, r_wire_bl, r_driver, r_sense)):
         raise ValueError("resistances must be >= 0")
+    ends = chosen(ends, g.shape, r_driver, r_sense)
     n_rows, n_cols = g.shape
     sources = 1 + np.arange(n_rows)
     wl = 1 + n_rows + np.arange(g.size).reshape(g.shape)
     bl = wl + g.size
     cols = np.arange(n_cols)
     all_cols = np.broadcast_to(cols, g.shape)
+    ground, no_column = np.zeros(n_cols, dtype=np.intp), np.full(g.shape, -1)
     groups = [  # tail, head, resistance, column
-        (sources, wl[:, 0], r_driver, np.full(n_rows, -1)),
-        (wl[:, :-1], wl[:, 1:], r_wire_wl, np.full((n_rows, n_cols - 1), -1)),
-        (bl[:-1], bl[1:], r_wire_bl, all_cols[1:]),
-        (bl[-1], np.zeros(n_cols, dtype=np.intp), r_sense, cols),
+        (sources, wl[:, 0], ends.left, no_column[:, 0]),
+        (sources, wl[:, -1], ends.right, no_column[:, 0]),
+        (wl[:, :-1], wl[:, 1:], np.full((n_rows, n_cols - 1), r_wire_wl), no_column[:, 1:]),
+        (bl[:-1], bl[1:], np.full((n_rows - 1, n_cols), r_wire_bl), all_cols[1:]),
+        (bl[0], ground, ends.top, cols),
+        (bl[-1], ground, ends.bottom, cols),
     ]
-    label, n_nodes = _merge(1 + n_rows + 2 * g.size, [(t, h) for t, h, r, _ in groups if r == 0])
-    kept = [
-        (t, h, np.full(t.shape, 1 / np.longdouble(r)), c) for t, h, r, c in groups if 0 < r < np.inf
-    ]
+    label, n_nodes = _merge(
+        1 + n_rows + 2 * g.size, [(t[r == 0], h[r == 0]) for t, h, r, _ in groups]
+    )
+    kept = []
+    for t, h, r, c in groups:
+        here = (r > 0) & (r < np.inf)
+        kept.append((t[here], h[here], 1 / r[here].astype(np.longdouble), c[here]))
     on = g > 0
     kept.append((wl[on], bl[on], g[on].astype(np.longdouble), all_cols[on]))
-    tail, head, conductance, column = (
-        np.concatenate([part.ravel() for part in parts]) for parts in zip(*kept, strict=True)
-    )
+    tail, head, conductance, column = (np.concatenate(parts) for parts in zip(*kept, strict=True))
     return _Circuit(
         n_nodes=n_nodes,
         ground=int(label[0]),
@@ -153,8 +180,8 @@ def _build(
 
 def _merge(n_nodes: int, shorts: list[tuple[Ints, Ints]]) -> tuple[Ints, int]:
     """Return the merged node of each of ``n_nodes`` nodes, and the number of merged nodes."""
-    tail = np.concatenate([np.empty(0, np.intp), *(t.ravel() for t, _ in shorts)])
-    head = np.concatenate([np.empty(0, np.intp), *(h.ravel() for _, h in shorts)])
+    tail = np.concatenate([t for t, _ in shorts])
+    head = np.concatenate([h for _, h in shorts])
     return _components(n_nodes, tail, head)
 
 

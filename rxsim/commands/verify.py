@@ -1,0 +1,120 @@
+"""`rxsim verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
+from rxsim.commands.progress import progress_bars
+from rxsim.errors import VerificationError
+from rxsim.files import check_destination, write_atomically
+from rxsim.pipeline import Verification, open_study, verify
+from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
+from rxsim.report import print_verification
+from rxsim.stages import Stages
+from rxsim.verify import REFERENCES, TOLERANCE
+
+_COUNT = click.IntRange(min=1)
+
+
+@click.command("verify")
+@click.argument("model", type=FILE)
+@study_options
+@click.option(
+    "--arrays",
+    type=_COUNT,
+    default=N_ARRAYS,
+    show_default=True,
+    metavar="K",
+    help="Arrays that are compared: one in every layer as far as they go, the rest anywhere.",
+)
+@click.option(
+    "--vectors",
+    type=_COUNT,
+    default=N_VECTORS,
+    show_default=True,
+    metavar="V",
+    help="Real input vectors for each array, one of each of V calibration inputs.",
+)
+@click.option(
+    "--tol",
+    type=float,
+    default=TOLERANCE,
+    show_default=True,
+    metavar="X",
+    help="Allowed |difference| of a current, of the largest |i_out| of its array's columns.",
+)
+@click.option(
+    "--reference",
+    type=click.Choice(REFERENCES),
+    default="auto",
+    show_default=True,
+    help="auto: ngspice where it is installed and arrays are at most 64x64, else sparse.",
+)
+@click.option(
+    "--trial", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip."
+)
+@click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
+def command(
+    model: Path,
+    arrays: int,
+    vectors: int,
+    tol: float,
+    reference: str,
+    trial: int,
+    json_path: str | None,
+    **given: Any,
+) -> None:
+    """Compare the solved arrays of MODEL.onnx with an independent circuit solver.
+
+    Arrays are sampled by the seed from the mapped, programmed network, and driven with the voltages
+    that the DACs give for real calibration inputs. The sensed currents v_in @ g_eff are compared with
+    ngspice's, or with a sparse nodal analysis that is refined in extended precision. Where ngspice
+    and rxsim differ by more than --tol (ngspice itself loses digits beside very small resistances),
+    the sparse analysis is asked too, both are reported, and it alone decides.
+
+    Exits with 0 where every current is within --tol, else with 1.
+    """
+    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
+    if json_file is not None:
+        check_destination(json_file, files_read(model, given))
+    settings = read_settings(given)
+    with progress_bars() as show:
+        study = open_study(
+            model,
+            settings,
+            read_data_options(given),
+            threads=given["threads"],
+            stages=Stages(show),
+        )
+        result = verify(
+            study,
+            arrays=arrays,
+            vectors=vectors,
+            tolerance=tol,
+            reference=reference,
+            trial=trial,
+        )
+    _write(result, json_path, json_file)
+    if not result.passed:
+        worst = result.worst
+        raise VerificationError(
+            f"layer {worst.layer}, array {worst.array}: i_out differs by {worst.worst:.1e} from the "
+            f"refined sparse solve, expected at most {tol:g}; this is the worst of "
+            f"{len(result.checks)} arrays: report it with the output of --json, or give a larger --tol"
+        )
+
+
+def _write(result: Verification, json_path: str | None, json_file: Path | None) -> None:
+    """Print the table and write the JSON, which takes the table's place on standard output."""
+    if json_path is not None:
+        text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
+        if json_file is None:
+            click.echo(text, nl=False)
+            return
+        write_atomically(json_file, text.encode())
+    print_verification(result)

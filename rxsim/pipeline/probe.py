@@ -1,0 +1,130 @@
+"""Single arrays of a chip with the real vectors that drive them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rxsim.circuit.lines import Lines, lines_of
+from rxsim.circuit.solve import solve_array
+from rxsim.converters import layer_dac
+from rxsim.devices import Chip, program
+from rxsim.errors import InputError
+from rxsim.mapping import MappedLayer, PhysicalArray
+from rxsim.pipeline.hardware import Mapped
+from rxsim.pipeline.study import Study
+from rxsim.session import Session, with_outputs
+from rxsim.verify import LayerDrive
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProgrammedArray:
+    """One array of a chip.
+
+    Attributes:
+        layer: the layer it belongs to.
+        array: its targets and maps.
+        g: programmed conductances, siemens, (n_rows, n_cols).
+        lines: wires and ends.
+    """
+
+    layer: MappedLayer
+    array: PhysicalArray
+    g: np.ndarray
+    lines: Lines
+
+
+def program_array(study: Study, layer: MappedLayer, index: int, trial: int) -> ProgrammedArray:
+    """Program one array of a chip as an evaluation does."""
+    array = layer.array(index)
+    chip = Chip(study.settings.seed, trial)
+    g = program(array, layer.layer.index, study.settings.device, chip)
+    return ProgrammedArray(layer, array, g, lines_of(study.settings.crossbar, *g.shape))
+
+
+def array_currents(
+    study: Study, programmed: ProgrammedArray, v_in: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Return what an evaluation computes for an array: v_in @ g_eff of the rows in use.
+
+    Args:
+        study: the study.
+        programmed: the array.
+        v_in: source voltages, volt, (n_vectors, n_rows); 0 where a row is not in use.
+        columns: which columns.
+
+    Returns:
+        Ampere, (n_vectors, n_columns).
+    """
+    rows = np.flatnonzero(programmed.array.rows >= 0)
+    solution = solve_array(programmed.g, study.settings.crossbar, rows=rows, cols=columns)
+    return np.asarray(v_in[:, rows] @ solution.g_eff)
+
+
+def drives_of(
+    study: Study, mapped: Mapped, layers: Sequence[MappedLayer], sample: int
+) -> list[LayerDrive]:
+    """Run the float network on one calibration input and convert what reaches some layers.
+
+    Args:
+        study: the study.
+        mapped: its layers, for their input ranges.
+        layers: the wanted ones.
+        sample: position among the calibration inputs.
+    """
+    names = list(dict.fromkeys(item.layer.input for item in layers))
+    model = with_outputs(study.network.model, names)
+    session = Session(model, "the float network", study.network.fixed_batch)
+    results = session.run_inputs(study.calibration, names, sample, sample + 1)
+    tensors = dict(zip(names, results, strict=True))
+    return [
+        LayerDrive(
+            item.layer,
+            layer_dac(item.layer.name, mapped.input_ranges[item.layer.name], study.settings),
+            tensors[item.layer.input],
+        )
+        for item in layers
+    ]
+
+
+def find_layer(study: Study, name: str) -> int:
+    """Return the place of a layer among the study's layers.
+
+    Raises:
+        InputError: it stays digital, or there is none of this name.
+    """
+    names = [layer.name for layer in study.network.layers]
+    if name in names:
+        return names.index(name)
+    digital = next((node for node in study.network.digital if node.name == name), None)
+    if digital is not None:
+        raise InputError(
+            f"layer {name} ({digital.op}) stays digital ({digital.reason}), expected a layer on "
+            f"crossbars such as {names[0]}; 'rxsim map' lists them"
+        )
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else "'rxsim map' lists them"
+    raise InputError(
+        f"layer: found {name!r}, expected one of the {len(names)} layers of "
+        f"{study.network.path.name} on crossbars; {hint}"
+    )
+
+
+def check_index(name: str, found: int, count: int, what: str) -> None:
+    """Refuse a number that counts nothing.
+
+    Args:
+        name: what the user calls it.
+        found: the number.
+        count: how many there are.
+        what: the whole that is counted, such as "layer conv1 has 4 arrays".
+
+    Raises:
+        InputError: it is not in 0 .. count - 1.
+    """
+    if not 0 <= found < count:
+        expected = "expected 0" if count == 1 else f"expected 0 to {count - 1}"
+        raise InputError(f"{name}: found {found}, but {what}, {expected}; choose one of these")

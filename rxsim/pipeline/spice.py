@@ -1,0 +1,168 @@
+"""A netlist of one array of a chip, driven by a real input vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+import rxsim
+from rxsim.config import as_yaml, settings_hash
+from rxsim.errors import InputError
+from rxsim.pipeline.hardware import map_study
+from rxsim.pipeline.probe import (
+    ProgrammedArray,
+    array_currents,
+    check_index,
+    drives_of,
+    find_layer,
+    program_array,
+)
+from rxsim.pipeline.study import Study
+from rxsim.verify import LayerDrive, array_netlist, law_of
+
+
+@dataclass(frozen=True, slots=True)
+class Netlist:
+    """A netlist and what it shows.
+
+    Attributes:
+        text: the file's contents.
+        position: the position of the layer's inputs that drives the array.
+        positions: how many the sample has.
+    """
+
+    text: str
+    position: int
+    positions: int
+
+
+def spice_netlist(
+    study: Study,
+    layer: str,
+    array: int,
+    *,
+    sample: int = 0,
+    position: int | None = None,
+    trial: int = 0,
+) -> Netlist:
+    """Write the netlist of one array: what `rxsim spice` writes.
+
+    Args:
+        study: the study.
+        layer: the layer's name.
+        array: the array's index in it.
+        sample: which calibration input.
+        position: which of its vectors drives the array (a Conv has one for each place of its output);
+            None for the first of those with the largest sum of |voltage|.
+        trial: which chip.
+
+    Raises:
+        InputError: there is no such layer, array, sample, position or chip.
+    """
+    place = find_layer(study, layer)
+    n_samples = len(study.calibration)
+    check_index("sample", sample, n_samples, f"there are {n_samples} calibration inputs")
+    if trial < 0:
+        raise InputError(f"trial: found {trial}, expected 0 or above; choose a chip")
+    mapped = map_study(study)
+    chosen = mapped.layers[place]
+    check_index("array", array, chosen.n_arrays, f"layer {layer} has {chosen.n_arrays} arrays")
+    programmed = program_array(study, chosen, array, trial)
+    (drive,) = drives_of(study, mapped, [chosen], sample)
+    position = _position(drive, programmed, position)
+    rows, signs = programmed.array.rows, programmed.array.row_signs
+    v_in = drive.volts(rows, signs, np.array([position]))
+    settings = study.settings
+    law = law_of(settings.device.iv, settings.input.v_read)
+    i_out = None
+    if law is None:
+        i_out = array_currents(study, programmed, v_in, np.arange(programmed.g.shape[1]))[0]
+    where = f"calibration input {sample}, position {position} of {drive.positions}"
+    text = array_netlist(
+        programmed.g,
+        programmed.lines,
+        v_in[0],
+        r_access=settings.crossbar.r_access,
+        law=law,
+        comments=_header(study, programmed, trial, where, i_out),
+    )
+    return Netlist(text, position, drive.positions)
+
+
+def _position(drive: LayerDrive, programmed: ProgrammedArray, wanted: int | None) -> int:
+    if wanted is None:
+        return int(drive.activity(programmed.array.rows).argmax())
+    what = f"layer {drive.layer.name} has {drive.positions} positions a sample"
+    check_index("position", wanted, drive.positions, what)
+    return wanted
+
+
+def _header(
+    study: Study, programmed: ProgrammedArray, trial: int, where: str, i_out: np.ndarray | None
+) -> Iterator[str]:
+    """Yield the comments: what this is, how to run it, what rxsim computed, all settings."""
+    network, settings = study.network, study.settings
+    n_rows, n_cols = programmed.g.shape
+    layer = programmed.layer.layer
+    array = programmed.array
+    yield _one_line(
+        f"rxsim {rxsim.__version__}: layer {layer.name}, array {array.index} of {network.path.name}"
+    )
+    yield ""
+    yield "Run it:  ngspice -b THIS_FILE"
+    yield "It prints i_out[j], the current in ampere into the sense of bitline j."
+    yield ""
+    yield _one_line(f"model: {network.path.name}, SHA-256 {network.identity}")
+    yield _one_line(f"layer: {layer.name} ({layer.op}), {_matrix(layer.groups, programmed)}")
+    yield f"array: {array.index} of {programmed.layer.n_arrays}, {n_rows}x{n_cols}"
+    yield f"tile: {_tile(programmed)}"
+    yield f"polarity: {_polarity(array.col_signs)}"
+    yield f"chip: trial {trial} of seed {settings.seed}"
+    yield f"inputs: {where}; rows without a weight are at 0 V"
+    yield "nodes: in<i> source, w<i>_<j> wordline, b<i>_<j> bitline, out<j> sense; 0 ohm merges them"
+    yield "left out: open devices, open ends, and parts that float then"
+    if settings.crossbar.r_access > 0 and i_out is not None:
+        yield "r_access is part of each cell's resistor"
+    yield ""
+    if i_out is None:
+        yield f"Non-linear cells ({settings.device.iv.form}): rxsim's own i_out is not given here."
+    else:
+        yield "What rxsim computed (v_in @ g_eff):"
+        for j, current in enumerate(i_out):
+            output = f"output {array.cols[j]}" if array.cols[j] >= 0 else "not in use"
+            yield f"  rxsim i_out[{j}] = {current:.17e}   ({output})"
+    yield ""
+    yield f"Settings (SHA-256 {settings_hash(settings)}):"
+    for line in as_yaml(settings).splitlines():
+        yield f"  {line}"
+    yield ""
+
+
+def _matrix(groups: int, programmed: ProgrammedArray) -> str:
+    layer = programmed.layer.layer
+    size = f"{layer.n_inputs}x{layer.n_outputs}"
+    return f"matrix {size}" if groups == 1 else f"{groups} matrices of {size}"
+
+
+def _tile(programmed: ProgrammedArray) -> str:
+    """Tell which weights an array holds, in numbers of the layer's matrices."""
+    layer, array = programmed.layer.layer, programmed.array
+    inputs, outputs = array.rows[array.rows >= 0], array.cols[array.cols >= 0]
+    groups = sorted({int(group) for group in inputs // layer.n_inputs})
+    which = f"group {groups[0]}" if len(groups) == 1 else f"groups {groups[0]} to {groups[-1]}"
+    return (
+        f"{which}, row tile {array.conversion}; {len(inputs)} rows (inputs {inputs.min()} to "
+        f"{inputs.max()}), {len(outputs)} columns (outputs {outputs.min()} to {outputs.max()})"
+    )
+
+
+def _polarity(col_signs: np.ndarray) -> str:
+    if (col_signs > 0).all():
+        return "plus (its currents are added)"
+    return "minus (subtracted)" if (col_signs < 0).all() else "both, column by column"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,269 @@
+"""Verify the circuit solver on a user's network: sampled arrays and vectors, independent solvers."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+import rxsim
+from rxsim.config import as_plain, settings_hash
+from rxsim.errors import InputError, SettingError
+from rxsim.parallel import ordered
+from rxsim.pipeline.hardware import Mapped, map_study
+from rxsim.pipeline.probe import array_currents, drives_of, program_array
+from rxsim.pipeline.study import Study
+from rxsim.seeds import Sample, sample_generator
+from rxsim.session import Progress
+from rxsim.verify import TOLERANCE, ArrayCheck, Circuit, LayerDrive, check_array
+from rxsim.verify.compare import reference_for
+
+SCHEMA_VERSION = 1
+N_ARRAYS = 8
+N_VECTORS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        model: the model file's name.
+        checks: the arrays, in the order of their layers.
+        layers: how many layers are on crossbars.
+        arrays: how many arrays they have.
+        samples: the calibration inputs that gave every array a vector each.
+        tolerance: allowed difference of a current, of its vector's largest.
+        trial: which chip.
+        settings: resolved settings.
+        provenance: model, data, seed and versions.
+        seconds: wall time by stage.
+    """
+
+    model: str
+    checks: tuple[ArrayCheck, ...]
+    layers: int
+    arrays: int
+    samples: tuple[int, ...]
+    tolerance: float
+    trial: int
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+    @property
+    def worst(self) -> ArrayCheck:
+        """The array with the largest error."""
+        return max(self.checks, key=lambda check: check.worst)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every current is within the tolerance."""
+        return self.worst.worst <= self.tolerance
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain values; an error that is not finite is null."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "model": self.model,
+            "passed": self.passed,
+            "tolerance": self.tolerance,
+            "worst": _numbers(self.worst.decisive)["max"],
+            "trial": self.trial,
+            "layers": self.layers,
+            "arrays": self.arrays,
+            "vectors": len(self.samples),
+            "calibration_inputs": list(self.samples),
+            "checks": [_check_as_json(check) for check in self.checks],
+            "settings": dict(self.settings),
+            "provenance": dict(self.provenance),
+            "timing": {"seconds": dict(self.seconds)},
+        }
+
+
+def verify(
+    study: Study,
+    *,
+    arrays: int = N_ARRAYS,
+    vectors: int = N_VECTORS,
+    tolerance: float = TOLERANCE,
+    reference: str = "auto",
+    trial: int = 0,
+) -> Verification:
+    """Compare sampled arrays with an independent solver: what `rxsim verify` does.
+
+    Args:
+        study: the study.
+        arrays: how many arrays: one in every layer as far as they go, the others anywhere.
+        vectors: real input vectors for each.
+        tolerance: allowed |difference| of a current, of the largest i_out of its array and vector.
+        reference: auto, ngspice or sparse.
+        trial: which chip.
+
+    Raises:
+        InputError: an argument is out of its range, or ngspice is asked for and not installed.
+    """
+    _check_arguments(arrays, vectors, tolerance, trial)
+    settings = study.settings
+    if settings.device.iv.form != "linear":
+        raise SettingError(
+            f"device.iv.form: found {settings.device.iv.form}, but i_out = v_in @ g_eff holds for "
+            "linear cells, expected linear; 'rxsim spice' writes non-linear arrays for ngspice"
+        )
+    solver = reference_for(reference, (settings.crossbar.rows, settings.crossbar.cols))
+    mapped = map_study(study)
+    rng = sample_generator(settings.seed, Sample.VERIFICATION)
+    chosen = _choose_arrays([layer.n_arrays for layer in mapped.layers], arrays, rng)
+    with study.stages("inputs") as progress:
+        samples = _choose_samples(len(study.calibration), vectors, rng)
+        vectors_of = _choose_vectors(study, mapped, chosen, samples, rng, progress)
+    checks = []
+    with study.stages("verify") as progress:
+        work = partial(_check, study, mapped, vectors_of, solver, tolerance, trial)
+        for check in ordered(work, chosen, study.threads):
+            checks.append(check)
+            progress(len(checks), len(chosen))
+    return Verification(
+        study.network.path.name,
+        tuple(checks),
+        len(mapped.layers),
+        sum(layer.n_arrays for layer in mapped.layers),
+        tuple(samples),
+        tolerance,
+        trial,
+        as_plain(settings),
+        _provenance(study),
+        study.stages.seconds,
+    )
+
+
+_Place = tuple[int, int]
+"""A layer's place among the mapped ones, and the index of one of its arrays."""
+
+
+def _check_arguments(arrays: int, vectors: int, tolerance: float, trial: int) -> None:
+    for name, value, least in (("arrays", arrays, 1), ("vectors", vectors, 1), ("trial", trial, 0)):
+        if value < least:
+            raise InputError(f"{name}: found {value}, expected {least} or above; give more")
+    if not 0 < tolerance < math.inf:
+        raise InputError(
+            f"tol: found {tolerance:g}, expected a number above 0 such as {TOLERANCE:g}; give one"
+        )
+
+
+def _choose_arrays(counts: list[int], wanted: int, rng: np.random.Generator) -> list[_Place]:
+    """Choose arrays: one in each layer (or in as many layers as wanted), the rest anywhere."""
+    places = [(layer, index) for layer, count in enumerate(counts) for index in range(count)]
+    if wanted >= len(places):
+        return places
+    layers = np.arange(len(counts))
+    if wanted < len(counts):
+        layers = rng.choice(layers, wanted, replace=False)
+    chosen = {(int(layer), int(rng.integers(counts[layer]))) for layer in layers}
+    others = [place for place in places if place not in chosen]
+    more = rng.choice(len(others), wanted - len(chosen), replace=False)
+    return sorted(chosen | {others[int(place)] for place in more})
+
+
+def _choose_samples(n_samples: int, count: int, rng: np.random.Generator) -> list[int]:
+    """Choose calibration inputs, each once as long as there are enough."""
+    return [int(k) for k in rng.choice(n_samples, count, replace=count > n_samples)]
+
+
+def _choose_vectors(
+    study: Study,
+    mapped: Mapped,
+    chosen: list[_Place],
+    samples: list[int],
+    rng: np.random.Generator,
+    progress: Progress,
+) -> dict[_Place, np.ndarray]:
+    """Take one vector of each of some calibration inputs for every array, (n_samples, n_rows).
+
+    The same inputs serve all arrays. A vector is taken at random among those that drive any of the
+    array's rows; where an input has none, the array idles.
+    """
+    layers = sorted({layer for layer, _ in chosen})
+    found: dict[_Place, list[np.ndarray]] = {place: [] for place in chosen}
+    for done, sample in enumerate(samples):
+        drives = drives_of(study, mapped, [mapped.layers[place] for place in layers], sample)
+        by_layer = dict(zip(layers, drives, strict=True))
+        for layer, index in chosen:
+            vector = _vector(by_layer[layer], mapped, layer, index, rng)
+            found[(layer, index)].append(vector)
+        progress(done + 1, len(samples))
+    return {place: np.array(vectors) for place, vectors in found.items()}
+
+
+def _vector(
+    drive: LayerDrive, mapped: Mapped, layer: int, index: int, rng: np.random.Generator
+) -> np.ndarray:
+    array = mapped.layers[layer].array(index)
+    active = np.flatnonzero(drive.activity(array.rows) > 0)
+    position = rng.choice(active) if active.size else 0
+    volts: np.ndarray = drive.volts(array.rows, array.row_signs, np.array([position]))[0]
+    return volts
+
+
+def _check(
+    study: Study,
+    mapped: Mapped,
+    vectors_of: Mapping[_Place, np.ndarray],
+    solver: str,
+    tolerance: float,
+    trial: int,
+    place: _Place,
+) -> ArrayCheck:
+    """Program, solve and compare one array."""
+    layer = mapped.layers[place[0]]
+    programmed = program_array(study, layer, place[1], trial)
+    columns = np.flatnonzero(programmed.array.cols >= 0)
+    v_in = vectors_of[place]
+    return check_array(
+        layer.layer.name,
+        place[1],
+        Circuit(programmed.g, programmed.lines, study.settings.crossbar.r_access, v_in),
+        array_currents(study, programmed, v_in, columns),
+        columns,
+        reference=solver,
+        tolerance=tolerance,
+    )
+
+
+def _numbers(errors: np.ndarray) -> dict[str, float | None]:
+    """Return maximum and mean; None where they are not finite."""
+    values = {"max": float(errors.max(initial=0.0)), "mean": float(errors.mean())}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _check_as_json(check: ArrayCheck) -> dict[str, Any]:
+    refined = None if check.refined is None else _numbers(check.refined)
+    return {
+        "layer": check.layer,
+        "array": check.array,
+        "reference": check.reference,
+        "error": _numbers(check.errors),
+        "error_of_refined_sparse": refined,
+        "idle_vectors": check.idle,
+        "note": check.note,
+    }
+
+
+def _provenance(study: Study) -> dict[str, Any]:
+    return {
+        "model": {"name": study.network.path.name, "sha256": study.network.identity},
+        **study.provenance,
+        "settings_sha256": settings_hash(study.settings),
+        "seed": study.settings.seed,
+        "versions": {
+            "rxsim": rxsim.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "scipy", "numba", "onnx")},
+        },
+    }

@@ -1,0 +1,101 @@
+"""A cell's current-voltage curve as an expression that SPICE evaluates (behavioural sources)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from rxsim.config import IV
+
+CellLaw = Callable[[float, str], str]
+"""Conductance in siemens and the text of a cell's voltage -> the expression of its current in ampere.
+
+Expressions multiply instead of using `^`, for which ngspice takes the base's absolute value.
+"""
+
+
+def law_of(iv: IV, v_read: float) -> CellLaw | None:
+    """Return the law of a cell's settings, or None for a linear cell.
+
+    Separable forms are g f(v), scaled so that f(v_read) = v_read (MODEL.md section 1).
+
+    Args:
+        iv: the curve.
+        v_read: volt.
+    """
+    if iv.form == "linear":
+        return None
+    if iv.form == "milo":
+        return _milo
+    if iv.form == "table":
+        assert iv.v is not None
+        assert iv.f is not None
+        return _table(iv.v, iv.f, v_read)
+    if iv.form == "sinh":
+        assert iv.v0 is not None
+        return _sinh(iv.v0, v_read)
+    return _cubic(0.25 if iv.cubic is None else iv.cubic, v_read)
+
+
+def _sinh(v0: float, v_read: float) -> CellLaw:
+    """f(v) = v0 sinh(v/v0), scaled."""
+    factor = v_read / math.sinh(v_read / v0)
+    return lambda g, v: f"{g * factor!r}*sinh({v}/{v0!r})"
+
+
+def _cubic(cubic: float, v_read: float) -> CellLaw:
+    """f(v) = v - cubic v^3, scaled."""
+    factor = 1 / (1 - cubic * v_read * v_read)
+    return lambda g, v: f"{g * factor!r}*{v}*(1-{cubic!r}*{v}*{v})"
+
+
+def _table(v_points: tuple[float, ...], f_points: tuple[float, ...], v_read: float) -> CellLaw:
+    """f(v) is the cubic through the points that keeps their shape (PCHIP), scaled.
+
+    As `rxsim.devices.iv` has it: it passes through 0 at 0 V, and points at positive voltages only stand
+    for a symmetric cell. Beyond the points it goes on along its tangents.
+    """
+    points = dict(zip((*v_points, 0.0), (*f_points, 0.0), strict=True))
+    if v_points[0] >= 0:
+        points |= {-v: -f for v, f in points.items()}
+    x, y = np.array(sorted(points.items())).T
+    spline = PchipInterpolator(x, y)
+    factor = v_read / float(spline(v_read))
+    low, high = (float(spline.derivative()(end)) for end in (x[0], x[-1]))
+    pieces = [(float(x[0]), (low, float(y[0])))]
+    pieces += [(float(x[k]), tuple(map(float, spline.c[:, k]))) for k in range(len(x) - 1)]
+    pieces.append((float(x[-1]), (high, float(y[-1]))))
+
+    def law(g: float, v: str) -> str:
+        text = _polynomial(pieces[-1], g * factor, v)
+        # From the right: below the next piece's first point its left neighbour applies.
+        for k in range(len(pieces) - 2, -1, -1):
+            text = f"({v} < {pieces[k + 1][0]!r} ? {_polynomial(pieces[k], g * factor, v)} : {text})"
+        return text
+
+    return law
+
+
+def _polynomial(piece: tuple[float, tuple[float, ...]], factor: float, v: str) -> str:
+    """Write a polynomial in v - start, highest power first, by Horner's rule."""
+    start, coefficients = piece
+    distance = f"({v}-({start!r}))"
+    text = repr(factor * coefficients[0])
+    for coefficient in coefficients[1:]:
+        text = f"(({text})*{distance}+({factor * coefficient!r}))"
+    return text
+
+
+def _milo(g: float, v: str) -> str:
+    """I = G V + N2 V^2 + N3 V^3, the same curve in the reverse direction.
+
+    Source: MODEL.md section 10 (Milo et al., IRPS 2021; CrossSim's fit of Fig. 4). The fit is for
+    forward voltages. Assumption: it is odd, so that sneak currents may flow backwards.
+    """
+    x = math.log10(g)
+    n2 = ((1.388e-4 * x + 1.541e-3) * x + 5.711e-3) * x + 7.063e-3
+    n3 = (8.871e-5 * x + 6.7919e-4) * x + 1.2968e-3
+    return f"{g!r}*{v}+({n2!r})*{v}*abs({v})+({n3!r})*{v}*{v}*{v}"
