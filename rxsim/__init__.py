@@ -10,15 +10,26 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rxsim.api import evaluate, inventory, patched, settings, solve
+    from rxsim.api import (
+        evaluate,
+        inventory,
+        netlist,
+        patched,
+        settings,
+        solve,
+        verification,
+    )
     from rxsim.config import Crossbar, Settings
     from rxsim.errors import RxsimError
-    from rxsim.pipeline import DataOptions, Evaluation
+    from rxsim.pipeline import DataOptions, Evaluation, Verification
 
 _HOMES = {
-    **dict.fromkeys(("evaluate", "inventory", "patched", "settings", "solve"), "rxsim.api"),
+    **dict.fromkeys(
+        ("evaluate", "inventory", "netlist", "patched", "settings", "solve", "verification"),
+        "rxsim.api",
+    ),
     **dict.fromkeys(("Crossbar", "Settings"), "rxsim.config"),
-    **dict.fromkeys(("DataOptions", "Evaluation"), "rxsim.pipeline"),
+    **dict.fromkeys(("DataOptions", "Evaluation", "Verification"), "rxsim.pipeline"),
     "RxsimError": "rxsim.errors",
 }
 
@@ -28,11 +39,14 @@ __all__ = [
     "Evaluation",
     "RxsimError",
     "Settings",
+    "Verification",
     "evaluate",
     "inventory",
+    "netlist",
     "patched",
     "settings",
     "solve",
+    "verification",
 ]
 
 

@@ -22,11 +22,16 @@ from rxsim.pipeline import (
     DataOptions,
     Evaluation,
     Inventory,
+    Verification,
     open_study,
     patched_chip,
+    spice_netlist,
     take_inventory,
 )
 from rxsim.pipeline import evaluate as evaluate_study
+from rxsim.pipeline import verify as verify_study
+from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
+from rxsim.verify import TOLERANCE
 
 
 def settings(
@@ -128,3 +133,83 @@ def solve(
     """
     g = np.ascontiguousarray(conductances, dtype=np.float64)
     return solve_array(g, crossbar or Crossbar(), v_in)
+
+
+def verification(
+    model: str | Path,
+    settings: Settings | None = None,
+    data: DataOptions | None = None,
+    *,
+    arrays: int = N_ARRAYS,
+    vectors: int = N_VECTORS,
+    tolerance: float = TOLERANCE,
+    reference: str = "auto",
+    trial: int = 0,
+    threads: int | None = None,
+) -> Verification:
+    """Do what `rxsim verify` does: compare solved arrays with an independent solver.
+
+    A difference beyond the tolerance raises nothing: look at `passed` and `worst`.
+
+    Args:
+        model: the ONNX file.
+        settings: see `rxsim.settings`; the defaults where left out.
+        data: where the inputs come from; the card beside the model where left out.
+        arrays: how many arrays: one in every layer as far as they go, the others anywhere.
+        vectors: real input vectors for each.
+        tolerance: allowed |difference| of a current, of the largest i_out of its array and vector.
+        reference: "ngspice", "sparse", or "auto": ngspice where it is installed and arrays are at most
+            64x64.
+        trial: which chip.
+        threads: work done side by side; changes no result.
+
+    Raises:
+        InputError: the model, the data, the settings or an argument can't be used.
+    """
+    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    return verify_study(
+        study,
+        arrays=arrays,
+        vectors=vectors,
+        tolerance=tolerance,
+        reference=reference,
+        trial=trial,
+    )
+
+
+def netlist(
+    model: str | Path,
+    output: str | Path | None = None,
+    settings: Settings | None = None,
+    data: DataOptions | None = None,
+    *,
+    layer: str,
+    array: int,
+    sample: int = 0,
+    position: int | None = None,
+    trial: int = 0,
+    threads: int | None = None,
+) -> str:
+    """Do what `rxsim spice` does: return one array as a netlist for ngspice, and write it if asked.
+
+    Args:
+        model: the ONNX file.
+        output: where to write it, if anywhere.
+        settings: see `rxsim.settings`; the defaults where left out.
+        data: where the inputs come from; the card beside the model where left out.
+        layer: the layer's name.
+        array: the array's index in it.
+        sample: which calibration input drives it.
+        position: which vector of that input; the one with the largest sum of |voltage| if left out.
+        trial: which chip.
+        threads: work done side by side; changes no result.
+
+    Raises:
+        InputError: the model, the data, the settings or an argument can't be used.
+        WriteError: the file can't be written.
+    """
+    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    made = spice_netlist(study, layer, array, sample=sample, position=position, trial=trial)
+    if output is not None:
+        write_atomically(Path(output), made.text.encode())
+    return made.text

@@ -49,6 +49,8 @@ def _decimal(value: Any) -> Any:
 
 
 Number = Annotated[float, BeforeValidator(_decimal), Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_decimal)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_decimal)]
 Integer = Annotated[int, BeforeValidator(whole)]
 Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
 One = Annotated[Literal[1], BeforeValidator(_decimal)]

@@ -1,11 +1,24 @@
-"""Time one full g_eff (all wordlines, all bitlines) against scipy's SuperLU, and print ratios.
+"""Time one full g_eff (all wordlines, all bitlines) against its peers, and print ratios.
 
-Usage: python scripts/bench_circuit.py [--repeats N] [--sizes 16,64,128]
+Usage: python scripts/bench_circuit.py [--repeats N] [--sizes 16,64,128] [--ngspice]
 
-Every thread pool is pinned to one thread; peers take turns within a repeat, and medians are printed.
-SuperLU factors the network's nodal matrix (symmetric mode, MMD_AT_PLUS_A) and solves for all drivers.
-A second table times two threads on many arrays beside a pair of spinning processes: where the pair
-does not scale, neither can anything else, and the run says nothing.
+Every thread pool is pinned to one thread; all take turns within a repeat, and medians are printed (of
+one turn for what takes longer than 5 s).
+- SuperLU factors the network's nodal matrix (symmetric mode, MMD_AT_PLUS_A), solves for all drivers.
+- badcrossbar 1.1.0 (Joksas and Mehonic, SoftwareX 2020) solves the same array with its own ends, one
+  wire resistance each; "-" where it is not installed. It needs Cairo's headers and stays out of the
+  project's environment and lock:
+      apt-get install -y libcairo2-dev pkg-config
+      python3.11 -m venv /tmp/bench_env
+      /tmp/bench_env/bin/pip install badcrossbar==1.1.0
+      /tmp/bench_env/bin/pip install -r requirements.lock
+      /tmp/bench_env/bin/pip install --no-deps --no-build-isolation -e .
+      /tmp/bench_env/bin/python scripts/bench_circuit.py
+- ngspice finds one operating point for each driver, in one process: at size 16, and with --ngspice at
+  the mild 64 too (half a minute). `apt-get install -y ngspice`.
+The last columns hold how far each result lies from rxsim's for the same circuit, as MODEL counts it.
+A last line times two threads on many arrays beside a pair of spinning processes: where the pair does
+not scale, neither can anything else, and the run says nothing.
 """
 
 from __future__ import annotations
@@ -23,13 +36,14 @@ from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 
 import numpy as np  # noqa: E402
-import scipy.sparse as sp  # noqa: E402
-from scipy.sparse.linalg import splu  # noqa: E402
+from bench_peers import machine, of_badcrossbar, of_ngspice, of_superlu, versions  # noqa: E402
 
 from rxsim.circuit import solve_array  # noqa: E402
 from rxsim.config import Crossbar  # noqa: E402
 from rxsim.parallel import ordered  # noqa: E402
 
+PEERS = {"SuperLU": of_superlu, "badcrossbar": of_badcrossbar, "ngspice": of_ngspice}
+SLOW = 5.0  # seconds: what takes longer is timed once
 FLOOR = 1e-6  # an entry is judged against max(entry, 1e-6 of its column's largest)
 
 
@@ -68,30 +82,6 @@ def cases(sizes: list[int]) -> list[Case]:
     return mild + harsh + extreme
 
 
-def superlu(g: np.ndarray, bar: Crossbar) -> np.ndarray:
-    """g_eff by nodal analysis: wordline nodes first, then bitline nodes; all resistances above 0."""
-    n_rows, n_cols = g.shape
-    wl = np.arange(g.size).reshape(g.shape)
-    bl = wl + g.size
-    pairs = [
-        (wl, bl, g),
-        (wl[:, :-1], wl[:, 1:], np.full((n_rows, n_cols - 1), 1 / bar.r_wire_wl)),
-        (bl[:-1], bl[1:], np.full((n_rows - 1, n_cols), 1 / bar.r_wire_bl)),
-    ]
-    a, b, c = (np.concatenate([part[k].ravel() for part in pairs]) for k in range(3))
-    ends = np.concatenate([wl[:, 0], bl[-1]])
-    to_fixed = np.repeat([1 / bar.r_driver, 1 / bar.r_sense], [n_rows, n_cols])
-    row = np.concatenate([a, b, a, b, ends])
-    col = np.concatenate([a, b, b, a, ends])
-    matrix = sp.csc_matrix((np.concatenate([c, c, -c, -c, to_fixed]), (row, col)))
-    factor = splu(
-        matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-    )
-    drive = np.zeros((2 * g.size, n_rows))
-    drive[wl[:, 0], np.arange(n_rows)] = 1 / bar.r_driver
-    return np.asarray(factor.solve(drive)[bl[-1]].T / bar.r_sense)
-
-
 def timed(work: Callable[[], object]) -> float:
     """Seconds of one call."""
     start = time.perf_counter()
@@ -105,23 +95,52 @@ def difference(found: np.ndarray, wanted: np.ndarray) -> float:
     return float((np.abs(found - wanted) / scale).max())
 
 
-def one_thread(sizes: list[int], repeats: int) -> None:
+def medians(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Seconds of each work: the median of a number of turns, in which all take part."""
+    turns: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            if not turns[name] or turns[name][0] < SLOW:
+                turns[name].append(timed(work))
+    return {name: statistics.median(seconds) for name, seconds in turns.items()}
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Three significant digits of a time; "-" for none."""
+    return "-" if seconds is None else f"{1e3 * seconds:.3g}"
+
+
+def one_thread(sizes: list[int], repeats: int, long_ngspice: bool) -> None:
     """Print the table of one full g_eff on one thread."""
-    print("| array | SuperLU | rxsim | times faster | method | bound | difference |")
-    print("|---|---|---|---|---|---|---|")
+    header = ["array", "rxsim, ms", *(f"{peer}, ms" for peer in PEERS)]
+    header += [f"times faster than {peer}" for peer in PEERS]
+    header += ["method (sweeps)", "bound", *(f"{peer} differs" for peer in PEERS)]
+    print(f"| {' | '.join(header)} |")
+    print("|---" * len(header) + "|")
     for case in cases(sizes):
         g, bar = case.draw()
-        solution, reference = solve_array(g, bar), superlu(g, bar)
-        turns = [(timed(lambda: superlu(g, bar)), timed(lambda: solve_array(g, bar)))  # noqa: B023
-                 for _ in range(repeats)]  # fmt: skip
-        slow, fast = (statistics.median(column) for column in zip(*turns, strict=True))
-        sweeps = f" ({solution.sweeps} sweeps)" if solution.sweeps else ""
-        print(
-            f"| {case.name} | {slow * 1e3:.1f} ms | {fast * 1e3:.2f} ms | {slow / fast:.1f} | "
-            f"{solution.method}{sweeps} | {solution.bound:.0e} | "
-            f"{difference(solution.g_eff, reference):.0e} |",
-            flush=True,
-        )
+        solution = solve_array(g, bar)
+        works: dict[str, Callable[[], object]] = {"rxsim": lambda: solve_array(g, bar)}  # noqa: B023
+        differs = dict.fromkeys(PEERS, "-")
+        for peer, make in PEERS.items():
+            if (
+                peer == "ngspice"
+                and case.rows > 16
+                and not (long_ngspice and case.name == "mild 64")
+            ):
+                continue
+            made = make(g, bar)
+            if made is None:
+                continue
+            works[peer], same = made
+            if peer != "ngspice" or case.rows <= 16:
+                differs[peer] = f"{difference(works[peer](), solve_array(g, same).g_eff):.0e}"
+        took = medians(works, repeats)
+        cells = [case.name, milliseconds(took["rxsim"])]
+        cells += [milliseconds(took.get(peer)) for peer in PEERS]
+        cells += [f"{took[peer] / took['rxsim']:.3g}" if peer in took else "-" for peer in PEERS]
+        cells.append(solution.method + (f" ({solution.sweeps})" if solution.sweeps else ""))
+        print(f"| {' | '.join([*cells, f'{solution.bound:.0e}', *differs.values()])} |", flush=True)
 
 
 def spin(seconds: float) -> int:
@@ -152,12 +171,16 @@ def two_threads() -> None:
 
 
 def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print the table and the line about two threads."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--sizes", default="16,64,128,256")
+    parser.add_argument("--ngspice", action="store_true", help="time ngspice on mild 64 too")
     given = parser.parse_args()
-    one_thread([int(size) for size in given.sizes.split(",")], given.repeats)
+    print(f"{machine()}; {versions()}\n")
+    one_thread([int(size) for size in given.sizes.split(",")], given.repeats, given.ngspice)
     two_threads()
 
 

@@ -226,6 +226,7 @@ def any_circuit(draw: st.DrawFn, odd: bool = False) -> Circuit:
     return drawn(draw(st.integers(0, 2**32 - 1)), (draw(lines), draw(lines)))
 
 
+OHM = st.just(0.0) | st.floats(1e-3, 1e3)
 LAW = settings(max_examples=80, deadline=None)
 
 
@@ -266,7 +267,7 @@ def test_the_sum_of_g_eff_never_rises_when_a_resistance_rises(circuit, name, fac
     assert g_eff(higher).sum() <= g_eff(lower).sum() * (1 + 1e-9)
 
 
-@given(any_circuit(), st.sampled_from(["r_driver_far", "r_sense_far"]), st.just(0.0) | st.floats(1e-3, 1e3))
+@given(any_circuit(), st.sampled_from(["r_driver_far", "r_sense_far"]), OHM)
 @LAW
 def test_closing_a_far_end_never_lowers_the_sum_of_g_eff(circuit, name, ohm):
     opened, closed = circuit.changed(**{name: None}), circuit.changed(**{name: ohm})

@@ -31,6 +31,27 @@ G_SENSED: current sensed for 1 V on the wordline node, all other wordline nodes 
 
 
 @_jit
+def cells_in_series(g, r_access):  # type: ignore[no-untyped-def]
+    """Put the access resistance in series with every cell: g/(1 + g r_access).
+
+    Args:
+        g: conductances, siemens, float64 (n_rows, n_cols).
+        r_access: ohm.
+
+    Returns:
+        Siemens, float64 (n_rows, n_cols), and whether all were finite and none negative.
+    """
+    loaded = np.empty(g.shape)
+    possible = True
+    for i in range(g.shape[0]):
+        g_row, row = g[i], loaded[i]
+        for j in range(g.shape[1]):
+            possible &= 0.0 <= g_row[j] < np.inf
+            row[j] = g_row[j] / (1.0 + g_row[j] * r_access)
+    return loaded, possible
+
+
+@_jit
 def _ends(near, far, r_wire, n):  # type: ignore[no-untyped-def]
     """Ends of a line; without any wire between them both are one, at the near end."""
     if (r_wire > 0.0 and n > 1) or far == np.inf:

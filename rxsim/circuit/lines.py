@@ -59,21 +59,22 @@ class Lines:
 
 def lines_of(crossbar: Crossbar, n_rows: int, n_cols: int) -> Lines:
     """Place the drivers and senses of an array's lines at their ends."""
-    right = _ends(n_rows, crossbar.drive_side == "right", crossbar.drive_side == "alternate")
-    top = _ends(n_cols, crossbar.sense_side == "top", crossbar.sense_side == "alternate")
-    driver_far = np.inf if crossbar.r_driver_far is None else crossbar.r_driver_far
-    sense_far = np.inf if crossbar.r_sense_far is None else crossbar.r_sense_far
-    return Lines(
-        crossbar.r_wire_wl,
-        crossbar.r_wire_bl,
-        left=np.where(right, driver_far, crossbar.r_driver),
-        right=np.where(right, crossbar.r_driver, driver_far),
-        top=np.where(top, crossbar.r_sense, sense_far),
-        bottom=np.where(top, sense_far, crossbar.r_sense),
+    left, right = _ends(
+        n_rows, crossbar.r_driver, crossbar.r_driver_far, crossbar.drive_side, "right"
     )
+    bottom, top = _ends(n_cols, crossbar.r_sense, crossbar.r_sense_far, crossbar.sense_side, "top")
+    return Lines(crossbar.r_wire_wl, crossbar.r_wire_bl, left, right, top, bottom)
 
 
-def _ends(n_lines: int, all_other: bool, alternate: bool) -> np.ndarray:
-    """Tell which lines have their near end on the other side."""
-    odd = np.arange(n_lines) % 2 == 1
-    return odd if alternate else np.full(n_lines, all_other)
+def _ends(
+    n_lines: int, near: float, far: float | None, side: str, other_side: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give what the lines have at their first side (left, bottom) and at the other one."""
+    first, other = np.empty((2, n_lines))
+    first.fill(near)
+    other.fill(np.inf if far is None else far)
+    if side == other_side:
+        return other, first
+    if side == "alternate":
+        first[1::2], other[1::2] = other[1::2], first[1::2].copy()
+    return first, other

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rxsim.circuit.elimination import eliminate
-from rxsim.circuit.factors import line_factors
+from rxsim.circuit.factors import cells_in_series, line_factors
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.newton import solve_nonlinear
 from rxsim.circuit.plan import plan_sweeps
@@ -60,18 +60,22 @@ def solve_array(
     Args:
         g: device conductances, siemens, (n_rows, n_cols); 0 is an open device.
         crossbar: the resistances; its rows and cols are not looked at.
-        v_in: source voltages, volt, (n_rows,).
+        v_in: source voltages, volt, (n_rows,). With `topology: input_gated` the cells of a row at 0 V
+            are off; without v_in all are on.
         rows: the wanted wordlines (all by default); g_eff then holds these only.
         cols: the wanted bitlines.
 
     Raises:
         CircuitError: a conductance is negative, NaN or infinite.
     """
-    if not (np.isfinite(g).all() and (g >= 0).all()):
-        raise CircuitError("a conductance is negative, NaN or infinite")
     n_rows, n_cols = g.shape
+    if v_in is not None:
+        g = gated(g, crossbar, v_in)
+    loaded, possible = cells_in_series(np.ascontiguousarray(g, dtype=np.float64), crossbar.r_access)
+    if not possible:
+        raise CircuitError("a conductance is negative, NaN or infinite")
     array = _Array(
-        with_access(g, crossbar),
+        loaded,
         lines_of(crossbar, n_rows, n_cols),
         np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64),
         np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64),
@@ -86,6 +90,19 @@ def solve_array(
         (None, None) if nodes.v_wl is None or nodes.v_bl is None else (nodes.v_wl[0], nodes.v_bl[0])
     )
     return ArraySolution(g_eff, method, max(sweeps, 0), bound, i_out, *voltages)
+
+
+def gated(g: np.ndarray, crossbar: Crossbar, v_in: np.ndarray) -> np.ndarray:
+    """Switch off the cells of rows at 0 V where the inputs gate the cells.
+
+    Args:
+        g: siemens, (n_rows, n_cols).
+        crossbar: its topology.
+        v_in: source voltages, volt, (n_rows,).
+    """
+    if crossbar.topology != "input_gated":
+        return g
+    return np.where(np.asarray(v_in)[:, None] != 0, g, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,8 +175,3 @@ def _worthwhile_sweeps(array: _Array) -> int:
     elimination = _ELIMINATION_NS * short * short * long * (short + fewer)
     sweep = _SWEEP_NS * n_rows * n_cols * -(-len(array.rows) // LANES)
     return min(int(elimination / sweep) - 1, _MOST_SWEEPS)
-
-
-def with_access(g: np.ndarray, crossbar: Crossbar) -> np.ndarray:
-    """Put the access resistance in series with every cell: g/(1 + g r_access)."""
-    return np.ascontiguousarray(g / (1 + g * crossbar.r_access), dtype=np.float64)

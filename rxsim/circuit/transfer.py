@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.circuit.solve import solve_array, with_access
+from rxsim.circuit.factors import cells_in_series
+from rxsim.circuit.solve import solve_array
 from rxsim.config import Crossbar
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
@@ -73,7 +74,7 @@ def _solved(
         if crossbar is None:
             block = g[np.ix_(used_rows, used_cols)]
         elif not any((crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense)):
-            block = with_access(g, crossbar)[np.ix_(used_rows, used_cols)]
+            block = cells_in_series(g, crossbar.r_access)[0][np.ix_(used_rows, used_cols)]
         else:
             rows, cols = np.flatnonzero(used_rows), np.flatnonzero(used_cols)
             block = solve_array(g, crossbar, rows=rows, cols=cols).g_eff

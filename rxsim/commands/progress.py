@@ -1,15 +1,17 @@
-"""Progress bars on standard error, for stages over a second, on a terminal only."""
+"""What a waiting user is told on standard error: progress on a terminal, and first-time compilation."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from rxsim.circuit import when_compiling
 from rxsim.stages import ShowProgress
 
 _QUIET_SECONDS = 1.0
@@ -19,11 +21,24 @@ _QUIET_SECONDS = 1.0
 def progress_bars() -> Iterator[ShowProgress | None]:
     """Give a function that shows a stage's progress; None where there is no terminal."""
     if not sys.stderr.isatty():
-        yield None
+        with compilation_notice():
+            yield None
         return
     columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with (
+        Progress(*columns, console=Console(stderr=True), transient=True) as bars,
+        compilation_notice(bars.console.print),
+    ):
         yield _Bars(bars).show
+
+
+@contextmanager
+def compilation_notice(say: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Say so when the circuit kernels have to be compiled: the first run takes longer than others."""
+    tell = say or (lambda text: click.echo(text, err=True))
+    notice = "compiling the circuit kernels (once, up to a minute; later runs load them) .."
+    with when_compiling(lambda: tell(notice)):
+        yield
 
 
 class _Bars:

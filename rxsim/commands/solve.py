@@ -4,53 +4,98 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
-from rxsim.circuit import solve_array
+from rxsim.circuit import gated, solve_array, solve_nonlinear
 from rxsim.commands.options import FILE
-from rxsim.config import V_READ, Crossbar
-from rxsim.errors import DataError
+from rxsim.commands.progress import compilation_notice
+from rxsim.config import Crossbar, Settings, load_settings
+from rxsim.devices import curve_of
+from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, write_atomically
 from rxsim.parallel import ordered
 from rxsim.schema import validated
 
-_DEFAULTS = Crossbar()
+_RESISTANCES = {
+    "r_wire_wl": "Ohm per cell of a wordline",
+    "r_wire_bl": "Ohm per cell of a bitline",
+    "r_driver": "Ohm per row",
+    "r_sense": "Ohm per column",
+    "r_access": "Ohm in series with each cell",
+}
+
+
+def _resistance_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for name, what in reversed(_RESISTANCES.items()):
+        what += f"; instead of --set crossbar.{name}=.. [default: {getattr(Crossbar(), name):g}]"
+        function = click.option(f"--{name.replace('_', '-')}", type=float, help=what)(function)
+    return function
 
 
 @click.command("solve")
 @click.argument("conductances", type=FILE, metavar="G.npy")
-@click.option("--r-wire-wl", default=_DEFAULTS.r_wire_wl, show_default=True, help="Ohm per cell.")
-@click.option("--r-wire-bl", default=_DEFAULTS.r_wire_bl, show_default=True, help="Ohm per cell.")
-@click.option("--r-driver", default=_DEFAULTS.r_driver, show_default=True, help="Ohm per row.")
-@click.option("--r-sense", default=_DEFAULTS.r_sense, show_default=True, help="Ohm per column.")
-@click.option("--r-access", default=_DEFAULTS.r_access, show_default=True, help="Ohm per cell.")
+@_resistance_options
 @click.option("--v-in", type=FILE, metavar="V.npy", help="Source voltages: one for each row.")
+@click.option("--config", type=FILE, metavar="FILE", help="Settings file (YAML).")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One setting: crossbar.*, device.iv.*, input.v_read; may be repeated.",
+)
 @click.option("-o", "--output", type=FILE, required=True, metavar="OUT.npz", help="The result.")
 @click.option("--plot", type=FILE, metavar="FILE.png", help="IR drop and g_eff/g as heat maps.")
 def command(
-    conductances: Path, v_in: Path | None, output: Path, plot: Path | None, **resistances: float
+    conductances: Path,
+    v_in: Path | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    output: Path,
+    plot: Path | None,
+    **resistances: float | None,
 ) -> None:
     """Solve the circuit of one array of conductances (siemens; rows are wordlines).
 
     OUT.npz holds g_eff, and with --v-in also i_out and the node voltages v_wl and v_bl. --plot draws
-    them, with every row at the default read voltage where no --v-in is given.
+    them, with every row at the read voltage where no --v-in is given. Non-linear cells (device.iv) have
+    no g_eff: they are solved for --v-in, or for every row at the read voltage.
     """
-    check_destination(output, (conductances, v_in, plot))
+    check_destination(output, (conductances, v_in, config, plot))
     if plot is not None:
-        check_destination(plot, (conductances, v_in, output))
+        check_destination(plot, (conductances, v_in, config, output))
+    settings = load_settings(config, assignments=assignments)
     g = _conductances(conductances)
-    voltages = None if v_in is None else _voltages(v_in, len(g))
-    driven = np.full(len(g), V_READ) if voltages is None and plot is not None else voltages
-    values = {"rows": g.shape[0], "cols": g.shape[1], **resistances}
+    given = {name: value for name, value in resistances.items() if value is not None}
+    values = {**settings.crossbar.model_dump(), **given, "rows": g.shape[0], "cols": g.shape[1]}
     crossbar = validated(Crossbar, values, "solve")
-    (solution,) = ordered(lambda array: solve_array(array, crossbar, driven), [g], threads=1)
-    names = ["g_eff"] if voltages is None else ["g_eff", "i_out", "v_wl", "v_bl"]
+    voltages = None if v_in is None else _voltages(v_in, len(g))
+    with compilation_notice():
+        if settings.device.iv.form == "linear":
+            arrays, said = _linear(g, crossbar, voltages, plot, settings.input.v_read)
+        else:
+            arrays, said = _nonlinear(g, crossbar, voltages, plot, settings)
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: getattr(solution, name) for name in names})
+    np.savez(buffer, **arrays)
     write_atomically(output, buffer.getvalue())
+    click.echo(f"{output}: {', '.join(arrays)} of a {g.shape[0]}x{g.shape[1]} array by {said}")
+
+
+def _linear(
+    g: np.ndarray,
+    crossbar: Crossbar,
+    voltages: np.ndarray | None,
+    plot: Path | None,
+    v_read: float,
+) -> tuple[dict[str, Any], str]:
+    """Solve linear cells; return what is written and what is said."""
+    driven = np.full(len(g), v_read) if voltages is None and plot is not None else voltages
+    (solution,) = ordered(lambda array: solve_array(array, crossbar, driven), [g], threads=1)
     if plot is not None and driven is not None:
         from rxsim.report.array_plot import plot_array  # matplotlib: only where it is wanted
 
@@ -59,10 +104,36 @@ def command(
     if g.sum() > 0:
         through = f"sum(g_eff)/sum(g) = {solution.g_eff.sum() / g.sum():.6f}"
     sweeps = f" ({solution.sweeps} sweeps)" if solution.sweeps else ""
-    click.echo(
-        f"{output}: {', '.join(names)} of a {g.shape[0]}x{g.shape[1]} array by "
-        f"{solution.method}{sweeps}, error below {solution.bound:.0e}; {through}"
+    names = ["g_eff"] if voltages is None else ["g_eff", "i_out", "v_wl", "v_bl"]
+    arrays = {name: getattr(solution, name) for name in names}
+    return arrays, f"{solution.method}{sweeps}, error below {solution.bound:.0e}; {through}"
+
+
+def _nonlinear(
+    g: np.ndarray,
+    crossbar: Crossbar,
+    voltages: np.ndarray | None,
+    plot: Path | None,
+    settings: Settings,
+) -> tuple[dict[str, Any], str]:
+    """Solve non-linear cells for one input; return what is written and what is said."""
+    if plot is not None:
+        raise SettingError(
+            f"found --plot with device.iv.form: {settings.device.iv.form}, expected linear cells: "
+            "non-linear ones have no g_eff to draw; leave out --plot"
+        )
+    v_read = settings.input.v_read
+    driven = np.full(len(g), v_read) if voltages is None else voltages
+    curve = curve_of(settings.device.iv, v_read)
+    cells = gated(g, crossbar, driven)
+    (solution,) = ordered(
+        lambda array: solve_nonlinear(array, curve, crossbar, driven), [cells], threads=1
     )
+    names = ("i_out", "v_wl", "v_bl", "device_currents")
+    arrays = {name: getattr(solution, name)[0] for name in names}
+    steps, bound = int(solution.iterations[0]), float(solution.bound[0])
+    at = f"every row at {v_read:g} V" if voltages is None else "the given voltages"
+    return arrays, f"Newton's method ({steps} steps) at {at}, error below {bound:.0e} A"
 
 
 def _conductances(path: Path) -> np.ndarray:

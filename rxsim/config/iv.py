@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rxsim.schema import Number, Section
+from rxsim.schema import NotNegative, Number, Positive, Section
 
 
 class IV(Section):
@@ -17,10 +17,8 @@ class IV(Section):
         "linear",
         description="linear; sinh: v0 sinh(v/v0); cubic: v - cubic v^3; table; milo (RRAM)",
     )
-    v0: Annotated[Number, Field(gt=0)] | None = Field(
-        None, description="volt; scale of the sinh (form: sinh)"
-    )
-    cubic: Annotated[Number, Field(ge=0)] | None = Field(
+    v0: Positive | None = Field(None, description="volt; scale of the sinh (form: sinh)")
+    cubic: NotNegative | None = Field(
         None, description="1/volt^2; loss of conductance with v^2 (form: cubic; default 0.25)"
     )
     v: tuple[Number, ...] | None = Field(None, description="volt; points of a table, rising")

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from rxsim.config.iv import IV
 from rxsim.config.presets import PRESETS
-from rxsim.schema import Integer, Number, One, Section, Zero, in_yaml, whole
+from rxsim.schema import Integer, NotNegative, Number, One, Section, Zero, in_yaml, whole
 
 # Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
 # 4F2 cell has between 14 and 10 nm, or a 1T1R cell at 22 nm (wire resistance as NeuroSim computes it).
@@ -32,16 +32,20 @@ class Crossbar(Section):
     r_driver: Number = Field(PERIPHERY_OHM, ge=0, description="driver resistance per wordline, ohm")
     r_sense: Number = Field(PERIPHERY_OHM, ge=0, description="sense resistance per bitline, ohm")
     r_access: Number = Field(0.0, ge=0, description="resistance in series with every cell, ohm")
+    topology: Literal["crossbar", "input_gated"] = Field(
+        "crossbar",
+        description="input_gated: a row at 0 V has its cells switched off (one-bit inputs)",
+    )
     drive_side: Literal["left", "right", "alternate"] = Field(
         "left", description="end of a wordline behind r_driver (alternate: odd rows right)"
     )
     sense_side: Literal["bottom", "top", "alternate"] = Field(
         "bottom", description="end of a bitline behind r_sense (alternate: odd columns top)"
     )
-    r_driver_far: Annotated[Number, Field(ge=0)] | None = Field(
+    r_driver_far: NotNegative | None = Field(
         None, description="from a wordline's other end to its source, ohm; null: open"
     )
-    r_sense_far: Annotated[Number, Field(ge=0)] | None = Field(
+    r_sense_far: NotNegative | None = Field(
         None, description="from a bitline's other end to its sense, ohm; null: open"
     )
 
@@ -251,9 +255,4 @@ class Settings(Section):
                         f"found {name}: tile with adc.where: per_layer, expected layer or column "
                         "(the tiles' currents are summed before one conversion)"
                     )
-        if self.device.iv.form != "linear":
-            raise ValueError(
-                f"found device.iv.form: {self.device.iv.form}, expected linear: this version solves "
-                "non-linear cells with 'rxsim solve' only"
-            )
         return self

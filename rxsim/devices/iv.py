@@ -93,11 +93,11 @@ class SeparableCurve:
 
     def current(self, g: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Return g f(v) in ampere (see `IVCurve.current`)."""
-        return g * self.f(v)
+        return np.asarray(g * self.f(v))
 
     def slope(self, g: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Return g df/dv in siemens."""
-        return g * self.f_slope(v)
+        return np.asarray(g * self.f_slope(v))
 
     def _inside(self, v: np.ndarray) -> np.ndarray:
         if np.min(v) >= self.v_low and np.max(v) <= self.v_high:
@@ -228,11 +228,11 @@ def _sinh_slope(v0: float, v: np.ndarray) -> np.ndarray:
 
 
 def _cubic(cubic: float, v: np.ndarray) -> np.ndarray:
-    return v - cubic * v * v * v
+    return np.asarray(v - cubic * v * v * v)
 
 
 def _cubic_slope(cubic: float, v: np.ndarray) -> np.ndarray:
-    return 1 - 3 * cubic * v * v
+    return np.asarray(1 - 3 * cubic * v * v)
 
 
 def _milo_terms(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

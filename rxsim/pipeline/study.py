@@ -78,6 +78,7 @@ def open_study(
     Raises:
         InputError: the model, the card or the data can't be used.
     """
+    _refuse_unbuilt(settings)
     stages = stages or Stages()
     with stages("load"):
         network = load_network(model)
@@ -102,6 +103,19 @@ def open_study(
             data.metric,
             output,
         )
+
+
+def _refuse_unbuilt(settings: Settings) -> None:
+    """Refuse what so far only `rxsim solve` can compute."""
+    for name, value, built in (
+        ("device.iv.form", settings.device.iv.form, "linear"),
+        ("crossbar.topology", settings.crossbar.topology, "crossbar"),
+    ):
+        if value != built:
+            raise InputError(
+                f"found {name}: {value}, expected {built}: this version computes it with 'rxsim solve' "
+                "only"
+            )
 
 
 def _data(network: Network, settings: Settings, choice: DataChoice, output: str) -> StudyData:

@@ -14,7 +14,8 @@ import numpy as np
 
 import rxsim
 from rxsim.config import as_plain, settings_hash
-from rxsim.errors import InputError, SettingError
+from rxsim.errors import CircuitError, InputError, SettingError
+from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
 from rxsim.pipeline.hardware import Mapped, map_study
 from rxsim.pipeline.probe import array_currents, drives_of, program_array
@@ -25,8 +26,8 @@ from rxsim.verify import TOLERANCE, ArrayCheck, Circuit, LayerDrive, check_array
 from rxsim.verify.compare import reference_for
 
 SCHEMA_VERSION = 1
-N_ARRAYS = 8
-N_VECTORS = 4
+N_ARRAYS = 6
+N_VECTORS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,14 +221,28 @@ def _check(
     trial: int,
     place: _Place,
 ) -> ArrayCheck:
-    """Program, solve and compare one array."""
+    """Program, solve and compare one array; an error names it."""
     layer = mapped.layers[place[0]]
-    programmed = program_array(study, layer, place[1], trial)
+    try:
+        return _compared(study, layer, place[1], vectors_of[place], solver, tolerance, trial)
+    except CircuitError as error:
+        raise CircuitError(f"layer {layer.layer.name}, array {place[1]}: {error}") from None
+
+
+def _compared(
+    study: Study,
+    layer: MappedLayer,
+    index: int,
+    v_in: np.ndarray,
+    solver: str,
+    tolerance: float,
+    trial: int,
+) -> ArrayCheck:
+    programmed = program_array(study, layer, index, trial)
     columns = np.flatnonzero(programmed.array.cols >= 0)
-    v_in = vectors_of[place]
     return check_array(
         layer.layer.name,
-        place[1],
+        index,
         Circuit(programmed.g, programmed.lines, study.settings.crossbar.r_access, v_in),
         array_currents(study, programmed, v_in, columns),
         columns,

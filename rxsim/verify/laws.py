@@ -13,8 +13,20 @@ from rxsim.config import IV
 CellLaw = Callable[[float, str], str]
 """Conductance in siemens and the text of a cell's voltage -> the expression of its current in ampere.
 
-Expressions multiply instead of using `^`, for which ngspice takes the base's absolute value.
+Expressions multiply instead of using `^`, for which ngspice takes the base's absolute value, and
+write numbers by `exact`.
 """
+
+
+def exact(value: float) -> str:
+    """Write a number of an expression so that ngspice keeps all its digits.
+
+    ngspice rounds the numbers in a behavioural source to 11 digits as it reads them; two parts of 11
+    digits each hold what a double has.
+    """
+    high = float(f"{value:.10e}")
+    rest = value - high
+    return f"({high:.10e}{rest:+.10e})" if rest else f"({high!r})"
 
 
 def law_of(iv: IV, v_read: float) -> CellLaw | None:
@@ -43,13 +55,13 @@ def law_of(iv: IV, v_read: float) -> CellLaw | None:
 def _sinh(v0: float, v_read: float) -> CellLaw:
     """f(v) = v0 sinh(v/v0), scaled."""
     factor = v_read / math.sinh(v_read / v0)
-    return lambda g, v: f"{g * factor!r}*sinh({v}/{v0!r})"
+    return lambda g, v: f"{exact(g * factor)}*sinh({v}/{exact(v0)})"
 
 
 def _cubic(cubic: float, v_read: float) -> CellLaw:
     """f(v) = v - cubic v^3, scaled."""
     factor = 1 / (1 - cubic * v_read * v_read)
-    return lambda g, v: f"{g * factor!r}*{v}*(1-{cubic!r}*{v}*{v})"
+    return lambda g, v: f"{exact(g * factor)}*{v}*(1-{exact(cubic)}*{v}*{v})"
 
 
 def _table(v_points: tuple[float, ...], f_points: tuple[float, ...], v_read: float) -> CellLaw:
@@ -65,7 +77,7 @@ def _table(v_points: tuple[float, ...], f_points: tuple[float, ...], v_read: flo
     spline = PchipInterpolator(x, y)
     factor = v_read / float(spline(v_read))
     low, high = (float(spline.derivative()(end)) for end in (x[0], x[-1]))
-    pieces = [(float(x[0]), (low, float(y[0])))]
+    pieces: list[tuple[float, tuple[float, ...]]] = [(float(x[0]), (low, float(y[0])))]
     pieces += [(float(x[k]), tuple(map(float, spline.c[:, k]))) for k in range(len(x) - 1)]
     pieces.append((float(x[-1]), (high, float(y[-1]))))
 
@@ -73,7 +85,8 @@ def _table(v_points: tuple[float, ...], f_points: tuple[float, ...], v_read: flo
         text = _polynomial(pieces[-1], g * factor, v)
         # From the right: below the next piece's first point its left neighbour applies.
         for k in range(len(pieces) - 2, -1, -1):
-            text = f"({v} < {pieces[k + 1][0]!r} ? {_polynomial(pieces[k], g * factor, v)} : {text})"
+            limit = exact(pieces[k + 1][0])
+            text = f"({v} < {limit} ? {_polynomial(pieces[k], g * factor, v)} : {text})"
         return text
 
     return law
@@ -82,10 +95,10 @@ def _table(v_points: tuple[float, ...], f_points: tuple[float, ...], v_read: flo
 def _polynomial(piece: tuple[float, tuple[float, ...]], factor: float, v: str) -> str:
     """Write a polynomial in v - start, highest power first, by Horner's rule."""
     start, coefficients = piece
-    distance = f"({v}-({start!r}))"
-    text = repr(factor * coefficients[0])
+    distance = f"({v}-{exact(start)})"
+    text = exact(factor * coefficients[0])
     for coefficient in coefficients[1:]:
-        text = f"(({text})*{distance}+({factor * coefficient!r}))"
+        text = f"({text}*{distance}+{exact(factor * coefficient)})"
     return text
 
 
@@ -98,4 +111,4 @@ def _milo(g: float, v: str) -> str:
     x = math.log10(g)
     n2 = ((1.388e-4 * x + 1.541e-3) * x + 5.711e-3) * x + 7.063e-3
     n3 = (8.871e-5 * x + 6.7919e-4) * x + 1.2968e-3
-    return f"{g!r}*{v}+({n2!r})*{v}*abs({v})+({n3!r})*{v}*{v}*{v}"
+    return f"{exact(g)}*{v}+{exact(n2)}*{v}*abs({v})+{exact(n3)}*{v}*{v}*{v}"

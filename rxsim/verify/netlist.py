@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.circuit.lines import Lines
-from rxsim.verify.laws import CellLaw
+from rxsim.verify.laws import CellLaw, exact
 
 _OPTIONS = ".options reltol=1e-12 abstol=1e-20 vntol=1e-18 gmin=1e-30 pivrel=1e-3 pivtol=1e-30"
 
@@ -85,8 +85,10 @@ def sweep_netlist(
     points = v_in if len(v_in) > 1 else np.repeat(v_in, 2, axis=0)  # a sweep needs two
     sources = ["vsel sel 0 dc 0"]
     for i, volts in enumerate(points.T):
-        table = ",".join(f"{k},{float(v)!r}" for k, v in enumerate(volts))
-        sources.append(f"bin{i} in{i} 0 v = pwl(v(sel),{table})")
+        value = exact(float(volts[-1]))
+        for k in range(len(volts) - 2, -1, -1):
+            value = f"(v(sel) < {k + 0.5} ? {exact(float(volts[k]))} : {value})"
+        sources.append(f"bin{i} in{i} 0 v = {value}")
     control = [f"dc vsel 0 {len(points) - 1} 1"]
     control += [f"let c{j} = i(vout{j})" for j in range(g.shape[1])]
     control += [f"print c{j}[{k}]" for j in range(g.shape[1]) for k in range(len(v_in))]

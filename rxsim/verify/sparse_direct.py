@@ -24,6 +24,7 @@ from rxsim.errors import CircuitError
 _MOST_STEPS = 60
 # Of a vector's largest branch current: where the refinement stops, and where it counts as settled.
 _STOP, _SETTLED = 1e-16, 1e-13
+_NOTHING = 1e-20  # of what the largest voltage would drive through the best conductor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +71,7 @@ def sparse_currents(
     drops = volts[circuit.tail] - volts[circuit.head]
     incidence = _incidence(circuit)
     unknown = _unknown(circuit)
-    if unknown.size:
+    if unknown.size and drops.any():
         _refine(circuit, incidence[unknown], unknown, drops)
     leaving = incidence[circuit.senses] @ (circuit.siemens[:, None] * drops)
     return np.ascontiguousarray(-leaving.T.astype(np.float64))
@@ -147,15 +148,17 @@ def _refine(circuit: _Circuit, balance: csr_array, unknown: np.ndarray, drops: n
         options={"SymmetricMode": True},
     )
     step = np.zeros((circuit.n_nodes, drops.shape[1]), dtype=np.longdouble)
+    # Where nothing conducts the currents shrink for ever: below this they are none.
+    nothing = _NOTHING * siemens.max() * np.abs(drops).max()
     moved = np.inf
     for _ in range(_MOST_STEPS):
         excess = balance @ (siemens * drops)
         step[unknown] = factor.solve(-excess.astype(np.float64))
         change = step[circuit.tail] - step[circuit.head]
         drops += change
-        largest = np.abs(siemens * drops).max(axis=0, initial=0)
-        moving = np.abs(siemens * change).max(axis=0, initial=0)
-        moved = float((moving[largest > 0] / largest[largest > 0]).max(initial=0))
+        largest = np.abs(siemens * drops).max(axis=0)
+        moving = np.abs(siemens * change).max(axis=0)
+        moved = float(np.max(moving / np.maximum(largest, nothing), where=moving > 0, initial=0))
         if moved <= _STOP:
             return
     if not moved <= _SETTLED:

@@ -86,6 +86,26 @@ def g_eff(
         RuntimeError: If ngspice fails or does not report every current.
     """
     g = np.asarray(g, dtype=np.float64)
+    values = currents(sweep(g, r_wire_wl, r_wire_bl, r_driver, r_sense, ends=ends))
+    if values.size != g.size:
+        raise RuntimeError(f"ngspice reported {values.size} currents instead of {g.size}")
+    return values.reshape(g.shape)
+
+
+def sweep(
+    g: ArrayLike,
+    r_wire_wl: float,
+    r_wire_bl: float,
+    r_driver: float = 0.0,
+    r_sense: float = 0.0,
+    *,
+    ends: Ends | None = None,
+) -> str:
+    """Return a netlist that prints the sensed currents for 1 V on each row in turn.
+
+    The arguments are those of ``g_eff``.
+    """
+    g = np.asarray(g, dtype=np.float64)
     n_rows, n_cols = g.shape
     both = chosen(ends, g.shape, r_driver, r_sense)
     circuit = _circuit(g, r_wire_wl, r_wire_bl, both, np.zeros(n_rows))
@@ -93,10 +113,7 @@ def g_eff(
     for i in range(n_rows):
         control += [f"alter vs{i} dc = 1", "op", *_prints(n_cols), f"alter vs{i} dc = 0"]
         control.append("destroy all")
-    values = currents(_deck(circuit, control))
-    if values.size != g.size:
-        raise RuntimeError(f"ngspice reported {values.size} currents instead of {g.size}")
-    return values.reshape(n_rows, n_cols)
+    return _deck(circuit, control)
 
 
 def currents(deck: str) -> NDArray[np.float64]:

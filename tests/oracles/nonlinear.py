@@ -1,32 +1,35 @@
 """Crossbars of non-linear devices: a plain full-network Newton, and a netlist for ngspice.
 
 The twin writes down every unknown (node voltages, currents of wires, ends and devices) and every
-equation: Kirchhoff's law at each node, ``v_a - v_b - r * i = 0`` along each branch, the device's curve in
-each cell. A resistance of 0 needs no special case and an open end says ``i = 0``. It shares neither
-unknowns nor linear algebra with `rxsim.circuit.newton`.
+equation: Kirchhoff's law at each node, ``v_a - v_b - r * i = 0`` along each branch, the device's
+curve in each cell. A resistance of 0 needs no special case and an open end says ``i = 0``. It shares
+neither unknowns nor linear algebra with `rxsim.circuit.newton`.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from oracles import ngspice
 from scipy.sparse import coo_array, csc_array, diags_array
 from scipy.sparse.linalg import splu
 
-from rxsim.circuit.lines import lines_of
+from oracles import ngspice
 from rxsim.config import Crossbar
 
 Floats = NDArray[np.float64]
 Curve = Callable[[Floats, Floats], Floats]
 """From conductances in S and voltages in V to currents in A (or slopes in S)."""
 
-_SOURCE_STEPS = 12
 _MOST_STEPS = 400
 
 
 def solve(
-    g: ArrayLike, current: Curve, slope: Curve, crossbar: Crossbar, v_in: ArrayLike
+    g: ArrayLike,
+    current: Curve,
+    slope: Curve,
+    crossbar: Crossbar,
+    v_in: ArrayLike,
+    source_steps: int = 12,
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return the operating point for one input vector.
 
@@ -36,6 +39,7 @@ def solve(
         slope: Its derivative with respect to the voltage.
         crossbar: Resistances and ends of the lines.
         v_in: Source voltages in V, shape (n_rows,).
+        source_steps: The sources rise to ``v_in`` in this many equal steps.
 
     Returns:
         i_out: Sensed currents in A, shape (n_cols,).
@@ -62,9 +66,11 @@ def solve(
     pick = coo_array(
         (np.ones(cells), (np.arange(cells), np.arange(n - cells, n))), shape=(cells, n)
     )
-    for level in np.linspace(0, 1, _SOURCE_STEPS + 1)[1:]:
+    for level in np.linspace(0, 1, source_steps + 1)[1:]:
         sources = level * v_in
-        weight = 1 / max(np.abs(current(g.ravel(), np.full(cells, np.abs(v_in).max()))).max(), 1e-30)
+        weight = 1 / max(
+            np.abs(current(g.ravel(), np.full(cells, np.abs(v_in).max()))).max(), 1e-30
+        )
         f = missing(x, sources)
         for _ in range(_MOST_STEPS):
             chords = diags_array(slope(g.ravel(), to_voltage @ x))
@@ -79,8 +85,12 @@ def solve(
             else:
                 break  # rounding is all that is left
             x, f = x + size * change, f_new
+            if _merit(f, weight, n - cells) < 1e-15:
+                break
         if not _merit(f, weight, n - cells) < 1e-8:
-            raise ArithmeticError(f"the plain Newton is left with {_merit(f, weight, n - cells):.1e}")
+            raise ArithmeticError(
+                f"the plain Newton is left with {_merit(f, weight, n - cells):.1e}"
+            )
     into_bottom = x[n - cells - n_cols : n - cells]
     from_top_at = 2 * cells + n_rows * (n_cols + 1)
     i_out = into_bottom - x[from_top_at : from_top_at + n_cols]
@@ -112,15 +122,12 @@ def _cell_voltages(cells: int, n: int, r_access: float) -> csc_array:
     return coo_array((values, (np.tile(every, 3), cols)), shape=(cells, n)).tocsc()
 
 
-def _linear_equations(
-    n_rows: int, n_cols: int, crossbar: Crossbar
-) -> tuple[csc_array, csc_array]:
+def _linear_equations(n_rows: int, n_cols: int, crossbar: Crossbar) -> tuple[csc_array, csc_array]:
     """Return Kirchhoff's and Ohm's laws as ``linear @ x = drive @ v_in``.
 
     Unknowns: v_wl, v_bl, currents along the wordlines (n_rows, n_cols + 1), along the bitlines
     (n_rows + 1, n_cols), through the devices; each in row-major order.
     """
-    lines = lines_of(crossbar, n_rows, n_cols)
     cells = n_rows * n_cols
     wl = np.arange(cells).reshape(n_rows, n_cols)
     bl = wl + cells
@@ -131,7 +138,11 @@ def _linear_equations(
     sources: list[tuple[int, int, float]] = []
     row = 0
     for i, j in np.ndindex(n_rows, n_cols):
-        entries += [(row, along_wl[i, j], 1), (row, along_wl[i, j + 1], -1), (row, device[i, j], -1)]
+        entries += [
+            (row, along_wl[i, j], 1),
+            (row, along_wl[i, j + 1], -1),
+            (row, device[i, j], -1),
+        ]
         row += 1
         entries += [(row, along_bl[i, j], 1), (row, along_bl[i + 1, j], -1), (row, device[i, j], 1)]
         row += 1
@@ -149,17 +160,35 @@ def _linear_equations(
         row += 1
 
     for i in range(n_rows):
-        branch(along_wl[i, 0], None, wl[i, 0], lines.left[i], i, 1)
+        left, right = _wordline_ends(crossbar, i)
+        branch(along_wl[i, 0], None, wl[i, 0], left, i, 1)
         for j in range(1, n_cols):
-            branch(along_wl[i, j], wl[i, j - 1], wl[i, j], lines.r_wire_wl, -1, 0)
-        branch(along_wl[i, n_cols], wl[i, -1], None, lines.right[i], i, -1)
+            branch(along_wl[i, j], wl[i, j - 1], wl[i, j], crossbar.r_wire_wl, -1, 0)
+        branch(along_wl[i, n_cols], wl[i, -1], None, right, i, -1)
     for j in range(n_cols):
-        branch(along_bl[0, j], None, bl[0, j], lines.top[j], -1, 0)
+        top, bottom = _bitline_ends(crossbar, j)
+        branch(along_bl[0, j], None, bl[0, j], top, -1, 0)
         for i in range(1, n_rows):
-            branch(along_bl[i, j], bl[i - 1, j], bl[i, j], lines.r_wire_bl, -1, 0)
-        branch(along_bl[n_rows, j], bl[-1, j], None, lines.bottom[j], -1, 0)
+            branch(along_bl[i, j], bl[i - 1, j], bl[i, j], crossbar.r_wire_bl, -1, 0)
+        branch(along_bl[n_rows, j], bl[-1, j], None, bottom, -1, 0)
     n = int(device[-1, -1]) + 1
     return _matrix(entries, (row, n)), _matrix(sources, (row, n_rows))
+
+
+def _wordline_ends(crossbar: Crossbar, i: int) -> tuple[float, float]:
+    """Return the resistances in ohm from wordline i's left and right end to its source."""
+    far = np.inf if crossbar.r_driver_far is None else crossbar.r_driver_far
+    side = crossbar.drive_side
+    turned = side == "right" or (side == "alternate" and i % 2 == 1)
+    return (far, crossbar.r_driver) if turned else (crossbar.r_driver, far)
+
+
+def _bitline_ends(crossbar: Crossbar, j: int) -> tuple[float, float]:
+    """Return the resistances in ohm from bitline j's top and bottom end to its sense."""
+    far = np.inf if crossbar.r_sense_far is None else crossbar.r_sense_far
+    side = crossbar.sense_side
+    turned = side == "top" or (side == "alternate" and j % 2 == 1)
+    return (crossbar.r_sense, far) if turned else (far, crossbar.r_sense)
 
 
 def _matrix(entries: list[tuple[int, int, float]], shape: tuple[int, int]) -> csc_array:
@@ -183,7 +212,6 @@ def spice_currents(
     """
     g = np.asarray(g, dtype=np.float64)
     n_rows, n_cols = g.shape
-    lines = lines_of(crossbar, n_rows, n_cols)
     deck = [f"vs{i} s{i} 0 dc {float(v)!r}" for i, v in enumerate(np.asarray(v_in))]
     deck += [f"vm{j} m{j} 0 dc 0" for j in range(n_cols)]
 
@@ -194,15 +222,17 @@ def spice_currents(
             deck.append(f"r{name} {a} {b} {float(r)!r}")
 
     for i in range(n_rows):
-        branch(f"l{i}", f"s{i}", f"w{i}_0", lines.left[i])
-        branch(f"r{i}", f"s{i}", f"w{i}_{n_cols - 1}", lines.right[i])
+        left, right = _wordline_ends(crossbar, i)
+        branch(f"l{i}", f"s{i}", f"w{i}_0", left)
+        branch(f"r{i}", f"s{i}", f"w{i}_{n_cols - 1}", right)
         for j in range(1, n_cols):
-            branch(f"w{i}_{j}", f"w{i}_{j - 1}", f"w{i}_{j}", lines.r_wire_wl)
+            branch(f"w{i}_{j}", f"w{i}_{j - 1}", f"w{i}_{j}", crossbar.r_wire_wl)
     for j in range(n_cols):
-        branch(f"t{j}", f"b0_{j}", f"m{j}", lines.top[j])
-        branch(f"b{j}", f"b{n_rows - 1}_{j}", f"m{j}", lines.bottom[j])
+        top, bottom = _bitline_ends(crossbar, j)
+        branch(f"t{j}", f"b0_{j}", f"m{j}", top)
+        branch(f"b{j}", f"b{n_rows - 1}_{j}", f"m{j}", bottom)
         for i in range(1, n_rows):
-            branch(f"b{i}_{j}", f"b{i - 1}_{j}", f"b{i}_{j}", lines.r_wire_bl)
+            branch(f"b{i}_{j}", f"b{i - 1}_{j}", f"b{i}_{j}", crossbar.r_wire_bl)
     for i, j in np.ndindex(n_rows, n_cols):
         if g[i, j] > 0:
             low = f"b{i}_{j}"
