@@ -77,11 +77,13 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    for command in ("eval", "patch", "solve", "config"):
+    for command in ("eval", "patch", "solve", "verify", "spice", "config"):
         assert f"\n  {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", [["eval"], ["patch"], ["solve"], ["config", "show"]])
+@pytest.mark.parametrize(
+    "command", [["eval"], ["patch"], ["solve"], ["verify"], ["spice"], ["config", "show"]]
+)
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     text = _run(capsys, *command, "--help")
     assert text.startswith(f"Usage: rxsim {' '.join(command)} [OPTIONS]")

@@ -19,10 +19,11 @@ from rxsim.errors import CircuitError, SettingError
 V_READ = 0.2
 LINEAR = curve_of(IV(), V_READ)
 SINH = curve_of(IV(form="sinh", v0=0.05), V_READ)
-CUBIC = curve_of(IV(form="cubic", cubic=3.0), V_READ)
-TABLE = curve_of(IV(form="table", v=(0.05, 0.1, 0.2, 0.4), f=(0.04, 0.1, 0.3, 0.9)), V_READ)
+# Between +V_READ and -V_READ a sneak path can put up to 0.4 V across a cell: all curves reach that far.
+CUBIC = curve_of(IV(form="cubic", cubic=2.0), V_READ)
+TABLE = curve_of(IV(form="table", v=(0.05, 0.1, 0.2, 0.41), f=(0.04, 0.1, 0.3, 0.9)), V_READ)
 # A threshold: 500 times steeper between 0.09 and 0.1 V than elsewhere.
-KNEE = curve_of(IV(form="table", v=(0.09, 0.1, 0.4), f=(0.001, 1, 1.003)), V_READ)
+KNEE = curve_of(IV(form="table", v=(0.09, 0.1, 0.41), f=(0.001, 1, 1.003)), V_READ)
 MILO = curve_of(IV(form="milo"), V_READ)
 CURVES = {"linear": LINEAR, "sinh": SINH, "cubic": CUBIC, "table": TABLE, "milo": MILO}
 
@@ -87,7 +88,7 @@ def spice_law(name: str):
     if name == "sinh":
         return lambda g, v: f"{g * V_READ / math.sinh(4.0)!r}*sinh({v}/0.05)"
     if name == "cubic":
-        a = 3.0
+        a = 2.0
         return lambda g, v: f"{g / (1 - a * V_READ**2)!r}*({v}-{a}*{v}*{v}*{v})"
 
     def milo(g: float, v: str) -> str:
@@ -248,15 +249,15 @@ def test_without_resistance_each_cell_sees_its_source(case):
     assert np.abs(tiny.i_out - found.i_out).max() <= 1e-6 * np.abs(ideal).sum()
 
 
-@given(CASES, st.integers(0, 9), st.floats(0, V_READ))
+@given(CASES, st.integers(0, 9), st.floats(0, 1))
 @LAW
-def test_raising_an_input_never_lowers_an_output(case, row, rise):
+def test_raising_an_input_never_lowers_an_output(case, row, share):
     curve, g, bar, v_in = drawn(case)
     more = v_in.copy()
-    more[row % len(v_in)] += rise
-    before, after = solve_nonlinear(g, curve, bar, np.stack([v_in, more])).i_out
-    slack = solve_nonlinear(g, curve, bar, np.stack([v_in, more])).bound.sum()
-    assert (after >= before - slack).all()
+    more[row % len(v_in)] += share * (V_READ - v_in[row % len(v_in)])
+    found = solve_nonlinear(g, curve, bar, np.stack([v_in, more]))
+    before, after = found.i_out
+    assert (after >= before - found.bound.sum()).all()
 
 
 # --- inputs and refusals ------------------------------------------------------------------------------

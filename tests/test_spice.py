@@ -1,4 +1,4 @@
-"""Netlists: what ngspice makes of them is the circuit of MODEL.md, and the command's file runs as is."""
+"""Netlists: ngspice makes of them the circuit of MODEL.md, and the command's file runs as it is."""
 
 from __future__ import annotations
 
@@ -198,11 +198,13 @@ def test_four_behavioural_cells_solve_their_equations() -> None:
         into_b = cell + np.stack([-down, down - b[1] / sense])
         return 1e6 * np.concatenate([into_w.ravel(), into_b.ravel()])
 
-    solution = fsolve(balance, np.zeros(8), xtol=1e-15)
+    solution = fsolve(balance, np.zeros(8), xtol=1e-13)
     assert np.abs(balance(solution)).max() < 1e-9
     wanted = solution[6:] / sense
     law = law_of(IV(form="cubic", cubic=cubic), 0.2)
-    close(printed(array_netlist(g, one_sided((2, 2), wl, bl, driver, sense), v_in, law=law)), wanted)
+    close(
+        printed(array_netlist(g, one_sided((2, 2), wl, bl, driver, sense), v_in, law=law)), wanted
+    )
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -289,7 +291,10 @@ def test_the_array_is_the_one_that_evaluation_solves(tmp_path: Path) -> None:
 
 
 ERRORS = {
-    "unknown layer": (["--layer=conv3", "--array=0"], "found 'conv3', expected one of the 4 layers"),
+    "unknown layer": (
+        ["--layer=conv3", "--array=0"],
+        "found 'conv3', expected one of the 4 layers",
+    ),
     "nearest": (["--layer=conv_2", "--array=0"], "did you mean conv2?"),
     "digital": (["--layer=relu1", "--array=0"], "stays digital (activation function)"),
     "array": (["--layer=conv2", "--array=54"], "found 54, but layer conv2 has 54 arrays, expected"),

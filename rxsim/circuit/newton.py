@@ -1,15 +1,15 @@
 """Non-linear devices solved exactly: Newton's method on the whole array, with a bound on its error.
 
-The unknowns are the device currents. The wires turn them into node voltages exactly, so what is left to
-satisfy is one equation a cell: its curve's current at that voltage is the current assumed. What is
-missing, the residual, is a current that leaks at nodes of an otherwise solved network. Devices only ever
-carry more at a higher voltage, so by the mean-value theorem the difference to the solution is that of a
-passive linear network into which the residual is injected: an output changes by at most what is
-injected, and the sum of all |residuals| bounds the error of every output.
+The unknowns are the device currents. The wires turn them into node voltages exactly, so what is left
+to satisfy is one equation a cell: its curve's current at that voltage is the current assumed. What is
+missing, the residual, is a current that leaks at nodes of an otherwise solved network. Devices only
+ever carry more at a higher voltage, so by the mean-value theorem the difference to the solution is
+that of a passive linear network into which the residual is injected: an output changes by at most what
+is injected, and the sum of all |residuals| bounds the error of every output.
 
 Each step replaces every cell by its tangent and solves that linear network by conjugate gradients
-(`rxsim.circuit.line_solves`), only as well as the step deserves. What such a solve leaves over at bitline
-nodes is part of the residual too: counted there, long resistive wires do not multiply it.
+(`rxsim.circuit.line_solves`), only as well as the step deserves. What such a solve leaves over at
+bitline nodes is part of the residual too: counted there, long resistive wires do not multiply it.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ class _Array:
 class _State:
     """Assumed currents and all that follows from them, each (n_rows, n_cols).
 
-    Through the cells flows `current`, ampere, and into the bitline nodes `current - missing`; `residual`
-    is by how much the curves at `v_cell` carry more than `current`, and `norm` the sum of all |residual|
-    and |missing|.
+    Through the cells flows `current`, ampere, and into the bitline nodes `current - missing`;
+    `residual` is by how much the curves at `v_cell` carry more than `current`, and `norm` the sum of
+    all |residual| and |missing|.
     """
 
     current: np.ndarray

@@ -161,9 +161,15 @@ class Device(Section):
 class Mapping(Section):
     """How weights become conductances on arrays."""
 
-    scheme: Literal["differential"] = Field("differential", description="signed weights on cells")
-    balance: Literal["one_sided"] = Field("one_sided", description="where a pair's zero rests")
-    subtract: Literal["analog"] = Field("analog", description="a pair is subtracted before its ADC")
+    scheme: Literal["differential", "offset"] = Field(
+        "differential", description="signed weights: a pair of cells, or one cell around a middle"
+    )
+    balance: Literal["one_sided", "two_sided"] = Field(
+        "one_sided", description="zero of a pair: both cells at g_off, or both in the middle"
+    )
+    subtract: Literal["analog", "digital"] = Field(
+        "analog", description="a pair (or a reference) is subtracted before or after its conversion"
+    )
     w_max_scope: Literal["layer", "tile", "column"] = Field(
         "layer", description="what shares one weight scale (column: one output of the layer)"
     )
@@ -172,23 +178,85 @@ class Mapping(Section):
         "channel_major",
         description="order of a Conv's rows: channel first or kernel position first",
     )
-    split: Literal["fill"] = Field("fill", description="how a matrix is cut into tiles")
+    split: Literal["fill", "equal"] = Field(
+        "fill", description="a matrix is cut into full tiles and a rest, or into equal parts"
+    )
     unused_cells: Literal["g_off", "open"] = Field("g_off", description="cells without a weight")
-    weight_bits: None = Field(None, description="integer weights for bit slicing")
-    bits_per_cell: None = Field(None, description="bits of one slice")
-    offset_removal: Literal["digital"] = Field("digital", description="how an offset is removed")
+    weight_bits: Annotated[int, Field(ge=2, le=24), BeforeValidator(whole)] | None = Field(
+        None, description="weights as integers of this many bits, sign included (bit slicing)"
+    )
+    bits_per_cell: Annotated[int, Field(ge=1, le=12), BeforeValidator(whole)] | None = Field(
+        None, description="bits of one slice of a weight"
+    )
+    offset_removal: Literal["digital", "reference_column"] = Field(
+        "digital", description="an offset is computed from the inputs, or measured on a column"
+    )
+    layout: Literal["separate", "adjacent"] = Field(
+        "separate", description="pairs and slices on arrays of their own, or in adjacent columns"
+    )
+    pack_groups: bool = Field(False, description="several groups of a Conv on one array")
+    spare_cols: Integer = Field(0, ge=0, description="columns of each array left without weights")
+    row_permutation: Literal["none", "reversed", "random"] = Field(
+        "none", description="which physical rows the rows of a tile take"
+    )
+    col_permutation: Literal["none", "reversed", "random"] = Field(
+        "none", description="which physical columns the columns of a tile take"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.weight_bits is None) != (self.bits_per_cell is None):
+            raise ValueError("found only one of weight_bits and bits_per_cell, expected both or none")
+        if self.balance == "two_sided" and (self.scheme == "offset" or self.weight_bits):
+            with_what = "scheme: offset" if self.scheme == "offset" else "weight_bits"
+            raise ValueError(f"found balance: two_sided with {with_what}, expected one_sided")
+        if self.offset_removal == "reference_column" and self.scheme != "offset":
+            raise ValueError(
+                "found offset_removal: reference_column with scheme: differential, expected "
+                "scheme: offset"
+            )
+        return self
+
+    @property
+    def slices(self) -> int:
+        """How many cells side by side carry the digits of one weight; 1 without bit slicing."""
+        if self.weight_bits is None or self.bits_per_cell is None:
+            return 1
+        bits = self.weight_bits - (self.scheme == "differential")
+        return -(-bits // self.bits_per_cell)
 
 
 class Input(Section):
     """How activations reach the wordlines."""
 
-    encoding: Literal["amplitude"] = Field("amplitude", description="what carries the value")
+    encoding: Literal["amplitude", "pulse_width", "bit_serial", "stochastic"] = Field(
+        "amplitude", description="what carries the value"
+    )
     v_read: Number = Field(V_READ, gt=0, description="wordline voltage of the largest input, volt")
     percentile: Number = Field(100.0, gt=0, le=100, description="x_max as a percentile of |x|")
-    signed_input: Literal["bipolar"] = Field("bipolar", description="how signed inputs are driven")
-    bits_per_pulse: One = Field(1, description="bits of one pass (bit_serial)")
-    pulses: Literal[64] = Field(64, description="pulses of a stochastic input")
-    adc_per_pass: Literal[True] = Field(True, description="convert each pass (bit_serial)")
+    signed_input: Literal["bipolar", "two_phase", "twos_complement", "offset"] = Field(
+        "bipolar", description="how signed inputs are driven"
+    )
+    bits_per_pulse: Integer = Field(1, ge=1, le=12, description="bits of one pass (bit_serial)")
+    pulses: Integer = Field(64, ge=1, le=65536, description="pulses of a stochastic input")
+    adc_per_pass: bool = Field(True, description="convert each pass, or their analog sum once")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        allowed = {
+            "twos_complement": ("bit_serial",),
+            "offset": ("amplitude", "pulse_width", "bit_serial"),
+        }.get(self.signed_input)
+        if allowed is not None and self.encoding not in allowed:
+            raise ValueError(
+                f"found signed_input: {self.signed_input} with encoding: {self.encoding}, expected "
+                f"encoding: {' or '.join(allowed)}"
+            )
+        return self
+
+
+Profile = NotNegative | tuple[Number, ...]
+"""A random profile of this size, or a table over the codes from the lowest to the highest."""
 
 
 class Dac(Section):
@@ -197,10 +265,10 @@ class Dac(Section):
     n_bits: Annotated[int, Field(ge=1, le=24), BeforeValidator(whole)] | None = Field(
         6, description="resolution; null: no converter"
     )
-    gain_sigma: Zero = 0
-    offset_sigma: Zero = 0
-    inl: Zero = 0
-    dnl: Zero = 0
+    gain_sigma: Number = Field(0, ge=0, description="relative spread of the gain over wordlines")
+    offset_sigma: Number = Field(0, ge=0, description="spread of the offset over wordlines, LSB")
+    inl: Profile = Field(0, description="LSB: largest of a random curve, or a table over the codes")
+    dnl: Profile = Field(0, description="LSB: sigma of the steps, or a table over the steps")
 
 
 class Adc(Section):
@@ -212,22 +280,38 @@ class Adc(Section):
     where: Literal["per_tile", "per_layer"] = Field(
         "per_tile", description="convert each tile's currents, or their ideal sum over row tiles"
     )
-    range: Literal["calibrated", "full_scale"] = Field(
-        "calibrated", description="range from the calibration inputs, or the array's full scale"
+    range: Literal["calibrated", "full_scale", "unit_lsb"] = Field(
+        "calibrated",
+        description="from the calibration inputs, the array's full scale, or one LSB a weight step",
     )
     scope: Literal["layer", "tile", "column"] = Field("layer", description="what shares a range")
     percentile: Number = Field(100.0, gt=0, le=100, description="range as percentile of |current|")
-    gain_sigma: Zero = 0
-    offset_sigma: Zero = 0
-    inl: Zero = 0
-    dnl: Zero = 0
-    share: One = Field(1, description="columns that share one converter")
+    criterion: Literal["percentile", "mse"] = Field(
+        "percentile", description="a calibrated range: a percentile, or least mean square error"
+    )
+    gain_sigma: Number = Field(0, ge=0, description="relative spread of the gain over converters")
+    offset_sigma: Number = Field(0, ge=0, description="spread of the offset over converters, LSB")
+    inl: Profile = Field(0, description="LSB: largest of a random curve, or a table over the codes")
+    dnl: Profile = Field(0, description="LSB: sigma of the steps, or a table over the steps")
+    share: Integer = Field(1, ge=1, description="columns that share one converter")
 
 
 class Calibration(Section):
     """The inputs that fix converter ranges."""
 
     samples: Integer = Field(128, ge=1, description="number of calibration inputs")
+
+
+class LayerSettings(Section):
+    """What differs for some layers: any sections, each with only the keys that change."""
+
+    digital: bool = Field(False, description="the layer stays off the crossbars")
+    crossbar: dict[str, Any] = Field({}, description="as above")
+    device: dict[str, Any] = Field({}, description="as above")
+    mapping: dict[str, Any] = Field({}, description="as above")
+    input: dict[str, Any] = Field({}, description="as above")
+    dac: dict[str, Any] = Field({}, description="as above")
+    adc: dict[str, Any] = Field({}, description="as above")
 
 
 class Settings(Section):
@@ -242,6 +326,10 @@ class Settings(Section):
     calibration: Calibration = Calibration()
     trials: Integer = Field(1, ge=1, description="programmed chips")
     seed: Integer = Field(0, ge=0, description="seed of every random draw")
+
+    layers: dict[str, LayerSettings] = Field(
+        {}, description="settings of single layers, by name or pattern such as conv*"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
