@@ -245,6 +245,22 @@ def test_the_file_runs_as_it_is_and_prints_what_rxsim_computed(
     close(stated, found, 1e-9)
 
 
+@needs_ngspice
+@pytest.mark.parametrize("name", ["sinh", "cubic of its own", "table"])
+def test_non_linear_cells_are_written_as_behavioural_sources(name: str) -> None:
+    """Settings may keep them from evaluations; the netlist agrees with rxsim's Newton method."""
+    linear = rxsim.settings(
+        xbar="6x5", changes={"calibration.samples": 2, "crossbar.r_access": 3e3, "device.r_on": 2e4}
+    )
+    device = linear.device.model_copy(update={"iv": IVS[name]})
+    settings = linear.model_copy(update={"device": device})
+    text = rxsim.netlist(MODEL, settings=settings, layer="conv2", array=40)
+    assert f"* What rxsim computed (Newton's method for {IVS[name].form} cells):" in text
+    stated = np.array([float(x) for x in re.findall(r"rxsim i_out\[\d+\] = (\S+)", text)])
+    assert len(re.findall(r"^bx\d+_\d+ ", text, re.MULTILINE)) == 30
+    close(stated, printed(text), 1e-8)
+
+
 def test_the_header_says_what_the_array_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

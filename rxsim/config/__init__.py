@@ -3,8 +3,9 @@
 from rxsim.config.identity import as_plain, as_yaml, settings_hash
 from rxsim.config.iv import IV
 from rxsim.config.merge import load_settings, parse_xbar
-from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping, Settings
+from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping
 from rxsim.config.presets import PRESETS, Preset
+from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
 
 __all__ = [
     "IV",
@@ -15,11 +16,14 @@ __all__ = [
     "Dac",
     "Device",
     "Input",
+    "LayerSettings",
     "Mapping",
     "Preset",
     "Settings",
     "as_plain",
     "as_yaml",
+    "check_layers",
+    "layer_settings",
     "load_settings",
     "parse_xbar",
     "settings_hash",

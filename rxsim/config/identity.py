@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from rxsim.config.models import Settings
+from rxsim.config.settings import Settings
 
 
 def as_plain(settings: Settings) -> dict[str, Any]:

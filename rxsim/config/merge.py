@@ -7,20 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rxsim.config.models import Settings
+from rxsim.config.overlay import overlay
+from rxsim.config.settings import Settings, check_layers
 from rxsim.errors import SettingError
 from rxsim.files import parse_yaml, read_yaml_mapping
 from rxsim.schema import validated
-
-# Two names of one quantity: giving one over a file that gives the other replaces it.
-_ALIASES = {
-    "r_on": "g_on",
-    "g_on": "r_on",
-    "r_off": "g_off",
-    "g_off": "r_off",
-    "n_bits": "n_levels",
-    "n_levels": "n_bits",
-}
 
 
 def load_settings(
@@ -55,7 +46,9 @@ def load_settings(
     given: dict[str, Any] = {}
     for assignment in assignments:
         _assign(given, _parse_assignment(assignment))
-    return validated(Settings, overlay(values, given), "settings")
+    settings = validated(Settings, overlay(values, given), "settings")
+    check_layers(settings)
+    return settings
 
 
 def parse_xbar(text: str) -> tuple[int, int]:
@@ -70,20 +63,6 @@ def parse_xbar(text: str) -> tuple[int, int]:
             f"--xbar: found {text!r}, expected ROWSxCOLS with both above 0, such as 64x64"
         )
     return int(match[1]), int(match[2])
-
-
-def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one mapping of settings over another, section by section."""
-    merged = dict(base)
-    for name, value in top.items():
-        below = merged.get(name)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[name] = overlay(below, value)
-        else:
-            if _ALIASES.get(name) not in top:
-                merged.pop(_ALIASES.get(name, ""), None)
-            merged[name] = value
-    return merged
 
 
 def _assign(given: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Every setting: its name, type, range and default. The names are the contract of the YAML files."""
+"""The sections of the settings: each key's name, type, range and default, the contract of the YAML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from rxsim.config.iv import IV
 from rxsim.config.presets import PRESETS
-from rxsim.schema import Integer, NotNegative, Number, One, Section, Zero, in_yaml, whole
+from rxsim.schema import Integer, NotNegative, Number, Section, Zero, in_yaml, whole
 
 # Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
 # 4F2 cell has between 14 and 10 nm, or a 1T1R cell at 22 nm (wire resistance as NeuroSim computes it).
@@ -206,7 +206,9 @@ class Mapping(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.weight_bits is None) != (self.bits_per_cell is None):
-            raise ValueError("found only one of weight_bits and bits_per_cell, expected both or none")
+            raise ValueError(
+                "found only one of weight_bits and bits_per_cell, expected both or none"
+            )
         if self.balance == "two_sided" and (self.scheme == "offset" or self.weight_bits):
             with_what = "scheme: offset" if self.scheme == "offset" else "weight_bits"
             raise ValueError(f"found balance: two_sided with {with_what}, expected one_sided")
@@ -300,47 +302,3 @@ class Calibration(Section):
     """The inputs that fix converter ranges."""
 
     samples: Integer = Field(128, ge=1, description="number of calibration inputs")
-
-
-class LayerSettings(Section):
-    """What differs for some layers: any sections, each with only the keys that change."""
-
-    digital: bool = Field(False, description="the layer stays off the crossbars")
-    crossbar: dict[str, Any] = Field({}, description="as above")
-    device: dict[str, Any] = Field({}, description="as above")
-    mapping: dict[str, Any] = Field({}, description="as above")
-    input: dict[str, Any] = Field({}, description="as above")
-    dac: dict[str, Any] = Field({}, description="as above")
-    adc: dict[str, Any] = Field({}, description="as above")
-
-
-class Settings(Section):
-    """All settings of an evaluation; `configs/rxnn-64.yaml` holds the defaults."""
-
-    crossbar: Crossbar = Crossbar()
-    device: Device = Device()
-    mapping: Mapping = Mapping()
-    input: Input = Input()
-    dac: Dac = Dac()
-    adc: Adc = Adc()
-    calibration: Calibration = Calibration()
-    trials: Integer = Field(1, ge=1, description="programmed chips")
-    seed: Integer = Field(0, ge=0, description="seed of every random draw")
-
-    layers: dict[str, LayerSettings] = Field(
-        {}, description="settings of single layers, by name or pattern such as conv*"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.adc.where == "per_layer":
-            for name, scope in (
-                ("mapping.w_max_scope", self.mapping.w_max_scope),
-                ("adc.scope", self.adc.scope),
-            ):
-                if scope == "tile":
-                    raise ValueError(
-                        f"found {name}: tile with adc.where: per_layer, expected layer or column "
-                        "(the tiles' currents are summed before one conversion)"
-                    )
-        return self

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 import rxsim
+from rxsim.circuit.newton import solve_nonlinear
 from rxsim.config import as_yaml, settings_hash
+from rxsim.devices import curve_of
 from rxsim.errors import InputError
 from rxsim.pipeline.hardware import map_study
 from rxsim.pipeline.probe import (
@@ -76,9 +78,13 @@ def spice_netlist(
     v_in = drive.volts(rows, signs, np.array([position]))
     settings = study.settings
     law = law_of(settings.device.iv, settings.input.v_read)
-    i_out = None
     if law is None:
-        i_out = array_currents(study, programmed, v_in, np.arange(programmed.g.shape[1]))[0]
+        i_out = array_currents(study, programmed, v_in, np.arange(programmed.g.shape[1]))
+    else:
+        curve = curve_of(settings.device.iv, settings.input.v_read)
+        i_out = solve_nonlinear(
+            programmed.g, curve, settings.crossbar, v_in, keep_nodes=False
+        ).i_out
     where = f"calibration input {sample}, position {position} of {drive.positions}"
     text = array_netlist(
         programmed.g,
@@ -86,7 +92,7 @@ def spice_netlist(
         v_in[0],
         r_access=settings.crossbar.r_access,
         law=law,
-        comments=_header(study, programmed, trial, where, i_out),
+        comments=_header(study, programmed, trial, where, i_out[0]),
     )
     return Netlist(text, position, drive.positions)
 
@@ -100,7 +106,7 @@ def _position(drive: LayerDrive, programmed: ProgrammedArray, wanted: int | None
 
 
 def _header(
-    study: Study, programmed: ProgrammedArray, trial: int, where: str, i_out: np.ndarray | None
+    study: Study, programmed: ProgrammedArray, trial: int, where: str, i_out: np.ndarray
 ) -> Iterator[str]:
     """Yield the comments: what this is, how to run it, what rxsim computed, all settings."""
     network, settings = study.network, study.settings
@@ -123,16 +129,15 @@ def _header(
     yield f"inputs: {where}; rows without a weight are at 0 V"
     yield "nodes: in<i> source, w<i>_<j> wordline, b<i>_<j> bitline, out<j> sense; 0 ohm merges them"
     yield "left out: open devices, open ends, and parts that float then"
-    if settings.crossbar.r_access > 0 and i_out is not None:
+    form = settings.device.iv.form
+    if settings.crossbar.r_access > 0 and form == "linear":
         yield "r_access is part of each cell's resistor"
     yield ""
-    if i_out is None:
-        yield f"Non-linear cells ({settings.device.iv.form}): rxsim's own i_out is not given here."
-    else:
-        yield "What rxsim computed (v_in @ g_eff):"
-        for j, current in enumerate(i_out):
-            output = f"output {array.cols[j]}" if array.cols[j] >= 0 else "not in use"
-            yield f"  rxsim i_out[{j}] = {current:.17e}   ({output})"
+    method = "v_in @ g_eff" if form == "linear" else f"Newton's method for {form} cells"
+    yield f"What rxsim computed ({method}):"
+    for j, current in enumerate(i_out):
+        output = f"output {array.cols[j]}" if array.cols[j] >= 0 else "not in use"
+        yield f"  rxsim i_out[{j}] = {current:.17e}   ({output})"
     yield ""
     yield f"Settings (SHA-256 {settings_hash(settings)}):"
     for line in as_yaml(settings).splitlines():

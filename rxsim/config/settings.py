@@ -1,0 +1,97 @@
+"""All settings of a run, and what differs for single layers."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Device, Input, Mapping
+from rxsim.config.overlay import overlay
+from rxsim.config.together import check_together
+from rxsim.errors import SettingError
+from rxsim.schema import Integer, Section, validated
+
+
+class LayerSettings(Section):
+    """What differs for some layers: any sections, each with only the keys that change."""
+
+    digital: bool = Field(False, description="the layer stays off the crossbars")
+    crossbar: dict[str, Any] = Field({}, description="as above")
+    device: dict[str, Any] = Field({}, description="as above")
+    mapping: dict[str, Any] = Field({}, description="as above")
+    input: dict[str, Any] = Field({}, description="as above")
+    dac: dict[str, Any] = Field({}, description="as above")
+    adc: dict[str, Any] = Field({}, description="as above")
+
+
+class Settings(Section):
+    """All settings of an evaluation; `configs/rxnn-64.yaml` holds the defaults."""
+
+    crossbar: Crossbar = Crossbar()
+    device: Device = Device()
+    mapping: Mapping = Mapping()
+    input: Input = Input()
+    dac: Dac = Dac()
+    adc: Adc = Adc()
+    calibration: Calibration = Calibration()
+    trials: Integer = Field(1, ge=1, description="programmed chips")
+    seed: Integer = Field(0, ge=0, description="seed of every random draw")
+
+    layers: dict[str, LayerSettings] = Field(
+        {}, description="settings of single layers, by name or pattern such as conv*"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_together(self.crossbar, self.device, self.mapping, self.input, self.dac, self.adc)
+        return self
+
+
+def layer_settings(settings: Settings, name: str) -> Settings | None:
+    """Resolve the settings of one layer; None where it stays digital.
+
+    Every pattern that matches the name applies, in the order of the file. A device model starts from
+    its preset, not from the device of all layers.
+
+    Raises:
+        SettingError: a change is impossible.
+    """
+    resolved = settings.model_copy(update={"layers": {}})
+    for pattern, layer in settings.layers.items():
+        if not fnmatch.fnmatchcase(name, pattern):
+            continue
+        if layer.digital:
+            return None
+        resolved = _changed(resolved, pattern, layer)
+    return resolved
+
+
+def _changed(settings: Settings, pattern: str, layer: LayerSettings) -> Settings:
+    values = settings.model_dump()
+    for section, changes in layer.model_dump(exclude={"digital"}).items():
+        base = {} if section == "device" and "model" in changes else values[section]
+        values[section] = overlay(base, changes)
+    return validated(Settings, values, f"layers.{pattern}")
+
+
+def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None:
+    """Check the settings of single layers: against the sections, and against the layers there are.
+
+    Args:
+        settings: all settings.
+        names: the network's layers, where they are known.
+
+    Raises:
+        SettingError: a change is impossible, or a pattern matches no layer.
+    """
+    for pattern, layer in settings.layers.items():
+        _changed(settings.model_copy(update={"layers": {}}), pattern, layer)
+        known = None if names is None else list(names)
+        if known is not None and not any(fnmatch.fnmatchcase(name, pattern) for name in known):
+            some = ", ".join(known[:3]) + (", .." if len(known) > 3 else "")
+            raise SettingError(
+                f"layers.{pattern}: no layer has such a name, expected one of {some}; see 'rxsim map'"
+            )

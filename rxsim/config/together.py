@@ -1,0 +1,85 @@
+"""Rules that bind several sections of the settings."""
+
+from __future__ import annotations
+
+from rxsim.config.models import Adc, Crossbar, Dac, Device, Input, Mapping
+
+
+def check_together(
+    crossbar: Crossbar, device: Device, mapping: Mapping, drive: Input, dac: Dac, adc: Adc
+) -> None:
+    """Refuse sections that contradict each other.
+
+    Raises:
+        ValueError: naming what was found and what was expected.
+    """
+    _check_per_layer(mapping, adc)
+    _check_levels(device, mapping)
+    _check_drive(drive, dac)
+    _check_unit_lsb(device, mapping, dac, adc)
+    if mapping.spare_cols >= crossbar.cols:
+        raise ValueError(
+            f"found mapping.spare_cols: {mapping.spare_cols} of crossbar.cols: {crossbar.cols}, "
+            "expected some left for weights"
+        )
+    one_bit = dac.n_bits == 1 if drive.encoding == "amplitude" else drive.bits_per_pulse == 1
+    if crossbar.topology == "input_gated" and not (one_bit and drive.encoding != "stochastic"):
+        raise ValueError(
+            "found crossbar.topology: input_gated, expected one-bit inputs: dac.n_bits: 1, or "
+            "input.encoding: bit_serial with bits_per_pulse: 1"
+        )
+
+
+def _check_per_layer(mapping: Mapping, adc: Adc) -> None:
+    if adc.where != "per_layer":
+        return
+    for name, scope in (
+        ("mapping.w_max_scope", mapping.w_max_scope),
+        ("adc.scope", adc.scope),
+    ):
+        if scope == "tile":
+            raise ValueError(
+                f"found {name}: tile with adc.where: per_layer, expected layer or column "
+                "(the tiles' currents are summed before one conversion)"
+            )
+
+
+def _check_levels(device: Device, mapping: Mapping) -> None:
+    if mapping.bits_per_cell is not None:
+        needed = 2**mapping.bits_per_cell
+        if device.levels is not None and device.levels < needed:
+            raise ValueError(
+                f"found mapping.bits_per_cell: {mapping.bits_per_cell} on devices of {device.levels} "
+                f"levels, expected at least {needed} (device.n_bits: {mapping.bits_per_cell})"
+            )
+    elif mapping.scheme == "offset" and device.n_levels is not None and device.n_levels % 2 == 0:
+        raise ValueError(
+            f"found device.n_levels: {device.n_levels} with mapping.scheme: offset, expected an odd "
+            "number, so that zero is a level"
+        )
+
+
+def _check_drive(drive: Input, dac: Dac) -> None:
+    if dac.n_bits is None:
+        if drive.encoding == "bit_serial":
+            raise ValueError(
+                "found input.encoding: bit_serial with dac.n_bits: null, expected the inputs' bits"
+            )
+        if drive.signed_input == "offset":
+            raise ValueError(
+                "found input.signed_input: offset with dac.n_bits: null, expected a resolution"
+            )
+        if any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl)):
+            raise ValueError("found errors of a DAC with dac.n_bits: null, expected a resolution")
+
+
+def _check_unit_lsb(device: Device, mapping: Mapping, dac: Dac, adc: Adc) -> None:
+    if adc.n_bits is None and any((adc.gain_sigma, adc.offset_sigma, adc.inl, adc.dnl)):
+        raise ValueError("found errors of an ADC with adc.n_bits: null, expected a resolution")
+    if adc.range != "unit_lsb":
+        return
+    if dac.n_bits is None or (device.levels is None and mapping.weight_bits is None):
+        raise ValueError(
+            "found adc.range: unit_lsb, expected a smallest step: dac.n_bits, and device.n_bits or "
+            "mapping.weight_bits"
+        )
