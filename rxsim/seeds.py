@@ -17,6 +17,9 @@ class Effect(IntEnum):
     WRITE = 0
     VARIATION = 1
     STUCK = 2
+    DAC = 3
+    ADC = 4
+    PULSES = 5
 
 
 class Sample(IntEnum):
@@ -36,6 +39,12 @@ def device_generator(
     """Return the generator of one effect on one physical array of one chip."""
     key = (trial, layer, int(effect), array)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def layout_generator(layer: int, tile: int) -> np.random.Generator:
+    """Return the generator of a tile's layout, which is part of the design: the same for any seed."""
+    key = (layer, tile)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(0, spawn_key=key)))
 
 
 def sample_generator(seed: int, sample: Sample) -> np.random.Generator:

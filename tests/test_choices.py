@@ -73,7 +73,7 @@ def test_a_signed_converter_of_one_bit_is_refused(tmp_path):
 
 
 def test_a_range_of_zero_counts_as_one_ampere_and_reads_zero(tmp_path):
-    assert ranged_adc(6, np.zeros((1, 1, 2))).lsb == pytest.approx(1 / 31)
+    assert ranged_adc(6, np.zeros((1, 1, 2)), np.array([True])).lsb == pytest.approx(1 / 31)
     no_wires = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
     study = matmul_study(tmp_path, np.ones((8, 3)), "adc.scope=column", *no_wires)
     adc = open_foundry(study, map_study(study)).adcs[0]

@@ -104,7 +104,7 @@ def take_ranges(twin, study: Study, foundry) -> None:
         theirs = twin.layers[layer.name].adc_range
         assert (adc is None) == (theirs is None)
         if adc is not None:
-            ranges = adc.lsb * adc.steps
+            ranges = adc.lsb * adc.high[:, None, None]
             twin.layers[layer.name].adc_range = [
                 ranges[p % len(ranges)] for p in range(len(theirs))
             ]
@@ -173,7 +173,7 @@ def test_calibrated_ranges_equal_the_twins(assignments):
     twin = build(model, as_plain(settings), calibration, None, sparse.g_eff)
     foundry = open_foundry(study, map_study(study))
     for layer, adc in zip(study.network.layers, foundry.adcs, strict=True):
-        ranges = adc.lsb * adc.steps
+        ranges = adc.lsb * adc.high[:, None, None]
         for p, theirs in enumerate(twin.layers[layer.name].adc_range):
             assert ranges[p % len(ranges)] == pytest.approx(theirs, rel=2e-5)
 

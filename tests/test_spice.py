@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from rxsim.circuit.lines import lines_of
 from rxsim.cli import main
 from rxsim.config import IV, Crossbar
 from rxsim.devices import curve_of
-from rxsim.pipeline import open_study
+from rxsim.pipeline import open_study, spice_netlist
 from rxsim.pipeline.hardware import map_study, solve_chip
 from rxsim.verify import array_netlist, law_of
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
@@ -245,19 +246,31 @@ def test_the_file_runs_as_it_is_and_prints_what_rxsim_computed(
     close(stated, found, 1e-9)
 
 
+CELLS: dict[str, tuple[str, dict[str, object]]] = {
+    **{name: ("device", {"iv": IVS[name]}) for name in ("sinh", "cubic of its own", "table")},
+    "gated": ("crossbar", {"topology": "input_gated"}),
+}
+
+
 @needs_ngspice
-@pytest.mark.parametrize("name", ["sinh", "cubic of its own", "table"])
-def test_non_linear_cells_are_written_as_behavioural_sources(name: str) -> None:
-    """Settings may keep them from evaluations; the netlist agrees with rxsim's Newton method."""
-    linear = rxsim.settings(
-        xbar="6x5", changes={"calibration.samples": 2, "crossbar.r_access": 3e3, "device.r_on": 2e4}
-    )
-    device = linear.device.model_copy(update={"iv": IVS[name]})
-    settings = linear.model_copy(update={"device": device})
-    text = rxsim.netlist(MODEL, settings=settings, layer="conv2", array=40)
-    assert f"* What rxsim computed (Newton's method for {IVS[name].form} cells):" in text
+@pytest.mark.parametrize("name", CELLS)
+def test_other_cells_are_written_too(name: str) -> None:
+    """`open_study` may refuse them for evaluations; netlist and rxsim agree about them."""
+    changes = {"calibration.samples": 2, "crossbar.r_access": 3e3, "device.r_on": 2e4}
+    study = open_study(MODEL, rxsim.settings(xbar="6x5", changes=changes))
+    section, update = CELLS[name]
+    changed = getattr(study.settings, section).model_copy(update=update)
+    settings = study.settings.model_copy(update={section: changed})
+    text = spice_netlist(replace(study, settings=settings), "conv2", 40, position=0).text
     stated = np.array([float(x) for x in re.findall(r"rxsim i_out\[\d+\] = (\S+)", text)])
-    assert len(re.findall(r"^bx\d+_\d+ ", text, re.MULTILINE)) == 30
+    if name == "gated":
+        off = re.findall(r"^vin(\d+) \S+ 0 dc 0\.0$", text, re.MULTILINE)
+        assert off
+        cells = re.findall(r"^rx(\d+)_", text, re.MULTILINE)
+        assert set(cells) == set(map(str, range(6))) - set(off)
+    else:
+        assert f"(Newton's method for {IVS[name].form} cells)" in text
+        assert len(re.findall(r"^bx\d+_\d+ ", text, re.MULTILINE)) == 30
     close(stated, printed(text), 1e-8)
 
 
@@ -274,7 +287,7 @@ def test_the_header_says_what_the_array_is(
         "* layer: conv2 (Conv), matrix 144x32",
         "* array: 7 of 54, 16x12",
         # 9 row tiles x 3 column tiles; array 7 is the minus half of row tile 1, column tile 0.
-        "* tile: group 0, row tile 1; 16 rows (inputs 16 to 31), 12 columns (outputs 0 to 11)",
+        "* tile: group 0, row tile 1; 16 rows (inputs 16 to 31), 12 columns (readouts 0 to 11)",
         "* polarity: minus (subtracted)",
         "* chip: trial 2 of seed 5",
         "*     write_sigma: 0.05",

@@ -16,12 +16,12 @@ from oracles import sparse
 
 import rxsim
 from rxsim.cli import main
-from rxsim.config import load_settings
+from rxsim.config import IV, load_settings
 from rxsim.converters import Dac
-from rxsim.errors import CircuitError
+from rxsim.errors import CircuitError, SettingError
 from rxsim.load import load_network
 from rxsim.mapping import map_layer
-from rxsim.pipeline import probe, verification
+from rxsim.pipeline import open_study, probe, verification, verify
 from rxsim.session import Session, with_outputs
 from rxsim.verify import LayerDrive, compare, ngspice, sparse_direct
 from rxsim.verify.compare import current_errors
@@ -281,8 +281,8 @@ def spoil(monkeypatch: pytest.MonkeyPatch, column: int, factor: float) -> None:
     """Make rxsim's g_eff wrong by a factor in one column of the second layer's last array."""
     true = probe.array_currents
 
-    def wrong(study: Any, programmed: Any, v_in: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        i_out = true(study, programmed, v_in, columns)
+    def wrong(programmed: Any, v_in: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        i_out = true(programmed, v_in, columns)
         if programmed.layer.layer.name == "second" and programmed.array.index == 5:
             i_out[:, column] *= factor
         return i_out
@@ -449,6 +449,20 @@ def test_the_functions_refuse_what_the_options_would(network: Path) -> None:
             rxsim.verification(network, rxsim.settings(xbar="8x6"), **given)
     with pytest.raises(rxsim.RxsimError, match="trial: found -1"):
         rxsim.netlist(network, layer="first", array=0, trial=-1)
+
+
+def test_cells_that_one_matrix_does_not_describe_are_refused(network: Path) -> None:
+    """`open_study` may refuse them first; the verification itself does too."""
+    study = open_study(network, rxsim.settings(xbar="8x6"))
+    settings = study.settings
+    sinh = settings.device.model_copy(update={"iv": IV(form="sinh", v0=0.1)})
+    gated = settings.crossbar.model_copy(update={"topology": "input_gated"})
+    for changes, words in (
+        ({"device": sinh}, "layer first: found device.iv.form: sinh"),
+        ({"crossbar": gated}, "layer first: found crossbar.topology: input_gated"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            verify(replace(study, settings=settings.model_copy(update=changes)))
 
 
 @pytest.mark.slow

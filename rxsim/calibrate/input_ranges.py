@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +25,12 @@ class InputRange:
     Attributes:
         x_max: the largest |x| (or its percentile) over the calibration inputs; 1 where it is 0.
         signed: whether any input is below 0: then the range is [-x_max, x_max], else [0, x_max].
+        shape: of the input tensor, without its batch axis.
     """
 
     x_max: float
     signed: bool
+    shape: tuple[int, ...] = ()
 
 
 def measure_input_ranges(
@@ -36,7 +38,7 @@ def measure_input_ranges(
     layers: Iterable[Layer],
     inputs: Inputs,
     *,
-    percentile: float,
+    percentile: Mapping[str, float],
     batch: int,
     threads: int,
     fixed_batch: int | None = None,
@@ -48,7 +50,7 @@ def measure_input_ranges(
         model: the normalised float network.
         layers: its layers.
         inputs: the calibration inputs.
-        percentile: of |x|; 100 is the maximum.
+        percentile: of |x| by layer name; 100 is the maximum.
         batch: inputs a batch.
         threads: batches in flight.
         fixed_batch: the batch size that the model prescribes.
@@ -62,25 +64,33 @@ def measure_input_ranges(
     """
     listed = list(layers)
     names = list(dict.fromkeys(layer.input for layer in listed))
+    wanted = sorted({(layer.input, percentile[layer.name]) for layer in listed})
     session = Session(with_outputs(model, names), "the float network", fixed_batch)
     minima = dict.fromkeys(names, np.inf)
-    totals: list[int | None] = [None] * len(names)
-    if percentile < 100:
-        totals = [*count_values(session, inputs, names, batch=batch, threads=threads)]
+    shapes: dict[str, tuple[int, ...]] = {}
+    totals: dict[str, int] = {}
+    if any(share < 100 for _, share in wanted):
+        counted = count_values(session, inputs, names, batch=batch, threads=threads)
+        totals = dict(zip(names, counted, strict=True))
     quantiles = {
-        name: UpperQuantile(percentile, total) for name, total in zip(names, totals, strict=True)
+        (name, share): UpperQuantile(share, None if share == 100 else totals[name])
+        for name, share in wanted
     }
     for results in session.batches(inputs, names, batch=batch, threads=threads, progress=progress):
         for name, values in zip(names, results, strict=True):
             minima[name] = min(minima[name], float(values.min()))
-            quantiles[name].add(np.abs(values))
+            shapes[name] = values.shape[1:]
+            magnitudes = np.abs(values)
+            for (tensor, _), quantile in quantiles.items():
+                if tensor == name:
+                    quantile.add(magnitudes)
     ranges = {}
     for layer in listed:
-        x_max = quantiles[layer.input].value()
+        x_max = quantiles[(layer.input, percentile[layer.name])].value()
         if not (x_max <= _LARGEST and abs(minima[layer.input]) <= _LARGEST):
             raise ModelError(
                 f"layer {layer.name}: the float network feeds it NaN, infinity or values above "
                 f"{_LARGEST:g} on the calibration inputs; check the preprocessing and the model"
             )
-        ranges[layer.name] = InputRange(x_max or 1.0, minima[layer.input] < 0)
+        ranges[layer.name] = InputRange(x_max or 1.0, minima[layer.input] < 0, shapes[layer.input])
     return ranges

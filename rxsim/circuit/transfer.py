@@ -22,8 +22,8 @@ class LayerTransfer:
 
     Attributes:
         mapped: the layer on its arrays.
-        matrices: for each row tile p, siemens, float64 (groups, rows of p, N): the current that
-            conversion p adds to an output per volt on an input.
+        matrices: for each row tile p, siemens, float64 (groups, rows of p, readouts): the current that
+            row tile p adds to a readout per volt on an input.
     """
 
     mapped: MappedLayer
@@ -47,16 +47,19 @@ def transfer_matrices(
         threads: arrays solved side by side; the result does not depend on it.
         done: called after each array.
     """
-    layer = mapped.layer
-    matrices = tuple(
-        np.zeros((layer.groups, len(rows), layer.n_outputs)) for rows in mapped.row_tiles
-    )
+    tiling, count = mapped.tiling, mapped.readouts.count
+    matrices = tuple(np.zeros((tiling.groups, len(rows), count)) for rows in mapped.row_tiles)
     for array, block in _solved(mapped, programmer, crossbar, threads):
         rows, cols = array.rows[array.rows >= 0], array.cols[array.cols >= 0]
-        group = rows[0] // layer.n_inputs
-        place = _position(mapped.row_tiles[array.conversion], rows - group * layer.n_inputs)
-        matrix = matrices[array.conversion][group]
-        matrix[np.ix_(place, cols - group * layer.n_outputs)] += block
+        if len(rows) and len(cols):
+            group = rows[0] // tiling.n_inputs
+            place = _position(mapped.row_tiles[array.conversion], rows - group * tiling.n_inputs)
+            matrix = matrices[array.conversion][group]
+            # The cells of a pair in one array add to one readout: first those of one sign.
+            signs = array.col_signs[array.cols >= 0]
+            for sign in np.unique(signs):
+                some = signs == sign
+                matrix[np.ix_(place, cols[some] - group * count)] += block[:, some]
         if done is not None:
             done()
     return LayerTransfer(mapped, matrices)
@@ -70,18 +73,27 @@ def _solved(
     def work(index: int) -> tuple[PhysicalArray, np.ndarray]:
         array = mapped.array(index)
         g = programmer(array)
-        used_rows, used_cols = array.rows >= 0, array.cols >= 0
+        rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
+        off = array.references[read]
+        wanted = np.union1d(read, off[off >= 0])
         if crossbar is None:
-            block = g[np.ix_(used_rows, used_cols)]
-        elif not any((crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense)):
-            block = cells_in_series(g, crossbar.r_access)[0][np.ix_(used_rows, used_cols)]
+            found = g[np.ix_(rows, wanted)]
+        elif _has_no_wires(crossbar):
+            found = cells_in_series(g, crossbar.r_access)[0][np.ix_(rows, wanted)]
         else:
-            rows, cols = np.flatnonzero(used_rows), np.flatnonzero(used_cols)
-            block = solve_array(g, crossbar, rows=rows, cols=cols).g_eff
-        signs = array.row_signs[used_rows][:, None] * array.col_signs[used_cols][None, :]
-        return array, block * signs
+            found = solve_array(g, crossbar, rows=rows, cols=wanted).g_eff
+        block = found[:, np.searchsorted(wanted, read)]
+        if (off >= 0).any():
+            taken = found[:, np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))]
+            block = block - np.where(off >= 0, taken, 0.0)
+        return array, block * (array.row_signs[rows][:, None] * array.col_signs[read])
 
     return ordered(work, range(mapped.n_arrays), threads)
+
+
+def _has_no_wires(crossbar: Crossbar) -> bool:
+    """Tell whether nothing but the access resistance stands between a source and its sense."""
+    return not any((crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense))
 
 
 def _position(tile_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:

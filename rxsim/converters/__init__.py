@@ -1,7 +1,24 @@
 """DAC and ADC: their transfer curves, and the ranges that calibration gives them."""
 
-from rxsim.converters.adc import Adc, full_scale_adc, ranged_adc
-from rxsim.converters.adc_ranges import RangeMeter
+from rxsim.converters.adc import Adc, adc_codes, ranged_adc
+from rxsim.converters.adc_ranges import ErrorMeter, RangeMeter
 from rxsim.converters.dac import Dac, layer_dac
+from rxsim.converters.fixed_ranges import fixed_ranges
+from rxsim.converters.passes import Drive, Pass, layer_drive, plain_drive
+from rxsim.converters.sharing import range_blocks
 
-__all__ = ["Adc", "Dac", "RangeMeter", "full_scale_adc", "layer_dac", "ranged_adc"]
+__all__ = [
+    "Adc",
+    "Dac",
+    "Drive",
+    "ErrorMeter",
+    "Pass",
+    "RangeMeter",
+    "adc_codes",
+    "fixed_ranges",
+    "layer_dac",
+    "layer_drive",
+    "plain_drive",
+    "range_blocks",
+    "ranged_adc",
+]

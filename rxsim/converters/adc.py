@@ -1,4 +1,4 @@
-"""The ADC of a layer's bitline pairs: current -> code (MODEL.md section 6)."""
+"""The ADC of a layer's readouts: current -> code (MODEL.md section 6)."""
 
 from __future__ import annotations
 
@@ -6,44 +6,56 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.config import Settings
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adc:
-    """A layer's ADCs: `code = clip(round(i / lsb), -steps, steps)`, ties to even.
+    """A layer's ADCs: `code = clip(round(i / lsb), low, high)`, ties to even.
+
+    Conversions are numbered pass by pass: pass * row tiles + row tile.
 
     Attributes:
-        steps: codes a side.
-        lsb: ampere per code, float64 (conversions, groups, N).
+        lsb: ampere per code, float64 (conversions, groups, readouts).
+        low: smallest code of each conversion, int64 (conversions,).
+        high: largest code of each conversion, int64 (conversions,).
     """
 
-    steps: int
     lsb: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def in_lsb(
+        self, k: int, matrix: np.ndarray, added: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Express currents in LSB.
+
+        Args:
+            k: conversion.
+            matrix: ampere per unit, float64 (groups, rows, readouts).
+            added: ampere on top, float64 (groups, readouts), or None.
+        """
+        lsb = self.lsb[k]
+        return matrix / lsb[:, None, :], None if added is None else added / lsb
 
 
-def ranged_adc(n_bits: int, ranges: np.ndarray) -> Adc:
+def adc_codes(n_bits: int, both_sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest code of each conversion.
+
+    Args:
+        n_bits: resolution.
+        both_sides: bool (conversions,), whether currents of both signs occur.
+    """
+    side = 2 ** (n_bits - 1) - 1
+    return np.where(both_sides, -side, 0), np.where(both_sides, side, 2**n_bits - 1)
+
+
+def ranged_adc(n_bits: int, ranges: np.ndarray, both_sides: np.ndarray) -> Adc:
     """Set up ADCs from their ranges.
 
     Args:
         n_bits: resolution, at least 2.
-        ranges: ampere a side, float64 (conversions, groups, N); a range of 0 counts as 1.
+        ranges: ampere (a side, where both occur), float64 (conversions, groups, readouts); a range of 0
+            counts as 1.
+        both_sides: bool (conversions,).
     """
-    steps = 2 ** (n_bits - 1) - 1
-    return Adc(steps, np.where(ranges > 0, ranges, 1.0) / steps)
-
-
-def full_scale_adc(
-    settings: Settings, n_bits: int, n_row_tiles: int, groups: int, n_outputs: int
-) -> Adc:
-    """Set up ADCs that span what an array of pairs can carry at most.
-
-    The range is n_rows v_read (g_on - g_off) a side, n_rows being the array's; times the number of row
-    tiles where one converter takes the whole layer's sum.
-    """
-    device = settings.device
-    span = settings.crossbar.rows * settings.input.v_read * (device.g_on - device.g_off)
-    per_layer = settings.adc.where == "per_layer"
-    conversions = 1 if per_layer else n_row_tiles
-    ranges = np.full((conversions, groups, n_outputs), span * (n_row_tiles if per_layer else 1))
-    return ranged_adc(n_bits, ranges)
+    low, high = adc_codes(n_bits, both_sides)
+    return Adc(np.where(ranges > 0, ranges, 1.0) / high[:, None, None], low, high)

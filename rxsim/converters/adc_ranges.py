@@ -6,86 +6,110 @@ import numpy as np
 
 from rxsim.calibrate import UpperQuantile
 
+_BINS = 4096
+_CANDIDATES = 256
+
 
 class RangeMeter:
-    """The largest |current| (or its percentile) of a layer, by layer, tile or column.
+    """The largest |current| of everything that shares a range, or a percentile of it."""
 
-    A tile is one row tile, group and column tile; a column is one output of one row tile.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, int, int],
-        n_cols: int,
-        scope: str,
-        percentile: float,
-        counts: list[int] | None,
-    ) -> None:
+    def __init__(self, blocks: np.ndarray, percentile: float, counts: list[int] | None) -> None:
         """Prepare to measure.
 
         Args:
-            shape: conversions, groups, N.
-            n_cols: columns of a tile.
-            scope: layer, tile or column.
+            blocks: which range each conversion uses, int64 (conversions, groups, readouts).
             percentile: of |current|; 100 is the maximum.
             counts: how many values of each conversion will arrive; None for the maximum.
         """
-        self._shape = shape
-        self._scope = scope
-        self._percentile = percentile
-        self._blocks = self._make_blocks(n_cols)
-        self._quantiles = [] if counts is None else self._make_quantiles(counts)
-        self._maxima = np.zeros(shape)
-
-    def _make_blocks(self, n_cols: int) -> list[tuple[int, slice]]:
-        """List the (conversion, flat outputs) that share a range; of a layer: each conversion."""
-        conversions, groups, outputs = self._shape
-        if self._scope == "layer":
-            return [(p, slice(0, groups * outputs)) for p in range(conversions)]
-        width = 1 if self._scope == "column" else n_cols
-        return [
-            (p, slice(g * outputs + start, g * outputs + min(start + width, outputs)))
-            for p in range(conversions)
-            for g in range(groups)
-            for start in range(0, outputs, width)
-        ]
+        self._blocks = blocks
+        self._maxima = np.zeros(blocks.shape)
+        self._quantiles: list[UpperQuantile] | None = None
+        self._members = _members(blocks)
+        if counts is not None:
+            per_readout = np.array(counts) // (blocks.shape[1] * blocks.shape[2])
+            totals = np.zeros(int(blocks.max()) + 1, dtype=np.int64)
+            np.add.at(totals, blocks, np.broadcast_to(per_readout[:, None, None], blocks.shape))
+            self._quantiles = [UpperQuantile(percentile, int(total)) for total in totals]
 
     def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
         """Take in the currents of a batch.
 
         Args:
-            currents: ampere, for each conversion an array with outputs along `channel_axis`.
+            currents: ampere, for each conversion an array with readouts along `channel_axis`.
             channel_axis: 1 for a Conv, -1 for a matrix product.
         """
-        if self._percentile == 100:
-            for p, values in enumerate(currents):
-                axes = tuple(
-                    axis for axis in range(values.ndim) if axis != channel_axis % values.ndim
-                )
-                peak = np.maximum(values.max(axis=axes), -values.min(axis=axes))
-                self._maxima[p] = np.maximum(self._maxima[p], peak.reshape(self._shape[1:]))
-            return
-        for number, (p, outputs) in enumerate(self._blocks):
-            magnitudes = np.abs(np.moveaxis(currents[p], channel_axis, 0)[outputs])
-            self._quantiles[0 if self._scope == "layer" else number].add(magnitudes)
-
-    def _make_quantiles(self, counts: list[int]) -> list[UpperQuantile]:
-        outputs = self._shape[1] * self._shape[2]
-        totals = [counts[p] // outputs * (part.stop - part.start) for p, part in self._blocks]
-        if self._scope == "layer":
-            totals = [sum(totals)]
-        return [UpperQuantile(self._percentile, total) for total in totals]
+        for k, values in enumerate(currents):
+            if self._quantiles is None:
+                peak = _by_channel(values, channel_axis)
+                self._maxima[k] = np.maximum(self._maxima[k], peak.reshape(self._maxima[k].shape))
+                continue
+            channels = np.moveaxis(values, channel_axis, 0)
+            for block, some in self._members[k]:
+                self._quantiles[block].add(np.abs(channels[some]))
 
     def ranges(self) -> np.ndarray:
-        """Return the range a side in ampere, float64 (conversions, groups, N)."""
-        flat = self._maxima.reshape(self._shape[0], -1)
-        result = np.empty_like(flat)
-        if self._scope == "layer":
-            result[:] = flat.max() if self._percentile == 100 else self._quantiles[0].value()
-            return result.reshape(self._shape)
-        for number, (p, outputs) in enumerate(self._blocks):
-            exact = self._percentile == 100
-            result[p, outputs] = (
-                flat[p, outputs].max() if exact else self._quantiles[number].value()
-            )
-        return result.reshape(self._shape)
+        """Return the range (a side) in ampere, float64 (conversions, groups, readouts)."""
+        if self._quantiles is not None:
+            found = np.array([quantile.value() for quantile in self._quantiles])
+        else:
+            found = np.zeros(int(self._blocks.max()) + 1)
+            np.maximum.at(found, self._blocks, self._maxima)
+        return np.asarray(found[self._blocks])
+
+
+class ErrorMeter:
+    """The range of least mean square error, for everything that shares one.
+
+    A current within a range r is off by lsb^2/12 in the mean, one beyond it by its distance to r.
+    """
+
+    def __init__(self, blocks: np.ndarray, largest: np.ndarray, high: np.ndarray) -> None:
+        """Prepare to measure.
+
+        Args:
+            blocks: which range each conversion uses, int64 (conversions, groups, readouts).
+            largest: |current| in ampere, of the same shape: no candidate lies above it.
+            high: largest code of each conversion, int64 (conversions,).
+        """
+        self._blocks, self._members = blocks, _members(blocks)
+        count = int(blocks.max()) + 1
+        self._largest = np.zeros(count)
+        np.maximum.at(self._largest, blocks, largest)
+        self._steps = np.zeros(count)
+        np.maximum.at(self._steps, blocks, np.broadcast_to(high[:, None, None], blocks.shape))
+        self._histogram = np.zeros((count, _BINS))
+
+    def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
+        """Take in the currents of a batch (see `RangeMeter.add`)."""
+        for k, values in enumerate(currents):
+            channels = np.moveaxis(values, channel_axis, 0)
+            for block, some in self._members[k]:
+                top = self._largest[block]
+                if top > 0:
+                    place = np.abs(channels[some]).ravel() * (_BINS / top)
+                    places = np.minimum(place, _BINS - 1).astype(np.int64)
+                    self._histogram[block] += np.bincount(places, minlength=_BINS)
+
+    def ranges(self) -> np.ndarray:
+        """Return the range (a side) in ampere, float64 (conversions, groups, readouts)."""
+        centres = (np.arange(_BINS) + 0.5) / _BINS
+        shares = np.arange(1, _CANDIDATES + 1) / _CANDIDATES
+        beyond = np.maximum(centres[None, :] - shares[:, None], 0) ** 2
+        inside = centres[None, :] <= shares[:, None]
+        clipping = self._histogram @ beyond.T
+        within = self._histogram @ inside.T
+        rounding = within * (shares / np.maximum(self._steps[:, None], 1)) ** 2 / 12
+        best = shares[np.argmin(clipping + rounding, axis=1)]
+        return np.asarray((best * self._largest)[self._blocks])
+
+
+def _members(blocks: np.ndarray) -> list[list[tuple[int, np.ndarray]]]:
+    """List for each conversion the ranges it uses, with their channels."""
+    flat = blocks.reshape(len(blocks), -1)
+    return [[(int(b), np.flatnonzero(row == b)) for b in np.unique(row)] for row in flat]
+
+
+def _by_channel(values: np.ndarray, channel_axis: int) -> np.ndarray:
+    """Find the largest magnitude of each channel."""
+    axes = tuple(axis for axis in range(values.ndim) if axis != channel_axis % values.ndim)
+    return np.asarray(np.maximum(values.max(axis=axes), -values.min(axis=axes)))

@@ -12,18 +12,20 @@ class PhysicalArray:
     """One array of a chip.
 
     Physical row r is driven at `row_signs[r] * v[rows[r]]` and physical column c adds
-    `col_signs[c] * i_c` to output `cols[c]`. This covers pairs on two arrays or in adjacent columns,
-    reference and spare columns, permutations, and several groups on one array.
+    `col_signs[c] * (i_c - i_ref)` to readout `cols[c]`, with ref the column `references[c]`. This
+    covers pairs on two arrays or in adjacent columns, slices, reference and spare columns,
+    permutations, and several groups on one array.
 
     Attributes:
         index: the array's number within its layer.
-        conversion: the conversion (row tile) that its currents belong to.
+        conversion: the row tile that its currents belong to.
         target: wanted conductances, siemens, float64 (n_rows, n_cols).
         blank: bool (n_rows, n_cols), cells left open: they carry no device.
         rows: int64 (n_rows,), input `group * K + k` of each row; -1 is driven at 0 V.
         row_signs: float64 (n_rows,), +1 or -1.
-        cols: int64 (n_cols,), output `group * N + n` of each column; -1 is sensed but not read.
+        cols: int64 (n_cols,), readout `group * C + c` of each column; -1 is sensed but not read.
         col_signs: float64 (n_cols,), +1 or -1.
+        references: int64 (n_cols,), column whose current is subtracted in analog; -1 for none.
     """
 
     index: int
@@ -34,3 +36,4 @@ class PhysicalArray:
     row_signs: np.ndarray
     cols: np.ndarray
     col_signs: np.ndarray
+    references: np.ndarray

@@ -9,30 +9,38 @@ import numpy as np
 from rxsim.config import Crossbar, Device, Mapping
 from rxsim.load import Layer
 from rxsim.mapping.arrays import PhysicalArray
+from rxsim.mapping.blocks import block_weights
+from rxsim.mapping.cells import Cells, cells_of
+from rxsim.mapping.readouts import Readouts, readouts_of
 from rxsim.mapping.scale import weight_scales
 from rxsim.mapping.tiling import Tiling, tile_layer
+from rxsim.seeds import layout_generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MappedLayer:
     """A layer cut into tiles; its physical arrays are made one at a time, on demand.
 
-    Arrays are numbered ((group * row tiles + p) * column tiles + q) * 2 + polarity, where polarity 0
-    carries max(w, 0) and 1 carries max(-w, 0).
+    Arrays are numbered ((group * row tiles + p) * column tiles + q) * arrays of a tile + a. On separate
+    arrays a is slice * polarities + polarity, where polarity 0 carries max(w, 0) and 1 carries
+    max(-w, 0); in the layout `adjacent` a tile is one array, and an output's cells lie side by side in
+    this order.
 
     Attributes:
         layer: the layer.
-        tiling: how it is cut.
+        tiling: how it is cut; groups may be packed into blocks, called groups from here on.
+        cells: how a weight becomes cells.
+        readouts: what is converted, and what it counts.
         w_max: weight scale, float64 (row tiles, groups, N).
-        device: its conductance range.
-        blank_unused: cells without a weight are open instead of resting at g_off.
+        mapping: layout, permutations and unused cells.
     """
 
     layer: Layer
     tiling: Tiling
+    cells: Cells
+    readouts: Readouts
     w_max: np.ndarray
-    device: Device
-    blank_unused: bool
+    mapping: Mapping
 
     @property
     def row_tiles(self) -> tuple[np.ndarray, ...]:
@@ -45,52 +53,138 @@ class MappedLayer:
         return self.tiling.n_arrays
 
     @property
+    def device(self) -> Device:
+        """Conductance range and levels of the cells."""
+        return self.cells.device
+
+    @property
     def weight_per_siemens(self) -> np.ndarray:
-        """Weight that one siemens of a pair's difference stands for, (row tiles, groups, N)."""
-        return self.w_max / (self.device.g_on - self.device.g_off)
+        """Weight that one siemens of an output's sum of readouts stands for, (row tiles, groups, N)."""
+        return self.w_max * self.cells.weight_per_siemens
 
     def array(self, index: int) -> PhysicalArray:
         """Make one physical array with its target conductances."""
-        pair, polarity = divmod(index, 2)
-        rest, q = divmod(pair, self.tiling.n_col_tiles)
+        tile, a = divmod(index, self.tiling.arrays_per_tile)
+        rest, q = divmod(tile, len(self.tiling.col_tiles))
         group, p = divmod(rest, len(self.row_tiles))
-        rows_of_tile = self.row_tiles[p]
-        shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
-        start = q * shape[1]
-        stop = min(start + shape[1], self.layer.n_outputs)
-        weights = self.layer.matrices[group, rows_of_tile, start:stop].astype(np.float64)
-        magnitude = np.maximum(weights if polarity == 0 else -weights, 0)
-        share = np.minimum(magnitude / self.w_max[p, group, start:stop], 1)
-        g_off, g_on = self.device.g_off, self.device.g_on
-        used = (slice(0, len(rows_of_tile)), slice(0, stop - start))
-        target = np.full(shape, 0.0 if self.blank_unused else g_off)
-        target[used] = g_off + share * (g_on - g_off)
-        blank = np.full(shape, self.blank_unused)
-        blank[used] = False
-        rows = np.full(shape[0], -1, dtype=np.int64)
-        rows[used[0]] = group * self.layer.n_inputs + rows_of_tile
-        cols = np.full(shape[1], -1, dtype=np.int64)
-        cols[used[1]] = group * self.layer.n_outputs + np.arange(start, stop)
-        return PhysicalArray(
-            index,
-            p,
-            target,
-            blank,
-            rows,
-            np.ones(shape[0]),
-            cols,
-            np.full(shape[1], 1.0 if polarity == 0 else -1.0),
+        start, stop = self.tiling.col_tiles[q]
+        k = self.row_tiles[p]
+        weights, used, present = block_weights(
+            self.layer, group, self.tiling.packed, k, np.arange(start, stop)
         )
+        kinds = self._kinds(a)
+        target, blank = self._targets(
+            kinds, self.cells.targets(weights, self.w_max[p, group, start:stop]), used
+        )
+        rows = np.full(target.shape[0], -1, dtype=np.int64)
+        rows[: len(k)] = np.where(present[0], group * self.tiling.n_inputs + k, -1)
+        cols, signs, references = self._columns(kinds, group, q, present[1], target.shape[1])
+        return self._permuted(
+            PhysicalArray(
+                index, p, target, blank, rows, np.ones(len(rows)), cols, signs, references
+            ),
+            tile,
+        )
+
+    def _kinds(self, a: int) -> list[tuple[int, int]]:
+        """List slice and polarity of an output's columns in one array."""
+        cells = self.cells
+        kinds = [(s, side) for s in range(cells.slices) for side in range(cells.polarities)]
+        return kinds if self.mapping.layout == "adjacent" else [kinds[a]]
+
+    def _reference_slices(self, kinds: list[tuple[int, int]]) -> list[int]:
+        return [s for s, _ in kinds] if self.cells.has_reference else []
+
+    def _targets(
+        self, kinds: list[tuple[int, int]], targets: np.ndarray, used: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lay targets out in an array; all other cells are open or rest where they are told to."""
+        shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
+        is_open = self.mapping.unused_cells == "open"
+        in_columns = self.mapping.scheme == "offset"
+        device = self.device
+        target = np.full(shape, 0.0 if is_open else device.g_off)
+        blank = np.full(shape, is_open)
+        n_rows, n_outputs = used.shape
+        for at, (s, side) in enumerate(kinds):
+            cols = slice(at, n_outputs * len(kinds), len(kinds))
+            if not is_open and in_columns:
+                target[:, cols] = self.cells.zero(s)
+            rest = 0.0 if is_open else self.cells.zero(s) if in_columns else device.g_off
+            target[:n_rows, cols] = np.where(used, targets[s, side], rest)
+            blank[:n_rows, cols] = is_open & ~used
+        for at, s in enumerate(self._reference_slices(kinds)):
+            col = n_outputs * len(kinds) + at
+            rows = slice(0, n_rows if is_open else None)
+            target[rows, col] = self.cells.zero(s)
+            blank[rows, col] = False
+        return target, blank
+
+    def _columns(
+        self, kinds: list[tuple[int, int]], group: int, q: int, present: np.ndarray, n_cols: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Say which readout each column adds to, with which sign, and which column is taken off it."""
+        cells, start = self.cells, self.tiling.col_tiles[q][0]
+        n_outputs, first = len(present), group * self.readouts.count
+        cols = np.full(n_cols, -1, dtype=np.int64)
+        signs, references = np.ones(n_cols), np.full(n_cols, -1, dtype=np.int64)
+        digital = self.mapping.subtract == "digital"
+        outputs = start + np.arange(n_outputs)
+        for at, (s, side) in enumerate(kinds):
+            place = slice(at, n_outputs * len(kinds), len(kinds))
+            kind = s * cells.polarities + side if digital else s
+            cols[place] = np.where(present, first + outputs * cells.readouts + kind, -1)
+            signs[place] = 1.0 if digital or side == 0 else -1.0
+        for at, s in enumerate(self._reference_slices(kinds)):
+            col = n_outputs * len(kinds) + at
+            if digital:
+                all_outputs = self.tiling.n_outputs * cells.readouts
+                cols[col] = first + all_outputs + q * cells.slices + s
+            else:
+                references[at : n_outputs * len(kinds) : len(kinds)] = col
+        return cols, signs, references
+
+    def _permuted(self, array: PhysicalArray, tile: int) -> PhysicalArray:
+        """Move rows and columns to where the permutations put them."""
+        how = (self.mapping.row_permutation, self.mapping.col_permutation)
+        if how == ("none", "none"):
+            return array
+        rng = layout_generator(self.layer.index, tile)
+        rows, cols = (
+            _order(kind, length, rng) for kind, length in zip(how, array.target.shape, strict=True)
+        )
+        new_place = np.empty_like(cols)
+        new_place[cols] = np.arange(len(cols))
+        moved = array.references[cols]
+        return PhysicalArray(
+            array.index,
+            array.conversion,
+            array.target[np.ix_(rows, cols)],
+            array.blank[np.ix_(rows, cols)],
+            array.rows[rows],
+            array.row_signs[rows],
+            array.cols[cols],
+            array.col_signs[cols],
+            np.where(moved >= 0, new_place[moved], -1),
+        )
+
+
+def _order(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
+    """Give for each physical line the logical one that lies there."""
+    if kind == "random":
+        return np.asarray(rng.permutation(length))
+    return np.arange(length)[:: -1 if kind == "reversed" else 1]
 
 
 def map_layer(layer: Layer, crossbar: Crossbar, device: Device, mapping: Mapping) -> MappedLayer:
     """Cut a layer's matrices into tiles and find its weight scales.
 
-    Source: MODEL.md sections 2 and 3 (differential, one-sided, analog subtraction, filled tiles).
+    Source: MODEL.md sections 2 and 3.
+
+    Raises:
+        SettingError: an array has no room for the cells of one weight.
     """
     tiling = tile_layer(layer, crossbar, mapping)
-    magnitudes = np.abs(layer.matrices.astype(np.float64))
-    scales = weight_scales(
-        magnitudes, tiling.row_tiles, crossbar.cols, mapping.w_max_scope, mapping.w_percentile
-    )
-    return MappedLayer(layer, tiling, scales, device, mapping.unused_cells == "open")
+    cells = cells_of(device, mapping)
+    scales = weight_scales(layer, tiling, mapping.w_max_scope, mapping.w_percentile)
+    return MappedLayer(layer, tiling, cells, readouts_of(tiling, cells), scales, mapping)

@@ -4,37 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
+from rxsim.load import Layer
+from rxsim.mapping.tiling import Tiling
 
-def weight_scales(
-    magnitudes: np.ndarray,
-    row_tiles: tuple[np.ndarray, ...],
-    n_cols: int,
-    scope: str,
-    percentile: float,
-) -> np.ndarray:
+
+def weight_scales(layer: Layer, tiling: Tiling, scope: str, percentile: float) -> np.ndarray:
     """Find w_max for every row tile, group and output.
 
     Args:
-        magnitudes: |w|, float64 (groups, K, N).
-        row_tiles: the rows k of each row tile.
-        n_cols: columns of a tile.
+        layer: the layer.
+        tiling: its tiles.
         scope: layer, tile or column (one output of the whole layer).
         percentile: 100 is the maximum.
 
     Returns:
-        float64 (row tiles, groups, N); 1 where it would be 0.
+        float64 (row tiles, groups, N), groups and N of the tiling; 1 where it would be 0.
     """
-    groups, _, outputs = magnitudes.shape
-    scales = np.empty((len(row_tiles), groups, outputs))
+    magnitudes = np.abs(layer.matrices.astype(np.float64))
+    shape = (len(tiling.row_tiles), tiling.groups, tiling.n_outputs)
+    scales = np.ones(shape)
     if scope == "layer":
         scales[:] = _largest(magnitudes, percentile, None)
     elif scope == "column":
-        scales[:] = _largest(magnitudes, percentile, 1)
+        by_column = _largest(magnitudes, percentile, 1).ravel()
+        padded = np.ones(tiling.groups * tiling.n_outputs)
+        padded[: len(by_column)] = by_column
+        scales[:] = padded.reshape(shape[1:])
+    elif tiling.packed > 1:
+        for block in range(tiling.groups):
+            groups = magnitudes[block * tiling.packed : (block + 1) * tiling.packed]
+            scales[:, block] = _largest(groups, percentile, None)
     else:
-        for p, rows in enumerate(row_tiles):
-            for start in range(0, outputs, n_cols):
-                tile = magnitudes[:, rows, start : start + n_cols]
-                scales[p, :, start : start + n_cols] = _largest(tile, percentile, (1, 2))[:, None]
+        for p, rows in enumerate(tiling.row_tiles):
+            for start, stop in tiling.col_tiles:
+                tile = magnitudes[:, rows, start:stop]
+                scales[p, :, start:stop] = _largest(tile, percentile, (1, 2))[:, None]
     return np.where(scales > 0, scales, 1.0)
 
 

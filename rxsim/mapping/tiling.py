@@ -2,57 +2,122 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from rxsim.config import Crossbar, Mapping
+from rxsim.errors import SettingError
 from rxsim.load import Layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiling:
-    """A layer's tiles; each is a pair of physical arrays.
+    """A layer's tiles; each is realised on one or more physical arrays.
+
+    Several groups of the layer may be packed into one block, which then counts as one group here.
 
     Attributes:
-        groups: separate matrices.
-        n_outputs: columns N of each.
-        row_tiles: for each row tile p the rows k of the matrix that it holds, in physical order.
+        groups: separate blocks.
+        packed: groups of the layer in one block.
+        n_inputs: rows K of a block.
+        n_outputs: columns N of a block.
+        row_tiles: for each row tile p the rows k of the block that it holds, in physical order.
+        col_tiles: for each column tile q its first output n and the one behind its last.
+        arrays_per_tile: physical arrays of one tile.
+        weights: weight cells of the layer, all cells of a weight counted.
         crossbar: the array's size.
     """
 
     groups: int
+    packed: int
+    n_inputs: int
     n_outputs: int
     row_tiles: tuple[np.ndarray, ...]
+    col_tiles: tuple[tuple[int, int], ...]
+    arrays_per_tile: int
+    weights: int
     crossbar: Crossbar
 
     @property
-    def n_col_tiles(self) -> int:
-        """Tiles side by side along the outputs of one group."""
-        return -(-self.n_outputs // self.crossbar.cols)
+    def n_tiles(self) -> int:
+        """Tiles of the layer."""
+        return self.groups * len(self.row_tiles) * len(self.col_tiles)
 
     @property
     def n_arrays(self) -> int:
         """Physical arrays of the layer."""
-        return self.groups * len(self.row_tiles) * self.n_col_tiles * 2
+        return self.n_tiles * self.arrays_per_tile
 
     @property
     def utilisation(self) -> float:
-        """Weight cells over all cells; both cells of a pair carry the weight."""
-        weights = self.groups * sum(map(len, self.row_tiles)) * self.n_outputs
-        return 2 * weights / (self.n_arrays * self.crossbar.rows * self.crossbar.cols)
+        """Weight cells over all cells; all cells of a pair or of slices carry the weight."""
+        return self.weights / (self.n_arrays * self.crossbar.rows * self.crossbar.cols)
 
 
 def tile_layer(layer: Layer, crossbar: Crossbar, mapping: Mapping) -> Tiling:
     """Cut a layer's matrices into tiles of the array's size, filled from row 0 and column 0.
 
-    Source: MODEL.md section 2 (`split: fill`).
+    Source: MODEL.md section 2.
+
+    Raises:
+        SettingError: an array has too few columns for the cells of one weight.
     """
+    cells = mapping.slices * (2 if mapping.scheme == "differential" else 1)
+    adjacent = mapping.layout == "adjacent"
+    capacity = _outputs_per_array(layer, crossbar, mapping, cells if adjacent else 1)
+    packed = _packed(layer, crossbar, mapping, capacity)
     order = np.arange(layer.n_inputs)
     if mapping.row_order == "kernel_major" and layer.kernel:
         positions = int(np.prod(layer.kernel))
         order = order.reshape(-1, positions).T.ravel()
-    row_tiles = tuple(
-        order[start : start + crossbar.rows] for start in range(0, layer.n_inputs, crossbar.rows)
+    order = (np.arange(packed)[:, None] * layer.n_inputs + order).ravel()
+    n_outputs = packed * layer.n_outputs
+    row_tiles = tuple(order[part] for part in _parts(len(order), crossbar.rows, mapping.split))
+    col_tiles = tuple((p.start, p.stop) for p in _parts(n_outputs, capacity, mapping.split))
+    return Tiling(
+        -(-layer.groups // packed),
+        packed,
+        len(order),
+        n_outputs,
+        row_tiles,
+        col_tiles,
+        1 if adjacent else cells,
+        cells * layer.matrices.size,
+        crossbar,
     )
-    return Tiling(layer.groups, layer.n_outputs, row_tiles, crossbar)
+
+
+def _outputs_per_array(
+    layer: Layer, crossbar: Crossbar, mapping: Mapping, columns_per_output: int
+) -> int:
+    """How many outputs find room beside the spare and the reference columns."""
+    references = 0
+    if mapping.offset_removal == "reference_column":
+        references = mapping.slices if mapping.layout == "adjacent" else 1
+    capacity = (crossbar.cols - mapping.spare_cols - references) // columns_per_output
+    if capacity < 1:
+        raise SettingError(
+            f"crossbar.cols: found {crossbar.cols} for layer {layer.name}, expected room for "
+            f"{columns_per_output} columns of one output, {references} reference and "
+            f"{mapping.spare_cols} spare ones; use wider arrays or mapping.layout: separate"
+        )
+    return capacity
+
+
+def _packed(layer: Layer, crossbar: Crossbar, mapping: Mapping, capacity: int) -> int:
+    """How many groups share an array: as many as find room along its diagonal."""
+    if not mapping.pack_groups:
+        return 1
+    fitting = min(crossbar.rows // layer.n_inputs, capacity // layer.n_outputs)
+    return min(max(fitting, 1), layer.groups)
+
+
+def _parts(length: int, size: int, split: str) -> list[slice]:
+    """Cut a length into full parts and a rest, or into equal parts."""
+    if split == "fill":
+        return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+    count = -(-length // size)
+    bounds = np.cumsum([0, *(length // count + (k < length % count) for k in range(count))])
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds)]

@@ -1,4 +1,4 @@
-"""What a layer becomes: conversions of currents, each with its matrix, converters and decoding."""
+"""What a layer becomes: passes of voltages, readouts of currents, converters and decoding."""
 
 from __future__ import annotations
 
@@ -7,72 +7,143 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rxsim.circuit import LayerTransfer
-from rxsim.converters import Adc, Dac
+from rxsim.converters import Adc, Drive
 from rxsim.load import Layer
+from rxsim.mapping import Readouts, Tiling
+from rxsim.patch.pulses import Pulses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerHardware:
     """A layer's analog form, as the graph computes it.
 
-    An output is the sum over conversions of `decode * convert(v_in[rows] @ matrix)`.
+    A conversion is one pass on one row tile. An output is the sum over conversions and terms of its
+    readouts of `scale * pass weight * term weight * convert(v_in[rows] @ matrix)`, less what is removed
+    digitally.
 
     Attributes:
         layer: the layer.
-        rows: for each conversion the inputs k that drive it, int64.
-        matrices: for each conversion siemens, float64 (groups, its rows, N).
-        decode: output units per ampere, float64 (conversions, groups, N).
-        dac: the layer's DACs.
+        tiling: its groups (blocks of packed ones), K and N.
+        readouts: what is converted, and what it counts.
+        drive: DACs and passes.
+        rows: for each row tile the inputs k that drive it, int64.
+        matrices: for each row tile siemens, float64 (groups, its rows, readouts).
+        scale: output units per weighted volt and siemens, float64 (row tiles, groups, N).
+        removed: siemens that each input drives and that is removed digitally.
+        constant: ampere that inputs of 0 drive on perfect hardware, passes weighted and slices
+            summed, and that is removed digitally, float64 (row tiles, groups, N); None where inputs of
+            0 drive nothing.
+        is_difference: whether what is converted is a difference of two currents.
+        pulses: thresholds of its random pulses, where its passes are such.
         adc: the layer's ADCs, or None where there is no converter.
     """
 
     layer: Layer
+    tiling: Tiling
+    readouts: Readouts
+    drive: Drive
     rows: tuple[np.ndarray, ...]
     matrices: tuple[np.ndarray, ...]
-    decode: np.ndarray
-    dac: Dac
+    scale: np.ndarray
+    removed: float
+    constant: np.ndarray | None
+    is_difference: bool
+    pulses: Pulses | None = None
     adc: Adc | None = None
 
-    def with_adc(self, adc: Adc) -> LayerHardware:
+    def with_adc(self, adc: Adc | None) -> LayerHardware:
         """Return the same layer with converters on its currents."""
         return replace(self, adc=adc)
 
     @property
+    def both_sides(self) -> np.ndarray:
+        """Whether currents of both signs occur in each conversion, bool (conversions,)."""
+        signed = [self.is_difference or one.signed for one in self.drive.passes]
+        return np.repeat(np.array(signed), len(self.rows))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether an output is one readout of one pass, and nothing is removed."""
+        one = self.readouts.is_plain and len(self.drive.passes) == 1
+        return one and not self.removed and self.constant is None
+
+    @property
     def summed(self) -> LayerHardware:
-        """The same layer with all conversions in one, decoded ideally: for a layer without ADCs."""
-        weights = [
-            matrix * decode[:, None, :]
-            for matrix, decode in zip(self.matrices, self.decode, strict=True)
+        """The same layer in one conversion, decoded ideally: for a layer without ADCs."""
+        raw = [
+            np.einsum("t,gktn->gkn", self.readouts.weights, matrix[:, :, self.readouts.places])
+            for matrix in self.matrices
         ]
+        weights = [
+            (matrix - self.removed) * scale[:, None, :]
+            for matrix, scale in zip(raw, self.scale, strict=True)
+        ]
+        constant = None
+        if self.constant is not None:
+            driven = self.drive.rest_volt * np.stack([matrix.sum(axis=1) for matrix in raw])
+            constant = ((self.constant - driven) * self.scale).sum(axis=0, keepdims=True)
         return replace(
             self,
+            readouts=Readouts.plain(self.tiling.n_outputs),
+            drive=self.drive.in_one_pass(),
             rows=(np.concatenate(self.rows),),
             matrices=(np.concatenate(weights, axis=1),),
-            decode=np.ones((1, *self.decode.shape[1:])),
+            scale=np.ones((1, *self.scale.shape[1:])),
+            removed=0.0,
+            constant=constant,
         )
 
 
 def layer_hardware(
-    transfer: LayerTransfer, x_max: float, v_read: float, dac: Dac, where: str
+    transfer: LayerTransfer,
+    drive: Drive,
+    where: str,
+    ideal: LayerTransfer | None = None,
+    pulses: Pulses | None = None,
 ) -> LayerHardware:
-    """Combine a layer's transfer matrices, scales and DACs.
+    """Combine a layer's transfer matrices, scales and inputs.
 
     Args:
         transfer: the arrays' matrices.
-        x_max: activation that v_read stands for.
-        v_read: volt.
-        dac: the layer's DACs.
+        drive: the layer's DACs and passes.
         where: per_tile, or per_layer to sum the row tiles' currents before one conversion.
+        ideal: matrices of nominal devices without wires: what inputs of 0 drive is removed by these;
+            needed where they drive anything.
+        pulses: thresholds of random pulses.
     """
     mapped = transfer.mapped
-    decode = mapped.weight_per_siemens * (x_max / v_read)
+    scale = mapped.weight_per_siemens * drive.x_per_volt
+    rows, matrices = mapped.row_tiles, transfer.matrices
+    constant = None
+    if drive.rest_volt:
+        assert ideal is not None
+        constant = drive.rest_volt * _ideal_sums(ideal)
     if where == "per_layer":
         # The scale is the same for all row tiles here (settings refuse w_max_scope: tile).
-        return LayerHardware(
-            mapped.layer,
-            (np.concatenate(mapped.row_tiles),),
-            (np.concatenate(transfer.matrices, axis=1),),
-            decode[:1],
-            dac,
-        )
-    return LayerHardware(mapped.layer, mapped.row_tiles, transfer.matrices, decode, dac)
+        rows = (np.concatenate(rows),)
+        matrices = (np.concatenate(matrices, axis=1),)
+        scale = scale[:1]
+        constant = None if constant is None else constant.sum(axis=0, keepdims=True)
+    return LayerHardware(
+        mapped.layer,
+        mapped.tiling,
+        mapped.readouts,
+        drive,
+        rows,
+        matrices,
+        scale,
+        mapped.cells.removed,
+        constant,
+        mapped.cells.is_difference,
+        pulses,
+    )
+
+
+def _ideal_sums(ideal: LayerTransfer) -> np.ndarray:
+    """Sum the outputs' conductances over the rows of each row tile."""
+    readouts = ideal.mapped.readouts
+    sums = [
+        np.einsum("t,gtn->gn", readouts.weights, matrix.sum(axis=1)[:, readouts.places])
+        for matrix in ideal.matrices
+    ]
+    return np.stack(sums)

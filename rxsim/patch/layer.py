@@ -1,4 +1,4 @@
-"""One layer's patch: DAC, the product with each conversion's matrix, ADC, decoding, sum, bias."""
+"""One layer's patch: what each pass drives, products, ADCs, decoding, bias."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from rxsim.converters import Dac
 from rxsim.load import Layer
 from rxsim.patch.builder import GraphBuilder
+from rxsim.patch.decode import add_decoding, add_exact_decoding, cut_surplus
+from rxsim.patch.drive import DriveNodes
 from rxsim.patch.hardware import LayerHardware
+from rxsim.patch.product import add_product
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +36,7 @@ def patch_layer(
     hardware: LayerHardware,
     known: dict[str, onnx.TensorProto],
     taken: set[str],
-    codes: dict[tuple[str, Dac], str],
+    drives: DriveNodes,
     *,
     split: bool,
 ) -> LayerPatch:
@@ -44,25 +46,33 @@ def patch_layer(
         hardware: the layer's analog form.
         known: the graph's constants by name.
         taken: tensor names in use; extended.
-        codes: DAC results already in the graph by input and DAC; extended.
+        drives: what is in the graph already of what passes drive; extended.
         split: keep the conversions apart (and in ampere) even without ADCs, to measure them.
     """
     layer = hardware.layer
     build = GraphBuilder(layer.name, taken)
     dtype = int(helper.np_dtype_to_tensor_dtype(layer.dtype))
-    drive = codes.get((layer.input, hardware.dac))
-    if drive is None:
-        drive = _add_dac(build, layer.input, hardware.dac, dtype)
-        codes[(layer.input, hardware.dac)] = drive
-    bias = _add_bias_constant(build, layer, known, dtype)
     measurable = hardware.adc is not None or split
     if not measurable:
         hardware = hardware.summed
+    driven = [
+        drives.passed(build, layer.input, hardware.drive.dac, one, dtype, hardware.pulses)
+        for one in hardware.drive.passes
+    ]
     raw = [
-        _add_product(build, hardware, p, drive, hardware.adc is None and split)
+        _add_current(build, hardware, number, p, drive, measurable)
+        for number, drive in enumerate(driven)
         for p in range(len(hardware.rows))
     ]
-    total = _add_conversion(build, hardware, raw, split)
+    codes = raw if hardware.adc is None else _add_adcs(build, hardware, raw)
+    if not measurable:
+        total = _add_summed_constant(build, hardware, raw[0])
+    elif hardware.is_plain:
+        total = add_decoding(build, hardware, codes)
+    else:
+        total = add_exact_decoding(build, hardware, codes, driven)
+    total = cut_surplus(build, hardware, total)
+    bias = _add_bias_constant(build, layer, known, dtype)
     if bias:
         total = build.add("Add", [total, bias], "biased")
     if dtype == TensorProto.FLOAT:
@@ -72,106 +82,50 @@ def patch_layer(
     return LayerPatch(build.nodes, build.constants, tuple(raw) if measurable else ())
 
 
-def _add_dac(build: GraphBuilder, source: str, dac: Dac, dtype: int) -> str:
-    """Turn activations into codes (or into shares of x_max where there is no converter)."""
-    if dtype != TensorProto.FLOAT:
-        source = build.add("Cast", [source], "input", to=TensorProto.FLOAT)
-    codes = build.add("Mul", [source, build.scalar("dac_scale", dac.code_per_x)], "dac_scaled")
-    if dac.low is None or dac.high is None:
-        return codes
-    bounds = [build.scalar("dac_low", dac.low), build.scalar("dac_high", dac.high)]
-    codes = build.add("Clip", [codes, *bounds], "dac_clipped")
-    return build.add("Round", [codes], "dac_codes")
-
-
-def _add_product(
-    build: GraphBuilder, hardware: LayerHardware, p: int, drive: str, in_ampere: bool
+def _add_current(
+    build: GraphBuilder,
+    hardware: LayerHardware,
+    number: int,
+    p: int,
+    drive: str,
+    measurable: bool,
 ) -> str:
-    """Multiply the codes of one conversion's rows by its matrix; the unit is its LSB or ampere."""
-    layer, rows = hardware.layer, hardware.rows[p]
-    matrix = hardware.matrices[p] * hardware.dac.volt_per_code
+    """Add the readouts of one pass on one row tile: in LSB, or ampere where there is no converter."""
+    one = hardware.drive.passes[number]
+    k = number * len(hardware.rows) + p
+    matrix = hardware.matrices[p] * one.volt
+    added = matrix.sum(axis=1) * one.rest if one.rest else None
     if hardware.adc is not None:
-        matrix = matrix / hardware.adc.lsb[p][:, None, :]
-    part = f"current_{p}" if hardware.adc is not None or in_ampere else "product"
-    if layer.op == "Conv":
-        return _add_conv(build, layer, rows, matrix, drive, part)
-    drive = _take(build, drive, rows, layer.n_inputs, -1, f"rows_{p}")
-    order = np.argsort(rows, kind="stable")
-    weight = build.constant(f"matrix_{p}", matrix[0][order].astype(np.float32))
-    return build.add("MatMul", [drive, weight], part)
+        matrix, added = hardware.adc.in_lsb(k, matrix, added)
+    part = f"current_{k}" if measurable else "product"
+    return add_product(
+        build, hardware.layer, hardware.tiling, drive, hardware.rows[p], matrix, part, added=added
+    )
 
 
-def _add_conv(
-    build: GraphBuilder, layer: Layer, rows: np.ndarray, matrix: np.ndarray, drive: str, part: str
-) -> str:
-    """A Conv over the channels that the rows touch, its kernel zero where no row lies."""
-    positions = int(np.prod(layer.kernel))
-    channels = layer.n_inputs // positions
-    touched = np.unique(rows // positions)
-    place = np.searchsorted(touched, rows // positions) * positions + rows % positions
-    kernel = np.zeros((layer.groups, layer.n_outputs, len(touched) * positions), dtype=np.float32)
-    kernel[:, :, place] = matrix.transpose(0, 2, 1)
-    kernel = kernel.reshape(layer.groups * layer.n_outputs, len(touched), *layer.kernel)
-    wanted = (np.arange(layer.groups)[:, None] * channels + touched[None, :]).ravel()
-    drive = _take(build, drive, wanted, layer.groups * channels, 1, f"channels_{part}")
-    weight = build.constant(f"kernel_{part}", kernel)
-    kept = {item.name: helper.get_attribute_value(item) for item in layer.node.attribute}
-    return build.add("Conv", [drive, weight], part, **kept)
-
-
-def _take(
-    build: GraphBuilder, source: str, wanted: np.ndarray, total: int, axis: int, part: str
-) -> str:
-    """Take some indices of an axis in ascending order: nothing for all, a Slice, or a Gather."""
-    indices = np.sort(wanted)
-    if len(indices) == total:
-        return source
-    if indices[-1] - indices[0] + 1 == len(indices):
-        bounds = [
-            build.constant(f"{part}_{name}", np.asarray([value], dtype=np.int64))
-            for name, value in (("start", indices[0]), ("end", indices[-1] + 1), ("axis", axis))
-        ]
-        return build.add("Slice", [source, *bounds], part)
-    return build.add("Gather", [source, build.constant(f"{part}_index", indices)], part, axis=axis)
-
-
-def _add_conversion(
-    build: GraphBuilder, hardware: LayerHardware, raw: list[str], split: bool
-) -> str:
-    """Convert each current, decode and add: decoded after the sum where one factor serves all."""
-    if hardware.adc is None and not split:
-        return raw[0]
-    factors = hardware.decode
-    if hardware.adc is not None:
-        factors = factors * hardware.adc.lsb
-        raw = _add_adcs(build, raw, hardware.adc.steps)
-    if (factors == factors[0]).all():
-        total = build.add("Sum", raw, "sum") if len(raw) > 1 else raw[0]
-        return build.add("Mul", [total, _factor(build, hardware.layer, factors[0], "")], "decoded")
-    decoded = [
-        build.add(
-            "Mul", [codes, _factor(build, hardware.layer, factors[p], f"_{p}")], f"decoded_{p}"
-        )
-        for p, codes in enumerate(raw)
-    ]
-    return build.add("Sum", decoded, "sum")
-
-
-def _add_adcs(build: GraphBuilder, raw: list[str], steps: int) -> list[str]:
-    bounds = [build.scalar("adc_low", -steps), build.scalar("adc_high", steps)]
+def _add_adcs(build: GraphBuilder, hardware: LayerHardware, raw: list[str]) -> list[str]:
+    """Convert every current: saturate and round, ties to even."""
+    adc = hardware.adc
+    assert adc is not None
+    bounds: dict[int, str] = {}
+    for side in (*adc.low, *adc.high):
+        if int(side) not in bounds:
+            bounds[int(side)] = build.scalar(f"adc_bound_{len(bounds)}", int(side))
     codes = []
-    for p, current in enumerate(raw):
-        clipped = build.add("Clip", [current, *bounds], f"clipped_{p}")
-        codes.append(build.add("Round", [clipped], f"codes_{p}"))
+    for k, current in enumerate(raw):
+        low, high = bounds[int(adc.low[k])], bounds[int(adc.high[k])]
+        clipped = build.add("Clip", [current, low, high], f"clipped_{k}")
+        codes.append(build.add("Round", [clipped], f"codes_{k}"))
     return codes
 
 
-def _factor(build: GraphBuilder, layer: Layer, factors: np.ndarray, suffix: str) -> str:
-    """Add the decoding factors of one conversion: a scalar, or one for each output."""
-    if (factors == factors.flat[0]).all():
-        return build.scalar(f"decode{suffix}", factors.flat[0])
-    vector = factors.reshape(-1, *(1 for _ in layer.kernel)).astype(np.float32)
-    return build.constant(f"decode{suffix}", vector)
+def _add_summed_constant(build: GraphBuilder, hardware: LayerHardware, total: str) -> str:
+    """Take off what inputs of 0 would drive on perfect hardware, where there are no converters."""
+    if hardware.constant is None:
+        return total
+    shape = [-1] + [1] * len(hardware.layer.kernel)
+    values = hardware.constant[0].reshape(shape).astype(np.float32)
+    return build.add("Sub", [total, build.constant("constant", values)], "less_constant")
 
 
 def _add_bias_constant(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import onnx
 
-from rxsim.converters import Dac
 from rxsim.load.graph import constants, drop_unused_constants, taken_names
+from rxsim.patch.drive import DriveNodes
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.layer import LayerPatch, patch_layer
 
@@ -20,12 +20,13 @@ class LayerTaps:
     Attributes:
         currents: name of each conversion's current before its ADC: in LSB, or in ampere where open;
             empty where the conversions are not kept apart.
-        adc_steps: codes a side of its ADCs; None where there is no converter.
+        adc_bounds: for each conversion the smallest and the largest code of its ADCs; None where
+            there is no converter.
         input_bounds: activations from which on its DACs saturate, below and above; None likewise.
     """
 
     currents: tuple[str, ...]
-    adc_steps: int | None
+    adc_bounds: tuple[tuple[int, int], ...] | None
     input_bounds: tuple[float, float] | None
 
 
@@ -57,7 +58,7 @@ def patch_network(
     known = constants(patched)
     taken = taken_names(patched)
     by_node = {hardware.layer.name: hardware for hardware in layers}
-    codes: dict[tuple[str, Dac], str] = {}
+    drives = DriveNodes({})
     patches: dict[str, LayerPatch] = {}
     nodes: list[onnx.NodeProto] = []
     for node in patched.graph.node:
@@ -65,7 +66,7 @@ def patch_network(
         if hardware is None:
             nodes.append(node)
             continue
-        patch = patch_layer(hardware, known, taken, codes, split=split)
+        patch = patch_layer(hardware, known, taken, drives, split=split)
         patches[node.name] = patch
         nodes.extend(patch.nodes)
     del patched.graph.node[:]
@@ -79,9 +80,12 @@ def patch_network(
 
 
 def _taps(hardware: LayerHardware, patch: LayerPatch) -> LayerTaps:
-    dac, adc = hardware.dac, hardware.adc
+    dac, adc = hardware.drive.dac, hardware.adc
     bounds = None
     if dac.low is not None and dac.high is not None:
         # Half a code beyond the last one rounds to it, or (an odd code) away from it.
         bounds = ((dac.low - 0.5) / dac.code_per_x, (dac.high + 0.5) / dac.code_per_x)
-    return LayerTaps(patch.currents, None if adc is None else adc.steps, bounds)
+    codes = None
+    if adc is not None:
+        codes = tuple((int(low), int(high)) for low, high in zip(adc.low, adc.high, strict=True))
+    return LayerTaps(patch.currents, codes, bounds)

@@ -48,11 +48,11 @@ def evaluate(study: Study) -> Evaluation:
     ladder.append(Rung("weights", (runner.score(weights, "weights"),)))
 
     with_dacs = equip(study, mapped, levels)
-    ideal_adcs = calibrate_adcs(study, with_dacs)
+    ideal_adcs = calibrate_adcs(study, mapped, with_dacs)
     ideal = patch_study(study, with_dacs, ideal_adcs)
     ladder.append(Rung("ideal", (runner.score(ideal, "ideal"),)))
 
-    foundry = open_foundry(study, mapped)
+    foundry = open_foundry(study, mapped, levels)
     first = foundry.chip(0)
     runs = [runner.score(first, "nonideal")]
     for trial in range(1, study.settings.trials):

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
-import numpy as np
-
-from rxsim.calibrate import InputRange, count_values, measure_input_ranges
+from rxsim.calibrate import InputRange, measure_input_ranges
 from rxsim.circuit import LayerTransfer, transfer_matrices
-from rxsim.converters import Adc, Dac, RangeMeter, full_scale_adc, layer_dac, ranged_adc
+from rxsim.config import Settings
+from rxsim.converters import Adc, fixed_ranges, layer_drive, plain_drive, ranged_adc
 from rxsim.devices import Chip, has_random_effects, program
 from rxsim.errors import CircuitError, InputError
 from rxsim.mapping import MappedLayer, map_layer
-from rxsim.patch import LayerHardware, PatchedNetwork, layer_hardware, patch_network
+from rxsim.patch import (
+    LayerHardware,
+    PatchedNetwork,
+    draw_pulses,
+    layer_hardware,
+    patch_network,
+)
+from rxsim.pipeline.adc_ranges import measured_ranges
 from rxsim.pipeline.study import Study
-from rxsim.session import Session, with_outputs
-
-T = TypeVar("T")
+from rxsim.seeds import Effect, device_generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapped:
-    """A study's layers on their arrays, with the ranges of their inputs."""
+    """A study's layers on their arrays.
+
+    Attributes:
+        layers: the mapped layers.
+        settings: what holds for each of them, by its name.
+        input_ranges: of their inputs, by name.
+    """
 
     layers: tuple[MappedLayer, ...]
+    settings: Mapping[str, Settings]
     input_ranges: Mapping[str, InputRange]
 
 
 def map_study(study: Study) -> Mapped:
     """Measure input ranges and map every layer."""
-    settings = study.settings
+    settings = study.layer_settings()
     with study.stages("calibrate") as progress:
         ranges = measure_input_ranges(
             study.network.model,
             study.network.layers,
             study.calibration,
-            percentile=settings.input.percentile,
+            percentile={name: own.input.percentile for name, own in settings.items()},
             batch=study.batch,
             threads=study.threads,
             fixed_batch=study.network.fixed_batch,
@@ -46,10 +56,10 @@ def map_study(study: Study) -> Mapped:
         )
     with study.stages("map"):
         layers = tuple(
-            map_layer(layer, settings.crossbar, settings.device, settings.mapping)
-            for layer in study.network.layers
+            map_layer(layer, own.crossbar, own.device, own.mapping)
+            for layer, own in ((layer, settings[layer.name]) for layer in study.network.layers)
         )
-    return Mapped(layers, ranges)
+    return Mapped(layers, settings, ranges)
 
 
 def solve_chip(
@@ -66,7 +76,6 @@ def solve_chip(
     Raises:
         CircuitError: naming the layer.
     """
-    settings = study.settings
     total = sum(layer.n_arrays for layer in mapped.layers)
     solved: list[LayerTransfer] = []
     finished = 0
@@ -79,17 +88,13 @@ def solve_chip(
 
         for layer in mapped.layers:
             programmer = partial(
-                program, layer_index=layer.layer.index, device=settings.device, chip=chip
+                program, layer_index=layer.layer.index, device=layer.device, chip=chip
             )
+            crossbar = mapped.settings[layer.layer.name].crossbar if wires else None
+            threads = study.threads if wires else 1
             try:
                 solved.append(
-                    transfer_matrices(
-                        layer,
-                        programmer,
-                        settings.crossbar if wires else None,
-                        threads=study.threads if wires else 1,
-                        done=done,
-                    )
+                    transfer_matrices(layer, programmer, crossbar, threads=threads, done=done)
                 )
             except CircuitError as error:
                 raise CircuitError(f"layer {layer.layer.name}: {error}") from None
@@ -97,7 +102,13 @@ def solve_chip(
 
 
 def equip(
-    study: Study, mapped: Mapped, transfers: list[LayerTransfer], *, converters: bool = True
+    study: Study,
+    mapped: Mapped,
+    transfers: list[LayerTransfer],
+    *,
+    converters: bool = True,
+    ideal: list[LayerTransfer] | None = None,
+    chip: Chip | None = None,
 ) -> list[LayerHardware]:
     """Put DACs in front of every layer's arrays; ADCs are still open.
 
@@ -106,71 +117,48 @@ def equip(
         mapped: its layers on their arrays.
         transfers: their transfer matrices.
         converters: False for none at all.
+        ideal: transfer matrices of nominal devices without wires, by which offsets of the inputs are
+            removed; the transfers themselves where left out.
+        chip: whose random pulses and static errors; None for nominal converters.
     """
-    settings = study.settings
     equipped = []
-    for transfer in transfers:
-        name = transfer.mapped.layer.name
-        measured = mapped.input_ranges[name]
-        dac = Dac(1 / measured.x_max, settings.input.v_read, None, None)
-        if converters:
-            dac = layer_dac(name, measured, settings)
-        where = settings.adc.where if converters else "per_tile"
-        equipped.append(layer_hardware(transfer, measured.x_max, settings.input.v_read, dac, where))
+    for transfer, perfect in zip(transfers, ideal or transfers, strict=True):
+        layer = transfer.mapped.layer
+        own, measured = mapped.settings[layer.name], mapped.input_ranges[layer.name]
+        if not converters:
+            drive = plain_drive(measured.x_max, own.input.v_read)
+            equipped.append(layer_hardware(transfer, drive, "per_tile"))
+            continue
+        drive = layer_drive(layer.name, measured, own)
+        pulses = None
+        if drive.pulses:
+            trial = 0 if chip is None else chip.trial
+            rng = device_generator(study.settings.seed, trial, layer.index, Effect.PULSES, 0)
+            pulses = draw_pulses(rng, drive.pulses, measured.shape, layer.op)
+        equipped.append(layer_hardware(transfer, drive, own.adc.where, perfect, pulses))
     return equipped
 
 
-def calibrate_adcs(study: Study, open_layers: list[LayerHardware]) -> list[Adc | None]:
+def calibrate_adcs(
+    study: Study, mapped: Mapped, open_layers: list[LayerHardware]
+) -> list[Adc | None]:
     """Find every layer's ADCs from nominal hardware whose ADCs are open (MODEL.md section 6)."""
-    settings = study.settings
-    n_bits = settings.adc.n_bits
-    if n_bits is None:
-        return [None] * len(open_layers)
-    if settings.adc.range == "full_scale":
-        row_tiles = [-(-item.layer.n_inputs // settings.crossbar.rows) for item in open_layers]
-        return [
-            full_scale_adc(settings, n_bits, tiles, item.layer.groups, item.layer.n_outputs)
-            for item, tiles in zip(open_layers, row_tiles, strict=True)
-        ]
-    return [ranged_adc(n_bits, ranges) for ranges in _measured_ranges(study, open_layers)]
-
-
-def _measured_ranges(study: Study, open_layers: list[LayerHardware]) -> list[np.ndarray]:
-    """Run the open-ADC network over the calibration inputs; ampere a side for every layer."""
-    adc = study.settings.adc
-    patched = patch_network(study.network.model, open_layers, split=True)
-    taps = [name for item in open_layers for name in patched.taps[item.layer.name].currents]
-    session = Session(
-        with_outputs(patched.model, taps), "the open-ADC network", study.network.fixed_batch
-    )
-    run = {"batch": study.batch, "threads": study.threads}
-    with study.stages("adc ranges") as progress:
-        counts: list[int] | None = None
-        if adc.percentile < 100:
-            counts = count_values(session, study.calibration, taps, **run)
-        meters = []
-        for item, tapped in _by_layer(open_layers, counts or [0] * len(taps)):
-            shape = (len(item.rows), item.layer.groups, item.layer.n_outputs)
-            n_cols = study.settings.crossbar.cols
-            known = tapped if counts else None
-            meters.append(RangeMeter(shape, n_cols, adc.scope, adc.percentile, known))
-        for results in session.batches(study.calibration, taps, **run, progress=progress):
-            for meter, (item, currents) in zip(
-                meters, _by_layer(open_layers, results), strict=True
-            ):
-                meter.add(currents, 1 if item.layer.op == "Conv" else -1)
-    return [meter.ranges() for meter in meters]
-
-
-def _by_layer(
-    layers: list[LayerHardware], taps: list[T]
-) -> Iterator[tuple[LayerHardware, list[T]]]:
-    """Deal out what belongs to each layer: one item for each of its conversions."""
-    start = 0
-    for item in layers:
-        stop = start + len(item.rows)
-        yield item, taps[start:stop]
-        start = stop
+    measured = measured_ranges(study, mapped, open_layers)
+    found: list[Adc | None] = []
+    for item in open_layers:
+        own = mapped.settings[item.layer.name]
+        if own.adc.n_bits is None:
+            found.append(None)
+            continue
+        ranges = measured.get(item.layer.name)
+        if ranges is None:
+            layer = next(one for one in mapped.layers if one.layer.name == item.layer.name)
+            shape = (len(item.both_sides), item.tiling.groups, item.readouts.count)
+            step = layer.cells.step
+            tiles = len(layer.row_tiles)
+            ranges = fixed_ranges(own, item.drive, shape, tiles, step, item.is_difference)
+        found.append(ranged_adc(own.adc.n_bits, ranges, item.both_sides))
+    return found
 
 
 def patch_study(
@@ -194,33 +182,50 @@ class Foundry:
     Attributes:
         study: the study.
         mapped: its layers on their arrays.
+        ideal: transfer matrices with levels only: no wires, no random draws.
         nominal: transfer matrices with levels and wires, no random draws.
         adcs: converters calibrated on them.
     """
 
     study: Study
     mapped: Mapped
+    ideal: list[LayerTransfer]
     nominal: list[LayerTransfer]
     adcs: list[Adc | None]
 
     @property
     def random(self) -> bool:
         """Whether chips differ."""
-        return has_random_effects(self.study.settings.device)
+        return any(is_random(own) for own in self.mapped.settings.values())
 
     def chip(self, trial: int) -> PatchedNetwork:
         """Program, solve and patch one chip."""
+        study, mapped = self.study, self.mapped
+        chip = Chip(study.settings.seed, trial)
         transfers = self.nominal
-        if self.random:
-            chip = Chip(self.study.settings.seed, trial)
-            transfers = solve_chip(self.study, self.mapped, chip)
-        return patch_study(self.study, equip(self.study, self.mapped, transfers), self.adcs)
+        if any(has_random_effects(layer.device) for layer in mapped.layers):
+            transfers = solve_chip(study, mapped, chip)
+        layers = equip(study, mapped, transfers, ideal=self.ideal, chip=chip)
+        return patch_study(study, layers, self.adcs)
 
 
-def open_foundry(study: Study, mapped: Mapped) -> Foundry:
-    """Solve the nominal arrays and calibrate the converters that every chip reuses."""
+def is_random(own: Settings) -> bool:
+    """Tell whether two chips can differ at all."""
+    return has_random_effects(own.device) or own.input.encoding == "stochastic"
+
+
+def open_foundry(study: Study, mapped: Mapped, ideal: list[LayerTransfer] | None = None) -> Foundry:
+    """Solve the nominal arrays and calibrate the converters that every chip reuses.
+
+    Args:
+        study: the study.
+        mapped: its layers on their arrays.
+        ideal: transfer matrices with levels only, where they are known already.
+    """
+    ideal = ideal or solve_chip(study, mapped, None, wires=False)
     nominal = solve_chip(study, mapped, None)
-    return Foundry(study, mapped, nominal, calibrate_adcs(study, equip(study, mapped, nominal)))
+    adcs = calibrate_adcs(study, mapped, equip(study, mapped, nominal, ideal=ideal))
+    return Foundry(study, mapped, ideal, nominal, adcs)
 
 
 def patched_chip(study: Study, trial: int = 0) -> PatchedNetwork:

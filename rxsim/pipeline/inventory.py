@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rxsim.config import Settings
+from rxsim.config import Settings, layer_settings
 from rxsim.load import Network
 from rxsim.load.shapes import macs_by_node
 from rxsim.mapping import tile_layer
@@ -84,7 +84,10 @@ def take_inventory(
     total = sum(macs.values())
     places = []
     for layer in network.layers:
-        tiling = tile_layer(layer, settings.crossbar, settings.mapping)
+        own = layer_settings(settings, layer.name)
+        if own is None:
+            continue
+        tiling = tile_layer(layer, own.crossbar, own.mapping)
         count = macs.get(layer.name)
         places.append(
             LayerPlace(

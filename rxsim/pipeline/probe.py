@@ -10,6 +10,7 @@ import numpy as np
 
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.solve import solve_array
+from rxsim.config import Settings, layer_settings
 from rxsim.converters import layer_dac
 from rxsim.devices import Chip, program
 from rxsim.errors import InputError
@@ -29,29 +30,35 @@ class ProgrammedArray:
         array: its targets and maps.
         g: programmed conductances, siemens, (n_rows, n_cols).
         lines: wires and ends.
+        settings: the layer's.
     """
 
     layer: MappedLayer
     array: PhysicalArray
     g: np.ndarray
     lines: Lines
+    settings: Settings
+
+
+def settings_of(study: Study, layer: MappedLayer) -> Settings:
+    """Return the settings that hold for a layer on crossbars."""
+    return layer_settings(study.settings, layer.layer.name) or study.settings
 
 
 def program_array(study: Study, layer: MappedLayer, index: int, trial: int) -> ProgrammedArray:
     """Program one array of a chip as an evaluation does."""
     array = layer.array(index)
-    chip = Chip(study.settings.seed, trial)
-    g = program(array, layer.layer.index, study.settings.device, chip)
-    return ProgrammedArray(layer, array, g, lines_of(study.settings.crossbar, *g.shape))
+    settings = settings_of(study, layer)
+    g = program(array, layer.layer.index, layer.device, Chip(settings.seed, trial))
+    return ProgrammedArray(layer, array, g, lines_of(settings.crossbar, *g.shape), settings)
 
 
 def array_currents(
-    study: Study, programmed: ProgrammedArray, v_in: np.ndarray, columns: np.ndarray
+    programmed: ProgrammedArray, v_in: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """Return what an evaluation computes for an array: v_in @ g_eff of the rows in use.
 
     Args:
-        study: the study.
         programmed: the array.
         v_in: source voltages, volt, (n_vectors, n_rows); 0 where a row is not in use.
         columns: which columns.
@@ -60,7 +67,7 @@ def array_currents(
         Ampere, (n_vectors, n_columns).
     """
     rows = np.flatnonzero(programmed.array.rows >= 0)
-    solution = solve_array(programmed.g, study.settings.crossbar, rows=rows, cols=columns)
+    solution = solve_array(programmed.g, programmed.settings.crossbar, rows=rows, cols=columns)
     return np.asarray(v_in[:, rows] @ solution.g_eff)
 
 
@@ -83,22 +90,24 @@ def drives_of(
     return [
         LayerDrive(
             item.layer,
-            layer_dac(item.layer.name, mapped.input_ranges[item.layer.name], study.settings),
+            layer_dac(
+                item.layer.name, mapped.input_ranges[item.layer.name], settings_of(study, item)
+            ),
             tensors[item.layer.input],
         )
         for item in layers
     ]
 
 
-def find_layer(study: Study, name: str) -> int:
-    """Return the place of a layer among the study's layers.
+def check_layer(study: Study, name: str) -> None:
+    """Refuse a name that is not that of a layer with a matrix.
 
     Raises:
         InputError: it stays digital, or there is none of this name.
     """
     names = [layer.name for layer in study.network.layers]
     if name in names:
-        return names.index(name)
+        return
     digital = next((node for node in study.network.digital if node.name == name), None)
     if digital is not None:
         raise InputError(
@@ -111,6 +120,21 @@ def find_layer(study: Study, name: str) -> int:
         f"layer: found {name!r}, expected one of the {len(names)} layers of "
         f"{study.network.path.name} on crossbars; {hint}"
     )
+
+
+def mapped_layer(mapped: Mapped, name: str) -> MappedLayer:
+    """Return a layer on its arrays.
+
+    Raises:
+        InputError: the settings leave it digital.
+    """
+    found = next((item for item in mapped.layers if item.layer.name == name), None)
+    if found is None:
+        raise InputError(
+            f"layer {name} stays digital (the settings say so), expected a layer on crossbars; choose "
+            "another or change the settings' layers"
+        )
+    return found
 
 
 def check_index(name: str, found: int, count: int, what: str) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import rxsim
-from rxsim.circuit.newton import solve_nonlinear
+from rxsim.circuit import gated, solve_nonlinear
 from rxsim.config import as_yaml, settings_hash
 from rxsim.devices import curve_of
 from rxsim.errors import InputError
+from rxsim.mapping import PhysicalArray
 from rxsim.pipeline.hardware import map_study
 from rxsim.pipeline.probe import (
     ProgrammedArray,
     array_currents,
     check_index,
+    check_layer,
     drives_of,
-    find_layer,
+    mapped_layer,
     program_array,
 )
 from rxsim.pipeline.study import Study
@@ -63,31 +65,31 @@ def spice_netlist(
     Raises:
         InputError: there is no such layer, array, sample, position or chip.
     """
-    place = find_layer(study, layer)
+    check_layer(study, layer)
     n_samples = len(study.calibration)
     check_index("sample", sample, n_samples, f"there are {n_samples} calibration inputs")
     if trial < 0:
         raise InputError(f"trial: found {trial}, expected 0 or above; choose a chip")
     mapped = map_study(study)
-    chosen = mapped.layers[place]
+    chosen = mapped_layer(mapped, layer)
     check_index("array", array, chosen.n_arrays, f"layer {layer} has {chosen.n_arrays} arrays")
     programmed = program_array(study, chosen, array, trial)
     (drive,) = drives_of(study, mapped, [chosen], sample)
     position = _position(drive, programmed, position)
     rows, signs = programmed.array.rows, programmed.array.row_signs
     v_in = drive.volts(rows, signs, np.array([position]))
-    settings = study.settings
+    settings = programmed.settings
+    g = gated(programmed.g, settings.crossbar, v_in[0])
+    programmed = replace(programmed, g=g)
     law = law_of(settings.device.iv, settings.input.v_read)
     if law is None:
-        i_out = array_currents(study, programmed, v_in, np.arange(programmed.g.shape[1]))
+        i_out = array_currents(programmed, v_in, np.arange(g.shape[1]))
     else:
         curve = curve_of(settings.device.iv, settings.input.v_read)
-        i_out = solve_nonlinear(
-            programmed.g, curve, settings.crossbar, v_in, keep_nodes=False
-        ).i_out
+        i_out = solve_nonlinear(g, curve, settings.crossbar, v_in, keep_nodes=False).i_out
     where = f"calibration input {sample}, position {position} of {drive.positions}"
     text = array_netlist(
-        programmed.g,
+        g,
         programmed.lines,
         v_in[0],
         r_access=settings.crossbar.r_access,
@@ -109,7 +111,7 @@ def _header(
     study: Study, programmed: ProgrammedArray, trial: int, where: str, i_out: np.ndarray
 ) -> Iterator[str]:
     """Yield the comments: what this is, how to run it, what rxsim computed, all settings."""
-    network, settings = study.network, study.settings
+    network, settings = study.network, programmed.settings
     n_rows, n_cols = programmed.g.shape
     layer = programmed.layer.layer
     array = programmed.array
@@ -136,8 +138,8 @@ def _header(
     method = "v_in @ g_eff" if form == "linear" else f"Newton's method for {form} cells"
     yield f"What rxsim computed ({method}):"
     for j, current in enumerate(i_out):
-        output = f"output {array.cols[j]}" if array.cols[j] >= 0 else "not in use"
-        yield f"  rxsim i_out[{j}] = {current:.17e}   ({output})"
+        use = f"readout {array.cols[j]}" if array.cols[j] >= 0 else _idle(array, j)
+        yield f"  rxsim i_out[{j}] = {current:.17e}   ({use})"
     yield ""
     yield f"Settings (SHA-256 {settings_hash(settings)}):"
     for line in as_yaml(settings).splitlines():
@@ -159,8 +161,12 @@ def _tile(programmed: ProgrammedArray) -> str:
     which = f"group {groups[0]}" if len(groups) == 1 else f"groups {groups[0]} to {groups[-1]}"
     return (
         f"{which}, row tile {array.conversion}; {len(inputs)} rows (inputs {inputs.min()} to "
-        f"{inputs.max()}), {len(outputs)} columns (outputs {outputs.min()} to {outputs.max()})"
+        f"{inputs.max()}), {len(outputs)} columns (readouts {outputs.min()} to {outputs.max()})"
     )
+
+
+def _idle(array: PhysicalArray, column: int) -> str:
+    return "reference" if (array.references == column).any() else "not in use"
 
 
 def _polarity(col_signs: np.ndarray) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rxsim.config import Settings
+from rxsim.config import Settings, check_layers, layer_settings
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.errors import InputError, ModelError
-from rxsim.load import Network, load_network
+from rxsim.load import DigitalNode, Network, load_network
 from rxsim.load.shapes import macs_by_node
 from rxsim.pipeline.data_choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study_data import StudyData, make_up_data, open_study_data
@@ -57,6 +57,13 @@ class Study:
     metric: str
     output: str
 
+    def layer_settings(self) -> dict[str, Settings]:
+        """Resolve the settings of every layer on crossbars, by its name."""
+        found = {
+            layer.name: layer_settings(self.settings, layer.name) for layer in self.network.layers
+        }
+        return {name: own for name, own in found.items() if own is not None}
+
 
 def open_study(
     model: Path,
@@ -78,10 +85,9 @@ def open_study(
     Raises:
         InputError: the model, the card or the data can't be used.
     """
-    _refuse_unbuilt(settings)
     stages = stages or Stages()
     with stages("load"):
-        network = load_network(model)
+        network = _without_digital(load_network(model), settings)
     with stages("data"):
         choice = choose_data(model, options or DataOptions())
         output = _output(network, choice)
@@ -105,17 +111,13 @@ def open_study(
         )
 
 
-def _refuse_unbuilt(settings: Settings) -> None:
-    """Refuse what so far only `rxsim solve` can compute."""
-    for name, value, built in (
-        ("device.iv.form", settings.device.iv.form, "linear"),
-        ("crossbar.topology", settings.crossbar.topology, "crossbar"),
-    ):
-        if value != built:
-            raise InputError(
-                f"found {name}: {value}, expected {built}: this version computes it with 'rxsim solve' "
-                "only"
-            )
+def _without_digital(network: Network, settings: Settings) -> Network:
+    """Leave the layers digital that the settings want so."""
+    check_layers(settings, [layer.name for layer in network.layers])
+    left = [layer for layer in network.layers if layer_settings(settings, layer.name) is None]
+    nodes = tuple(DigitalNode(layer.name, layer.op, "the settings say so") for layer in left)
+    kept = tuple(layer for layer in network.layers if layer not in left)
+    return replace(network, layers=kept, digital=(*network.digital, *nodes))
 
 
 def _data(network: Network, settings: Settings, choice: DataChoice, output: str) -> StudyData:
@@ -147,9 +149,21 @@ def _batch_size(network: Network, settings: Settings, inputs: Inputs) -> int:
     macs = macs_by_node(network.model, shapes)
     values = 0
     for layer in network.layers:
-        row_tiles = -(-layer.n_inputs // settings.crossbar.rows)
-        values += macs.get(layer.name, 0) // layer.n_inputs * (row_tiles + 2)
+        own = layer_settings(settings, layer.name) or settings
+        row_tiles = -(-layer.n_inputs // own.crossbar.rows)
+        conversions = row_tiles * _passes(own) * own.mapping.slices
+        values += macs.get(layer.name, 0) // layer.n_inputs * (conversions + 2)
     return int(np.clip(_BATCH_BYTES // max(4 * values, 1), 1, _LARGEST_BATCH))
+
+
+def _passes(own: Settings) -> int:
+    """How many passes an input takes at most."""
+    drive = own.input
+    if not drive.adc_per_pass or drive.encoding in ("amplitude", "pulse_width"):
+        return 2
+    if drive.encoding == "stochastic":
+        return 2 * drive.pulses
+    return 2 * -(-(own.dac.n_bits or 1) // drive.bits_per_pulse)
 
 
 def _runs_one_by_one_only(network: Network, output: str, inputs: InputSet | MadeUpInputs) -> bool:

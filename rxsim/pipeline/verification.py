@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 import rxsim
-from rxsim.config import as_plain, settings_hash
+from rxsim.config import Settings, as_plain, settings_hash
 from rxsim.errors import CircuitError, InputError, SettingError
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
 from rxsim.pipeline.hardware import Mapped, map_study
-from rxsim.pipeline.probe import array_currents, drives_of, program_array
+from rxsim.pipeline.probe import array_currents, drives_of, program_array, settings_of
 from rxsim.pipeline.study import Study
 from rxsim.seeds import Sample, sample_generator
 from rxsim.session import Progress
@@ -112,13 +112,10 @@ def verify(
     """
     _check_arguments(arrays, vectors, tolerance, trial)
     settings = study.settings
-    if settings.device.iv.form != "linear":
-        raise SettingError(
-            f"device.iv.form: found {settings.device.iv.form}, but i_out = v_in @ g_eff holds for "
-            "linear cells, expected linear; 'rxsim spice' writes non-linear arrays for ngspice"
-        )
-    solver = reference_for(reference, (settings.crossbar.rows, settings.crossbar.cols))
+    reference_for(reference, (1, 1))  # what can't be used is told before any work
     mapped = map_study(study)
+    for layer in mapped.layers:
+        _check_linear(layer.layer.name, settings_of(study, layer))
     rng = sample_generator(settings.seed, Sample.VERIFICATION)
     chosen = _choose_arrays([layer.n_arrays for layer in mapped.layers], arrays, rng)
     with study.stages("inputs") as progress:
@@ -126,7 +123,7 @@ def verify(
         vectors_of = _choose_vectors(study, mapped, chosen, samples, rng, progress)
     checks = []
     with study.stages("verify") as progress:
-        work = partial(_check, study, mapped, vectors_of, solver, tolerance, trial)
+        work = partial(_check, study, mapped, vectors_of, reference, tolerance, trial)
         for check in ordered(work, chosen, study.threads):
             checks.append(check)
             progress(len(checks), len(chosen))
@@ -142,6 +139,19 @@ def verify(
         _provenance(study),
         study.stages.seconds,
     )
+
+
+def _check_linear(layer: str, settings: Settings) -> None:
+    for name, found, expected in (
+        ("device.iv.form", settings.device.iv.form, "linear"),
+        ("crossbar.topology", settings.crossbar.topology, "crossbar"),
+    ):
+        if found != expected:
+            raise SettingError(
+                f"layer {layer}: found {name}: {found}, but one matrix holds for every input of "
+                f"linear cells that stay on only, expected {expected}; 'rxsim spice' writes other "
+                "arrays for ngspice"
+            )
 
 
 _Place = tuple[int, int]
@@ -216,7 +226,7 @@ def _check(
     study: Study,
     mapped: Mapped,
     vectors_of: Mapping[_Place, np.ndarray],
-    solver: str,
+    reference: str,
     tolerance: float,
     trial: int,
     place: _Place,
@@ -224,7 +234,7 @@ def _check(
     """Program, solve and compare one array; an error names it."""
     layer = mapped.layers[place[0]]
     try:
-        return _compared(study, layer, place[1], vectors_of[place], solver, tolerance, trial)
+        return _compared(study, layer, place[1], vectors_of[place], reference, tolerance, trial)
     except CircuitError as error:
         raise CircuitError(f"layer {layer.layer.name}, array {place[1]}: {error}") from None
 
@@ -234,19 +244,20 @@ def _compared(
     layer: MappedLayer,
     index: int,
     v_in: np.ndarray,
-    solver: str,
+    reference: str,
     tolerance: float,
     trial: int,
 ) -> ArrayCheck:
     programmed = program_array(study, layer, index, trial)
-    columns = np.flatnonzero(programmed.array.cols >= 0)
+    array = programmed.array
+    columns = np.union1d(np.flatnonzero(array.cols >= 0), array.references[array.references >= 0])
     return check_array(
         layer.layer.name,
         index,
-        Circuit(programmed.g, programmed.lines, study.settings.crossbar.r_access, v_in),
-        array_currents(study, programmed, v_in, columns),
+        Circuit(programmed.g, programmed.lines, programmed.settings.crossbar.r_access, v_in),
+        array_currents(programmed, v_in, columns),
         columns,
-        reference=solver,
+        reference=reference_for(reference, programmed.g.shape),
         tolerance=tolerance,
     )
 

@@ -90,11 +90,14 @@ def _sums(
     if tap.input_bounds is not None:
         x = found[layer.input]
         sums[2:4] = _outside(x, *tap.input_bounds), x.size
-    if tap.adc_steps is not None:
-        limit = tap.adc_steps + 0.5  # an odd number of steps: a tie rounds away from the last code
+    if tap.adc_bounds is not None:
         currents = [found[name] for name in tap.currents]
         sums[4:6] = (
-            sum(_outside(values, -limit, limit) for values in currents),
+            # A tie beside an odd code rounds away from it.
+            sum(
+                _outside(values, low - 0.5, high + 0.5)
+                for values, (low, high) in zip(currents, tap.adc_bounds, strict=True)
+            ),
             sum(values.size for values in currents),
         )
     return tuple(sums)

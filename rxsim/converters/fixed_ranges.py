@@ -1,0 +1,54 @@
+"""ADC ranges that follow from the settings: full scale, and one LSB a step (MODEL.md section 6)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxsim.config import Settings
+from rxsim.converters.adc import adc_codes
+from rxsim.converters.passes import Drive
+
+
+def fixed_ranges(
+    settings: Settings,
+    drive: Drive,
+    shape: tuple[int, int, int],
+    n_row_tiles: int,
+    step: float,
+    is_difference: bool,
+) -> np.ndarray:
+    """Find the range of every conversion.
+
+    Args:
+        settings: the layer's settings, with an ADC whose range is full_scale or unit_lsb.
+        drive: its passes.
+        shape: conversions, groups, readouts.
+        n_row_tiles: row tiles of the layer.
+        step: siemens of the smallest difference of two weights' cells.
+        is_difference: whether what is converted is a difference of two currents.
+
+    Returns:
+        Ampere (a side, where both occur), float64 (conversions, groups, readouts).
+    """
+    both_sides = np.array([is_difference or one.signed for one in drive.passes])
+    if settings.adc.range == "unit_lsb":
+        volts = np.array([one.volt for one in drive.passes])
+        if drive.passes[0].pulse == -1:
+            volts = volts / drive.pulses
+        by_pass = adc_codes(settings.adc.n_bits or 1, both_sides)[1] * volts * step
+    else:
+        device, v_read = settings.device, settings.input.v_read
+        largest = device.g_on - device.g_off if is_difference else device.g_on
+        tiles = n_row_tiles if settings.adc.where == "per_layer" else 1
+        counts = np.array([_passes_summed(one.volt, v_read, settings) for one in drive.passes])
+        by_pass = settings.crossbar.rows * v_read * largest * tiles * counts
+    conversions = np.repeat(by_pass, shape[0] // len(drive.passes))
+    return np.broadcast_to(conversions[:, None, None], shape).copy()
+
+
+def _passes_summed(volt: float, v_read: float, settings: Settings) -> float:
+    """By how much the analog sum of a bit-serial input's passes exceeds one of them."""
+    if settings.input.encoding != "bit_serial" or settings.input.adc_per_pass:
+        return 1.0
+    bits, m = settings.dac.n_bits or 1, settings.input.bits_per_pulse
+    return float(sum(2.0**first for first in range(0, bits, m)))

@@ -1,0 +1,37 @@
+"""Several groups of a layer as one block-diagonal matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxsim.load import Layer
+
+
+def block_weights(
+    layer: Layer, block: int, packed: int, k: np.ndarray, n: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Take a part of a block's matrix.
+
+    Args:
+        layer: the layer.
+        block: which block: groups block * packed and on.
+        packed: groups of a block; the last block may have fewer.
+        k: rows of the block, (rows,).
+        n: columns of the block, (cols,).
+
+    Returns:
+        Weights, float64 (rows, cols), 0 off the diagonal; bool (rows, cols), where weights are; and
+        which rows and which columns belong to a group that exists, bool (rows,) and (cols,).
+    """
+    first = block * packed
+    if packed == 1:
+        weights = layer.matrices[first, k, n[0] : n[-1] + 1].astype(np.float64)
+        here = np.ones(len(k), dtype=bool), np.ones(len(n), dtype=bool)
+        return weights, np.ones(weights.shape, dtype=bool), here
+    row_group, row = np.divmod(k, layer.n_inputs)
+    col_group, col = np.divmod(n, layer.n_outputs)
+    present = (first + row_group < layer.groups, first + col_group < layer.groups)
+    used = (row_group[:, None] == col_group) & present[0][:, None]
+    group = np.minimum(first + row_group, layer.groups - 1)[:, None]
+    weights = layer.matrices[group, row[:, None], col].astype(np.float64)
+    return np.where(used, weights, 0.0), used, present

@@ -1,0 +1,85 @@
+"""What of a layer's currents is converted, and how codes add up to outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rxsim.mapping.cells import Cells
+from rxsim.mapping.tiling import Tiling
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readouts:
+    """The readouts of one group: every output's slices and polarities, then reference columns.
+
+    Output n is the sum over terms t of `weights[t] * readout[places[t, n]]`.
+
+    Attributes:
+        count: readouts C of a group.
+        places: int64 (terms, N).
+        weights: what each term counts, with its sign, int64 (terms,).
+        slices: slice of each readout, int64 (C,).
+        col_tiles: column tile of each readout, int64 (C,).
+        outputs: output of each readout, int64 (C,); of a reference N + its column tile.
+        columns: position of each readout in its tile, for converters shared by neighbours, int64 (C,).
+    """
+
+    count: int
+    places: np.ndarray
+    weights: np.ndarray
+    slices: np.ndarray
+    col_tiles: np.ndarray
+    outputs: np.ndarray
+    columns: np.ndarray
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each output is one readout."""
+        return len(self.weights) == 1
+
+    @staticmethod
+    def plain(n_outputs: int) -> Readouts:
+        """Give every output one readout of its own, all in one tile."""
+        numbers, zeros = np.arange(n_outputs), np.zeros(n_outputs, dtype=np.int64)
+        one = np.ones(1, dtype=np.int64)
+        return Readouts(n_outputs, numbers[None], one, zeros, zeros, numbers, numbers)
+
+
+def readouts_of(tiling: Tiling, cells: Cells) -> Readouts:
+    """List a layer's readouts."""
+    per_output, slices = cells.readouts, cells.slices
+    digital_pairs = per_output // slices
+    outputs = np.arange(tiling.n_outputs)
+    tile_of = np.zeros(tiling.n_outputs, dtype=np.int64)
+    for q, (start, stop) in enumerate(tiling.col_tiles):
+        tile_of[start:stop] = q
+    starts = np.array([start for start, _ in tiling.col_tiles])
+    kinds = np.arange(per_output)
+    places = [outputs * per_output + kind for kind in kinds]
+    weights = [
+        cells.slice_weight(int(kind) // digital_pairs) * (-1 if kind % digital_pairs else 1)
+        for kind in kinds
+    ]
+    slice_of = np.tile(kinds // digital_pairs, tiling.n_outputs)
+    q_of = np.repeat(tile_of, per_output)
+    output_of = np.repeat(outputs, per_output)
+    column = (outputs - starts[tile_of])[:, None] * per_output + kinds
+    count = tiling.n_outputs * per_output
+    columns = column.ravel()
+    if cells.has_reference and cells.mapping.subtract == "digital":
+        n_tiles = len(tiling.col_tiles)
+        for place in range(slices):
+            places.append(count + tile_of * slices + place)
+            weights.append(-cells.slice_weight(place))
+        slice_of = np.concatenate([slice_of, np.tile(np.arange(slices), n_tiles)])
+        q_of = np.concatenate([q_of, np.repeat(np.arange(n_tiles), slices)])
+        output_of = np.concatenate(
+            [output_of, tiling.n_outputs + np.repeat(np.arange(n_tiles), slices)]
+        )
+        sizes = np.array([stop - start for start, stop in tiling.col_tiles])
+        behind = sizes[:, None] * per_output + np.arange(slices)
+        columns = np.concatenate([columns, behind.ravel()])
+        count += n_tiles * slices
+    return Readouts(count, np.array(places), np.array(weights), slice_of, q_of, output_of, columns)

@@ -1,0 +1,174 @@
+"""From codes to outputs: readouts weighted and summed, what was added for the hardware removed.
+
+A layer whose output is one readout of one pass is decoded in float32, after the sum over row tiles
+where one factor serves all. Everything else adds up in float64, in whole LSBs where factors are whole
+multiples of one, so that integer arithmetic stays exact up to 2^53.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from rxsim.load import Layer
+from rxsim.patch.builder import GraphBuilder
+from rxsim.patch.hardware import LayerHardware
+from rxsim.patch.product import add_product, take_range
+
+_WHOLE = 1e-9  # factors this near to whole multiples of the smallest one are these
+
+
+def add_decoding(build: GraphBuilder, hardware: LayerHardware, codes: list[str]) -> str:
+    """Decode a plain layer: one readout of one pass for each output.
+
+    Args:
+        build: takes the nodes.
+        hardware: the layer; without ADCs the codes are ampere.
+        codes: a tensor for each row tile.
+    """
+    factors = hardware.scale * hardware.drive.passes[0].weight
+    if hardware.adc is not None:
+        factors = factors * hardware.adc.lsb
+    layer = hardware.layer
+    if (factors == factors[0]).all():
+        total = build.add("Sum", codes, "sum") if len(codes) > 1 else codes[0]
+        return build.add("Mul", [total, _factor(build, layer, factors[0], "")], "decoded")
+    decoded = [
+        build.add("Mul", [code, _factor(build, layer, factors[p], f"_{p}")], f"decoded_{p}")
+        for p, code in enumerate(codes)
+    ]
+    return build.add("Sum", decoded, "sum")
+
+
+def add_exact_decoding(
+    build: GraphBuilder, hardware: LayerHardware, codes: list[str], drives: list[str]
+) -> str:
+    """Decode passes, slices and what is removed digitally, in float64.
+
+    Args:
+        build: takes the nodes.
+        hardware: the layer; without ADCs the codes are ampere.
+        codes: a tensor for each conversion, pass by pass.
+        drives: the tensor that each pass drives.
+    """
+    return _ExactDecoding(build, hardware).add(codes, drives)
+
+
+class _ExactDecoding:
+    def __init__(self, build: GraphBuilder, hardware: LayerHardware) -> None:
+        self._build = build
+        self._hardware = hardware
+        self._tiles = len(hardware.rows)
+        weights = np.repeat([one.weight for one in hardware.drive.passes], self._tiles)
+        shape = (len(weights), hardware.tiling.groups, hardware.readouts.count)
+        lsb = np.ones(shape) if hardware.adc is None else hardware.adc.lsb
+        self._unit = float(lsb.min())
+        values = weights[:, None, None] * lsb / self._unit
+        whole = np.rint(values)
+        near = np.abs(values - whole) <= _WHOLE * np.maximum(np.abs(values), 1)
+        self._values = np.where(near, whole, values).reshape(-1, self._tiles, *shape[1:])
+
+    def add(self, codes: list[str], drives: list[str]) -> str:
+        """Add the nodes; return the name of the float32 output."""
+        scale, constant = self._hardware.scale, self._hardware.constant
+        together = bool((scale == scale[0]).all())
+        groups = [list(range(self._tiles))] if together else [[p] for p in range(self._tiles)]
+        parts = []
+        for tiles in groups:
+            name = "" if together else f"_{tiles[0]}"
+            total = self._outputs(self._readouts(codes, tiles, name), name)
+            if self._hardware.removed:
+                total = self._build.add(
+                    "Sub", [total, self._removed(drives, tiles, name)], f"net{name}"
+                )
+            factor = self._vector(scale[tiles[0]] * self._unit, f"scale{name}")
+            parts.append(self._build.add("Mul", [total, factor], f"scaled{name}"))
+        result = parts[0] if len(parts) == 1 else self._build.add("Sum", parts, "scaled_sum")
+        if constant is not None:
+            known = self._vector((constant * scale).sum(axis=0), "constant")
+            result = self._build.add("Sub", [result, known], "less_constant")
+        return self._build.add("Cast", [result], "exact_sum", to=TensorProto.FLOAT)
+
+    def _readouts(self, codes: list[str], tiles: list[int], name: str) -> str:
+        """Sum passes and row tiles into readouts, float64, in units."""
+        terms = []
+        for number, values in enumerate(self._values):
+            one_factor = (values[tiles] == values[tiles[0]]).all()
+            for some in [tiles] if one_factor else [[p] for p in tiles]:
+                names = [codes[number * self._tiles + p] for p in some]
+                part = f"pass_{number}_{some[0]}"
+                # Codes are whole and of few bits: their sum over tiles is exact in float32.
+                total = (
+                    names[0] if len(names) == 1 else self._build.add("Sum", names, f"{part}_sum")
+                )
+                wide = self._build.add("Cast", [total], f"{part}_wide", to=TensorProto.DOUBLE)
+                factor = self._vector(values[some[0]], f"{part}_factor")
+                terms.append(self._build.add("Mul", [wide, factor], f"{part}_weighted"))
+        return terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"readouts{name}")
+
+    def _outputs(self, total: str, name: str) -> str:
+        """Sum the terms of each output."""
+        readouts, groups = self._hardware.readouts, self._hardware.tiling.groups
+        n_outputs, axis = self._hardware.tiling.n_outputs, self._axis
+        terms = []
+        for t, (place, weight) in enumerate(zip(readouts.places, readouts.weights, strict=True)):
+            index = (np.arange(groups)[:, None] * readouts.count + place).ravel()
+            term = total
+            if not (len(index) == groups * readouts.count and (np.diff(index) == 1).all()):
+                where = self._build.constant(f"term_{t}_index{name}", index)
+                term = self._build.add("Gather", [total, where], f"term_{t}{name}", axis=axis)
+            if weight != 1:
+                factor = self._number(float(weight), f"term_{t}_weight{name}")
+                term = self._build.add("Mul", [term, factor], f"term_{t}_weighted{name}")
+            terms.append(term)
+        result = terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"outputs{name}")
+        assert n_outputs == readouts.places.shape[1]
+        return result
+
+    def _removed(self, drives: list[str], tiles: list[int], name: str) -> str:
+        """Compute what an offset of the cells adds: a conductance times the sum of the voltages."""
+        hardware, groups = self._hardware, self._hardware.tiling.groups
+        rows = np.concatenate([hardware.rows[p] for p in tiles])
+        columns = 1 if groups == 1 else hardware.tiling.n_outputs
+        ones = np.ones((groups, len(rows), columns))
+        terms = []
+        for number, (one, drive) in enumerate(zip(hardware.drive.passes, drives, strict=True)):
+            part = f"sum_{number}{name}"
+            total = add_product(
+                self._build, hardware.layer, hardware.tiling, drive, rows, ones, part
+            )
+            wide = self._build.add("Cast", [total], f"{part}_wide", to=TensorProto.DOUBLE)
+            siemens = one.weight * one.volt * hardware.removed / self._unit
+            factor = self._number(siemens, f"{part}_factor")
+            terms.append(self._build.add("Mul", [wide, factor], f"{part}_current"))
+        return terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"removed{name}")
+
+    @property
+    def _axis(self) -> int:
+        return 1 if self._hardware.layer.op == "Conv" else -1
+
+    def _number(self, value: float, part: str) -> str:
+        return self._build.constant(part, np.asarray(value, dtype=np.float64))
+
+    def _vector(self, values: np.ndarray, part: str) -> str:
+        """Add float64 factors, (groups, columns), or one number where all are equal."""
+        if (values == values.flat[0]).all():
+            return self._number(float(values.flat[0]), part)
+        shaped = values.reshape(-1, *(1 for _ in self._hardware.layer.kernel))
+        return self._build.constant(part, shaped.astype(np.float64))
+
+
+def cut_surplus(build: GraphBuilder, hardware: LayerHardware, result: str) -> str:
+    """Leave out the outputs of groups that a block has room for but the layer hasn't."""
+    wanted = hardware.layer.groups * hardware.layer.n_outputs
+    if hardware.tiling.groups * hardware.tiling.n_outputs == wanted:
+        return result
+    return take_range(build, result, 0, wanted, 1, "outputs")
+
+
+def _factor(build: GraphBuilder, layer: Layer, factors: np.ndarray, suffix: str) -> str:
+    """Add the decoding factors of one conversion: a scalar, or one for each output."""
+    if (factors == factors.flat[0]).all():
+        return build.scalar(f"decode{suffix}", factors.flat[0])
+    vector = factors.reshape(-1, *(1 for _ in layer.kernel)).astype(np.float32)
+    return build.constant(f"decode{suffix}", vector)

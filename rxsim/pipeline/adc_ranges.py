@@ -1,0 +1,136 @@
+"""ADC ranges of a study: one run of its open-ADC network over the calibration inputs, or two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from rxsim.calibrate import count_values
+from rxsim.config import Settings
+from rxsim.converters import ErrorMeter, RangeMeter, adc_codes, range_blocks
+from rxsim.patch import LayerHardware, patch_network
+from rxsim.pipeline.study import Study
+from rxsim.session import Session, with_outputs
+
+T = TypeVar("T")
+
+
+class _Meter(Protocol):
+    def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
+        """Take in the currents of a batch."""
+
+    def ranges(self) -> np.ndarray:
+        """Return the range of each conversion, group and readout."""
+
+
+class HasSettings(Protocol):
+    """What knows the settings of every layer by its name."""
+
+    @property
+    def settings(self) -> Mapping[str, Settings]:
+        """Settings by layer name."""
+
+
+def measured_ranges(
+    study: Study, mapped: HasSettings, open_layers: Sequence[LayerHardware]
+) -> dict[str, np.ndarray]:
+    """Run the open-ADC network over the calibration inputs.
+
+    Args:
+        study: the study.
+        mapped: knows the layers' settings.
+        open_layers: nominal hardware whose ADCs are open.
+
+    Returns:
+        Ampere (a side), (conversions, groups, readouts), by name of each layer with calibrated ADCs.
+    """
+    own = {item.layer.name: mapped.settings[item.layer.name].adc for item in open_layers}
+    wanted = [
+        item
+        for item in open_layers
+        if own[item.layer.name].n_bits is not None and own[item.layer.name].range == "calibrated"
+    ]
+    if not wanted:
+        return {}
+    run = _OpenRun(study, open_layers, wanted)
+    blocks = [_blocks(item, own[item.layer.name].scope) for item in wanted]
+    adcs = [own[item.layer.name] for item in wanted]
+    exact = [adc.percentile == 100 or adc.criterion == "mse" for adc in adcs]
+    counts: list[list[int] | None] = [None] * len(wanted)
+    if not all(exact):
+        counts = [None if easy else count for easy, count in zip(exact, run.counts(), strict=True)]
+    meters: list[_Meter] = [
+        RangeMeter(block, adc.percentile, count)
+        for block, adc, count in zip(blocks, adcs, counts, strict=True)
+    ]
+    run.feed(meters)
+    if any(adc.criterion == "mse" for adc in adcs):
+        again: list[_Meter | None] = [
+            ErrorMeter(block, meter.ranges(), adc_codes(adc.n_bits or 1, item.both_sides)[1])
+            if adc.criterion == "mse"
+            else None
+            for block, meter, adc, item in zip(blocks, meters, adcs, wanted, strict=True)
+        ]
+        run.feed(again)
+        meters = [new or old for new, old in zip(again, meters, strict=True)]
+    return {item.layer.name: meter.ranges() for item, meter in zip(wanted, meters, strict=True)}
+
+
+def _blocks(item: LayerHardware, scope: str) -> np.ndarray:
+    readouts = item.readouts
+    passes, tiles = len(item.drive.passes), len(item.rows)
+    return range_blocks(
+        scope, passes, tiles, item.tiling.groups, readouts.slices, readouts.col_tiles
+    )
+
+
+class _OpenRun:
+    """The open-ADC network on the calibration inputs, as often as it is needed."""
+
+    def __init__(
+        self, study: Study, layers: Sequence[LayerHardware], wanted: Sequence[LayerHardware]
+    ) -> None:
+        patched = patch_network(study.network.model, layers, split=True)
+        self._wanted = wanted
+        self._study = study
+        self._taps = [name for item in wanted for name in patched.taps[item.layer.name].currents]
+        self._session = Session(
+            with_outputs(patched.model, self._taps),
+            "the open-ADC network",
+            study.network.fixed_batch,
+        )
+
+    def counts(self) -> list[list[int]]:
+        """Count the values of every conversion."""
+        study = self._study
+        counted = count_values(
+            self._session, study.calibration, self._taps, batch=study.batch, threads=study.threads
+        )
+        return list(self._by_layer(counted))
+
+    def feed(self, meters: Sequence[_Meter | None]) -> None:
+        """Run the network once and hand every layer's currents to its meter."""
+        study = self._study
+        with study.stages("adc ranges") as progress:
+            for results in self._session.batches(
+                study.calibration,
+                self._taps,
+                batch=study.batch,
+                threads=study.threads,
+                progress=progress,
+            ):
+                for item, meter, currents in zip(
+                    self._wanted, meters, self._by_layer(results), strict=True
+                ):
+                    if meter is not None:
+                        meter.add(currents, 1 if item.layer.op == "Conv" else -1)
+
+    def _by_layer(self, taps: list[T]) -> Iterator[list[T]]:
+        """Deal out what belongs to each layer: one item for each of its conversions."""
+        start = 0
+        for item in self._wanted:
+            stop = start + len(item.both_sides)
+            yield taps[start:stop]
+            start = stop

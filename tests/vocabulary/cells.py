@@ -1,0 +1,119 @@
+"""From weights to conductances, and what a sensed current is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxsim.config import Settings
+from vocabulary.places import Bools, Floats, Ints
+
+
+def weight_ranges(
+    weights: Floats, present: Bools, rows: list[Ints], outputs: list[Ints], settings: Settings
+) -> Floats:
+    """Return w_max of every output in every row tile, shape (P, G, N).
+
+    Args:
+        weights: Shape (G, K, N).
+        present: Where there is a weight, shape (G, K, N).
+        rows: Rows of each row tile.
+        outputs: Outputs of each column tile.
+        settings: The settings.
+    """
+    size, mapping = np.abs(weights), settings.mapping
+    w_max = np.zeros((len(rows), weights.shape[0], weights.shape[2]))
+    for p, g in np.ndindex(w_max.shape[:2]):
+        for tile in outputs:
+            for n in tile:
+                scope = size[present]
+                if mapping.w_max_scope == "column":
+                    scope = size[g, present[g, :, n], n]
+                elif mapping.w_max_scope == "tile":
+                    where = np.ix_(rows[p], tile)
+                    scope = size[g][where][present[g][where]]
+                if scope.size:
+                    w_max[p, g, n] = np.percentile(scope, mapping.w_percentile)
+    w_max[w_max == 0] = 1.0
+    return w_max
+
+
+def level(share: Floats, levels: int | None) -> Floats:
+    """Return the nearest level of shares 0..1, ties to even."""
+    return share if levels is None else np.rint(share * (levels - 1)) / (levels - 1)
+
+
+def unsliced_levels(settings: Settings) -> int | None:
+    """Return the number of levels of a cell that holds a whole weight."""
+    device = settings.device
+    if settings.mapping.scheme == "offset" and device.n_bits is not None:
+        return 2**device.n_bits - 1
+    return device.levels
+
+
+def digits(number: Floats, bits: int, count: int) -> Floats:
+    """Return ``count`` digits of ``bits`` bits of integers, least first, on a new first axis."""
+    left, found = number.astype(np.int64), []
+    for _ in range(count):
+        found.append(left % 2**bits)
+        left //= 2**bits
+    assert not left.any()
+    return np.stack(found).astype(np.float64)
+
+
+def integers(weights: Floats, w_max: Floats, settings: Settings) -> Floats:
+    """Return weights as integers of ``weight_bits``."""
+    largest = 2 ** (settings.mapping.weight_bits - 1) - 1
+    return np.clip(np.rint(weights / w_max * largest), -largest, largest)
+
+
+def conductances(weights: Floats, w_max: Floats, settings: Settings) -> Floats:
+    """Return the target conductances in S of weights (K, N), shape (S, R, K, N).
+
+    Args:
+        weights: Shape (K, N).
+        w_max: Shape (N,).
+        settings: The settings.
+    """
+    mapping, device = settings.mapping, settings.device
+    if mapping.weight_bits is not None:
+        whole = integers(weights, w_max, settings)
+        sides = [np.maximum(whole, 0), np.maximum(-whole, 0)]
+        if mapping.scheme == "offset":
+            sides = [whole + 2 ** (mapping.weight_bits - 1)]
+        found = [digits(side, mapping.bits_per_cell, mapping.slices) for side in sides]
+        share = np.stack(found, axis=1) / (2**mapping.bits_per_cell - 1)
+        share = level(share, device.levels)
+    else:
+        part = np.clip(weights / w_max, -1, 1)
+        if mapping.scheme == "offset":
+            pair = [0.5 + part / 2]
+        elif mapping.balance == "two_sided":
+            pair = [0.5 + part / 2, 0.5 - part / 2]
+        else:
+            pair = [np.maximum(part, 0), np.maximum(-part, 0)]
+        share = level(np.stack(pair)[None], unsliced_levels(settings))
+    return device.g_off + share * (device.g_on - device.g_off)
+
+
+def zero_conductances(settings: Settings) -> Floats:
+    """Return the conductance in S that stands for a weight of zero in offset scheme, shape (S,)."""
+    return conductances(np.zeros((1, 1)), np.ones(1), settings)[:, 0, 0, 0]
+
+
+def weight_per_conductance(settings: Settings) -> Floats:
+    """Return what one siemens of the difference is worth in units of w_max, shape (S,)."""
+    mapping, device = settings.mapping, settings.device
+    span = device.g_on - device.g_off
+    if mapping.weight_bits is None:
+        return np.array([(2 if mapping.scheme == "offset" else 1) / span])
+    largest = 2 ** (mapping.weight_bits - 1) - 1
+    shift = 2.0 ** (mapping.bits_per_cell * np.arange(mapping.slices))
+    return shift * (2**mapping.bits_per_cell - 1) / span / largest
+
+
+def conductance_step(settings: Settings) -> float:
+    """Return the smallest step in S of a weight's cell."""
+    span = settings.device.g_on - settings.device.g_off
+    if settings.mapping.bits_per_cell is not None:
+        return span / (2**settings.mapping.bits_per_cell - 1)
+    return span / (unsliced_levels(settings) - 1)
