@@ -31,6 +31,7 @@ class Sample(IntEnum):
     MADE_UP_CALIBRATION = 3
     DIAGNOSIS = 4
     VERIFICATION = 5
+    TRANSFORMATION = 6
 
 
 def device_generator(

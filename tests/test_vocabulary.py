@@ -95,7 +95,7 @@ def test_any_vocabulary_puts_the_same_conductances_on_the_same_arrays(case):
         expected = twin.layers[mapped.layer.name].arrays
         assert mapped.n_arrays == len(expected)
         for number, array in enumerate(expected):
-            found = program(mapped.array(number), mapped.layer.index, case.settings.device, None)
+            found = program(mapped.array(number), mapped.layer.index, mapped.device, None)
             assert found == pytest.approx(array, rel=1e-9, abs=1e-18)
 
 
@@ -110,12 +110,16 @@ def test_a_chip_with_errors_gives_what_the_twin_gives_with_its_arrays():
         chosen = type(case.settings).model_validate(values)
         package, _ = engines(Case(**{**vars(case), "settings": chosen}), True)
         mapped = package.foundry.mapped.layers
-        make = partial(program, device=chosen.device, chip=Chip(chosen.seed, 0))
+        chip = Chip(chosen.seed, 0)
+
+        def make(layer: int, number: int) -> np.ndarray:
+            return program(mapped[layer].array(number), layer, mapped[layer].device, chip)
+
         twin = build(
             case.model,
             chosen,
             case.inputs(N_CALIBRATION, 0),
-            lambda layer, number: make(mapped[layer].array(number), layer),
+            make,
             sparse.g_eff,
         )
         compare(package, twin, case.inputs(N_IMAGES, 1))

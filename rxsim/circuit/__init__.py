@@ -2,6 +2,7 @@
 
 from rxsim.circuit.compiling import when_compiling
 from rxsim.circuit.newton import NonlinearSolution, solve_nonlinear
+from rxsim.circuit.operating import OperatingPoint, chord_matrix, full_currents
 from rxsim.circuit.solve import ArraySolution, gated, solve_array
 from rxsim.circuit.transfer import LayerTransfer, transfer_matrices
 
@@ -9,6 +10,9 @@ __all__ = [
     "ArraySolution",
     "LayerTransfer",
     "NonlinearSolution",
+    "OperatingPoint",
+    "chord_matrix",
+    "full_currents",
     "gated",
     "solve_array",
     "solve_nonlinear",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.circuit.factors import cells_in_series
+from rxsim.circuit.operating import OperatingPoint, chord_matrix
 from rxsim.circuit.solve import solve_array
 from rxsim.config import Crossbar
 from rxsim.mapping import MappedLayer, PhysicalArray
@@ -35,6 +36,7 @@ def transfer_matrices(
     programmer: Programmer,
     crossbar: Crossbar | None,
     *,
+    point: OperatingPoint | None = None,
     threads: int = 1,
     done: Callable[[], None] | None = None,
 ) -> LayerTransfer:
@@ -44,12 +46,13 @@ def transfer_matrices(
         mapped: the layer on its arrays.
         programmer: gives the programmed conductances (n_rows, n_cols) of an array.
         crossbar: the resistances, or None for perfect wires (access resistance included).
+        point: where cells that are not linear, or that the inputs gate, are made linear.
         threads: arrays solved side by side; the result does not depend on it.
         done: called after each array.
     """
     tiling, count = mapped.tiling, mapped.readouts.count
     matrices = tuple(np.zeros((tiling.groups, len(rows), count)) for rows in mapped.row_tiles)
-    for array, block in _solved(mapped, programmer, crossbar, threads):
+    for array, block in _solved(mapped, programmer, crossbar, point, threads):
         rows, cols = array.rows[array.rows >= 0], array.cols[array.cols >= 0]
         if len(rows) and len(cols):
             group = rows[0] // tiling.n_inputs
@@ -66,7 +69,11 @@ def transfer_matrices(
 
 
 def _solved(
-    mapped: MappedLayer, programmer: Programmer, crossbar: Crossbar | None, threads: int
+    mapped: MappedLayer,
+    programmer: Programmer,
+    crossbar: Crossbar | None,
+    point: OperatingPoint | None,
+    threads: int,
 ) -> Iterator[tuple[PhysicalArray, np.ndarray]]:
     """Give every array with its signed block of g_eff, in order, few at a time in memory."""
 
@@ -76,7 +83,9 @@ def _solved(
         rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
         off = array.references[read]
         wanted = np.union1d(read, off[off >= 0])
-        if crossbar is None:
+        if point is not None and crossbar is not None:
+            found = chord_matrix(g, crossbar, point, rows, wanted)
+        elif crossbar is None:
             found = g[np.ix_(rows, wanted)]
         elif _has_no_wires(crossbar):
             found = cells_in_series(g, crossbar.r_access)[0][np.ix_(rows, wanted)]

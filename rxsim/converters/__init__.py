@@ -3,6 +3,7 @@
 from rxsim.converters.adc import Adc, adc_codes, ranged_adc
 from rxsim.converters.adc_ranges import ErrorMeter, RangeMeter
 from rxsim.converters.dac import Dac, layer_dac
+from rxsim.converters.drive_curve import DriveCurve, curved
 from rxsim.converters.fixed_ranges import fixed_ranges
 from rxsim.converters.passes import Drive, Pass, layer_drive, plain_drive
 from rxsim.converters.sharing import range_blocks
@@ -11,10 +12,12 @@ __all__ = [
     "Adc",
     "Dac",
     "Drive",
+    "DriveCurve",
     "ErrorMeter",
     "Pass",
     "RangeMeter",
     "adc_codes",
+    "curved",
     "fixed_ranges",
     "layer_dac",
     "layer_drive",

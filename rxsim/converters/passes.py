@@ -7,11 +7,16 @@ add up to what the codes themselves, as voltages, would give.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from rxsim.calibrate import InputRange
 from rxsim.config import Settings
 from rxsim.converters.dac import Dac, layer_dac
+
+if TYPE_CHECKING:
+    from rxsim.converters.drive_curve import DriveCurve
 
 Part = Literal["whole", "positive", "negative", "sign", "low", "shifted"]
 
@@ -32,6 +37,8 @@ class Pass:
         weight: what its current counts.
         signed: whether voltages of both signs occur.
         rest: units that an input of 0 drives; what of it the graph leaves out, hardware adds.
+        gain: what a volt counts as, where cells are not linear and a pass has voltages of one size.
+        curve: what its units count as, where cells are not linear; None for themselves.
     """
 
     part: Part
@@ -42,6 +49,33 @@ class Pass:
     weight: float
     signed: bool
     rest: int = 0
+    gain: float = 1.0
+    curve: DriveCurve | None = None
+
+    @property
+    def counted_rest(self) -> float:
+        """What the units that an input of 0 drives count as."""
+        return self.rest if self.curve is None else self.curve.at(self.rest)
+
+    def units(self, codes: np.ndarray) -> np.ndarray:
+        """Return the units that codes drive, what an input of 0 drives included (no random pulses).
+
+        Args:
+            codes: whole numbers as float64, of any shape.
+        """
+        values = {
+            "whole": codes,
+            "positive": np.maximum(codes, 0),
+            "negative": np.maximum(-codes, 0),
+            "sign": (codes < 0) * 1.0,
+            "low": codes + self.offset * (codes < 0),
+            "shifted": codes + self.offset,
+        }[self.part]
+        if self.digit is None:
+            return np.asarray(values)
+        first, bits = self.digit
+        digit = np.floor(np.abs(values) / 2.0**first) % 2.0**bits
+        return np.asarray(digit * np.sign(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +99,25 @@ class Drive:
         """Weighted volt that an input of 0 drives: the offset that is removed digitally."""
         return sum(one.weight * one.rest * one.volt for one in self.passes)
 
+    @property
+    def counted_rest_volt(self) -> float:
+        """What these volts count as."""
+        return sum(one.weight * one.counted_rest * one.volt * one.gain for one in self.passes)
+
+    @property
+    def is_curved(self) -> bool:
+        """Whether what units count as is not proportional to them."""
+        return any(one.curve is not None for one in self.passes)
+
     def in_one_pass(self) -> Drive:
-        """Drive the passes' weighted sum at once, what an input of 0 drives left out."""
+        """Drive the passes' weighted sum at once, what an input of 0 drives left out.
+
+        Only for a drive that is not curved.
+        """
         first = self.passes[0]
         pulse = None if first.pulse is None else -1
         volt = first.volt * (self.pulses if first.pulse not in (None, -1) else 1)
-        whole = Pass("whole", 0, None, pulse, volt, 1.0, signed=True)
+        whole = Pass("whole", 0, None, pulse, volt, 1.0, signed=True, gain=first.gain)
         return replace(self, passes=(whole,))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from onnx import TensorProto
 
-from rxsim.converters import Dac, Pass
+from rxsim.converters import Dac, DriveCurve, Pass
 from rxsim.patch.builder import GraphBuilder
 from rxsim.patch.pulses import Pulses
 
@@ -49,15 +50,18 @@ class DriveNodes:
             assert pulses is not None
             steps = 1 if dac.high is None else dac.high
             return pulses.add(build, _part(build, codes, one), one, steps)
-        key = (source, dac, replace(one, volt=0.0, weight=0.0))
+        key = (source, dac, replace(one, volt=0.0, weight=0.0, gain=1.0))
         if key not in self._made:
-            self._made[key] = _digit(build, _part(build, codes, one), one)
+            units = _digit(build, _part(build, codes, one), one)
+            self._made[key] = units if one.curve is None else _curved(build, units, one, one.curve)
         return self._made[key]
 
 
 def _part(build: GraphBuilder, codes: str, one: Pass) -> str:
     """Take the part of the codes that a pass is about."""
-    if one.part == "whole" or (one.part == "shifted" and one.digit is None):
+    if one.part == "whole":
+        return codes
+    if one.part == "shifted" and one.digit is None and one.curve is None:
         return codes  # shifted by the offset, less the offset
     if one.part == "positive":
         return build.add("Relu", [codes], "positive")
@@ -90,8 +94,17 @@ def _digit(build: GraphBuilder, value: str, one: Pass) -> str:
         digit = build.add(
             "Mul", [digit, build.add("Sign", [value], f"{part}_sign")], f"{part}_signed"
         )
-    if one.rest:
+    if one.rest and one.curve is None:
         digit = build.add(
             "Sub", [digit, build.scalar(f"{part}_zero", one.rest)], f"{part}_less_zero"
         )
     return digit
+
+
+def _curved(build: GraphBuilder, units: str, one: Pass, curve: DriveCurve) -> str:
+    """Look up what units count as, less what those of an input of 0 do."""
+    table = (curve.values - one.counted_rest).astype(np.float32)
+    if curve.lowest:
+        units = build.add("Sub", [units, build.scalar("curve_lowest", curve.lowest)], "curve_place")
+    index = build.add("Cast", [units], "curve_index", to=TensorProto.INT32)
+    return build.add("Gather", [build.constant("curve", table), index], "counted", axis=0)

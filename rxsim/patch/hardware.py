@@ -80,7 +80,7 @@ class LayerHardware:
         ]
         constant = None
         if self.constant is not None:
-            driven = self.drive.rest_volt * np.stack([matrix.sum(axis=1) for matrix in raw])
+            driven = self.drive.counted_rest_volt * np.stack([matrix.sum(axis=1) for matrix in raw])
             constant = ((self.constant - driven) * self.scale).sum(axis=0, keepdims=True)
         return replace(
             self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -52,7 +52,8 @@ def patch_layer(
     layer = hardware.layer
     build = GraphBuilder(layer.name, taken)
     dtype = int(helper.np_dtype_to_tensor_dtype(layer.dtype))
-    measurable = hardware.adc is not None or split
+    # The passes of a curved drive do not add up to one: their currents stay apart.
+    measurable = hardware.adc is not None or split or hardware.drive.is_curved
     if not measurable:
         hardware = hardware.summed
     driven = [
@@ -70,7 +71,12 @@ def patch_layer(
     elif hardware.is_plain:
         total = add_decoding(build, hardware, codes)
     else:
-        total = add_exact_decoding(build, hardware, codes, driven)
+        nominal = driven
+        if hardware.removed and hardware.drive.is_curved:
+            plain = [replace(one, curve=None) for one in hardware.drive.passes]
+            dac = hardware.drive.dac
+            nominal = [drives.passed(build, layer.input, dac, one, dtype) for one in plain]
+        total = add_exact_decoding(build, hardware, codes, nominal)
     total = cut_surplus(build, hardware, total)
     bias = _add_bias_constant(build, layer, known, dtype)
     if bias:
@@ -93,8 +99,8 @@ def _add_current(
     """Add the readouts of one pass on one row tile: in LSB, or ampere where there is no converter."""
     one = hardware.drive.passes[number]
     k = number * len(hardware.rows) + p
-    matrix = hardware.matrices[p] * one.volt
-    added = matrix.sum(axis=1) * one.rest if one.rest else None
+    matrix = hardware.matrices[p] * (one.volt * one.gain)
+    added = matrix.sum(axis=1) * one.counted_rest if one.rest else None
     if hardware.adc is not None:
         matrix, added = hardware.adc.in_lsb(k, matrix, added)
     part = f"current_{k}" if measurable else "product"

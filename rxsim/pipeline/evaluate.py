@@ -27,6 +27,7 @@ from rxsim.pipeline.hardware import (
 from rxsim.pipeline.inventory import Inventory, take_inventory
 from rxsim.pipeline.result import Evaluation, LayerReport, Rung
 from rxsim.pipeline.study import Study
+from rxsim.pipeline.transformation import Transformation, measure_transformation
 from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, score
 
 DIAGNOSED_INPUTS = 500
@@ -65,7 +66,7 @@ def evaluate(study: Study) -> Evaluation:
     inventory = take_inventory(study.network, study.settings, shapes)
     return Evaluation(
         tuple(ladder),
-        _layer_reports(inventory, mapped, healthy, health),
+        _layer_reports(inventory, mapped, healthy, health, measure_transformation(foundry)),
         inventory,
         as_plain(study.settings),
         _provenance(study),
@@ -152,6 +153,7 @@ def _layer_reports(
     mapped: Mapped,
     healthy: Mapping[str, LayerHealth],
     health: Mapping[str, LayerHealth],
+    transformations: Mapping[str, Transformation],
 ) -> tuple[LayerReport, ...]:
     return tuple(
         LayerReport(
@@ -162,6 +164,7 @@ def _layer_reports(
             health[place.name].snr_db,
             health[place.name].dac_clipping,
             health[place.name].adc_clipping,
+            transformations.get(place.name),
         )
         for place in inventory.layers
     )

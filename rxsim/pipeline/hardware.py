@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from rxsim.calibrate import InputRange, measure_input_ranges
-from rxsim.circuit import LayerTransfer, transfer_matrices
+from rxsim.circuit import LayerTransfer, OperatingPoint, transfer_matrices
 from rxsim.config import Settings
-from rxsim.converters import Adc, fixed_ranges, layer_drive, plain_drive, ranged_adc
+from rxsim.converters import Adc, curved, fixed_ranges, layer_drive, plain_drive, ranged_adc
 from rxsim.devices import Chip, has_random_effects, program
 from rxsim.errors import CircuitError, InputError
 from rxsim.mapping import MappedLayer, map_layer
@@ -21,6 +21,7 @@ from rxsim.patch import (
     patch_network,
 )
 from rxsim.pipeline.adc_ranges import measured_ranges
+from rxsim.pipeline.operating import operating_points
 from rxsim.pipeline.study import Study
 from rxsim.seeds import Effect, device_generator
 
@@ -33,11 +34,13 @@ class Mapped:
         layers: the mapped layers.
         settings: what holds for each of them, by its name.
         input_ranges: of their inputs, by name.
+        points: where arrays that are not linear are made so, by name of their layers.
     """
 
     layers: tuple[MappedLayer, ...]
     settings: Mapping[str, Settings]
     input_ranges: Mapping[str, InputRange]
+    points: Mapping[str, OperatingPoint]
 
 
 def map_study(study: Study) -> Mapped:
@@ -59,7 +62,7 @@ def map_study(study: Study) -> Mapped:
             map_layer(layer, own.crossbar, own.device, own.mapping)
             for layer, own in ((layer, settings[layer.name]) for layer in study.network.layers)
         )
-    return Mapped(layers, settings, ranges)
+    return Mapped(layers, settings, ranges, operating_points(study, settings, ranges))
 
 
 def solve_chip(
@@ -91,11 +94,13 @@ def solve_chip(
                 program, layer_index=layer.layer.index, device=layer.device, chip=chip
             )
             crossbar = mapped.settings[layer.layer.name].crossbar if wires else None
+            point = mapped.points.get(layer.layer.name) if wires else None
             threads = study.threads if wires else 1
             try:
-                solved.append(
-                    transfer_matrices(layer, programmer, crossbar, threads=threads, done=done)
+                transfer = transfer_matrices(
+                    layer, programmer, crossbar, point=point, threads=threads, done=done
                 )
+                solved.append(transfer)
             except CircuitError as error:
                 raise CircuitError(f"layer {layer.layer.name}: {error}") from None
     return solved
@@ -118,7 +123,7 @@ def equip(
         transfers: their transfer matrices.
         converters: False for none at all.
         ideal: transfer matrices of nominal devices without wires, by which offsets of the inputs are
-            removed; the transfers themselves where left out.
+            removed; left out where the transfers are these themselves, of linear devices.
         chip: whose random pulses and static errors; None for nominal converters.
     """
     equipped = []
@@ -130,6 +135,8 @@ def equip(
             equipped.append(layer_hardware(transfer, drive, "per_tile"))
             continue
         drive = layer_drive(layer.name, measured, own)
+        if ideal is not None and layer.name in mapped.points:
+            drive = curved(drive, mapped.points[layer.name].drive, own)
         pulses = None
         if drive.pulses:
             trial = 0 if chip is None else chip.trial

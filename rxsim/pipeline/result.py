@@ -11,6 +11,7 @@ import numpy as np
 
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.inventory import Inventory, LayerPlace
+from rxsim.pipeline.transformation import Transformation
 from rxsim.run import Interval, Scores, chip_interval, population_interval, within
 
 SCHEMA_VERSION = 1
@@ -70,6 +71,7 @@ class LayerReport:
         snr_db: signal to noise of the first chip.
         dac_clipping: share of inputs that saturate their DAC on the first chip; None without DAC.
         adc_clipping: saturated conversions over all conversions of it; None without ADC.
+        transformation: error against full solutions, where its arrays are not linear; else None.
     """
 
     place: LayerPlace
@@ -79,6 +81,7 @@ class LayerReport:
     snr_db: float
     dac_clipping: float | None
     adc_clipping: float | None
+    transformation: Transformation | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON, the place's among them."""

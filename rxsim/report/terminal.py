@@ -22,6 +22,7 @@ def print_evaluation(result: Evaluation, console: Console | None = None) -> None
     console.print(_ladder_table(result))
     _print_notes(result, console)
     console.print(_layer_table(result))
+    _print_transformation(result, console)
     _print_rest(result.inventory, console)
     seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.seconds.items())
     console.print(f"Seconds by stage: {seconds}", soft_wrap=True)
@@ -150,6 +151,33 @@ def _layer_table(result: Evaluation) -> Table:
     for row in result.layers:
         table.add_row(*_layer_row(row))
     return table
+
+
+def _print_transformation(result: Evaluation, console: Console) -> None:
+    """Print how far layers whose arrays are not linear are from full solutions."""
+    rows = [(row.place.name, row.transformation) for row in result.layers if row.transformation]
+    if not rows:
+        return
+    table = Table(
+        title="Transformed arrays against full solutions (nominal devices, calibration inputs)",
+        title_justify="left",
+    )
+    table.add_column("layer", overflow="fold")
+    for name in ("solutions", "rms of range", "worst", "rms LSB", "plain chords LSB", ""):
+        table.add_column(name, justify="right")
+    for name, found in rows:
+        lsb = "-" if found.rms_lsb is None else f"{found.rms_lsb:.3f}"
+        plain = "-" if found.plain_rms_lsb is None else f"{found.plain_rms_lsb:.3f}"
+        table.add_row(
+            escape(name),
+            str(found.solutions),
+            _percent(found.rms_share),
+            _percent(found.worst_share),
+            lsb,
+            plain,
+            "above half an LSB" if found.flagged else "",
+        )
+    console.print(table)
 
 
 def _layer_row(row: LayerReport) -> list[str]:

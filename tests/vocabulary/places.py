@@ -83,8 +83,8 @@ def capacity(settings: Settings) -> int:
 def pack(weights: Floats, settings: Settings) -> Packed:
     """Put as many groups (weights (groups, rows, outputs)) on one array as fit, where asked to."""
     groups, rows, outputs = weights.shape
-    size = min(settings.crossbar.rows // rows, capacity(settings) // outputs)
-    if not settings.mapping.pack_groups or groups < 2 or size < 2:
+    size = min(settings.crossbar.rows // rows, capacity(settings) // outputs, groups)
+    if not settings.mapping.pack_groups or size < 2:
         return Packed(weights, np.ones(weights.shape, dtype=bool), 1, groups)
     count = -(-groups // size)
     packed = np.zeros((count, size * rows, size * outputs))

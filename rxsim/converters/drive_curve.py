@@ -1,0 +1,84 @@
+"""The static curve of a drive: what a voltage counts as on an array that was made linear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rxsim.config import Settings
+from rxsim.converters.passes import Drive, Pass
+from rxsim.errors import SettingError
+
+_MOST_UNITS = 2**16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriveCurve:
+    """A curve over the units of one pass.
+
+    Attributes:
+        lowest: the smallest unit that is driven.
+        values: what each unit from there on counts as, in units, float64 (units,).
+    """
+
+    lowest: int
+    values: np.ndarray
+
+    def at(self, unit: int) -> float:
+        """Return what one unit counts as."""
+        return float(self.values[unit - self.lowest])
+
+
+def curved(
+    drive: Drive, counts_as: Callable[[np.ndarray], np.ndarray], settings: Settings
+) -> Drive:
+    """Put a static curve into a layer's drive.
+
+    Where all voltages of a pass are 0 or one size, the curve is a factor.
+
+    Args:
+        drive: the layer's passes.
+        counts_as: volt -> what it counts as, volt.
+        settings: the layer's.
+
+    Raises:
+        SettingError: the curve can't be put into this drive.
+    """
+    passes = tuple(_curved(one, counts_as, drive, settings) for one in drive.passes)
+    return replace(drive, passes=passes)
+
+
+def _curved(
+    one: Pass, counts_as: Callable[[np.ndarray], np.ndarray], drive: Drive, settings: Settings
+) -> Pass:
+    encoding, v_read = settings.input.encoding, settings.input.v_read
+    of_v_read = float(counts_as(np.array(v_read))) / v_read
+    one_bit = settings.input.bits_per_pulse == 1
+    if encoding in ("pulse_width", "stochastic") or (encoding == "bit_serial" and one_bit):
+        return replace(one, gain=of_v_read)
+    if encoding == "bit_serial" and not settings.input.adc_per_pass:
+        raise SettingError(
+            f"input.adc_per_pass: found false with bits_per_pulse: {settings.input.bits_per_pulse} and "
+            "cells that are not linear, expected true, or one bit a pulse"
+        )
+    high = _largest_unit(one, drive)
+    if high is None or high > _MOST_UNITS:
+        raise SettingError(
+            f"dac.n_bits: found {'null' if high is None else settings.dac.n_bits} with cells that are "
+            "not linear, expected at most 16 bits: the drive's curve is a table of its codes"
+        )
+    lowest = -high if one.signed else 0
+    volts = np.arange(lowest, high + 1) * one.volt
+    return replace(one, curve=DriveCurve(lowest, np.asarray(counts_as(volts) / one.volt)))
+
+
+def _largest_unit(one: Pass, drive: Drive) -> int | None:
+    if one.part == "sign":
+        return 1
+    if one.digit is not None:
+        return int(2 ** one.digit[1] - 1)
+    if one.part == "shifted":
+        return 2 * one.offset - 1
+    return drive.dac.high
