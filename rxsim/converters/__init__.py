@@ -4,9 +4,18 @@ from rxsim.converters.adc import Adc, adc_codes, ranged_adc
 from rxsim.converters.adc_ranges import ErrorMeter, RangeMeter
 from rxsim.converters.dac import Dac, layer_dac
 from rxsim.converters.drive_curve import DriveCurve, curved
+from rxsim.converters.errors import (
+    AdcErrors,
+    DacErrors,
+    check_adc_curves,
+    draw_adc_errors,
+    draw_dac_errors,
+    has_random_errors,
+)
 from rxsim.converters.fixed_ranges import fixed_ranges
 from rxsim.converters.passes import Drive, Pass, layer_drive, plain_drive
 from rxsim.converters.sharing import range_blocks
+from rxsim.converters.spoil import dac_codes, driven_passes, spoil_drive, spoil_matrices
 
 __all__ = [
     "Adc",

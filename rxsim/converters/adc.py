@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rxsim.converters.errors import AdcErrors
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adc:
-    """A layer's ADCs: `code = clip(round(i / lsb), low, high)`, ties to even.
+    """A layer's ADCs: `code = clip(round(i / lsb), low, high)`, ties to even, but for their errors.
 
     Conversions are numbered pass by pass: pass * row tiles + row tile.
 
@@ -17,16 +19,18 @@ class Adc:
         lsb: ampere per code, float64 (conversions, groups, readouts).
         low: smallest code of each conversion, int64 (conversions,).
         high: largest code of each conversion, int64 (conversions,).
+        errors: static errors of a chip's converters; None where there are none.
     """
 
     lsb: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    errors: AdcErrors | None = None
 
     def in_lsb(
         self, k: int, matrix: np.ndarray, added: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Express currents in LSB.
+        """Express currents in LSB, gain and offset of the converters included.
 
         Args:
             k: conversion.
@@ -34,7 +38,12 @@ class Adc:
             added: ampere on top, float64 (groups, readouts), or None.
         """
         lsb = self.lsb[k]
-        return matrix / lsb[:, None, :], None if added is None else added / lsb
+        if self.errors is None:
+            return matrix / lsb[:, None, :], None if added is None else added / lsb
+        p = k % len(self.errors.gain)
+        per_ampere, offset = (1 + self.errors.gain[p]) / lsb, self.errors.offset[p]
+        total = offset if added is None else added * per_ampere + offset
+        return matrix * per_ampere[:, None, :], total if total.any() else None
 
 
 def adc_codes(n_bits: int, both_sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -38,7 +38,8 @@ class Pass:
         signed: whether voltages of both signs occur.
         rest: units that an input of 0 drives; what of it the graph leaves out, hardware adds.
         gain: what a volt counts as, where cells are not linear and a pass has voltages of one size.
-        curve: what its units count as, where cells are not linear; None for themselves.
+        curve: what its units count as, where cells or DACs are not linear; None for themselves.
+        offsets: offsets of a DAC that its analog sum of pulses holds.
     """
 
     part: Part
@@ -51,6 +52,7 @@ class Pass:
     rest: int = 0
     gain: float = 1.0
     curve: DriveCurve | None = None
+    offsets: float = 1.0
 
     @property
     def counted_rest(self) -> float:
@@ -103,6 +105,11 @@ class Drive:
     def counted_rest_volt(self) -> float:
         """What these volts count as."""
         return sum(one.weight * one.counted_rest * one.volt * one.gain for one in self.passes)
+
+    @property
+    def offset_volt(self) -> float:
+        """Weighted volt that an offset of one LSB of a DAC counts as."""
+        return sum(one.weight * one.offsets * one.volt * one.gain for one in self.passes)
 
     @property
     def is_curved(self) -> bool:

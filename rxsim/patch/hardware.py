@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rxsim.circuit import LayerTransfer
-from rxsim.converters import Adc, Drive
+from rxsim.converters import Adc, DacErrors, Drive, spoil_matrices
 from rxsim.load import Layer
 from rxsim.mapping import Readouts, Tiling
 from rxsim.patch.pulses import Pulses
@@ -36,6 +36,8 @@ class LayerHardware:
         is_difference: whether what is converted is a difference of two currents.
         pulses: thresholds of its random pulses, where its passes are such.
         adc: the layer's ADCs, or None where there is no converter.
+        offsets: for each row tile siemens times LSB that the offsets of its DACs drive, float64 (groups,
+            readouts); None where they have none.
     """
 
     layer: Layer
@@ -50,6 +52,7 @@ class LayerHardware:
     is_difference: bool
     pulses: Pulses | None = None
     adc: Adc | None = None
+    offsets: tuple[np.ndarray, ...] | None = None
 
     def with_adc(self, adc: Adc | None) -> LayerHardware:
         """Return the same layer with converters on its currents."""
@@ -82,6 +85,9 @@ class LayerHardware:
         if self.constant is not None:
             driven = self.drive.counted_rest_volt * np.stack([matrix.sum(axis=1) for matrix in raw])
             constant = ((self.constant - driven) * self.scale).sum(axis=0, keepdims=True)
+        if self.offsets is not None:
+            added = (self._offset_currents * self.scale).sum(axis=0, keepdims=True)
+            constant = -added if constant is None else constant - added
         return replace(
             self,
             readouts=Readouts.plain(self.tiling.n_outputs),
@@ -91,7 +97,16 @@ class LayerHardware:
             scale=np.ones((1, *self.scale.shape[1:])),
             removed=0.0,
             constant=constant,
+            offsets=None,
         )
+
+    @property
+    def _offset_currents(self) -> np.ndarray:
+        """What offsets of the DACs add to the outputs, ampere, float64 (row tiles, groups, N)."""
+        assert self.offsets is not None
+        weights, places = self.readouts.weights, self.readouts.places
+        sums = [np.einsum("t,gtn->gn", weights, offset[:, places]) for offset in self.offsets]
+        return self.drive.offset_volt * np.stack(sums)
 
 
 def layer_hardware(
@@ -100,6 +115,7 @@ def layer_hardware(
     where: str,
     ideal: LayerTransfer | None = None,
     pulses: Pulses | None = None,
+    dac_errors: DacErrors | None = None,
 ) -> LayerHardware:
     """Combine a layer's transfer matrices, scales and inputs.
 
@@ -110,6 +126,7 @@ def layer_hardware(
         ideal: matrices of nominal devices without wires: what inputs of 0 drive is removed by these;
             needed where they drive anything.
         pulses: thresholds of random pulses.
+        dac_errors: gains and offsets of a chip's DACs (their curve belongs to the passes).
     """
     mapped = transfer.mapped
     scale = mapped.weight_per_siemens * drive.x_per_volt
@@ -118,12 +135,16 @@ def layer_hardware(
     if drive.rest_volt:
         assert ideal is not None
         constant = drive.rest_volt * _ideal_sums(ideal)
+    offsets = None
+    if dac_errors is not None:
+        matrices, offsets = spoil_matrices(matrices, dac_errors, mapped.readouts.col_tiles)
     if where == "per_layer":
         # The scale is the same for all row tiles here (settings refuse w_max_scope: tile).
         rows = (np.concatenate(rows),)
         matrices = (np.concatenate(matrices, axis=1),)
         scale = scale[:1]
         constant = None if constant is None else constant.sum(axis=0, keepdims=True)
+        offsets = None if offsets is None else (np.sum(offsets, axis=0),)
     return LayerHardware(
         mapped.layer,
         mapped.tiling,
@@ -136,6 +157,7 @@ def layer_hardware(
         constant,
         mapped.cells.is_difference,
         pulses,
+        offsets=offsets,
     )
 
 

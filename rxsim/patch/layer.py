@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rxsim.load import Layer
 from rxsim.patch.builder import GraphBuilder
+from rxsim.patch.curves import AdcCurves
 from rxsim.patch.decode import add_decoding, add_exact_decoding, cut_surplus
 from rxsim.patch.drive import DriveNodes
 from rxsim.patch.hardware import LayerHardware
@@ -100,7 +101,10 @@ def _add_current(
     one = hardware.drive.passes[number]
     k = number * len(hardware.rows) + p
     matrix = hardware.matrices[p] * (one.volt * one.gain)
-    added = matrix.sum(axis=1) * one.counted_rest if one.rest else None
+    added = matrix.sum(axis=1) * one.counted_rest if one.counted_rest else None
+    if hardware.offsets is not None:
+        driven = hardware.offsets[p] * (one.volt * one.gain * one.offsets)
+        added = driven if added is None else added + driven
     if hardware.adc is not None:
         matrix, added = hardware.adc.in_lsb(k, matrix, added)
     part = f"current_{k}" if measurable else "product"
@@ -117,9 +121,12 @@ def _add_adcs(build: GraphBuilder, hardware: LayerHardware, raw: list[str]) -> l
     for side in (*adc.low, *adc.high):
         if int(side) not in bounds:
             bounds[int(side)] = build.scalar(f"adc_bound_{len(bounds)}", int(side))
+    curves = AdcCurves.of(build, hardware)
     codes = []
     for k, current in enumerate(raw):
         low, high = bounds[int(adc.low[k])], bounds[int(adc.high[k])]
+        if curves is not None:
+            current = curves.bent(k, current, low, high)
         clipped = build.add("Clip", [current, low, high], f"clipped_{k}")
         codes.append(build.add("Round", [clipped], f"codes_{k}"))
     return codes

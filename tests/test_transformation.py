@@ -1,0 +1,131 @@
+"""The weight transformation of arrays that are not linear: exact where it must be, judged where not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+import rxsim
+from rxsim.circuit import OperatingPoint, chord_matrix, full_currents, solve_array
+from rxsim.config import IV, Crossbar, load_settings
+from rxsim.devices import curve_of
+
+SINH = IV(form="sinh", v0=0.08)
+NO_WIRES = Crossbar(r_wire_wl=0, r_wire_bl=0, r_driver=0, r_sense=0)
+MODELS = Path(__file__).parent.parent / "models"
+
+
+def point(iv: IV = SINH, volt: float = 0.12, activity: float | None = None) -> OperatingPoint:
+    return OperatingPoint(curve_of(iv, 0.2), volt, activity)
+
+
+def array(seed: int, shape: tuple[int, int] = (12, 9)) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(1e-6, 5e-5, shape)
+
+
+@pytest.mark.parametrize(
+    "iv", [SINH, IV(form="cubic"), IV(form="table", v=(0.1, 0.3), f=(0.05, 0.4))]
+)
+def test_a_separable_curve_is_exact_without_wires(iv):
+    g, at = array(1), point(iv)
+    v = np.random.default_rng(2).uniform(-0.2, 0.2, (7, 12))
+    chords = chord_matrix(g, NO_WIRES, at, np.arange(12), np.arange(9))
+    exact = np.array([[sum(g[i, j] * at.curve.f(row[i : i + 1])[0] for i in range(12))
+                       for j in range(9)] for row in v])  # fmt: skip
+    assert at.drive(v) @ chords == pytest.approx(exact, rel=1e-9, abs=1e-18)
+
+
+def test_at_the_operating_point_itself_the_chords_are_exact_with_wires():
+    g, at = array(3), point()
+    bar = Crossbar(r_wire_wl=20, r_wire_bl=30, r_driver=200, r_sense=100, r_access=500)
+    v = np.full((1, 12), at.volt)
+    chords = chord_matrix(g, bar, at, np.arange(12), np.arange(9))
+    full = full_currents(g, bar, at, v)
+    assert at.drive(v) @ chords == pytest.approx(full, rel=1e-8)
+
+
+def test_a_single_cell_with_its_resistances_is_the_root_of_one_equation():
+    at = point()
+    bar = Crossbar(r_driver=300, r_sense=200, r_access=100)
+
+    def surplus(current: float) -> float:
+        inside = at.volt - 600 * current
+        return float(2e-4 * at.curve.f(np.array([inside]))[0] - current)
+
+    current = brentq(surplus, 0, at.volt / 600, xtol=1e-18, rtol=1e-14)
+    chord = chord_matrix(np.array([[2e-4]]), bar, at, np.arange(1), np.arange(1))
+    assert chord[0, 0] == pytest.approx(current / at.volt, rel=1e-9)
+
+
+def test_rows_at_0_volt_and_unwanted_columns_are_left_out():
+    g, at = array(5), point()
+    bar = Crossbar(r_wire_wl=5, r_wire_bl=5)
+    rows, cols = np.array([0, 3, 4]), np.array([2, 8])
+    some = chord_matrix(g, bar, at, rows, cols)
+    v = np.zeros((1, 12))
+    v[0, rows] = at.volt
+    assert some.shape == (3, 2)
+    assert at.drive(v)[0, rows] @ some == pytest.approx(
+        full_currents(g, bar, at, v)[0, cols], rel=1e-8
+    )
+
+
+def test_gated_rows_are_open_and_the_mean_pattern_lies_between_them():
+    g = array(6)
+    bar = Crossbar(r_wire_wl=10, r_wire_bl=10, topology="input_gated")
+    at = point(IV(), 0.2, activity=0.5)
+    pattern = np.array([1, 0] * 6)
+    full = full_currents(g, bar, at, 0.2 * pattern[None])[0]
+    closed = Crossbar(r_wire_wl=10, r_wire_bl=10)
+    by_hand = 0.2 * pattern @ solve_array(np.where(pattern[:, None] == 1, g, 0), closed).g_eff
+    assert full == pytest.approx(by_hand, rel=1e-9)
+    chords = chord_matrix(g, bar, at, np.arange(12), np.arange(9))
+    error = np.abs(0.2 * pattern @ chords / full - 1).max()
+    everything_on = 0.2 * pattern @ solve_array(g, closed).g_eff
+    assert error < 0.5 * np.abs(everything_on / full - 1).max()
+
+
+def test_gated_rows_without_wires_are_exact_for_every_pattern():
+    g = array(7)
+    bar = NO_WIRES.model_copy(update={"topology": "input_gated"})
+    chords = chord_matrix(g, bar, point(IV(), 0.2, 0.3), np.arange(12), np.arange(9))
+    assert chords == pytest.approx(g, rel=1e-9)
+
+
+def evaluation(*assignments: str) -> rxsim.Evaluation:
+    settings = load_settings(assignments=["calibration.samples=16", *assignments])
+    return rxsim.evaluate(MODELS / "digits_cnn.onnx", settings, rxsim.DataOptions(limit=20))
+
+
+def test_the_report_holds_the_error_against_full_solutions_and_plain_chords_are_worse():
+    result = evaluation("device.iv={form: sinh, v0: 0.1}")
+    for row in result.layers:
+        found = row.transformation
+        assert found is not None
+        assert found.rms_lsb < 0.5 * found.plain_rms_lsb
+        assert found.rms_share <= found.worst_share
+        assert not found.flagged
+    assert result.as_json()["layers"][0]["transformation"]["solutions"] > 0
+
+
+def test_without_wires_the_report_finds_no_error_in_any_encoding():
+    wires = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
+    for drive in ("amplitude", "pulse_width", "bit_serial", "stochastic"):
+        pulses = ["input.pulses=4"] if drive == "stochastic" else []
+        result = evaluation("device.iv={form: cubic}", f"input.encoding={drive}", *wires, *pulses)
+        assert max(row.transformation.worst_lsb for row in result.layers) < 1e-5, drive
+
+
+def test_a_linear_layer_has_no_such_error():
+    assert all(row.transformation is None for row in evaluation().layers)
+
+
+def test_a_layer_far_from_its_transformation_is_flagged():
+    result = evaluation(
+        "device.iv={form: sinh, v0: 0.02}", "crossbar.r_wire_bl=200", "device.r_on=1e4",
+        "device.r_off=1e5", "adc.n_bits=10",
+    )  # fmt: skip
+    assert any(row.transformation.flagged for row in result.layers)
