@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Hashable, Iterable
@@ -100,6 +101,41 @@ def read_yaml_mapping(path: Path, what: str) -> dict[str, Any]:
             "expected a mapping of names to values; write 'name: value' lines"
         )
     return value
+
+
+def read_json(path: Path, what: str, largest: int) -> Any:
+    """Read a JSON file strictly: no NaN, no infinity.
+
+    Args:
+        path: the file.
+        what: what messages call it, its path included.
+        largest: bytes that it may have.
+
+    Raises:
+        InputError: the file is missing, unreadable, too large or not JSON.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{what} is a folder or a device, expected a file; check the path")
+        size = path.stat().st_size
+        if size > largest:
+            raise InputError(
+                f"{what} has {size:,} bytes, expected at most {largest:,}; check that it is the right "
+                "file"
+            )
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"{what} can't be read: {reason}; check the path") from None
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"{what} is not valid JSON: {reason}; write it anew") from None
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(f"it holds {word}")
 
 
 def sha256_of(path: Path) -> str:

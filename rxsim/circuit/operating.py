@@ -5,8 +5,9 @@ voltage; g_eff is that of a linear array of the chords. Where the curve is separ
 as `u = v* f(v)/f(v*)`, which makes the product exact for ideal wires.
 
 Cells that the inputs gate: a row at 0 V has no cells at all, so currents are not linear in the
-inputs. Cells are weighted by the inputs' mean activity, and what each carries then per active input is
-its entry of g_eff.
+inputs. Cells are weighted by the inputs' mean activity p, so that bitlines carry their mean currents; an
+active wordline carries its own in full, hence wordline and access resistances over p. What each cell
+carries then per active input is its entry of g_eff.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def chord_matrix(
     v_in[driven] = point.volt
     share = 1.0 if point.activity is None else point.activity
     cells = gated(g, crossbar, v_in) * share
-    solution = solve_nonlinear(cells, point.curve, crossbar, v_in)
+    solution = solve_nonlinear(cells, point.curve, _seen_by_active_rows(crossbar, share), v_in)
     assert solution.device_currents is not None
     assert solution.v_wl is not None
     assert solution.v_bl is not None
@@ -85,6 +86,20 @@ def chord_matrix(
     # The access resistance is in the chords already.
     linear = crossbar.model_copy(update={"r_access": 0.0})
     return solve_array(np.maximum(chords, 0), linear, rows=driven, cols=cols).g_eff
+
+
+def _seen_by_active_rows(crossbar: Crossbar, share: float) -> Crossbar:
+    """Give an active wordline its own drop, where all wordlines carry a share of their currents."""
+    if share == 1:
+        return crossbar
+    far = crossbar.r_driver_far
+    changes = {
+        "r_wire_wl": crossbar.r_wire_wl / share,
+        "r_driver": crossbar.r_driver / share,
+        "r_access": crossbar.r_access / share,
+        "r_driver_far": None if far is None else far / share,
+    }
+    return crossbar.model_copy(update=changes)
 
 
 def full_currents(

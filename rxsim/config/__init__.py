@@ -1,6 +1,6 @@
 """Settings: their models, where they come from, and what identifies them."""
 
-from rxsim.config.identity import as_plain, as_yaml, settings_hash
+from rxsim.config.identity import as_plain, as_yaml, calibration_settings, settings_hash
 from rxsim.config.iv import IV
 from rxsim.config.merge import load_settings, parse_xbar
 from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping
@@ -22,6 +22,7 @@ __all__ = [
     "Settings",
     "as_plain",
     "as_yaml",
+    "calibration_settings",
     "check_layers",
     "layer_settings",
     "load_settings",

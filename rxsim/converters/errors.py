@@ -150,7 +150,11 @@ def draw_adc_errors(
 
 
 def check_adc_curves(
-    name: str, settings: Settings, shape: tuple[int, int], col_tiles: np.ndarray, columns: np.ndarray
+    name: str,
+    settings: Settings,
+    shape: tuple[int, int],
+    col_tiles: np.ndarray,
+    columns: np.ndarray,
 ) -> None:
     """Refuse ADC curves that a graph has no room for.
 

@@ -20,9 +20,7 @@ def driven_passes(name: str, measured: InputRange, settings: Settings) -> tuple[
     return layer_drive(name, measured, settings.model_copy(update={"input": each})).passes
 
 
-def dac_codes(
-    passes: Sequence[Pass], drive: Drive, settings: Settings
-) -> tuple[int, int] | None:
+def dac_codes(passes: Sequence[Pass], drive: Drive, settings: Settings) -> tuple[int, int] | None:
     """Find the lowest and the highest code of a layer's DACs, which are the units of a pass.
 
     Args:

@@ -9,7 +9,15 @@ from functools import partial
 from rxsim.calibrate import InputRange, measure_input_ranges
 from rxsim.circuit import LayerTransfer, OperatingPoint, transfer_matrices
 from rxsim.config import Settings
-from rxsim.converters import Adc, curved, fixed_ranges, layer_drive, plain_drive, ranged_adc
+from rxsim.converters import (
+    Adc,
+    curved,
+    fixed_ranges,
+    has_random_errors,
+    layer_drive,
+    plain_drive,
+    ranged_adc,
+)
 from rxsim.devices import Chip, has_random_effects, program
 from rxsim.errors import CircuitError, InputError
 from rxsim.mapping import MappedLayer, map_layer
@@ -21,6 +29,7 @@ from rxsim.patch import (
     patch_network,
 )
 from rxsim.pipeline.adc_ranges import measured_ranges
+from rxsim.pipeline.converter_errors import check_converters, spoiled_adcs, spoiled_dacs
 from rxsim.pipeline.operating import operating_points
 from rxsim.pipeline.study import Study
 from rxsim.seeds import Effect, device_generator
@@ -62,6 +71,7 @@ def map_study(study: Study) -> Mapped:
             map_layer(layer, own.crossbar, own.device, own.mapping)
             for layer, own in ((layer, settings[layer.name]) for layer in study.network.layers)
         )
+        check_converters(layers, settings)
     return Mapped(layers, settings, ranges, operating_points(study, settings, ranges))
 
 
@@ -137,12 +147,14 @@ def equip(
         drive = layer_drive(layer.name, measured, own)
         if ideal is not None and layer.name in mapped.points:
             drive = curved(drive, mapped.points[layer.name].drive, own)
-        pulses = None
+        pulses, errors = None, None
+        if chip is not None:
+            drive, errors = spoiled_dacs(transfer.mapped, measured, own, drive, chip)
         if drive.pulses:
             trial = 0 if chip is None else chip.trial
             rng = device_generator(study.settings.seed, trial, layer.index, Effect.PULSES, 0)
             pulses = draw_pulses(rng, drive.pulses, measured.shape, layer.op)
-        equipped.append(layer_hardware(transfer, drive, own.adc.where, perfect, pulses))
+        equipped.append(layer_hardware(transfer, drive, own.adc.where, perfect, pulses, errors))
     return equipped
 
 
@@ -213,12 +225,14 @@ class Foundry:
         if any(has_random_effects(layer.device) for layer in mapped.layers):
             transfers = solve_chip(study, mapped, chip)
         layers = equip(study, mapped, transfers, ideal=self.ideal, chip=chip)
-        return patch_study(study, layers, self.adcs)
+        return patch_study(study, layers, spoiled_adcs(layers, self.adcs, mapped.settings, chip))
 
 
 def is_random(own: Settings) -> bool:
     """Tell whether two chips can differ at all."""
-    return has_random_effects(own.device) or own.input.encoding == "stochastic"
+    if has_random_effects(own.device) or has_random_errors(own):
+        return True
+    return own.input.encoding == "stochastic"
 
 
 def open_foundry(study: Study, mapped: Mapped, ideal: list[LayerTransfer] | None = None) -> Foundry:

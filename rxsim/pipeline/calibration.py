@@ -1,0 +1,318 @@
+"""A calibration: the ranges that calibration inputs gave a study, what they depend on, its file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+import rxsim
+from rxsim.calibrate import InputRange
+from rxsim.errors import InputError, SettingError
+from rxsim.files import read_json
+from rxsim.schema import in_yaml, validated
+
+T = TypeVar("T")
+KIND = "rxsim calibration"
+SCHEMA_VERSION = 1
+NUMERICS = 1
+"""Raised whenever the same study would be measured to other ranges than before."""
+AGAIN = "run 'rxsim calibrate' again"
+CalibratedRung = Literal["ideal", "nonideal"]
+"""Rungs whose ADCs have ranges of their own: perfect wires; wires. Both with nominal devices."""
+
+# Assumption: no file of a real network comes near (ResNet-50 with adc.scope: column: some 20 MB).
+_LARGEST_FILE = 512 * 2**20
+# Assumption: activations and currents are float32, and those of a working network stay far below.
+_SMALLEST, _LARGEST = 1e-45, 1e20
+
+_Size = Annotated[float, Field(ge=_SMALLEST, le=_LARGEST, allow_inf_nan=False)]
+_Range = Annotated[float, Field(ge=0, le=_LARGEST, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Record(BaseModel):
+    """Base of what the file holds: values must have their types; what is unknown is left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class ModelRecord(_Record):
+    """The network: its file's name and SHA-256 (weights beside it included)."""
+
+    name: str
+    sha256: str
+
+
+class DataRecord(_Record):
+    """The calibration inputs.
+
+    Attributes:
+        made_up: whether they were made up.
+        own: whether they came from data of their own (`--calibrate`), not from the evaluated data.
+        name: of their data, for messages.
+        sha256: of their data; None where made up.
+        samples: how many.
+        indices: their places in the data; None where made up.
+        input: the network's input that they feed.
+        preprocess: what turned samples into inputs.
+    """
+
+    made_up: bool
+    own: bool
+    name: str
+    sha256: str | None
+    samples: _Count
+    indices: list[_Count] | None
+    input: str | None
+    preprocess: dict[str, Any] | None
+
+
+class _AdcRecord(_Record):
+    ideal: list[_Range]
+    nonideal: list[_Range]
+
+
+class _PointRecord(_Record):
+    volt: _Size
+    activity: Annotated[float, Field(gt=0, le=1)] | None
+
+
+class _LayerRecord(_Record):
+    name: str
+    x_max: _Size
+    signed: bool
+    shape: list[Annotated[int, Field(ge=1, lt=2**31)]]
+    point: _PointRecord | None
+    adc: _AdcRecord | None
+
+
+class _File(_Record):
+    model: ModelRecord
+    data: DataRecord
+    settings_sha256: str
+    settings: dict[str, Any]
+    layer_settings: dict[str, dict[str, Any]]
+    layers: list[_LayerRecord]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Everything that a study measures on its calibration inputs.
+
+    Attributes:
+        model: the network it was measured on.
+        data: the calibration inputs.
+        settings: the settings that can change it, by dotted name.
+        layer_settings: for each layer on crossbars those that differ from them.
+        input_ranges: of the layers' inputs, by layer name.
+        points: volt and mean share of active rows (or None) at which the arrays of each layer that is
+            not linear are made so, by layer name.
+        adc_ranges: for each rung the calibrated ADC ranges, by layer name: ampere (a side), float64
+            (n,), numbered as `rxsim.converters.range_blocks` does.
+        version: of the rxsim that measured it.
+        name: what messages call it.
+    """
+
+    model: ModelRecord
+    data: DataRecord
+    settings: Mapping[str, Any]
+    layer_settings: Mapping[str, Mapping[str, Any]]
+    input_ranges: Mapping[str, InputRange]
+    points: Mapping[str, tuple[float, float | None]]
+    adc_ranges: Mapping[CalibratedRung, Mapping[str, np.ndarray]]
+    version: str = rxsim.__version__
+    name: str = "the calibration"
+
+    def input_range(self, layer: str) -> InputRange:
+        """Return the range of a layer's inputs.
+
+        Raises:
+            InputError: it holds none.
+        """
+        return self._held(self.input_ranges, layer, "input range")
+
+    def point(self, layer: str) -> tuple[float, float | None]:
+        """Return the operating point of a layer that is not linear.
+
+        Raises:
+            InputError: it holds none.
+        """
+        return self._held(self.points, layer, "operating point")
+
+    def ranges(self, rung: CalibratedRung, layer: str, blocks: np.ndarray) -> np.ndarray:
+        """Return the ADC ranges of a layer.
+
+        Args:
+            rung: which rung.
+            layer: the layer's name.
+            blocks: which range each conversion uses, int64 (conversions, groups, readouts).
+
+        Returns:
+            Ampere (a side), float64 (conversions, groups, readouts).
+
+        Raises:
+            InputError: it holds none, or not as many as there are.
+        """
+        values = self._held(self.adc_ranges[rung], layer, f"ADC range ({rung})")
+        count = int(blocks.max()) + 1
+        if len(values) != count:
+            raise InputError(
+                f"{self.name} holds {len(values)} ADC ranges ({rung}) of layer {layer}, expected "
+                f"{count}; it is damaged: {AGAIN}"
+            )
+        return np.asarray(values[blocks])
+
+    def _held(self, held: Mapping[str, T], layer: str, what: str) -> T:
+        if layer not in held:
+            raise InputError(
+                f"{self.name} holds no {what} of layer {layer}, expected one; it is damaged: {AGAIN}"
+            )
+        return held[layer]
+
+    def to_json(self) -> str:
+        """Return the file's text: one line, every number exactly as it was measured."""
+        values = {
+            "kind": KIND,
+            "schema_version": SCHEMA_VERSION,
+            "numerics": NUMERICS,
+            "rxsim": self.version,
+            "model": self.model.model_dump(),
+            "data": self.data.model_dump(),
+            "settings_sha256": settings_sha256(self.settings, self.layer_settings),
+            "settings": dict(self.settings),
+            "layer_settings": {name: dict(own) for name, own in self.layer_settings.items()},
+            "layers": [self._layer_as_json(name) for name in self.input_ranges],
+        }
+        return _line({**values, "sha256": _sha256(values)}) + "\n"
+
+    def _layer_as_json(self, name: str) -> dict[str, Any]:
+        measured, point = self.input_ranges[name], self.points.get(name)
+        found = {rung: held[name].tolist() for rung, held in self.adc_ranges.items() if name in held}
+        return {
+            "name": name,
+            "x_max": measured.x_max,
+            "signed": measured.signed,
+            "shape": list(measured.shape),
+            "point": None if point is None else {"volt": point[0], "activity": point[1]},
+            "adc": found or None,
+        }
+
+
+def settings_sha256(
+    settings: Mapping[str, Any], layer_settings: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Hash the settings that a calibration depends on."""
+    return _sha256({"settings": settings, "layer_settings": layer_settings})
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read what `rxsim calibrate` wrote.
+
+    Raises:
+        InputError: it can't be read, is something else, damaged, or from another version.
+    """
+    what = f"the calibration {path}"
+    return from_json(read_json(path, what, _LARGEST_FILE), what)
+
+
+def from_json(values: Any, what: str = "the calibration") -> Calibration:
+    """Check what a calibration file holds.
+
+    Args:
+        values: the parsed JSON.
+        what: what messages call it.
+
+    Raises:
+        InputError: it is something else, damaged, or from another version.
+    """
+    _check_head(values, what)
+    try:
+        file = validated(_File, values, what)
+    except SettingError as error:
+        text = str(error).removesuffix("; add it")
+        raise InputError(f"{text}; it is damaged: {AGAIN}") from None
+    if settings_sha256(file.settings, file.layer_settings) != file.settings_sha256:
+        raise InputError(f"{what} holds settings of another SHA-256 than it states; {AGAIN}")
+    names = [layer.name for layer in file.layers]
+    if len(set(names)) < len(names) or set(names) != set(file.layer_settings):
+        raise InputError(
+            f"{what} holds ranges of other layers than settings, expected each once; it is damaged: "
+            f"{AGAIN}"
+        )
+    adc_ranges: dict[CalibratedRung, dict[str, np.ndarray]] = {"ideal": {}, "nonideal": {}}
+    for layer in file.layers:
+        if layer.adc is not None:
+            adc_ranges["ideal"][layer.name] = _ranges(layer.adc.ideal, layer.name, what)
+            adc_ranges["nonideal"][layer.name] = _ranges(layer.adc.nonideal, layer.name, what)
+    return Calibration(
+        file.model,
+        file.data,
+        file.settings,
+        file.layer_settings,
+        {
+            layer.name: InputRange(float(layer.x_max), layer.signed, tuple(layer.shape))
+            for layer in file.layers
+        },
+        {
+            layer.name: (layer.point.volt, layer.point.activity)
+            for layer in file.layers
+            if layer.point is not None
+        },
+        adc_ranges,
+        str(values["rxsim"]),
+        what,
+    )
+
+
+def _check_head(values: Any, what: str) -> None:
+    """Refuse other files, other versions and changed content."""
+    if not isinstance(values, dict) or values.get("kind") != KIND:
+        found = values.get("kind") if isinstance(values, dict) else values
+        raise InputError(
+            f"{what} is something else: found kind {in_yaml(found)}, expected {KIND}; give a file that "
+            "'rxsim calibrate' wrote"
+        )
+    version, numerics = values.get("schema_version"), values.get("numerics")
+    by = in_yaml(values.get("rxsim"))
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        raise InputError(
+            f"{what}, written by rxsim {by}, has the schema_version {in_yaml(version)}, expected "
+            f"{SCHEMA_VERSION}; {'install a newer rxsim, or ' if newer else ''}{AGAIN}"
+        )
+    if numerics != NUMERICS or isinstance(numerics, bool):
+        raise InputError(
+            f"{what} was measured by rxsim {by}, whose ranges may be others (numerics "
+            f"{in_yaml(numerics)}, expected {NUMERICS}); {AGAIN}"
+        )
+    if values.get("sha256") != _sha256({k: v for k, v in values.items() if k != "sha256"}):
+        raise InputError(
+            f"{what} is damaged: its content has another SHA-256 than it states; {AGAIN}"
+        )
+
+
+def _ranges(values: list[float], layer: str, what: str) -> np.ndarray:
+    ranges = np.array(values, dtype=np.float64)
+    if not values or ((ranges > 0) & (ranges < _SMALLEST)).any():
+        found = "a range next to 0" if values else "none"
+        raise InputError(
+            f"{what}: layer {layer}: found {found} among its ADC ranges, expected ranges of 0 or above "
+            f"{_SMALLEST:g} A; it is damaged: {AGAIN}"
+        )
+    return ranges
+
+
+def _line(values: Any) -> str:
+    return json.dumps(values, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(values: Any) -> str:
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
