@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from rxsim.api import (
+        calibration,
         evaluate,
         inventory,
         netlist,
@@ -21,25 +22,30 @@ if TYPE_CHECKING:
     )
     from rxsim.config import Crossbar, Settings
     from rxsim.errors import RxsimError
-    from rxsim.pipeline import DataOptions, Evaluation, Verification
+    from rxsim.pipeline import Calibration, DataOptions, Evaluation, Verification
 
 _HOMES = {
     **dict.fromkeys(
-        ("evaluate", "inventory", "netlist", "patched", "settings", "solve", "verification"),
+        (
+            *("calibration", "evaluate", "inventory", "netlist"),
+            *("patched", "settings", "solve", "verification"),
+        ),
         "rxsim.api",
     ),
     **dict.fromkeys(("Crossbar", "Settings"), "rxsim.config"),
-    **dict.fromkeys(("DataOptions", "Evaluation", "Verification"), "rxsim.pipeline"),
+    **dict.fromkeys(("Calibration", "DataOptions", "Evaluation", "Verification"), "rxsim.pipeline"),
     "RxsimError": "rxsim.errors",
 }
 
 __all__ = [
+    "Calibration",
     "Crossbar",
     "DataOptions",
     "Evaluation",
     "RxsimError",
     "Settings",
     "Verification",
+    "calibration",
     "evaluate",
     "inventory",
     "netlist",

@@ -19,15 +19,18 @@ from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.files import write_atomically
 from rxsim.load import load_network
 from rxsim.pipeline import (
+    Calibration,
     DataOptions,
     Evaluation,
     Inventory,
     Verification,
     open_study,
     patched_chip,
+    read_calibration,
     spice_netlist,
     take_inventory,
 )
+from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
 from rxsim.pipeline import verify as verify_study
 from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
@@ -61,6 +64,7 @@ def evaluate(
     data: DataOptions | None = None,
     *,
     threads: int | None = None,
+    calibration: Calibration | str | Path | None = None,
 ) -> Evaluation:
     """Do what `rxsim eval` does: climb the ladder and look at every layer.
 
@@ -69,11 +73,52 @@ def evaluate(
         settings: see `rxsim.settings`; the defaults where left out.
         data: where the inputs come from; the card beside the model where left out.
         threads: work done side by side; changes no result.
+        calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
+
+    Raises:
+        InputError: the model, the data or the settings can't be used, or the calibration is of others.
+    """
+    study = open_study(
+        Path(model),
+        settings or Settings(),
+        data,
+        threads=threads,
+        calibration=_calibration(calibration),
+    )
+    return evaluate_study(study)
+
+
+def calibration(
+    model: str | Path,
+    output: str | Path | None = None,
+    settings: Settings | None = None,
+    data: DataOptions | None = None,
+    *,
+    threads: int | None = None,
+) -> Calibration:
+    """Do what `rxsim calibrate` does: measure all ranges, and write them if asked.
+
+    Args:
+        model: the ONNX file.
+        output: where to write them, if anywhere.
+        settings: see `rxsim.settings`; the defaults where left out.
+        data: where the inputs come from; the card beside the model where left out.
+        threads: work done side by side; changes no result.
 
     Raises:
         InputError: the model, the data or the settings can't be used.
+        WriteError: the file can't be written.
     """
-    return evaluate_study(open_study(Path(model), settings or Settings(), data, threads=threads))
+    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    found = calibrate_study(study)
+    if output is not None:
+        write_atomically(Path(output), found.to_json().encode())
+    return found
+
+
+def _calibration(given: Calibration | str | Path | None) -> Calibration | None:
+    """Read a calibration where its file is given."""
+    return read_calibration(Path(given)) if isinstance(given, str | Path) else given
 
 
 def patched(
@@ -84,14 +129,31 @@ def patched(
     *,
     trial: int = 0,
     threads: int | None = None,
+    calibration: Calibration | str | Path | None = None,
 ) -> onnx.ModelProto:
     """Do what `rxsim patch` does: return the patched network of one chip, and write it if asked.
 
+    Args:
+        model: the ONNX file.
+        output: where to write it, if anywhere.
+        settings: see `rxsim.settings`; the defaults where left out.
+        data: where the inputs come from; the card beside the model where left out.
+        trial: which chip.
+        threads: work done side by side; changes no result.
+        calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
+
     Raises:
-        InputError: the model, the data or the settings can't be used.
+        InputError: the model, the data or the settings can't be used, or the calibration is of others.
         WriteError: the file can't be written.
     """
-    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    study = open_study(
+        Path(model),
+        settings or Settings(),
+        data,
+        threads=threads,
+        calibration=_calibration(calibration),
+        evaluates=False,
+    )
     network = patched_chip(study, trial).model
     if output is not None:
         write_atomically(Path(output), network.SerializeToString())
@@ -146,6 +208,7 @@ def verification(
     reference: str = "auto",
     trial: int = 0,
     threads: int | None = None,
+    calibration: Calibration | str | Path | None = None,
 ) -> Verification:
     """Do what `rxsim verify` does: compare solved arrays with an independent solver.
 
@@ -162,11 +225,18 @@ def verification(
             64x64.
         trial: which chip.
         threads: work done side by side; changes no result.
+        calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
     Raises:
         InputError: the model, the data, the settings or an argument can't be used.
     """
-    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    study = open_study(
+        Path(model),
+        settings or Settings(),
+        data,
+        threads=threads,
+        calibration=_calibration(calibration),
+    )
     return verify_study(
         study,
         arrays=arrays,
@@ -189,6 +259,7 @@ def netlist(
     position: int | None = None,
     trial: int = 0,
     threads: int | None = None,
+    calibration: Calibration | str | Path | None = None,
 ) -> str:
     """Do what `rxsim spice` does: return one array as a netlist for ngspice, and write it if asked.
 
@@ -203,12 +274,19 @@ def netlist(
         position: which vector of that input; the one with the largest sum of |voltage| if left out.
         trial: which chip.
         threads: work done side by side; changes no result.
+        calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
     Raises:
         InputError: the model, the data, the settings or an argument can't be used.
         WriteError: the file can't be written.
     """
-    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    study = open_study(
+        Path(model),
+        settings or Settings(),
+        data,
+        threads=threads,
+        calibration=_calibration(calibration),
+    )
     made = spice_netlist(study, layer, array, sample=sample, position=position, trial=trial)
     if output is not None:
         write_atomically(Path(output), made.text.encode())

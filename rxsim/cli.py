@@ -19,6 +19,7 @@ import rxsim
 _COMMANDS = {
     "eval": ("rxsim.commands.evaluate", "Accuracy of a network before and after the crossbars."),
     "map": ("rxsim.commands.map", "What goes onto crossbars and what stays digital."),
+    "calibrate": ("rxsim.commands.calibrate", "Measure converter ranges once, for later runs."),
     "card": ("rxsim.commands.card", "Write a first card for a network, to edit."),
     "patch": ("rxsim.commands.patch", "Write the patched network as standard ONNX."),
     "solve": ("rxsim.commands.solve", "Solve the circuit of one array."),

@@ -115,10 +115,14 @@ def test_large_circuits(shape, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4100, 4102))
-@pytest.mark.parametrize("shape", LARGEST, ids=str)
+@pytest.mark.parametrize(
+    ("shape", "seed"),
+    # Seeds without many open devices: SuperLU takes many minutes to factor a large sparse network.
+    [(LARGEST[0], 4103), (LARGEST[0], 4109), (LARGEST[1], 4104), (LARGEST[1], 4110)],
+    ids=str,
+)
 def test_the_largest_circuits(shape, seed):
-    """Half a minute each: the factors of 590,000 nodes."""
+    """About a minute each: the factors of 590,000 nodes."""
     circuit = random_circuit(seed, shape)
     assert wrong_parts(circuit, np.random.default_rng(seed)) == [], str(circuit)
 

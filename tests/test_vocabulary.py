@@ -72,7 +72,7 @@ def compare_many(examples: int, wires: bool) -> None:
     check()
     total, risky = np.sum(counts, axis=0)
     print(f"{len(counts)} cases, {total} outputs, {risky} near a threshold")
-    assert risky < 0.25 * total
+    assert risky < 0.1 * total
 
 
 @pytest.mark.parametrize("wires", [False, True], ids=["perfect", "wires"])

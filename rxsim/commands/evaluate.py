@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
+from rxsim.commands.options import (
+    FILE,
+    calibration_option,
+    files_read,
+    read_calibration_option,
+    read_data_options,
+    read_settings,
+    study_options,
+)
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import evaluate, open_study
@@ -19,6 +27,7 @@ from rxsim.stages import Stages
 @click.command("eval")
 @click.argument("model", type=FILE)
 @study_options
+@calibration_option
 @click.option("--trials", type=int, metavar="N", help="Programmed chips.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
 @click.option("--save-patched", type=FILE, metavar="FILE", help="Write the first chip's network.")
@@ -33,10 +42,16 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
     settings = read_settings(given)
+    calibration = read_calibration_option(given)
     with progress_bars() as show:
         stages = Stages(show)
         study = open_study(
-            model, settings, read_data_options(given), threads=given["threads"], stages=stages
+            model,
+            settings,
+            read_data_options(given),
+            threads=given["threads"],
+            stages=stages,
+            calibration=calibration,
         )
         result = evaluate(study)
     if save_patched is not None:

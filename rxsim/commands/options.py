@@ -10,12 +10,15 @@ import click
 
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
-from rxsim.pipeline import DataOptions
+from rxsim.pipeline import Calibration, DataOptions, read_calibration
 
 F = TypeVar("F", bound=Callable[..., Any])
 _Decorator = Callable[[Any], Any]
 FILE = click.Path(path_type=Path)
-_FILE_NAMES = ("data", "calibrate", "card", "config", "classes", "label_file", "label_map")
+_FILE_NAMES = (
+    *("data", "calibrate", "calibration", "card", "config"),
+    *("classes", "label_file", "label_map"),
+)
 _OPTION_NAMES = (
     *("data", "calibrate", "card", "limit", "classes", "images", "label_file"),
     *("label_offset", "label_map", "input", "metric"),
@@ -58,6 +61,14 @@ def study_options(function: F) -> F:
         what = "The output that is evaluated; default: the first."
         options.append(click.option("--output", "output_name", metavar="NAME", help=what))
     return _stack(settings_options(function), options)
+
+
+def calibration_option(function: F) -> F:
+    """Add --calibration."""
+    what = "What 'rxsim calibrate' wrote: no range is measured then."
+    return _stack(
+        function, [click.option("--calibration", type=FILE, metavar="CAL.json", help=what)]
+    )
 
 
 def _data_options() -> list[_Decorator]:
@@ -150,6 +161,12 @@ def read_data_options(given: dict[str, Any]) -> DataOptions:
         preprocess=preprocess,
         output=given.get("output_name"),
     )
+
+
+def read_calibration_option(given: dict[str, Any]) -> Calibration | None:
+    """Read the file of --calibration, where one is given."""
+    path = given["calibration"]
+    return None if path is None else read_calibration(path)
 
 
 def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
+from rxsim.commands.options import (
+    FILE,
+    calibration_option,
+    files_read,
+    read_calibration_option,
+    read_data_options,
+    read_settings,
+    study_options,
+)
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import open_study, patched_chip
@@ -17,6 +25,7 @@ from rxsim.stages import Stages
 @click.command("patch")
 @click.argument("model", type=FILE)
 @study_options
+@calibration_option
 @click.option(
     "--trial", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip."
 )
@@ -29,6 +38,7 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     """
     check_destination(output, files_read(model, given))
     settings = read_settings(given)
+    calibration = read_calibration_option(given)
     with progress_bars() as show:
         study = open_study(
             model,
@@ -36,6 +46,8 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
             read_data_options(given),
             threads=given["threads"],
             stages=Stages(show),
+            calibration=calibration,
+            evaluates=False,
         )
         patched = patched_chip(study, trial)
     write_atomically(output, patched.model.SerializeToString())

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
+from rxsim.commands.options import (
+    FILE,
+    calibration_option,
+    files_read,
+    read_calibration_option,
+    read_data_options,
+    read_settings,
+    study_options,
+)
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import open_study, spice_netlist
@@ -19,6 +27,7 @@ _NUMBER = click.IntRange(min=0)
 @click.command("spice")
 @click.argument("model", type=FILE)
 @study_options
+@calibration_option
 @click.option("--layer", required=True, metavar="NAME", help="The layer; 'rxsim map' lists them.")
 @click.option("--array", type=_NUMBER, required=True, metavar="I", help="Which of its arrays.")
 @click.option(
@@ -56,6 +65,7 @@ def command(
     """
     check_destination(output, files_read(model, given))
     settings = read_settings(given)
+    calibration = read_calibration_option(given)
     with progress_bars() as show:
         study = open_study(
             model,
@@ -63,6 +73,7 @@ def command(
             read_data_options(given),
             threads=given["threads"],
             stages=Stages(show),
+            calibration=calibration,
         )
         netlist = spice_netlist(study, layer, array, sample=sample, position=position, trial=trial)
     write_atomically(output, netlist.text.encode())

@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
+from rxsim.commands.options import (
+    FILE,
+    calibration_option,
+    files_read,
+    read_calibration_option,
+    read_data_options,
+    read_settings,
+    study_options,
+)
 from rxsim.commands.progress import progress_bars
 from rxsim.errors import VerificationError
 from rxsim.files import check_destination, write_atomically
@@ -24,6 +32,7 @@ _COUNT = click.IntRange(min=1)
 @click.command("verify")
 @click.argument("model", type=FILE)
 @study_options
+@calibration_option
 @click.option(
     "--arrays",
     type=_COUNT,
@@ -83,6 +92,7 @@ def command(
     if json_file is not None:
         check_destination(json_file, files_read(model, given))
     settings = read_settings(given)
+    calibration = read_calibration_option(given)
     with progress_bars() as show:
         study = open_study(
             model,
@@ -90,6 +100,7 @@ def command(
             read_data_options(given),
             threads=given["threads"],
             stages=Stages(show),
+            calibration=calibration,
         )
         result = verify(
             study,

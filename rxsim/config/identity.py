@@ -23,8 +23,8 @@ def as_yaml(settings: Settings) -> str:
     return text
 
 
-# Devices' errors and converters' static errors: calibration sees nominal ones. A preset's name is one of
-# them: what else it gives stands in g_on, g_off and the levels.
+# Devices' errors and converters' static errors: calibration sees nominal ones. A preset's name is one
+# of them: what else it gives stands in g_on, g_off and the levels.
 _STATIC = ("gain_sigma", "offset_sigma", "inl", "dnl")
 _NOT_CALIBRATED = {
     "trials",

@@ -5,8 +5,8 @@ generator that a chip has for a layer's DACs or ADCs), so that none depends on w
 
 A curve is what is added to a code, in LSB. INL of a given size is a smooth random curve that is 0 at
 both end points, as a converter is trimmed; DNL is the error of each step, summed up and corrected to
-end points of 0. A table of INL is taken as it is; one of DNL is summed up and corrected likewise. Tables
-spread evenly over the codes (or steps) and are interpolated linearly.
+end points of 0. A table of INL is taken as it is; one of DNL is summed up and corrected likewise. Their
+values lie evenly over the codes (or steps), linearly interpolated between.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DacErrors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdcErrors:
-    """Errors of a layer's ADCs: a current of x LSB is read as `r + curve[r]`, r = (1 + gain) x + offset.
+    """Errors of a layer's ADCs: x LSB are read as `r + curve[r]`, r = (1 + gain) x + offset.
 
     The curve is taken at r's own code; the sum saturates and is rounded.
 

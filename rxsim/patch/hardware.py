@@ -36,7 +36,7 @@ class LayerHardware:
         is_difference: whether what is converted is a difference of two currents.
         pulses: thresholds of its random pulses, where its passes are such.
         adc: the layer's ADCs, or None where there is no converter.
-        offsets: for each row tile siemens times LSB that the offsets of its DACs drive, float64 (groups,
+        offsets: for each row tile siemens times LSB that offsets of its DACs drive, float64 (groups,
             readouts); None where they have none.
     """
 

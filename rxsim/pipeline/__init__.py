@@ -1,5 +1,7 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
+from rxsim.pipeline.calibrating import calibrate
+from rxsim.pipeline.calibration import Calibration, read_calibration
 from rxsim.pipeline.data_choice import DataOptions
 from rxsim.pipeline.evaluate import evaluate
 from rxsim.pipeline.hardware import patched_chip
@@ -10,6 +12,7 @@ from rxsim.pipeline.study import Study, open_study
 from rxsim.pipeline.verification import Verification, verify
 
 __all__ = [
+    "Calibration",
     "DataOptions",
     "Evaluation",
     "Inventory",
@@ -19,9 +22,11 @@ __all__ = [
     "Rung",
     "Study",
     "Verification",
+    "calibrate",
     "evaluate",
     "open_study",
     "patched_chip",
+    "read_calibration",
     "spice_netlist",
     "take_inventory",
     "verify",

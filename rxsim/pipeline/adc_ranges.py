@@ -11,6 +11,7 @@ from rxsim.calibrate import count_values
 from rxsim.config import Settings
 from rxsim.converters import ErrorMeter, RangeMeter, adc_codes, range_blocks
 from rxsim.patch import LayerHardware, patch_network
+from rxsim.pipeline.calibration import CalibratedRung
 from rxsim.pipeline.study import Study
 from rxsim.session import Session, with_outputs
 
@@ -33,29 +34,48 @@ class HasSettings(Protocol):
         """Settings by layer name."""
 
 
+def calibrated_layers(settings: Mapping[str, Settings]) -> set[str]:
+    """Return the names of the layers whose ADC ranges come from calibration inputs."""
+    return {
+        name
+        for name, own in settings.items()
+        if own.adc.n_bits is not None and own.adc.range == "calibrated"
+    }
+
+
 def measured_ranges(
-    study: Study, mapped: HasSettings, open_layers: Sequence[LayerHardware]
+    study: Study,
+    mapped: HasSettings,
+    open_layers: Sequence[LayerHardware],
+    rung: CalibratedRung,
 ) -> dict[str, np.ndarray]:
-    """Run the open-ADC network over the calibration inputs.
+    """Run the open-ADC network over the calibration inputs, or take what was kept of such a run.
 
     Args:
         study: the study.
         mapped: knows the layers' settings.
         open_layers: nominal hardware whose ADCs are open.
+        rung: the rung whose hardware that is.
 
     Returns:
         Ampere (a side), (conversions, groups, readouts), by name of each layer with calibrated ADCs.
+
+    Raises:
+        InputError: what was kept does not fit the hardware.
     """
     own = {item.layer.name: mapped.settings[item.layer.name].adc for item in open_layers}
-    wanted = [
-        item
-        for item in open_layers
-        if own[item.layer.name].n_bits is not None and own[item.layer.name].range == "calibrated"
-    ]
+    names = calibrated_layers(mapped.settings)
+    wanted = [item for item in open_layers if item.layer.name in names]
+    blocks = [layer_blocks(item, own[item.layer.name].scope) for item in wanted]
+    kept = study.calibration_file
+    if kept is not None:
+        return {
+            item.layer.name: kept.ranges(rung, item.layer.name, block)
+            for item, block in zip(wanted, blocks, strict=True)
+        }
     if not wanted:
         return {}
     run = _OpenRun(study, open_layers, wanted)
-    blocks = [_blocks(item, own[item.layer.name].scope) for item in wanted]
     adcs = [own[item.layer.name] for item in wanted]
     exact = [adc.percentile == 100 or adc.criterion == "mse" for adc in adcs]
     counts: list[list[int] | None] = [None] * len(wanted)
@@ -78,7 +98,8 @@ def measured_ranges(
     return {item.layer.name: meter.ranges() for item, meter in zip(wanted, meters, strict=True)}
 
 
-def _blocks(item: LayerHardware, scope: str) -> np.ndarray:
+def layer_blocks(item: LayerHardware, scope: str) -> np.ndarray:
+    """Number a layer's ranges: which each conversion uses, int64 (conversions, groups, readouts)."""
     readouts = item.readouts
     passes, tiles = len(item.drive.passes), len(item.rows)
     return range_blocks(

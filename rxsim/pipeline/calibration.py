@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 import rxsim
 from rxsim.calibrate import InputRange
@@ -29,6 +30,8 @@ CalibratedRung = Literal["ideal", "nonideal"]
 
 # Assumption: no file of a real network comes near (ResNet-50 with adc.scope: column: some 20 MB).
 _LARGEST_FILE = 512 * 2**20
+# Assumption: no activation of one input has more values (1 GiB).
+_LARGEST_TENSOR = 2**28
 # Assumption: activations and currents are float32, and those of a working network stay far below.
 _SMALLEST, _LARGEST = 1e-45, 1e20
 
@@ -74,6 +77,13 @@ class DataRecord(_Record):
     preprocess: dict[str, Any] | None
 
 
+def _bounded(shape: list[int]) -> list[int]:
+    """Refuse a shape that no activation has."""
+    if len(shape) > 8 or math.prod(shape) > _LARGEST_TENSOR:
+        raise ValueError(f"found {in_yaml(shape)}, expected at most {_LARGEST_TENSOR:,} values")
+    return shape
+
+
 class _AdcRecord(_Record):
     ideal: list[_Range]
     nonideal: list[_Range]
@@ -88,12 +98,13 @@ class _LayerRecord(_Record):
     name: str
     x_max: _Size
     signed: bool
-    shape: list[Annotated[int, Field(ge=1, lt=2**31)]]
+    shape: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(_bounded)]
     point: _PointRecord | None
     adc: _AdcRecord | None
 
 
 class _File(_Record):
+    rxsim: str
     model: ModelRecord
     data: DataRecord
     settings_sha256: str
@@ -194,7 +205,9 @@ class Calibration:
 
     def _layer_as_json(self, name: str) -> dict[str, Any]:
         measured, point = self.input_ranges[name], self.points.get(name)
-        found = {rung: held[name].tolist() for rung, held in self.adc_ranges.items() if name in held}
+        found = {
+            rung: held[name].tolist() for rung, held in self.adc_ranges.items() if name in held
+        }
         return {
             "name": name,
             "x_max": measured.x_max,
@@ -266,7 +279,7 @@ def from_json(values: Any, what: str = "the calibration") -> Calibration:
             if layer.point is not None
         },
         adc_ranges,
-        str(values["rxsim"]),
+        file.rxsim,
         what,
     )
 

@@ -49,7 +49,7 @@ def evaluate(study: Study) -> Evaluation:
     ladder.append(Rung("weights", (runner.score(weights, "weights"),)))
 
     with_dacs = equip(study, mapped, levels)
-    ideal_adcs = calibrate_adcs(study, mapped, with_dacs)
+    ideal_adcs = calibrate_adcs(study, mapped, with_dacs, "ideal")
     ideal = patch_study(study, with_dacs, ideal_adcs)
     ladder.append(Rung("ideal", (runner.score(ideal, "ideal"),)))
 

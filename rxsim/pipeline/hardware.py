@@ -29,6 +29,7 @@ from rxsim.patch import (
     patch_network,
 )
 from rxsim.pipeline.adc_ranges import measured_ranges
+from rxsim.pipeline.calibration import CalibratedRung
 from rxsim.pipeline.converter_errors import check_converters, spoiled_adcs, spoiled_dacs
 from rxsim.pipeline.operating import operating_points
 from rxsim.pipeline.study import Study
@@ -53,10 +54,24 @@ class Mapped:
 
 
 def map_study(study: Study) -> Mapped:
-    """Measure input ranges and map every layer."""
+    """Measure input ranges (or take those of an earlier calibration) and map every layer."""
     settings = study.layer_settings()
+    ranges = _input_ranges(study, settings)
+    with study.stages("map"):
+        layers = tuple(
+            map_layer(layer, own.crossbar, own.device, own.mapping)
+            for layer, own in ((layer, settings[layer.name]) for layer in study.network.layers)
+        )
+        check_converters(layers, settings)
+    return Mapped(layers, settings, ranges, operating_points(study, settings, ranges))
+
+
+def _input_ranges(study: Study, settings: Mapping[str, Settings]) -> dict[str, InputRange]:
+    kept = study.calibration_file
+    if kept is not None:
+        return {layer.name: kept.input_range(layer.name) for layer in study.network.layers}
     with study.stages("calibrate") as progress:
-        ranges = measure_input_ranges(
+        return measure_input_ranges(
             study.network.model,
             study.network.layers,
             study.calibration,
@@ -66,13 +81,6 @@ def map_study(study: Study) -> Mapped:
             fixed_batch=study.network.fixed_batch,
             progress=progress,
         )
-    with study.stages("map"):
-        layers = tuple(
-            map_layer(layer, own.crossbar, own.device, own.mapping)
-            for layer, own in ((layer, settings[layer.name]) for layer in study.network.layers)
-        )
-        check_converters(layers, settings)
-    return Mapped(layers, settings, ranges, operating_points(study, settings, ranges))
 
 
 def solve_chip(
@@ -159,10 +167,10 @@ def equip(
 
 
 def calibrate_adcs(
-    study: Study, mapped: Mapped, open_layers: list[LayerHardware]
+    study: Study, mapped: Mapped, open_layers: list[LayerHardware], rung: CalibratedRung
 ) -> list[Adc | None]:
-    """Find every layer's ADCs from nominal hardware whose ADCs are open (MODEL.md section 6)."""
-    measured = measured_ranges(study, mapped, open_layers)
+    """Find every layer's ADCs from a rung's nominal hardware, ADCs open (MODEL.md section 6)."""
+    measured = measured_ranges(study, mapped, open_layers, rung)
     found: list[Adc | None] = []
     for item in open_layers:
         own = mapped.settings[item.layer.name]
@@ -245,7 +253,7 @@ def open_foundry(study: Study, mapped: Mapped, ideal: list[LayerTransfer] | None
     """
     ideal = ideal or solve_chip(study, mapped, None, wires=False)
     nominal = solve_chip(study, mapped, None)
-    adcs = calibrate_adcs(study, mapped, equip(study, mapped, nominal, ideal=ideal))
+    adcs = calibrate_adcs(study, mapped, equip(study, mapped, nominal, ideal=ideal), "nonideal")
     return Foundry(study, mapped, ideal, nominal, adcs)
 
 

@@ -37,8 +37,16 @@ def operating_points(
 
     Raises:
         SettingError: a curve or a drive can't be used.
+        InputError: an earlier calibration holds no point of a layer.
     """
     layers = [layer for layer in study.network.layers if not is_linear(settings[layer.name])]
+    kept = study.calibration_file
+    if kept is not None:
+        curves = {name: curve_of(own.device.iv, own.input.v_read) for name, own in settings.items()}
+        return {
+            layer.name: OperatingPoint(curves[layer.name], *kept.point(layer.name))
+            for layer in layers
+        }
     if not layers:
         return {}
     drives = {

@@ -15,6 +15,12 @@ from rxsim.data import InputSet, MadeUpInputs
 from rxsim.errors import InputError, ModelError
 from rxsim.load import DigitalNode, Network, load_network
 from rxsim.load.shapes import macs_by_node
+from rxsim.pipeline.calibration import Calibration
+from rxsim.pipeline.calibration_match import (
+    check_model_and_settings,
+    drop_missing,
+    with_calibration,
+)
 from rxsim.pipeline.data_choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study_data import StudyData, make_up_data, open_study_data
 from rxsim.session import Inputs, Session, default_threads
@@ -42,6 +48,7 @@ class Study:
         stages: stopwatch.
         metric: top1, top5, mse, or none (always without labels).
         output: name of the evaluated output.
+        calibration_file: what an earlier calibration measured; None: it is to be measured.
     """
 
     network: Network
@@ -56,6 +63,7 @@ class Study:
     stages: Stages
     metric: str
     output: str
+    calibration_file: Calibration | None = None
 
     def layer_settings(self) -> dict[str, Settings]:
         """Resolve the settings of every layer on crossbars, by its name."""
@@ -72,6 +80,8 @@ def open_study(
     *,
     threads: int | None = None,
     stages: Stages | None = None,
+    calibration: Calibration | None = None,
+    evaluates: bool = True,
 ) -> Study:
     """Load a network and its data.
 
@@ -81,17 +91,27 @@ def open_study(
         options: where the inputs come from.
         threads: work done side by side; the machine's processors by default.
         stages: stopwatch and progress.
+        calibration: what an earlier calibration measured, in place of a new one.
+        evaluates: whether the data are evaluated; else the card's may be missing where a calibration
+            is given.
 
     Raises:
-        InputError: the model, the card or the data can't be used.
+        InputError: the model, the card or the data can't be used, or the calibration is not of these.
     """
     stages = stages or Stages()
+    options = options or DataOptions()
     with stages("load"):
         network = _without_digital(load_network(model), settings)
+        if calibration is not None:
+            check_model_and_settings(calibration, network, settings)
     with stages("data"):
-        choice = choose_data(model, options or DataOptions())
+        choice = choose_data(model, options)
+        if calibration is not None:
+            choice = drop_missing(choice, options, evaluates=evaluates)
         output = _output(network, choice)
         data = _data(network, settings, choice, output)
+        if calibration is not None:
+            data = with_calibration(calibration, data, given=choice.calibrate is not None)
         batch = _batch_size(network, settings, data.inputs)
         one_by_one = batch > 1 and _runs_one_by_one_only(network, output, data.inputs)
         provenance = {**data.provenance, "output": output, "one_by_one": one_by_one}
@@ -108,6 +128,7 @@ def open_study(
             stages,
             data.metric,
             output,
+            calibration,
         )
 
 

@@ -16,8 +16,6 @@ from rxsim.config import Settings
 from vocabulary.models import network
 from vocabulary.places import capacity
 
-import os
-KNOWN = os.environ.get("KNOWN")
 NO_WIRES = dict.fromkeys(("r_wire_wl", "r_wire_bl", "r_driver", "r_sense"), 0)
 
 
@@ -106,10 +104,6 @@ def _device(draw: st.DrawFn, mapping: dict[str, Any]) -> dict[str, Any]:
 
     elif how == "levels":
         found["n_levels"] = 2 * draw(st.integers(2 ** (least - 1), 40)) + 1
-    if KNOWN and mapping["scheme"] == "offset" and "bits_per_cell" in mapping:
-        found.update(n_bits=_one_of(draw, None, mapping["bits_per_cell"]), n_levels=None)
-    if KNOWN and mapping["balance"] == "two_sided":
-        found.update(n_bits=None, n_levels=None)
     return found
 
 
@@ -157,7 +151,11 @@ def some_settings(draw: st.DrawFn, wires: bool) -> Settings:
         mapping["w_max_scope"] = _one_of(draw, "layer", "column")
     if adc["range"] == "unit_lsb" and (
         dac["n_bits"] is None
-        or ("weight_bits" not in mapping and device["n_bits"] is None and device.get("n_levels") is None)
+        or (
+            "weight_bits" not in mapping
+            and device["n_bits"] is None
+            and device.get("n_levels") is None
+        )
     ):
         adc["range"] = "calibrated"
     roomy = Settings(crossbar=crossbar, **sections)
@@ -166,8 +164,6 @@ def some_settings(draw: st.DrawFn, wires: bool) -> Settings:
         crossbar["cols"] -= 1
         roomy = roomy.model_copy(update={"crossbar": roomy.crossbar.model_copy(update=crossbar)})
     crossbar["cols"] += draw(st.integers(0, 1))
-    if KNOWN and not drive["adc_per_pass"] and adc["range"]=="full_scale": adc["range"]="calibrated"
-    if KNOWN and mapping["pack_groups"]: adc["percentile"]=100
     try:
         return Settings(crossbar=crossbar, adc=adc, **sections)
     except ValidationError:

@@ -1,0 +1,41 @@
+"""`rxsim calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
+from rxsim.commands.progress import progress_bars
+from rxsim.files import check_destination, write_atomically
+from rxsim.pipeline import calibrate, open_study
+from rxsim.report import print_calibration
+from rxsim.stages import Stages
+
+
+@click.command("calibrate")
+@click.argument("model", type=FILE)
+@study_options
+@click.option("-o", "--output", type=FILE, required=True, metavar="CAL.json", help="The result.")
+def command(model: Path, output: Path, **given: Any) -> None:
+    """Measure all that calibration inputs tell about MODEL.onnx, for later runs.
+
+    CAL.json holds every layer's input range and calibrated ADC ranges, and what they depend on: model,
+    calibration data, settings (but for trials, device errors and static errors of converters). Other
+    commands take it with --calibration and give the very results that measuring would give.
+    """
+    check_destination(output, files_read(model, given))
+    settings = read_settings(given)
+    with progress_bars() as show:
+        study = open_study(
+            model,
+            settings,
+            read_data_options(given),
+            threads=given["threads"],
+            stages=Stages(show),
+        )
+        calibration = calibrate(study)
+    write_atomically(output, calibration.to_json().encode())
+    print_calibration(calibration, study.stages.seconds, output)

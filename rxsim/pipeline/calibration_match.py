@@ -1,0 +1,260 @@
+"""Whether a calibration is one of this study: the same model, settings and calibration data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rxsim.config import Settings, calibration_settings, layer_settings
+from rxsim.errors import InputError
+from rxsim.load import Network
+from rxsim.pipeline.calibration import AGAIN, Calibration, DataRecord, ModelRecord
+from rxsim.pipeline.data_choice import DataChoice, DataOptions
+from rxsim.pipeline.study_data import StudyData
+from rxsim.schema import in_yaml
+
+_NOTHING = object()
+Plain = Mapping[str, Any]
+
+
+class AbsentInputs:
+    """Calibration inputs that are not at hand: whoever asks for them is told."""
+
+    def __init__(self, kept: Calibration) -> None:
+        """Stand for the inputs that a calibration was measured on."""
+        self._what = (
+            f"{kept.name} was measured on {_samples(kept.data)}, which are not at hand and are needed "
+            "here; give them with --data and --calibrate"
+        )
+
+    def __len__(self) -> int:
+        """Never return.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(self._what)
+
+    def feeds(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Never return.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(self._what)
+
+
+def model_record(network: Network) -> ModelRecord:
+    """Return what identifies a network."""
+    return ModelRecord(name=network.path.name, sha256=network.identity)
+
+
+def settings_record(network: Network, settings: Settings) -> tuple[Plain, dict[str, Plain]]:
+    """Return the settings that can change a calibration, and what of them single layers change.
+
+    Args:
+        network: the network, without layers that the settings leave digital.
+        settings: resolved settings.
+    """
+    base = calibration_settings(settings)
+    changes: dict[str, Plain] = {}
+    for layer in network.layers:
+        own = layer_settings(settings, layer.name)
+        assert own is not None
+        found = calibration_settings(own)
+        changes[layer.name] = {k: v for k, v in found.items() if base.get(k, _NOTHING) != v}
+    return base, changes
+
+
+def data_record(provenance: Plain) -> DataRecord:
+    """Return what identifies the calibration inputs of a study."""
+    made_up, found = provenance["made_up"], provenance["calibration"]
+    return DataRecord(
+        made_up=made_up,
+        own=not made_up and found["sha256"] != provenance["data"]["sha256"],
+        name=found["name"],
+        sha256=found["sha256"],
+        samples=found["samples"],
+        indices=found.get("indices"),
+        input=provenance["input"],
+        preprocess=provenance["preprocess"],
+    )
+
+
+def check_model_and_settings(kept: Calibration, network: Network, settings: Settings) -> None:
+    """Refuse a calibration of another model, or with other settings.
+
+    Args:
+        kept: the calibration.
+        network: the network, without layers that the settings leave digital.
+        settings: resolved settings.
+
+    Raises:
+        InputError: naming what differs.
+    """
+    here = model_record(network)
+    if kept.model.sha256 != here.sha256:
+        raise InputError(
+            f"{kept.name} belongs to another model: {_named(kept.model)} there, {_named(here)} here; "
+            f"{AGAIN} with this one"
+        )
+    _check_shapes(kept, network)
+    base, changes = settings_record(network, settings)
+    digital = [name for name in kept.layer_settings if name not in changes]
+    for name in (*changes, *digital):
+        if name not in kept.layer_settings or name not in changes:
+            places = ("digital", "on crossbars") if name in changes else ("on crossbars", "digital")
+            raise _other_settings(kept, f"layer {name} is {places[0]} there, {places[1]} here")
+        own = kept.layer_settings[name]
+        different = _first_difference(
+            {**kept.settings, **own},
+            {**base, **changes[name]},
+        )
+        if different is not None:
+            key = different[0]
+            of_layer = key in own or key in changes[name]
+            text = _told(different)
+            raise _other_settings(kept, f"layer {name}: {text}" if of_layer else text)
+
+
+def _check_shapes(kept: Calibration, network: Network) -> None:
+    """Refuse input shapes that a convolution can't have."""
+    for layer in network.layers:
+        found = kept.input_ranges.get(layer.name)
+        if found is None or layer.op != "Conv":
+            continue
+        axes, channels = len(layer.kernel), layer.n_inputs // math.prod(layer.kernel) * layer.groups
+        if len(found.shape) != 1 + axes or found.shape[0] != channels:
+            raise InputError(
+                f"{kept.name}: layer {layer.name}: found inputs of shape {list(found.shape)}, expected "
+                f"{channels} channels and {axes} axes more; it is damaged: {AGAIN}"
+            )
+
+
+def drop_missing(choice: DataChoice, options: DataOptions, *, evaluates: bool) -> DataChoice:
+    """Leave out data that only the card names, that are not there, and that nothing needs.
+
+    Args:
+        choice: what card and options say; a calibration is at hand.
+        options: what the options say.
+        evaluates: whether the data are evaluated.
+    """
+    if options.calibrate is None and choice.calibrate is not None and not choice.calibrate.exists():
+        choice = replace(choice, calibrate=None)
+    unneeded = not evaluates and options.data is None and choice.calibrate is None
+    if unneeded and choice.data is not None and not choice.data.exists():
+        choice = replace(choice, data=None)
+    return choice
+
+
+def with_calibration(kept: Calibration, data: StudyData, *, given: bool) -> StudyData:
+    """Hold a calibration's inputs against those of a study; take over which they are.
+
+    They are compared where this study has data and either has data that calibrate besides, or the
+    calibration has not: then it came from evaluated data, and so would this study's.
+
+    Args:
+        kept: the calibration.
+        data: of the study, as it would calibrate by itself.
+        given: whether the study has data of their own that calibrate.
+
+    Raises:
+        InputError: they are others.
+    """
+    here = data_record(data.provenance)
+    if here.made_up:
+        return data if kept.data.made_up else _without_inputs(kept, data, 0)
+    if given or not kept.data.own:
+        _check_data(kept, here)
+        return data
+    _check_preparation(kept, here)
+    overlap = 0
+    if kept.data.sha256 == data.provenance["data"]["sha256"] and data.indices is not None:
+        overlap = len(set(kept.data.indices or ()) & set(data.indices.tolist()))
+    return _without_inputs(kept, data, overlap)
+
+
+def _without_inputs(kept: Calibration, data: StudyData, overlap: int) -> StudyData:
+    found: dict[str, Any] = {
+        "name": kept.data.name,
+        "sha256": kept.data.sha256,
+        "samples": kept.data.samples,
+        "overlap": overlap,
+    }
+    if kept.data.indices is not None:
+        found["indices"] = kept.data.indices
+    provenance = {**data.provenance, "calibration": found}
+    return replace(data, calibration=AbsentInputs(kept), provenance=provenance)
+
+
+def _check_data(kept: Calibration, here: DataRecord) -> None:
+    there = kept.data
+    if there.made_up:
+        raise _other_data(kept, f"made-up inputs there, {_samples(here)} here")
+    if there.sha256 != here.sha256:
+        raise _other_data(kept, f"{_named(there)} there, {_named(here)} here")
+    _check_preparation(kept, here)
+    if there.samples != here.samples:
+        raise _other_data(
+            kept, f"{there.samples} samples of {here.name} there, {here.samples} here"
+        )
+    if there.indices != here.indices:
+        raise _other_data(
+            kept,
+            f"other samples of {here.name} (those that --limit leaves over, drawn by --seed, --metric "
+            "and the labels)",
+        )
+
+
+def _check_preparation(kept: Calibration, here: DataRecord) -> None:
+    there = kept.data
+    different = _first_difference(
+        {"input": there.input, **_preprocess(there)}, {"input": here.input, **_preprocess(here)}
+    )
+    if different is not None and not there.made_up:
+        raise _other_data(kept, _told(different))
+
+
+def _preprocess(record: DataRecord) -> dict[str, Any]:
+    return {f"preprocess.{name}": value for name, value in (record.preprocess or {}).items()}
+
+
+def _first_difference(there: Plain, here: Plain) -> tuple[str, Any, Any] | None:
+    """Find the first name whose values differ, those of here first."""
+    for name in dict.fromkeys((*here, *there)):
+        values = there.get(name, _NOTHING), here.get(name, _NOTHING)
+        if values[0] is _NOTHING or values[1] is _NOTHING or values[0] != values[1]:
+            return name, *values
+    return None
+
+
+def _told(different: tuple[str, Any, Any]) -> str:
+    name, *values = different
+    there, here = ("unknown" if value is _NOTHING else in_yaml(value) for value in values)
+    return f"{name} is {there} there, {here} here"
+
+
+def _other_settings(kept: Calibration, what: str) -> InputError:
+    return InputError(
+        f"{kept.name} was measured with other settings: {what}; use the same, or {AGAIN} with these"
+    )
+
+
+def _other_data(kept: Calibration, what: str) -> InputError:
+    return InputError(
+        f"{kept.name} was measured on other calibration data: {what}; give the same, or {AGAIN} with "
+        "these"
+    )
+
+
+def _named(record: ModelRecord | DataRecord) -> str:
+    return f"{record.name} (SHA-256 {(record.sha256 or 'none')[:12]})"
+
+
+def _samples(record: DataRecord) -> str:
+    what = "made-up inputs" if record.made_up else f"samples of {record.name}"
+    return f"{record.samples} {what}"

@@ -1,0 +1,71 @@
+"""A calibration as a table on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rxsim.pipeline import Calibration
+
+_WIDTH_WITHOUT_TERMINAL = 120
+
+
+def print_calibration(
+    calibration: Calibration,
+    seconds: Mapping[str, float],
+    path: Path,
+    console: Console | None = None,
+) -> None:
+    """Print the ranges of every layer, what they were measured on, and the seconds by stage.
+
+    Args:
+        calibration: the calibration.
+        seconds: wall time by stage.
+        path: the file that holds it.
+        console: where to; standard output where left out.
+    """
+    console = console or _console()
+    data = calibration.data
+    source = "made-up inputs" if data.made_up else f"samples of {data.name}"
+    console.print(
+        escape(f"{path}: {calibration.model.name}, calibrated on {data.samples} {source}"),
+        soft_wrap=True,
+    )
+    table = Table(title="Ranges by layer", title_justify="left")
+    table.add_column("layer", overflow="fold")
+    for title in ("x_max", "signed", "ADC ideal, A", "ADC nonideal, A"):
+        table.add_column(title, justify="right")
+    for name, measured in calibration.input_ranges.items():
+        ranges = (calibration.adc_ranges[rung].get(name) for rung in ("ideal", "nonideal"))
+        signed = "yes" if measured.signed else "no"
+        table.add_row(escape(name), f"{measured.x_max:.4g}", signed, *map(_ends, ranges))
+    console.print(table)
+    if any(name not in calibration.adc_ranges["ideal"] for name in calibration.input_ranges):
+        console.print(
+            "- : no ADC, or a range that follows from the settings (adc.range).", soft_wrap=True
+        )
+    console.print(
+        "Seconds by stage: "
+        + ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items()),
+        soft_wrap=True,
+    )
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def _ends(ranges: np.ndarray | None) -> str:
+    """Write the smallest and the largest range."""
+    if ranges is None:
+        return "-"
+    low, high = (f"{value:.3e}" for value in (ranges.min(), ranges.max()))
+    return low if low == high else f"{low} .. {high}"
