@@ -177,14 +177,11 @@ class _Volts:
     ) -> None:
         own, self.layer = settings.dac, hardware.layer.index
         self.hardware, self.volt = hardware, settings.input.v_read / first.high
-        joined = np.concatenate(hardware.rows)
-        size = settings.crossbar.rows
-        self.rows = [joined[k : k + size] for k in range(0, len(joined), size)]
-        self.matrices = (
-            hardware.matrices
-            if settings.adc.where == "per_tile"
-            else np.split(hardware.matrices[0], range(size, len(joined), size), axis=1)
-        )
+        self.rows, self.matrices = list(hardware.rows), list(hardware.matrices)
+        if settings.adc.where == "per_layer":  # row tiles are joined there, each full but the last
+            cuts = range(settings.crossbar.rows, len(self.rows[0]), settings.crossbar.rows)
+            self.rows = np.split(hardware.rows[0], cuts)
+            self.matrices = np.split(hardware.matrices[0], cuts, axis=1)
         streams = [stream(settings.seed, trial, self.layer, DAC, kind) for kind in range(4)]
         q_of = hardware.readouts.col_tiles
         shape = (hardware.tiling.groups, len(hardware.tiling.col_tiles))

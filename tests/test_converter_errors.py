@@ -164,6 +164,8 @@ FORMS = {
     ],
     "adjacent": ["mapping.layout=adjacent", "mapping.subtract=digital"],
     "pulse width": ["input.encoding=pulse_width"],
+    "kernel position first": ["mapping.row_order=kernel_major", "mapping.split=equal"],
+    "permuted": ["mapping.row_permutation=random", "mapping.col_permutation=reversed"],
 }
 
 
@@ -183,6 +185,35 @@ def test_dac_errors_without_an_adc_equal_plain_numpy(models, model, form, kind):
     if form == "two phases" and kind == "offset" and "unsigned" not in model:
         pytest.skip("the same offset in both phases cancels: see the test of that name")
     compare(models[model], settings_of(*DAC[kind], *FORMS[form], "adc.n_bits=null"))
+
+
+def test_groups_on_one_array_share_its_converters(models):
+    packed = ["mapping.pack_groups=true", "adc.share=7", "adc.where=per_tile"]
+    compare(models["conv signed"], settings_of(*EVERY, *packed, xbar="40x12"))
+
+
+@pytest.mark.parametrize("phases", ["bipolar", "two_phase"])
+def test_an_offset_of_the_drivers_of_pulses_adds_a_constant(models, phases):
+    """Of v_read, in every pulse; the mean of all pulses at once holds it once."""
+    pulses = ["input.encoding=stochastic", "input.pulses=8", "adc.n_bits=null"]
+    pulses += [f"input.signed_input={phases}"]
+    path = models["gemm unsigned"]
+    plain = outputs(path, settings_of(*pulses))
+    each = outputs(path, settings_of(*pulses, *DAC["offset"]))
+    mean = outputs(path, settings_of(*pulses, *DAC["offset"], "input.adc_per_pass=false"))
+    constant = (each - plain).mean(axis=0)
+    assert np.abs(constant).max() > 0.1 * np.abs(plain).max()
+    assert each - plain == pytest.approx(np.broadcast_to(constant, plain.shape), abs=1e-4)
+    assert mean == pytest.approx(each, abs=1e-4)
+
+
+def test_curves_of_dacs_and_of_cells_go_together(models):
+    """The cells see the voltage that a DAC gives: on nearly linear cells, the linear result."""
+    path, cells = models["gemm signed"], ["device.iv.form=sinh", "device.iv.v0=50"]
+    for error in (DAC["inl"], DAC["all"]):
+        linear, bent = (outputs(path, settings_of(*error, *more)) for more in ([], cells))
+        rms = np.sqrt(np.square(linear - bent).mean() / np.square(linear).mean())
+        assert rms < 0.02
 
 
 def outputs(path: Path, settings: Settings, trial: int = 0, threads: int = 1) -> np.ndarray:

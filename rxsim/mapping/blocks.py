@@ -9,7 +9,7 @@ from rxsim.load import Layer
 
 def block_weights(
     layer: Layer, block: int, packed: int, k: np.ndarray, n: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+) -> tuple[np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray]]:
     """Take a part of a block's matrix.
 
     Args:
@@ -20,14 +20,14 @@ def block_weights(
         n: columns of the block, (cols,).
 
     Returns:
-        Weights, float64 (rows, cols), 0 off the diagonal; bool (rows, cols), where weights are; and
-        which rows and which columns belong to a group that exists, bool (rows,) and (cols,).
+        Weights, float64 (rows, cols), 0 off the diagonal; bool (rows, cols), where weights are, or None
+        for everywhere; and which rows and which columns belong to a group that exists, bool (rows,) and (cols,).
     """
     first = block * packed
     if packed == 1:
         weights = layer.matrices[first, k, n[0] : n[-1] + 1].astype(np.float64)
         here = np.ones(len(k), dtype=bool), np.ones(len(n), dtype=bool)
-        return weights, np.ones(weights.shape, dtype=bool), here
+        return weights, None, here
     row_group, row = np.divmod(k, layer.n_inputs)
     col_group, col = np.divmod(n, layer.n_outputs)
     present = (first + row_group < layer.groups, first + col_group < layer.groups)

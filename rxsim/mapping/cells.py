@@ -86,33 +86,35 @@ class Cells:
             return 0.0
         return sum(self.slice_weight(place) * self.zero(place) for place in range(self.slices))
 
-    def targets(self, weights: np.ndarray, w_max: np.ndarray) -> np.ndarray:
-        """Give every weight's cells their target conductances.
+    def targets(self, weights: np.ndarray, w_max: np.ndarray, place: int, side: int) -> np.ndarray:
+        """Give one cell of every weight its target conductance.
 
         Args:
             weights: float64 (rows, n).
             w_max: weight scale, (n,).
+            place: slice.
+            side: 0 for the cell that carries positive weights, 1 for the one that carries negative.
 
         Returns:
-            Siemens, float64 (slices, polarities, rows, n).
+            Siemens, float64 (rows, n).
         """
-        share = np.clip(weights / w_max, -1, 1)
+        share = weights / w_max
+        np.clip(share, -1, 1, out=share)
+        if side:
+            np.negative(share, out=share)
         if self.mapping.weight_bits is not None:
-            return self._digits(np.rint(share * self._largest))
-        g_off, span = self.device.g_off, self._span
-        if self.polarities == 1:
-            return np.asarray((self.zero(0) + share * (span / 2))[None, None])
-        if self.mapping.balance == "two_sided":
-            return np.asarray(self.zero(0) + np.stack([share, -share])[None] * (span / 2))
-        return np.asarray(g_off + np.maximum(np.stack([share, -share]), 0)[None] * span)
-
-    def _digits(self, integers: np.ndarray) -> np.ndarray:
-        if self.polarities == 2:
-            parts = np.maximum(np.stack([integers, -integers]), 0)
-        else:
-            parts = integers[None] + 2.0 ** ((self.mapping.weight_bits or 0) - 1)
-        digits = np.stack([self._digit(parts, place) for place in range(self.slices)])
-        return np.asarray(self.device.g_off + digits * self.step)
+            integers = np.rint(share * self._largest)
+            if self.polarities == 2:
+                np.maximum(integers, 0, out=integers)
+            else:
+                integers += 2.0 ** (self.mapping.weight_bits - 1)
+            return np.asarray(self.device.g_off + self._digit(integers, place) * self.step)
+        if self.polarities == 1 or self.mapping.balance == "two_sided":
+            return np.asarray(self.zero(0) + share * (self._span / 2))
+        np.maximum(share, 0, out=share)
+        share *= self._span
+        share += self.device.g_off
+        return np.asarray(share)
 
     def _digit(self, integers: np.ndarray, place: int) -> np.ndarray:
         shifted = np.floor(integers / self.slice_weight(place))

@@ -73,9 +73,7 @@ class MappedLayer:
             self.layer, group, self.tiling.packed, k, np.arange(start, stop)
         )
         kinds = self._kinds(a)
-        target, blank = self._targets(
-            kinds, self.cells.targets(weights, self.w_max[p, group, start:stop]), used
-        )
+        target, blank = self._targets(kinds, weights, self.w_max[p, group, start:stop], used)
         rows = np.full(target.shape[0], -1, dtype=np.int64)
         rows[: len(k)] = np.where(present[0], group * self.tiling.n_inputs + k, -1)
         cols, signs, references = self._columns(kinds, group, q, present[1], target.shape[1])
@@ -96,7 +94,11 @@ class MappedLayer:
         return [s for s, _ in kinds] if self.cells.has_reference else []
 
     def _targets(
-        self, kinds: list[tuple[int, int]], targets: np.ndarray, used: np.ndarray
+        self,
+        kinds: list[tuple[int, int]],
+        weights: np.ndarray,
+        w_max: np.ndarray,
+        used: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lay targets out in an array; all other cells are open or rest where they are told to."""
         shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
@@ -105,14 +107,17 @@ class MappedLayer:
         device = self.device
         target = np.full(shape, 0.0 if is_open else device.g_off)
         blank = np.full(shape, is_open)
-        n_rows, n_outputs = used.shape
+        n_rows, n_outputs = weights.shape
         for at, (s, side) in enumerate(kinds):
             cols = slice(at, n_outputs * len(kinds), len(kinds))
             if not is_open and in_columns:
                 target[:, cols] = self.cells.zero(s)
-            rest = 0.0 if is_open else self.cells.zero(s) if in_columns else device.g_off
-            target[:n_rows, cols] = np.where(used, targets[s, side], rest)
-            blank[:n_rows, cols] = is_open & ~used
+            found = self.cells.targets(weights, w_max, s, side)
+            if used is not None:
+                rest = 0.0 if is_open else self.cells.zero(s) if in_columns else device.g_off
+                found = np.where(used, found, rest)
+            target[:n_rows, cols] = found
+            blank[:n_rows, cols] = False if used is None else is_open & ~used
         for at, s in enumerate(self._reference_slices(kinds)):
             col = n_outputs * len(kinds) + at
             rows = slice(0, n_rows if is_open else None)
