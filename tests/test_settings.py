@@ -89,13 +89,21 @@ BEYOND: dict[str, dict[str, Any]] = {
         "r_driver_far": None,
         "r_sense_far": None,
     },
+    "mapping": {
+        "layout": "separate",
+        "pack_groups": False,
+        "spare_cols": 0,
+        "row_permutation": "none",
+        "col_permutation": "none",
+    },
+    "adc": {"criterion": "percentile"},
     "device": {"iv": {"form": "linear", "v0": None, "cubic": None, "v": None, "f": None}},
 }
 """Keys beyond the printed ones; their defaults change nothing."""
 DEFAULTS = {
     section: {**value, **BEYOND.get(section, {})} if isinstance(value, dict) else value
     for section, value in PRINTED.items()
-}
+} | {"layers": {}}
 
 
 def _file(folder: Path, text: str, name: str = "settings.yaml") -> Path:
@@ -150,7 +158,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ("crossbar: {rows: '32'}", "crossbar", "rows", 32),
         ("crossbar: {rows: 32.0}", "crossbar", "rows", 32),
         ("calibration: {samples: 1e3}", "calibration", "samples", 1000),
-        ("dac: {gain_sigma: 0e0}", "dac", "gain_sigma", 0),
+        ("dac: {gain_sigma: 0e0}", "dac", "gain_sigma", 0.0),
         ("adc: {share: 1.0}", "adc", "share", 1),
         ("device: {n_bits: null}", "device", "n_bits", None),
     ],
@@ -283,7 +291,7 @@ def test_config_validate_accepts_the_shipped_file(capsys: pytest.CaptureFixture[
 # What JSON Schema (draft 2020-12) knows of the words that numbers and choices need.
 _SCHEMA_WORDS = {
     *("type", "anyOf", "const", "enum", "default", "title", "description", "$ref"),
-    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "items"),
 }
 
 
@@ -296,7 +304,7 @@ def test_config_schema_knows_every_printed_key(capsys: pytest.CaptureFixture[str
     schema = json.loads(_printed(capsys, "config", "schema"))
     assert set(schema["properties"]) == set(DEFAULTS)
     for section, value in DEFAULTS.items():
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or section == "layers":
             continue
         reference = schema["properties"][section]["$ref"].rsplit("/", 1)[-1]
         known = schema["$defs"][reference]
