@@ -6,6 +6,7 @@ from rxsim.config.merge import load_settings, parse_xbar
 from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping
 from rxsim.config.presets import PRESETS, Preset
 from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
+from rxsim.config.together import check_gating
 
 __all__ = [
     "IV",
@@ -23,6 +24,7 @@ __all__ = [
     "as_plain",
     "as_yaml",
     "calibration_settings",
+    "check_gating",
     "check_layers",
     "layer_settings",
     "load_settings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rxsim.config.models import Adc, Crossbar, Dac, Device, Input, Mapping
+from rxsim.errors import SettingError
 
 
 def check_together(
@@ -22,9 +23,17 @@ def check_together(
             f"found mapping.spare_cols: {mapping.spare_cols} of crossbar.cols: {crossbar.cols}, "
             "expected some left for weights"
         )
+
+
+def check_gating(crossbar: Crossbar, drive: Input, dac: Dac) -> None:
+    """Refuse inputs of more than one bit where they gate the cells.
+
+    Raises:
+        SettingError: naming what was found and what was expected.
+    """
     one_bit = dac.n_bits == 1 if drive.encoding == "amplitude" else drive.bits_per_pulse == 1
     if crossbar.topology == "input_gated" and not (one_bit and drive.encoding != "stochastic"):
-        raise ValueError(
+        raise SettingError(
             "found crossbar.topology: input_gated, expected one-bit inputs: dac.n_bits: 1, or "
             "input.encoding: bit_serial with bits_per_pulse: 1"
         )

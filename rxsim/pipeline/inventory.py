@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from rxsim.config import Settings, layer_settings
-from rxsim.load import Network
+from rxsim.load import Layer, Network
 from rxsim.load.shapes import macs_by_node
 from rxsim.mapping import tile_layer
 
@@ -33,6 +33,7 @@ class LayerPlace:
         macs: multiply-accumulates for one input; None where unknown.
         mac_share: of the network's; None where unknown.
         parameters: weights.
+        arrays_unpacked: physical arrays if each group had arrays of its own; None where each has.
     """
 
     name: str
@@ -45,6 +46,7 @@ class LayerPlace:
     macs: int | None
     mac_share: float | None
     parameters: int
+    arrays_unpacked: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,7 @@ def take_inventory(
                 count,
                 count / total if count is not None and total else None,
                 layer.matrices.size,
+                _arrays_unpacked(layer, own) if tiling.packed > 1 else None,
             )
         )
     taken = sum(place.macs or 0 for place in places)
@@ -116,6 +119,11 @@ def take_inventory(
         "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
     }
     return Inventory(tuple(places), _digital(network, macs), shares)
+
+
+def _arrays_unpacked(layer: Layer, own: Settings) -> int:
+    mapping = own.mapping.model_copy(update={"pack_groups": False})
+    return tile_layer(layer, own.crossbar, mapping).n_arrays
 
 
 def _digital(network: Network, macs: Mapping[str, int]) -> tuple[dict[str, Any], ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rxsim.config import Settings, check_layers, layer_settings
+from rxsim.config import Settings, check_gating, check_layers, layer_settings
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.errors import InputError, ModelError
 from rxsim.load import DigitalNode, Network, load_network
@@ -135,6 +135,10 @@ def open_study(
 def _without_digital(network: Network, settings: Settings) -> Network:
     """Leave the layers digital that the settings want so."""
     check_layers(settings, [layer.name for layer in network.layers])
+    for layer in network.layers:
+        own = layer_settings(settings, layer.name)
+        if own is not None:
+            check_gating(own.crossbar, own.input, own.dac)
     left = [layer for layer in network.layers if layer_settings(settings, layer.name) is None]
     nodes = tuple(DigitalNode(layer.name, layer.op, "the settings say so") for layer in left)
     kept = tuple(layer for layer in network.layers if layer not in left)

@@ -214,6 +214,7 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
         f"{shares['parameters_mapped']} of parameters.",
         soft_wrap=True,
     )
+    _print_packing(inventory, console)
     if not inventory.digital:
         return
     table = Table(title="Stays digital", title_justify="left")
@@ -225,6 +226,19 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
         work = f"{row['macs']:,}" if row["macs"] else "-"
         table.add_row(escape(row["op"]), str(row["nodes"]), work, escape(row["reason"]))
     console.print(table)
+
+
+def _print_packing(inventory: Inventory, console: Console) -> None:
+    """Say how many arrays are saved where several groups share one."""
+    packed = [place for place in inventory.layers if place.arrays_unpacked is not None]
+    if packed:
+        before = sum(place.arrays_unpacked or 0 for place in packed)
+        after = sum(place.arrays for place in packed)
+        console.print(
+            f"Packed groups: {len(packed)} layers take {after:,} arrays instead of {before:,} with each "
+            "group on arrays of its own.",
+            soft_wrap=True,
+        )
 
 
 def _bounds(bounds: list[float] | None) -> str:
