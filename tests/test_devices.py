@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from rxsim.config import Device
 from rxsim.devices import Chip, program
-from rxsim.devices.levels import to_levels
-from rxsim.mapping import PhysicalArray
+from rxsim.mapping import PhysicalArray, to_levels
 from rxsim.seeds import Effect, device_generator
 
 SHAPE = (120, 100)
@@ -20,7 +19,7 @@ def array_of(g: np.ndarray, index: int = 0, blank: np.ndarray | None = None) -> 
     n_rows, n_cols = g.shape
     blank = np.zeros(g.shape, dtype=bool) if blank is None else blank
     lines = np.arange(n_rows), np.ones(n_rows), np.arange(n_cols), np.ones(n_cols)
-    return PhysicalArray(index, 0, g, blank, *lines)
+    return PhysicalArray(index, 0, g, blank, *lines, np.full(g.shape[1], -1))
 
 
 def ramp(device: Device) -> np.ndarray:

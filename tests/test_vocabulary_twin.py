@@ -163,10 +163,10 @@ def test_what_unused_cells_hold():
     chosen = settings(mapping=turned, crossbar={"rows": 5, "cols": 4})
     layer = one_layer(conv(groups, (2, 1, 2), 2), chosen, np.ones((1, 2, 1, 2)))
     assert layer.arrays[0] * 1e6 == pytest.approx(np.array(expected)[::-1, ::-1])
-    missing = {**offset, "unused_cells": "open", "offset_removal": "digital"}
+    missing = {"pack_groups": True, "unused_cells": "open", "layout": "adjacent"}
     chosen = settings(mapping=missing, crossbar={"rows": 5, "cols": 4})
     layer = one_layer(conv(groups, (2, 1, 2), 2), chosen, np.ones((1, 2, 1, 2)))
-    expected = [[on, 0, 0, 0]] * 2 + [[0, on, 0, 0]] * 2 + [[0, 0, 0, 0]]
+    expected = [[on, off, 0, 0]] * 2 + [[0, 0, on, off]] * 2 + [[0, 0, 0, 0]]
     assert layer.arrays[0] * 1e6 == pytest.approx(np.array(expected))
 
 

@@ -5,9 +5,9 @@ voltage; g_eff is that of a linear array of the chords. Where the curve is separ
 as `u = v* f(v)/f(v*)`, which makes the product exact for ideal wires.
 
 Cells that the inputs gate: a row at 0 V has no cells at all, so currents are not linear in the
-inputs. Cells are weighted by the inputs' mean activity p, so that bitlines carry their mean currents; an
-active wordline carries its own in full, hence wordline and access resistances over p. What each cell
-carries then per active input is its entry of g_eff.
+inputs. Cells are weighted by the inputs' mean activity p, so that bitlines carry their mean currents;
+an active wordline carries its own in full, hence wordline and access resistances over p. What each
+cell carries then per active input is its entry of g_eff.
 """
 
 from __future__ import annotations

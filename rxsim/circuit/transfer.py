@@ -52,20 +52,38 @@ def transfer_matrices(
     """
     tiling, count = mapped.tiling, mapped.readouts.count
     matrices = tuple(np.zeros((tiling.groups, len(rows), count)) for rows in mapped.row_tiles)
+    orders = [np.argsort(rows) for rows in mapped.row_tiles]
     for array, block in _solved(mapped, programmer, crossbar, point, threads):
-        rows, cols = array.rows[array.rows >= 0], array.cols[array.cols >= 0]
-        if len(rows) and len(cols):
-            group = rows[0] // tiling.n_inputs
-            place = _position(mapped.row_tiles[array.conversion], rows - group * tiling.n_inputs)
-            matrix = matrices[array.conversion][group]
-            # The cells of a pair in one array add to one readout: first those of one sign.
-            signs = array.col_signs[array.cols >= 0]
-            for sign in np.unique(signs):
-                some = signs == sign
-                matrix[np.ix_(place, cols[some] - group * count)] += block[:, some]
+        rows, read = array.rows[array.rows >= 0], array.cols >= 0
+        if len(rows) and read.any():
+            p, group = array.conversion, int(rows[0]) // tiling.n_inputs
+            k, order = rows - group * tiling.n_inputs, orders[p]
+            place = order[np.searchsorted(mapped.row_tiles[p], k, sorter=order)]
+            cols = array.cols[read] - group * count
+            _add(matrices[p][group], place, cols, array.col_signs[read], block)
         if done is not None:
             done()
     return LayerTransfer(mapped, matrices)
+
+
+def _add(
+    matrix: np.ndarray, rows: np.ndarray, cols: np.ndarray, signs: np.ndarray, block: np.ndarray
+) -> None:
+    """Add an array's block, with its columns' signs, where its rows and columns belong."""
+    if _is_run(rows) and _is_run(cols) and (signs == signs[0]).all():
+        part = matrix[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        part += block if signs[0] > 0 else -block
+        return
+    # The cells of a pair in one array add to one readout: first those of one sign.
+    for sign in (1.0, -1.0):
+        some = signs == sign
+        matrix[np.ix_(rows, cols[some])] += sign * block[:, some]
+
+
+def _is_run(places: np.ndarray) -> bool:
+    """Tell whether places follow one another."""
+    span = int(places[-1]) - int(places[0]) + 1
+    return span == len(places) and bool((np.diff(places) == 1).all())
 
 
 def _solved(
@@ -82,7 +100,8 @@ def _solved(
         g = programmer(array)
         rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
         off = array.references[read]
-        wanted = np.union1d(read, off[off >= 0])
+        has_reference = bool((off >= 0).any())
+        wanted = np.union1d(read, off[off >= 0]) if has_reference else read
         if point is not None and crossbar is not None:
             found = chord_matrix(g, crossbar, point, rows, wanted)
         elif crossbar is None:
@@ -91,11 +110,11 @@ def _solved(
             found = cells_in_series(g, crossbar.r_access)[0][np.ix_(rows, wanted)]
         else:
             found = solve_array(g, crossbar, rows=rows, cols=wanted).g_eff
-        block = found[:, np.searchsorted(wanted, read)]
-        if (off >= 0).any():
+        if has_reference:
             taken = found[:, np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))]
-            block = block - np.where(off >= 0, taken, 0.0)
-        return array, block * (array.row_signs[rows][:, None] * array.col_signs[read])
+            found = found[:, np.searchsorted(wanted, read)] - np.where(off >= 0, taken, 0.0)
+        signs = array.row_signs[rows]
+        return array, found if (signs > 0).all() else found * signs[:, None]
 
     return ordered(work, range(mapped.n_arrays), threads)
 
@@ -103,9 +122,3 @@ def _solved(
 def _has_no_wires(crossbar: Crossbar) -> bool:
     """Tell whether nothing but the access resistance stands between a source and its sense."""
     return not any((crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense))
-
-
-def _position(tile_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Find where each row k stands among the rows of its tile."""
-    order = np.argsort(tile_rows)
-    return np.asarray(order[np.searchsorted(tile_rows, rows, sorter=order)])

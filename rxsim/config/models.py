@@ -217,6 +217,11 @@ class Mapping(Section):
                 "found offset_removal: reference_column with scheme: differential, expected "
                 "scheme: offset"
             )
+        if self.pack_groups and self.scheme == "offset" and self.unused_cells == "open":
+            raise ValueError(
+                "found pack_groups with scheme: offset and unused_cells: open, expected unused_cells: "
+                "g_off: rows of other groups would have no offset to remove"
+            )
         return self
 
     @property

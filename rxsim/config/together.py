@@ -61,6 +61,11 @@ def _check_levels(device: Device, mapping: Mapping) -> None:
                 f"found mapping.bits_per_cell: {mapping.bits_per_cell} on devices of {device.levels} "
                 f"levels, expected at least {needed} (device.n_bits: {mapping.bits_per_cell})"
             )
+    elif mapping.scheme == "offset" and device.n_bits == 1:
+        raise ValueError(
+            "found device.n_bits: 1 with mapping.scheme: offset, expected at least 2: of 2^n - 1 "
+            "levels one is zero"
+        )
     elif mapping.scheme == "offset" and device.n_levels is not None and device.n_levels % 2 == 0:
         raise ValueError(
             f"found device.n_levels: {device.n_levels} with mapping.scheme: offset, expected an odd "

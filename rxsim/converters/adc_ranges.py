@@ -28,7 +28,9 @@ class RangeMeter:
         if counts is not None:
             per_readout = np.array(counts) // (blocks.shape[1] * blocks.shape[2])
             totals = np.zeros(int(blocks.max()) + 1, dtype=np.int64)
-            np.add.at(totals, blocks, np.broadcast_to(per_readout[:, None, None], blocks.shape))
+            here = blocks >= 0
+            each = np.broadcast_to(per_readout[:, None, None], blocks.shape)
+            np.add.at(totals, blocks[here], each[here])
             self._quantiles = [UpperQuantile(percentile, int(total)) for total in totals]
 
     def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
@@ -53,8 +55,9 @@ class RangeMeter:
             found = np.array([quantile.value() for quantile in self._quantiles])
         else:
             found = np.zeros(int(self._blocks.max()) + 1)
-            np.maximum.at(found, self._blocks, self._maxima)
-        return np.asarray(found[self._blocks])
+            here = self._blocks >= 0
+            np.maximum.at(found, self._blocks[here], self._maxima[here])
+        return _spread(found, self._blocks)
 
 
 class ErrorMeter:
@@ -74,9 +77,11 @@ class ErrorMeter:
         self._blocks, self._members = blocks, _members(blocks)
         count = int(blocks.max()) + 1
         self._largest = np.zeros(count)
-        np.maximum.at(self._largest, blocks, largest)
+        here = blocks >= 0
+        np.maximum.at(self._largest, blocks[here], largest[here])
         self._steps = np.zeros(count)
-        np.maximum.at(self._steps, blocks, np.broadcast_to(high[:, None, None], blocks.shape))
+        steps = np.broadcast_to(high[:, None, None], blocks.shape)
+        np.maximum.at(self._steps, blocks[here], steps[here])
         self._histogram = np.zeros((count, _BINS))
 
     def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
@@ -100,13 +105,18 @@ class ErrorMeter:
         within = self._histogram @ inside.T
         rounding = within * (shares / np.maximum(self._steps[:, None], 1)) ** 2 / 12
         best = shares[np.argmin(clipping + rounding, axis=1)]
-        return np.asarray((best * self._largest)[self._blocks])
+        return _spread(best * self._largest, self._blocks)
 
 
 def _members(blocks: np.ndarray) -> list[list[tuple[int, np.ndarray]]]:
     """List for each conversion the ranges it uses, with their channels."""
     flat = blocks.reshape(len(blocks), -1)
-    return [[(int(b), np.flatnonzero(row == b)) for b in np.unique(row)] for row in flat]
+    return [[(int(b), np.flatnonzero(row == b)) for b in np.unique(row) if b >= 0] for row in flat]
+
+
+def _spread(ranges: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Give every conversion its range; 0 where nothing is carried."""
+    return np.where(blocks >= 0, ranges[np.maximum(blocks, 0)], 0.0)
 
 
 def _by_channel(values: np.ndarray, channel_axis: int) -> np.ndarray:

@@ -40,15 +40,7 @@ def fixed_ranges(
         device, v_read = settings.device, settings.input.v_read
         largest = device.g_on - device.g_off if is_difference else device.g_on
         tiles = n_row_tiles if settings.adc.where == "per_layer" else 1
-        counts = np.array([_passes_summed(one.volt, v_read, settings) for one in drive.passes])
+        counts = np.array([one.span for one in drive.passes])
         by_pass = settings.crossbar.rows * v_read * largest * tiles * counts
     conversions = np.repeat(by_pass, shape[0] // len(drive.passes))
     return np.broadcast_to(conversions[:, None, None], shape).copy()
-
-
-def _passes_summed(volt: float, v_read: float, settings: Settings) -> float:
-    """By how much the analog sum of a bit-serial input's passes exceeds one of them."""
-    if settings.input.encoding != "bit_serial" or settings.input.adc_per_pass:
-        return 1.0
-    bits, m = settings.dac.n_bits or 1, settings.input.bits_per_pulse
-    return float(sum(2.0**first for first in range(0, bits, m)))

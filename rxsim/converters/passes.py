@@ -37,6 +37,7 @@ class Pass:
         weight: what its current counts.
         signed: whether voltages of both signs occur.
         rest: units that an input of 0 drives; what of it the graph leaves out, hardware adds.
+        span: how many times the largest current of one digit the summed digits' is.
         gain: what a volt counts as, where cells are not linear and a pass has voltages of one size.
         curve: what its units count as, where cells or DACs are not linear; None for themselves.
         offsets: offsets of a DAC that its analog sum of pulses holds.
@@ -50,6 +51,7 @@ class Pass:
     weight: float
     signed: bool
     rest: int = 0
+    span: float = 1.0
     gain: float = 1.0
     curve: DriveCurve | None = None
     offsets: float = 1.0
@@ -188,7 +190,8 @@ def _bit_serial(signed: bool, settings: Settings) -> tuple[Pass, ...]:
     if how == "offset":
         return _digits("shifted", offset, n_bits, m, volt, 1.0, per_pass, signed=False)
     if not per_pass:
-        return (Pass("whole", 0, None, None, volt, 1.0, signed=True),)
+        span = offset + _span(n_bits - 1, m)
+        return (Pass("whole", 0, None, None, volt, 1.0, signed=True, span=span),)
     sign = Pass("sign", offset, None, None, volt, -float(offset), signed=False)
     low = _digits("low", offset, n_bits - 1, m, volt, 1.0, per_pass, signed=False)
     return (*low, sign)
@@ -208,7 +211,7 @@ def _digits(
     """Drive the digits of a value, least significant first; or their analog sum: the value itself."""
     rest = offset if part == "shifted" else 0
     if not per_pass:
-        return (Pass(part, offset, None, None, volt, weight, signed, rest),)
+        return (Pass(part, offset, None, None, volt, weight, signed, rest, _span(bits, m)),)
     return tuple(
         Pass(
             part,
@@ -222,6 +225,11 @@ def _digits(
         )
         for first in range(0, bits, m)
     )
+
+
+def _span(bits: int, m: int) -> float:
+    """Sum what the digits of some bits count."""
+    return float(sum(2.0**first for first in range(0, bits, m)))
 
 
 def _stochastic(signed: bool, settings: Settings) -> tuple[Pass, ...]:

@@ -12,6 +12,7 @@ def range_blocks(
     groups: int,
     slices: np.ndarray,
     col_tiles: np.ndarray,
+    present: np.ndarray,
 ) -> np.ndarray:
     """Number the ranges of a layer.
 
@@ -22,10 +23,11 @@ def range_blocks(
         groups: separate matrices.
         slices: slice of each readout, int64 (readouts,).
         col_tiles: column tile of each readout, int64 (readouts,).
+        present: which readouts carry anything, bool (groups, readouts).
 
     Returns:
         Number of the range that each conversion uses, int64 (passes * row tiles, groups, readouts);
-        the numbers are 0, 1, .. without gaps.
+        the numbers are 0, 1, .. without gaps, and -1 where nothing is carried.
     """
     count = len(slices)
     shape = (passes, n_row_tiles, groups, count)
@@ -38,5 +40,7 @@ def range_blocks(
         key = key * count + by_slice
     else:
         key = ((one * n_row_tiles + tile) * groups + group) * count + readout
-    _, numbers = np.unique(np.broadcast_to(key, shape), return_inverse=True)
-    return np.asarray(numbers.reshape(passes * n_row_tiles, groups, count))
+    here = np.broadcast_to(present, shape)
+    numbers = np.full(shape, -1)
+    _, numbers[here] = np.unique(np.broadcast_to(key, shape)[here], return_inverse=True)
+    return numbers.reshape(passes * n_row_tiles, groups, count)

@@ -8,8 +8,7 @@ import numpy as np
 
 from rxsim.config import Device
 from rxsim.devices.effects import has_write_error, stuck_cells, variation, write_error
-from rxsim.devices.levels import to_levels
-from rxsim.mapping import PhysicalArray
+from rxsim.mapping import PhysicalArray, to_levels
 from rxsim.seeds import Effect, device_generator
 
 
@@ -51,4 +50,4 @@ def program(
             if applies:
                 rng = device_generator(chip.seed, chip.trial, layer_index, effect, array.index)
                 g = change(g, device, rng)
-    return np.where(array.blank, 0.0, g)
+    return np.where(array.blank, 0.0, g) if array.blank.any() else g

@@ -2,7 +2,16 @@
 
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.layer import MappedLayer, map_layer
+from rxsim.mapping.levels import to_levels
 from rxsim.mapping.readouts import Readouts
 from rxsim.mapping.tiling import Tiling, tile_layer
 
-__all__ = ["MappedLayer", "PhysicalArray", "Readouts", "Tiling", "map_layer", "tile_layer"]
+__all__ = [
+    "MappedLayer",
+    "PhysicalArray",
+    "Readouts",
+    "Tiling",
+    "map_layer",
+    "tile_layer",
+    "to_levels",
+]

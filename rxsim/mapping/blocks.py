@@ -21,7 +21,8 @@ def block_weights(
 
     Returns:
         Weights, float64 (rows, cols), 0 off the diagonal; bool (rows, cols), where weights are, or None
-        for everywhere; and which rows and which columns belong to a group that exists, bool (rows,) and (cols,).
+        for everywhere; and which rows and which columns belong to a group that exists, bool (rows,)
+        and (cols,).
     """
     first = block * packed
     if packed == 1:

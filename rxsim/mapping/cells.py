@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.config import Device, Mapping
+from rxsim.mapping.levels import to_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,12 @@ class Cells:
 
     @property
     def removed(self) -> float:
-        """Siemens, all slices together, whose current is removed digitally."""
+        """Siemens, all slices together, whose current is removed digitally: what cells of 0 hold."""
         if self.mapping.scheme == "differential" or self.has_reference:
             return 0.0
-        return sum(self.slice_weight(place) * self.zero(place) for place in range(self.slices))
+        places = range(self.slices)
+        levels = to_levels(np.array([self.zero(place) for place in places]), self.device)
+        return float(sum(self.slice_weight(place) * levels[place] for place in places))
 
     def targets(self, weights: np.ndarray, w_max: np.ndarray, place: int, side: int) -> np.ndarray:
         """Give one cell of every weight its target conductance.

@@ -192,4 +192,6 @@ def map_layer(layer: Layer, crossbar: Crossbar, device: Device, mapping: Mapping
     tiling = tile_layer(layer, crossbar, mapping)
     cells = cells_of(device, mapping)
     scales = weight_scales(layer, tiling, mapping.w_max_scope, mapping.w_percentile)
-    return MappedLayer(layer, tiling, cells, readouts_of(tiling, cells), scales, mapping)
+    return MappedLayer(
+        layer, tiling, cells, readouts_of(tiling, cells, layer.groups), scales, mapping
+    )

@@ -23,6 +23,7 @@ class Readouts:
         slices: slice of each readout, int64 (C,).
         col_tiles: column tile of each readout, int64 (C,).
         outputs: output of each readout, int64 (C,); of a reference N + its column tile.
+        present: which readouts belong to a group that exists, bool (groups, C).
         columns: position of each readout in its tile, for converters shared by neighbours, int64 (C,).
     """
 
@@ -33,6 +34,7 @@ class Readouts:
     col_tiles: np.ndarray
     outputs: np.ndarray
     columns: np.ndarray
+    present: np.ndarray
 
     @property
     def is_plain(self) -> bool:
@@ -44,11 +46,18 @@ class Readouts:
         """Give every output one readout of its own, all in one tile."""
         numbers, zeros = np.arange(n_outputs), np.zeros(n_outputs, dtype=np.int64)
         one = np.ones(1, dtype=np.int64)
-        return Readouts(n_outputs, numbers[None], one, zeros, zeros, numbers, numbers)
+        here = np.ones((1, n_outputs), dtype=bool)
+        return Readouts(n_outputs, numbers[None], one, zeros, zeros, numbers, numbers, here)
 
 
-def readouts_of(tiling: Tiling, cells: Cells) -> Readouts:
-    """List a layer's readouts."""
+def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
+    """List a layer's readouts.
+
+    Args:
+        tiling: its tiles.
+        cells: of its weights.
+        layer_groups: groups of the layer itself, which the last block may have fewer of.
+    """
     per_output, slices = cells.readouts, cells.slices
     digital_pairs = per_output // slices
     outputs = np.arange(tiling.n_outputs)
@@ -82,4 +91,16 @@ def readouts_of(tiling: Tiling, cells: Cells) -> Readouts:
         behind = sizes[:, None] * per_output + np.arange(slices)
         columns = np.concatenate([columns, behind.ravel()])
         count += n_tiles * slices
-    return Readouts(count, np.array(places), np.array(weights), slice_of, q_of, output_of, columns)
+    in_block = np.minimum(output_of // (tiling.n_outputs // tiling.packed), tiling.packed - 1)
+    in_block[output_of >= tiling.n_outputs] = 0  # a reference column is there in any case
+    first = np.arange(tiling.groups)[:, None] * tiling.packed
+    return Readouts(
+        count,
+        np.array(places),
+        np.array(weights),
+        slice_of,
+        q_of,
+        output_of,
+        columns,
+        first + in_block < layer_groups,
+    )

@@ -103,7 +103,13 @@ def layer_blocks(item: LayerHardware, scope: str) -> np.ndarray:
     readouts = item.readouts
     passes, tiles = len(item.drive.passes), len(item.rows)
     return range_blocks(
-        scope, passes, tiles, item.tiling.groups, readouts.slices, readouts.col_tiles
+        scope,
+        passes,
+        tiles,
+        item.tiling.groups,
+        readouts.slices,
+        readouts.col_tiles,
+        readouts.present,
     )
 
 

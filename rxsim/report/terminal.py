@@ -235,8 +235,8 @@ def _print_packing(inventory: Inventory, console: Console) -> None:
         before = sum(place.arrays_unpacked or 0 for place in packed)
         after = sum(place.arrays for place in packed)
         console.print(
-            f"Packed groups: {len(packed)} layers take {after:,} arrays instead of {before:,} with each "
-            "group on arrays of its own.",
+            f"Packed groups: {len(packed)} layers take {after:,} arrays instead of {before:,} with "
+            "each group on arrays of its own.",
             soft_wrap=True,
         )
 

@@ -14,6 +14,7 @@ def to_levels(target: np.ndarray, device: Device) -> np.ndarray:
     steps = device.levels - 1
     span = device.g_on - device.g_off
     # Level numbers are rounded, not conductances: the ends then are g_off and g_on to the last bit.
-    number = np.rint((target - device.g_off) / span * steps)
+    # Float rounding must not decide a tie: a number this near to a half is one.
+    number = np.rint(np.round((target - device.g_off) / span * steps, 9))
     levels: np.ndarray = device.g_off + number / steps * span
     return levels
