@@ -14,6 +14,9 @@ from rxsim.config import Crossbar
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
 
+# Arrays that a thread takes at once: handing over one by one costs as much as solving a small one.
+_CHUNK = 8
+
 Programmer = Callable[[PhysicalArray], np.ndarray]
 
 
@@ -116,7 +119,13 @@ def _solved(
         signs = array.row_signs[rows]
         return array, found if (signs > 0).all() else found * signs[:, None]
 
-    return ordered(work, range(mapped.n_arrays), threads)
+    starts = range(0, mapped.n_arrays, _CHUNK)
+
+    def chunk(start: int) -> list[tuple[PhysicalArray, np.ndarray]]:
+        return [work(index) for index in range(start, min(start + _CHUNK, mapped.n_arrays))]
+
+    for some in ordered(chunk, starts, threads):
+        yield from some
 
 
 def _has_no_wires(crossbar: Crossbar) -> bool:
