@@ -14,8 +14,8 @@ one turn for what takes longer than 5 s).
       /tmp/bench_env/bin/pip install -r requirements.lock
       /tmp/bench_env/bin/pip install --no-deps --no-build-isolation -e .
       /tmp/bench_env/bin/python scripts/bench_circuit.py
-- ngspice finds one operating point for each driver, in one process: at size 16, and with --ngspice at
-  the mild 64 too (half a minute). `apt-get install -y ngspice`.
+- ngspice sweeps over the drivers (.dc), in one process: at size 16, and with --ngspice at the mild 64
+  too (half a minute or more). `apt-get install -y ngspice`.
 The last columns hold how far each result lies from rxsim's for the same circuit, as MODEL counts it.
 A last line times two threads on many arrays beside a pair of spinning processes: where the pair does
 not scale, neither can anything else, and the run says nothing.
@@ -83,10 +83,17 @@ def cases(sizes: list[int]) -> list[Case]:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Seconds of one call; of many where one is quick, as arrays come by the thousand."""
     start = time.perf_counter()
     work()
-    return time.perf_counter() - start
+    once = time.perf_counter() - start
+    calls = min(int(0.03 / once), 200)
+    if calls < 2:
+        return once
+    start = time.perf_counter()
+    for _ in range(calls):
+        work()
+    return (time.perf_counter() - start) / calls
 
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -159,7 +166,7 @@ def two_threads() -> None:
     g, bar = Case("mild 64", 64, 64, 1 / 1.4e6, 1 / 200e3, 2.5, 100.0).draw()
 
     def many(threads: int) -> None:
-        for _ in ordered(lambda _: solve_array(g, bar), range(400), threads):
+        for _ in ordered(lambda _: solve_array(g, bar), range(400), threads, 8):
             pass
 
     turns = [(timed(lambda: many(1)), timed(lambda: many(2))) for _ in range(5)]

@@ -14,7 +14,7 @@ from rxsim.config import Crossbar
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
 
-# Arrays that a thread takes at once: handing over one by one costs as much as solving a small one.
+# Arrays that a thread takes at once: small ones are solved as quickly as they are handed over.
 _CHUNK = 8
 
 Programmer = Callable[[PhysicalArray], np.ndarray]
@@ -119,13 +119,7 @@ def _solved(
         signs = array.row_signs[rows]
         return array, found if (signs > 0).all() else found * signs[:, None]
 
-    starts = range(0, mapped.n_arrays, _CHUNK)
-
-    def chunk(start: int) -> list[tuple[PhysicalArray, np.ndarray]]:
-        return [work(index) for index in range(start, min(start + _CHUNK, mapped.n_arrays))]
-
-    for some in ordered(chunk, starts, threads):
-        yield from some
+    return ordered(work, range(mapped.n_arrays), threads, _CHUNK)
 
 
 def _has_no_wires(crossbar: Crossbar) -> bool:

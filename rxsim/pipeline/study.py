@@ -142,6 +142,11 @@ def _without_digital(network: Network, settings: Settings) -> Network:
     left = [layer for layer in network.layers if layer_settings(settings, layer.name) is None]
     nodes = tuple(DigitalNode(layer.name, layer.op, "the settings say so") for layer in left)
     kept = tuple(layer for layer in network.layers if layer not in left)
+    if left and not kept:
+        raise InputError(
+            f"layers: found every layer of {network.path.name} digital, expected one on crossbars at "
+            "least; narrow the pattern"
+        )
     return replace(network, layers=kept, digital=(*network.digital, *nodes))
 
 
