@@ -89,7 +89,7 @@ def test_a_programmed_array_scatters_as_published(name):
     device = Device(model=name)
     target = (low + high) / 2
     g = np.full((150, 100), target * uS)
-    lines = np.arange(150), np.ones(150), np.arange(100), np.ones(100)
+    lines = np.arange(150), np.ones(150), np.arange(100), np.ones(100), np.full(100, -1)
     array = PhysicalArray(0, 0, g, np.zeros(g.shape, dtype=bool), *lines)
     scatter = (program(array, 0, device, Chip(0, 0)) - g) / uS
     assert scatter.std() == pytest.approx(sigma(target), rel=0.03)
