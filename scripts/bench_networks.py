@@ -1,6 +1,6 @@
-"""Evaluate real networks with configs/rxnn-64.yaml and print a Markdown table.
+"""Evaluate real networks and print a Markdown table: with configs/rxnn-64.yaml, or on accelerators.
 
-Usage: RXSIM_ASSETS=FOLDER python scripts/bench_networks.py [NAME ...]
+Usage: RXSIM_ASSETS=FOLDER python scripts/bench_networks.py [--accelerators] [NAME ...]
 
 FOLDER holds the networks and data that the README names. Each row is one `rxsim eval` in a process of
 its own; its command, wall time and peak memory are printed. Run it while nothing else does.
@@ -23,6 +23,7 @@ MNIST = "mnist/t10k-images-idx3-ubyte.gz"
 CIFAR = "cifar10/cifar10_test.npz"
 IMAGENET = "imagenet/labels.csv"
 COLUMN = ("--set", "mapping.w_max_scope=column")
+FEW = ("--set", "calibration.samples=16")
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,12 @@ class Row:
     data: str
     limit: int
     more: tuple[str, ...] = ()
+    config: str = "rxnn-64"
 
     def command(self) -> list[str]:
         """Return the command with $RXSIM_ASSETS in place of the folder."""
-        options = ["--config", "configs/rxnn-64.yaml", "--card", f"scripts/cards/{self.card}.yaml"]
+        config = f"configs/{self.config}.yaml"
+        options = ["--config", config, "--card", f"scripts/cards/{self.card}.yaml"]
         if self.data == IMAGENET:
             options += ["--images", "$RXSIM_ASSETS/imagenet/images"]
         data = ["--data", f"$RXSIM_ASSETS/{self.data}", "--limit", str(self.limit)]
@@ -59,6 +62,24 @@ ROWS = (
         )
         for scope, more in (("layer", ()), ("column", COLUMN))
     ),
+)
+
+# Bits one by one and slices cost over a hundred products each: few images.
+ACCELERATORS = tuple(
+    Row(f"{title} on {config}", model, card, data, limit, FEW if slow else (), config)
+    for config, limits, slow in (
+        ("isaac", (100, 20), True),
+        ("puma", (100, 20), True),
+        ("pcm-hermes-256", (2000, 300), False),
+    )
+    for (title, model, card, data), limit in zip(
+        (
+            ("ResNet-20", "cifar10/resnet20_cifar10.onnx", "resnet_cifar10", CIFAR),
+            ("MobileNetV2", "imagenet/mobilenet_v2.onnx", "mobilenet_v2", IMAGENET),
+        ),
+        limits,
+        strict=True,
+    )
 )
 
 
@@ -86,8 +107,9 @@ def main() -> None:
             "set RXSIM_ASSETS to the folder of networks and data that the README names"
         )
     os.chdir(ROOT)
-    wanted = sys.argv[1:]
-    rows = [row for row in ROWS if not wanted or any(name in row.name for name in wanted)]
+    wanted = [name for name in sys.argv[1:] if name != "--accelerators"]
+    table = ACCELERATORS if "--accelerators" in sys.argv else ROWS
+    rows = [row for row in table if not wanted or any(name in row.name for name in wanted)]
     lines = ["| network, images | float32 | weights | ideal | nonideal | time | peak memory |"]
     lines.append("|---|---|---|---|---|---|---|")
     for row in rows:
