@@ -23,7 +23,7 @@ MNIST = "mnist/t10k-images-idx3-ubyte.gz"
 CIFAR = "cifar10/cifar10_test.npz"
 IMAGENET = "imagenet/labels.csv"
 COLUMN = ("--set", "mapping.w_max_scope=column")
-FEW = ("--set", "calibration.samples=16")
+FEW = ("--set", "calibration.samples=16", "--set", "mapping.pack_groups=true")
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ ROWS = (
 ACCELERATORS = tuple(
     Row(f"{title} on {config}", model, card, data, limit, FEW if slow else (), config)
     for config, limits, slow in (
-        ("isaac", (100, 20), True),
-        ("puma", (100, 20), True),
+        ("isaac", (100, 10), True),
+        ("puma", (100, 10), True),
         ("pcm-hermes-256", (2000, 300), False),
     )
     for (title, model, card, data), limit in zip(
@@ -116,7 +116,7 @@ def main() -> None:
         accuracy, seconds, memory = measure(row)
         cells = " | ".join(f"{accuracy[name]:.3f}" for name in accuracy)
         lines.append(f"| {row.name}, {row.limit} | {cells} | {seconds:.0f} s | {memory:.0f} MB |")
-        print(f"    {' '.join(row.command())}", flush=True)
+        print(f"    {' '.join(row.command())}\n{lines[-1]}", flush=True)
     print("\n".join(lines))
 
 

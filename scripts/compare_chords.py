@@ -2,7 +2,7 @@
 
 Usage: python scripts/compare_chords.py MODEL.onnx CARD.yaml DATA [LIMIT]
 
-Cells carry g v0 sinh(v/v0) with v0 = 0.2 V, read at 0.2 V at most, on the arrays of configs/rxnn-64.yaml.
+Cells carry g v0 sinh(v/v0) with v0 = 0.2 V, read at 0.2 V at most, on arrays of configs/rxnn-64.yaml.
 Printed are the accuracy of the non-ideal network and the range over layers of the root mean square
 error against full solutions, in LSB of the ADC: with amplitudes, by both transformations, and with
 pulses of one voltage, which need no curve.

@@ -17,12 +17,13 @@ class _Once(event.Listener):
         self._said = False
 
     def on_start(self, _event: Any) -> None:
+        """Say it, once."""
         if not self._said:
             self._said = True
             self._say()
 
     def on_end(self, _event: Any) -> None:
-        pass
+        """Nothing is said at the end."""
 
 
 @contextmanager

@@ -74,6 +74,7 @@ class _Array:
     v_in: np.ndarray
 
     def ends(self) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Wires and ends, in the order that the kernels take them in."""
         at = self.lines
         return at.r_wire_wl, at.r_wire_bl, at.left, at.right, at.top, at.bottom
 
