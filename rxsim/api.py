@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rxsim.circuit import ArraySolution, solve_array
+from rxsim.circuit import ArraySolution, NonlinearSolution, gated, solve_array, solve_nonlinear
 from rxsim.config import Crossbar, Settings, load_settings
+from rxsim.devices import curve_of
+from rxsim.errors import DataError, SettingError
 from rxsim.files import write_atomically
 from rxsim.load import load_network
 from rxsim.pipeline import (
@@ -53,7 +55,10 @@ def settings(
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
     """
-    assignments = [f"{name}={json.dumps(value)}" for name, value in (changes or {}).items()]
+    assignments = [
+        f"{name}={json.dumps(value, default=np.generic.item)}"
+        for name, value in (changes or {}).items()
+    ]
     path = None if config is None else Path(config)
     return load_settings(path, xbar=xbar, assignments=assignments)
 
@@ -181,20 +186,60 @@ def inventory(
 
 
 def solve(
-    conductances: np.ndarray, crossbar: Crossbar | None = None, v_in: np.ndarray | None = None
-) -> ArraySolution:
+    conductances: np.ndarray,
+    crossbar: Crossbar | None = None,
+    v_in: np.ndarray | None = None,
+    *,
+    settings: Settings | None = None,
+) -> ArraySolution | NonlinearSolution:
     """Do what `rxsim solve` does: solve the circuit of one array.
 
     Args:
         conductances: siemens, (n_rows, n_cols).
-        crossbar: its resistances; rows and cols are not looked at.
+        crossbar: its resistances, if not those of the settings; rows and cols are not looked at.
         v_in: source voltages, volt, (n_rows,): also gives currents and node voltages.
+        settings: crossbar, cells (device.iv) and read voltage.
+
+    Returns:
+        The array's matrix; for cells that are not linear the operating point at v_in, or with every
+        row at the read voltage.
 
     Raises:
-        CircuitError: a conductance is negative, NaN or infinite.
+        CircuitError: a conductance is negative, NaN or infinite, or no accuracy can be certified.
+        DataError: an array is not one of real numbers, or of a wrong shape.
     """
-    g = np.ascontiguousarray(conductances, dtype=np.float64)
-    return solve_array(g, crossbar or Crossbar(), v_in)
+    own = settings or Settings()
+    if not isinstance(own, Settings) or not isinstance(crossbar, Crossbar | None):
+        raise SettingError(
+            f"solve: found {type(crossbar).__name__} and {type(own).__name__}, expected a Crossbar and "
+            "Settings; give settings=rxsim.settings(..)"
+        )
+    g = _real(conductances, 2, "conductances")
+    volts = None if v_in is None else _real(v_in, 1, "v_in")
+    if volts is not None and len(volts) != len(g):
+        raise DataError(
+            f"v_in: found {len(volts)} voltages, expected one for each of {len(g)} rows"
+        )
+    bar = crossbar or own.crossbar
+    if own.device.iv.form == "linear":
+        return solve_array(g, bar, volts)
+    driven = np.full(len(g), own.input.v_read) if volts is None else volts
+    curve = curve_of(own.device.iv, own.input.v_read)
+    return solve_nonlinear(gated(g, bar, driven), curve, bar, driven)
+
+
+def _real(values: np.ndarray, axes: int, what: str) -> np.ndarray:
+    """Refuse what is not an array of real numbers of the wanted number of axes."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.empty(0, dtype=object)
+    if array.ndim != axes or array.size == 0 or array.dtype.kind not in "fiu":
+        raise DataError(
+            f"{what}: found shape {list(array.shape)}, {array.dtype}, expected {axes} axes of real "
+            "numbers, none of them empty; reshape or convert it"
+        )
+    return np.ascontiguousarray(array, dtype=np.float64)
 
 
 def verification(

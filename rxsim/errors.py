@@ -40,6 +40,8 @@ class WriteError(RxsimError):
 class CircuitError(RxsimError):
     """An array's circuit can't be solved to the accuracy that is promised."""
 
+    exit_code = 2
+
 
 class VerificationError(RxsimError):
     """A verification found a difference beyond what is allowed."""

@@ -106,7 +106,8 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     """Tell the first problem of a validation error in one sentence."""
     problem = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in problem["loc"])
+    # Where a value may be of several types, pydantic names the type that it tried: no part of a name.
+    path = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
     found = problem.get("input")
     kind = problem["type"]
     if kind == "extra_forbidden":

@@ -85,3 +85,25 @@ def test_importing_rxsim_imports_nothing_heavy():
     code = "import rxsim, sys; print([m for m in ('numpy', 'onnx', 'numba') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "g", [[1e-5, 1e-5], [[1e-5], [1e-5, 2e-5]], [["a"]], np.empty((0, 2)), [[1e-5 + 1j]]]
+)
+def test_solve_refuses_what_is_no_array_of_conductances(g):
+    with pytest.raises(rxsim.RxsimError, match="conductances: found"):
+        rxsim.solve(g)
+
+
+def test_solve_refuses_a_crossbar_of_another_kind():
+    with pytest.raises(rxsim.RxsimError, match="expected a Crossbar and Settings"):
+        rxsim.solve(np.eye(2), rxsim.settings())
+
+
+def test_solve_takes_settings_and_cells_that_are_not_linear():
+    changes = {"device.iv": {"form": "sinh", "v0": 0.1}, "crossbar.r_driver": np.int64(50)}
+    own = rxsim.settings(changes=changes)
+    found = rxsim.solve(np.full((2, 2), 1e-5), settings=own)
+    assert found.i_out.shape == (1, 2)
+    again = rxsim.solve(np.full((2, 2), 1e-5), own.crossbar, np.full(2, 0.2), settings=own)
+    assert (found.i_out == again.i_out).all()

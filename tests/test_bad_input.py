@@ -350,6 +350,12 @@ ASSIGNMENTS = [
     ("no curve scale", "device.iv.form=sinh", ["form: sinh without v0"]),
     ("bad layer", 'layers={"conv1":{"adc":{"bits":3}}}', ["layers.conv1", "adc.bits"]),
     ("only spare columns", "mapping.spare_cols=64", ["spare_cols: 64", "left for weights"]),
+    ("a table of one point", "adc.inl=[1]", ["adc.inl", "found [1]"]),
+    (
+        "digital and more",
+        'layers={"fc1":{"digital":true,"adc":{"n_bits":4}}}',
+        ["beside other settings"],
+    ),
     ("negative DNL", "adc.dnl=-0.5", ["adc.dnl", "found -0.5", "0 or above"]),
     ("tile scope of a layer", f"adc={ADC_TILE}", ["adc.scope: tile", "layer or column"]),
     ("no equals sign", "adc.n_bits", ["--set: found 'adc.n_bits'", "name=value"]),

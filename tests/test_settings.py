@@ -291,7 +291,7 @@ def test_config_validate_accepts_the_shipped_file(capsys: pytest.CaptureFixture[
 # What JSON Schema (draft 2020-12) knows of the words that numbers and choices need.
 _SCHEMA_WORDS = {
     *("type", "anyOf", "const", "enum", "default", "title", "description", "$ref"),
-    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "items"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "items", "minItems"),
 }
 
 

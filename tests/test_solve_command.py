@@ -105,3 +105,11 @@ def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path):
     ]
     assert runs[0].stderr.count("compiling the circuit kernels") == 1
     assert runs[1].stderr == ""
+
+
+def test_voltages_that_a_curve_is_not_known_for_are_bad_input(tmp_path, capsys):
+    code, found, said = solve(
+        tmp_path, capsys, "--set", "device.iv.form=cubic", v=np.array([1e5, 0, 0, 0, 0, 0])
+    )
+    assert (code, found) == (2, {})
+    assert "found a cell voltage" in said

@@ -360,3 +360,23 @@ def test_a_destination_is_checked_before_any_work(
     assert code == 2
     assert "the output" in err
     assert model.read_bytes() == MODEL.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["digits_test.npz", "digits_train.npz"])
+def test_no_output_takes_the_place_of_data_that_the_card_names(name, tmp_path, capsys):
+    models = Path(__file__).resolve().parents[1] / "models"
+    for item in ("digits_mlp.onnx", "digits_mlp.yaml", "digits_test.npz", "digits_train.npz"):
+        (tmp_path / item).write_bytes((models / item).read_bytes())
+    before = (tmp_path / name).read_bytes()
+    model = str(tmp_path / "digits_mlp.onnx")
+    for command in (
+        ["spice", model, "--layer", "fc1", "--array", "0", "-o", str(tmp_path / name)],
+        ["patch", model, "-o", str(tmp_path / name)],
+        ["calibrate", model, "-o", str(tmp_path / name)],
+        ["eval", model, "--save-patched", str(tmp_path / name)],
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(command)
+        assert stop.value.code == 2
+        assert "another file of this command" in capsys.readouterr().err
+        assert (tmp_path / name).read_bytes() == before

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from rxsim.commands.options import FILE, files_read, read_settings, settings_options
+from rxsim.config import check_layers
 from rxsim.errors import SettingError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, load_network
@@ -32,6 +33,7 @@ def command(model: Path, input_shape: str | None, json_path: str | None, **given
         check_destination(Path(str(json_path)), files_read(model, given))
     settings = read_settings({**given, "trials": None, "seed": None})
     network = load_network(model)
+    check_layers(settings, [layer.name for layer in network.layers])
     stated = None if input_shape is None else _shape(input_shape)
     if stated is not None:
         _check_shape(stated, network.inputs)

@@ -10,7 +10,7 @@ import click
 
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
-from rxsim.pipeline import Calibration, DataOptions, read_calibration
+from rxsim.pipeline import Calibration, DataOptions, files_of_card, read_calibration
 
 F = TypeVar("F", bound=Callable[..., Any])
 _Decorator = Callable[[Any], Any]
@@ -173,7 +173,7 @@ def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
     """List the files that a command reads: no output may take the place of one."""
     named = [given.get(name) for name in _FILE_NAMES]
     card = model.with_suffix(".yaml") if model.name else None
-    return [model, card, *named]
+    return [model, card, *named, *files_of_card(model, given.get("card"))]
 
 
 def _numbers(text: str, name: str) -> list[str]:

@@ -64,7 +64,7 @@ def command(
 
     OUT.npz holds g_eff, and with --v-in also i_out and the node voltages v_wl and v_bl. --plot draws
     them, with every row at the read voltage where no --v-in is given. Non-linear cells (device.iv) have
-    no g_eff: they are solved for --v-in, or for every row at the read voltage.
+    no g_eff and no plot: they are solved for --v-in, or for every row at the read voltage.
     """
     check_destination(output, (conductances, v_in, config, plot))
     if plot is not None:

@@ -262,7 +262,7 @@ class Input(Section):
         return self
 
 
-Profile = NotNegative | tuple[Number, ...]
+Profile = NotNegative | Annotated[tuple[Number, ...], Field(min_length=2)]
 """A random profile of this size, or a table over the codes from the lowest to the highest."""
 
 

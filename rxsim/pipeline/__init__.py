@@ -2,7 +2,7 @@
 
 from rxsim.pipeline.calibrating import calibrate
 from rxsim.pipeline.calibration import Calibration, read_calibration
-from rxsim.pipeline.data_choice import DataOptions
+from rxsim.pipeline.data_choice import DataOptions, files_of_card
 from rxsim.pipeline.evaluate import evaluate
 from rxsim.pipeline.hardware import patched_chip
 from rxsim.pipeline.inventory import Inventory, LayerPlace, take_inventory
@@ -24,6 +24,7 @@ __all__ = [
     "Verification",
     "calibrate",
     "evaluate",
+    "files_of_card",
     "open_study",
     "patched_chip",
     "read_calibration",

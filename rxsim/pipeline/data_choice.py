@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rxsim.data import Card, LabelRule, Metric, Preprocess, card_beside, read_card
-from rxsim.errors import InputError
+from rxsim.errors import InputError, RxsimError
 from rxsim.schema import validated
 
 
@@ -62,6 +62,22 @@ class DataChoice:
     metric: Metric
     preprocess: Preprocess | None
     limit: int | None
+
+
+def files_of_card(model: Path, card: Path | None) -> list[Path]:
+    """List the files that a model's card names; none where it can't be read (said elsewhere).
+
+    Args:
+        model: the ONNX file.
+        card: the card given in place of the one beside it, or None.
+    """
+    try:
+        path = card or card_beside(model)
+        read = read_card(path) if path else Card()
+    except RxsimError:
+        return []
+    names = (read.data, read.calibrate, read.classes, read.label_file, read.labels.map)
+    return [path.parent / name for name in names if path and name]
 
 
 def choose_data(model: Path, options: DataOptions) -> DataChoice:
