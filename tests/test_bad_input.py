@@ -350,7 +350,7 @@ ASSIGNMENTS = [
     ("no curve scale", "device.iv.form=sinh", ["form: sinh without v0"]),
     ("bad layer", 'layers={"conv1":{"adc":{"bits":3}}}', ["layers.conv1", "adc.bits"]),
     ("only spare columns", "mapping.spare_cols=64", ["spare_cols: 64", "left for weights"]),
-    ("a table of one point", "adc.inl=[1]", ["adc.inl", "found [1]"]),
+    ("an empty table", "adc.inl=[]", ["adc.inl", "found []"]),
     (
         "digital and more",
         'layers={"fc1":{"digital":true,"adc":{"n_bits":4}}}',

@@ -262,8 +262,8 @@ class Input(Section):
         return self
 
 
-Profile = NotNegative | Annotated[tuple[Number, ...], Field(min_length=2)]
-"""A random profile of this size, or a table over the codes from the lowest to the highest."""
+Profile = NotNegative | Annotated[tuple[Number, ...], Field(min_length=1)]
+"""A random profile of this size, or a table over the codes from lowest to highest (one: everywhere)."""
 
 
 class Dac(Section):
