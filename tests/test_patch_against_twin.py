@@ -128,7 +128,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# test_vocabulary.py draws settings like these on smaller networks: half of them here are enough.
+LONG = ("scales by column", "percentiles", "kernel position first", "full scale", "no converters")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow) if case in LONG else case for case in CASES]
+)
 def test_every_layer_of_the_cnn_agrees_with_the_twin(case):
     small = ["crossbar.rows=20", "crossbar.cols=12"]
     total, risky, differing = compare("digits_cnn", [*small, *CASES[case]])
