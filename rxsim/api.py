@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rxsim.circuit import ArraySolution, NonlinearSolution, gated, solve_array, solve_nonlinear
+from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
 from rxsim.config import Crossbar, Settings, load_settings
-from rxsim.devices import curve_of
 from rxsim.errors import DataError, SettingError
 from rxsim.files import write_atomically
 from rxsim.load import load_network
@@ -25,6 +24,7 @@ from rxsim.pipeline import (
     DataOptions,
     Evaluation,
     Inventory,
+    Study,
     Verification,
     open_study,
     patched_chip,
@@ -83,13 +83,7 @@ def evaluate(
     Raises:
         InputError: the model, the data or the settings can't be used, or the calibration is of others.
     """
-    study = open_study(
-        Path(model),
-        settings or Settings(),
-        data,
-        threads=threads,
-        calibration=_calibration(calibration),
-    )
+    study = _study(model, settings, data, threads, calibration)
     return evaluate_study(study)
 
 
@@ -114,16 +108,34 @@ def calibration(
         InputError: the model, the data or the settings can't be used.
         WriteError: the file can't be written.
     """
-    study = open_study(Path(model), settings or Settings(), data, threads=threads)
+    study = _study(model, settings, data, threads)
     found = calibrate_study(study)
     if output is not None:
         write_atomically(Path(output), found.to_json().encode())
     return found
 
 
-def _calibration(given: Calibration | str | Path | None) -> Calibration | None:
-    """Read a calibration where its file is given."""
-    return read_calibration(Path(given)) if isinstance(given, str | Path) else given
+def _study(
+    model: str | Path,
+    settings: Settings | None,
+    data: DataOptions | None,
+    threads: int | None,
+    calibration: Calibration | str | Path | None = None,
+    *,
+    evaluates: bool = True,
+) -> Study:
+    """Open a study with the defaults filled in, and the calibration read where its file is given."""
+    known = (
+        read_calibration(Path(calibration)) if isinstance(calibration, str | Path) else calibration
+    )
+    return open_study(
+        Path(model),
+        settings or Settings(),
+        data,
+        threads=threads,
+        calibration=known,
+        evaluates=evaluates,
+    )
 
 
 def patched(
@@ -151,14 +163,7 @@ def patched(
         InputError: the model, the data or the settings can't be used, or the calibration is of others.
         WriteError: the file can't be written.
     """
-    study = open_study(
-        Path(model),
-        settings or Settings(),
-        data,
-        threads=threads,
-        calibration=_calibration(calibration),
-        evaluates=False,
-    )
+    study = _study(model, settings, data, threads, calibration, evaluates=False)
     network = patched_chip(study, trial).model
     if output is not None:
         write_atomically(Path(output), network.SerializeToString())
@@ -223,9 +228,7 @@ def solve(
     bar = crossbar or own.crossbar
     if own.device.iv.form == "linear":
         return solve_array(g, bar, volts)
-    driven = np.full(len(g), own.input.v_read) if volts is None else volts
-    curve = curve_of(own.device.iv, own.input.v_read)
-    return solve_nonlinear(gated(g, bar, driven), curve, bar, driven)
+    return solve_cells(g, bar, own.device.iv, own.input.v_read, volts)
 
 
 def _real(values: np.ndarray, axes: int, what: str) -> np.ndarray:
@@ -275,13 +278,7 @@ def verification(
     Raises:
         InputError: the model, the data, the settings or an argument can't be used.
     """
-    study = open_study(
-        Path(model),
-        settings or Settings(),
-        data,
-        threads=threads,
-        calibration=_calibration(calibration),
-    )
+    study = _study(model, settings, data, threads, calibration)
     return verify_study(
         study,
         arrays=arrays,
@@ -325,13 +322,7 @@ def netlist(
         InputError: the model, the data, the settings or an argument can't be used.
         WriteError: the file can't be written.
     """
-    study = open_study(
-        Path(model),
-        settings or Settings(),
-        data,
-        threads=threads,
-        calibration=_calibration(calibration),
-    )
+    study = _study(model, settings, data, threads, calibration)
     made = spice_netlist(study, layer, array, sample=sample, position=position, trial=trial)
     if output is not None:
         write_atomically(Path(output), made.text.encode())

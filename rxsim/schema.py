@@ -53,7 +53,6 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_decimal)]
 Integer = Annotated[int, BeforeValidator(whole)]
 Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
-One = Annotated[Literal[1], BeforeValidator(_decimal)]
 
 
 class Section(BaseModel):

@@ -2,7 +2,7 @@
 
 from rxsim.circuit.compiling import when_compiling
 from rxsim.circuit.newton import NonlinearSolution, solve_nonlinear
-from rxsim.circuit.operating import OperatingPoint, chord_matrix, full_currents
+from rxsim.circuit.operating import OperatingPoint, chord_matrix, full_currents, solve_cells
 from rxsim.circuit.solve import ArraySolution, gated, solve_array
 from rxsim.circuit.transfer import LayerTransfer, transfer_matrices
 
@@ -15,6 +15,7 @@ __all__ = [
     "full_currents",
     "gated",
     "solve_array",
+    "solve_cells",
     "solve_nonlinear",
     "transfer_matrices",
     "when_compiling",

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.circuit.newton import solve_nonlinear
+from rxsim.circuit.newton import NonlinearSolution, solve_nonlinear
 from rxsim.circuit.solve import gated, solve_array
-from rxsim.config import Crossbar
-from rxsim.devices import IVCurve, SeparableCurve
+from rxsim.config import IV, Crossbar
+from rxsim.devices import IVCurve, SeparableCurve, curve_of
 
 _SMALLEST = 1e-12  # of the operating voltage: below, a cell's chord is its slope
 
@@ -100,6 +100,26 @@ def _seen_by_active_rows(crossbar: Crossbar, share: float) -> Crossbar:
         "r_driver_far": None if far is None else far / share,
     }
     return crossbar.model_copy(update=changes)
+
+
+def solve_cells(
+    g: np.ndarray, crossbar: Crossbar, iv: IV, v_read: float, v_in: np.ndarray | None = None
+) -> NonlinearSolution:
+    """Solve an array of cells with a curve for one input.
+
+    Args:
+        g: conductances, siemens, (n_rows, n_cols).
+        crossbar: the resistances and the topology.
+        iv: the cells' curve.
+        v_read: voltage that the curve is scaled to, volt.
+        v_in: source voltages, volt, (n_rows,); every row at v_read where left out.
+
+    Raises:
+        CircuitError: as `solve_nonlinear` does.
+        SettingError: the curve can't be used.
+    """
+    driven = np.full(len(g), v_read) if v_in is None else v_in
+    return solve_nonlinear(gated(g, crossbar, driven), curve_of(iv, v_read), crossbar, driven)
 
 
 def full_currents(

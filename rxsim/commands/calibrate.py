@@ -7,10 +7,15 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, files_read, read_data_options, read_settings, study_options
+from rxsim.commands.options import (
+    FILE,
+    files_read,
+    open_given,
+    study_options,
+)
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
-from rxsim.pipeline import calibrate, open_study
+from rxsim.pipeline import calibrate
 from rxsim.report import print_calibration
 from rxsim.stages import Stages
 
@@ -27,15 +32,8 @@ def command(model: Path, output: Path, **given: Any) -> None:
     commands take it with --calibration and give the very results that measuring would give.
     """
     check_destination(output, files_read(model, given))
-    settings = read_settings(given)
     with progress_bars() as show:
-        study = open_study(
-            model,
-            settings,
-            read_data_options(given),
-            threads=given["threads"],
-            stages=Stages(show),
-        )
+        study = open_given(model, given, Stages(show))
         calibration = calibrate(study)
     write_atomically(output, calibration.to_json().encode())
     print_calibration(calibration, study.stages.seconds, output)

@@ -12,14 +12,12 @@ from rxsim.commands.options import (
     FILE,
     calibration_option,
     files_read,
-    read_calibration_option,
-    read_data_options,
-    read_settings,
+    open_given,
     study_options,
 )
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
-from rxsim.pipeline import evaluate, open_study
+from rxsim.pipeline import evaluate
 from rxsim.report import print_evaluation
 from rxsim.stages import Stages
 
@@ -41,18 +39,9 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     for path, other in ((save_patched, json_file), (json_file, save_patched)):
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
-    settings = read_settings(given)
-    calibration = read_calibration_option(given)
     with progress_bars() as show:
         stages = Stages(show)
-        study = open_study(
-            model,
-            settings,
-            read_data_options(given),
-            threads=given["threads"],
-            stages=stages,
-            calibration=calibration,
-        )
+        study = open_given(model, given, stages)
         result = evaluate(study)
     if save_patched is not None:
         write_atomically(save_patched, result.first_chip.model.SerializeToString())

@@ -10,7 +10,8 @@ import click
 
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
-from rxsim.pipeline import Calibration, DataOptions, files_of_card, read_calibration
+from rxsim.pipeline import DataOptions, Study, files_of_card, open_study, read_calibration
+from rxsim.stages import Stages
 
 F = TypeVar("F", bound=Callable[..., Any])
 _Decorator = Callable[[Any], Any]
@@ -163,10 +164,21 @@ def read_data_options(given: dict[str, Any]) -> DataOptions:
     )
 
 
-def read_calibration_option(given: dict[str, Any]) -> Calibration | None:
-    """Read the file of --calibration, where one is given."""
-    path = given["calibration"]
-    return None if path is None else read_calibration(path)
+def open_given(
+    model: Path, given: dict[str, Any], stages: Stages, *, evaluates: bool = True
+) -> Study:
+    """Open the study that a command's options describe; see `open_study`."""
+    settings = read_settings(given)
+    path = given.get("calibration")
+    return open_study(
+        model,
+        settings,
+        read_data_options(given),
+        threads=given["threads"],
+        stages=stages,
+        calibration=None if path is None else read_calibration(path),
+        evaluates=evaluates,
+    )
 
 
 def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:

@@ -11,14 +11,12 @@ from rxsim.commands.options import (
     FILE,
     calibration_option,
     files_read,
-    read_calibration_option,
-    read_data_options,
-    read_settings,
+    open_given,
     study_options,
 )
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
-from rxsim.pipeline import open_study, patched_chip
+from rxsim.pipeline import patched_chip
 from rxsim.stages import Stages
 
 
@@ -37,18 +35,8 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     converters' ranges, as in `rxsim eval`, which runs this very network.
     """
     check_destination(output, files_read(model, given))
-    settings = read_settings(given)
-    calibration = read_calibration_option(given)
     with progress_bars() as show:
-        study = open_study(
-            model,
-            settings,
-            read_data_options(given),
-            threads=given["threads"],
-            stages=Stages(show),
-            calibration=calibration,
-            evaluates=False,
-        )
+        study = open_given(model, given, Stages(show), evaluates=False)
         patched = patched_chip(study, trial)
     write_atomically(output, patched.model.SerializeToString())
     click.echo(f"{output}: {len(study.network.layers)} layers on crossbars, chip {trial}")

@@ -11,11 +11,10 @@ from typing import Any
 import click
 import numpy as np
 
-from rxsim.circuit import gated, solve_array, solve_nonlinear
+from rxsim.circuit import solve_array, solve_cells
 from rxsim.commands.options import FILE
 from rxsim.commands.progress import compilation_notice
 from rxsim.config import Crossbar, Settings, load_settings
-from rxsim.devices import curve_of
 from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, write_atomically
 from rxsim.parallel import ordered
@@ -123,11 +122,9 @@ def _nonlinear(
             "non-linear ones have no g_eff to draw; leave out --plot"
         )
     v_read = settings.input.v_read
-    driven = np.full(len(g), v_read) if voltages is None else voltages
-    curve = curve_of(settings.device.iv, v_read)
-    cells = gated(g, crossbar, driven)
+    iv = settings.device.iv
     (solution,) = ordered(
-        lambda array: solve_nonlinear(array, curve, crossbar, driven), [cells], threads=1
+        lambda array: solve_cells(array, crossbar, iv, v_read, voltages), [g], threads=1
     )
     names = ("i_out", "v_wl", "v_bl", "device_currents")
     arrays = {name: getattr(solution, name)[0] for name in names}

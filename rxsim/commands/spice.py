@@ -11,14 +11,12 @@ from rxsim.commands.options import (
     FILE,
     calibration_option,
     files_read,
-    read_calibration_option,
-    read_data_options,
-    read_settings,
+    open_given,
     study_options,
 )
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
-from rxsim.pipeline import open_study, spice_netlist
+from rxsim.pipeline import spice_netlist
 from rxsim.stages import Stages
 
 _NUMBER = click.IntRange(min=0)
@@ -64,17 +62,8 @@ def command(
     the top hold what rxsim computed for i_out, and all settings.
     """
     check_destination(output, files_read(model, given))
-    settings = read_settings(given)
-    calibration = read_calibration_option(given)
     with progress_bars() as show:
-        study = open_study(
-            model,
-            settings,
-            read_data_options(given),
-            threads=given["threads"],
-            stages=Stages(show),
-            calibration=calibration,
-        )
+        study = open_given(model, given, Stages(show))
         netlist = spice_netlist(study, layer, array, sample=sample, position=position, trial=trial)
     write_atomically(output, netlist.text.encode())
     click.echo(

@@ -12,15 +12,13 @@ from rxsim.commands.options import (
     FILE,
     calibration_option,
     files_read,
-    read_calibration_option,
-    read_data_options,
-    read_settings,
+    open_given,
     study_options,
 )
 from rxsim.commands.progress import progress_bars
 from rxsim.errors import VerificationError
 from rxsim.files import check_destination, write_atomically
-from rxsim.pipeline import Verification, open_study, verify
+from rxsim.pipeline import Verification, verify
 from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
 from rxsim.report import print_verification
 from rxsim.stages import Stages
@@ -91,17 +89,8 @@ def command(
     json_file = Path(json_path) if json_path is not None and json_path != "-" else None
     if json_file is not None:
         check_destination(json_file, files_read(model, given))
-    settings = read_settings(given)
-    calibration = read_calibration_option(given)
     with progress_bars() as show:
-        study = open_study(
-            model,
-            settings,
-            read_data_options(given),
-            threads=given["threads"],
-            stages=Stages(show),
-            calibration=calibration,
-        )
+        study = open_given(model, given, Stages(show))
         result = verify(
             study,
             arrays=arrays,

@@ -87,6 +87,7 @@ def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None
     Raises:
         SettingError: a change is impossible, or a pattern matches no layer.
     """
+    known = None if names is None else list(names)
     for pattern, layer in settings.layers.items():
         _changed(settings.model_copy(update={"layers": {}}), pattern, layer)
         if layer.digital and layer.model_fields_set - {"digital"}:
@@ -94,7 +95,6 @@ def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None
                 f"layers.{pattern}: found digital: true beside other settings, expected it alone; "
                 "leave the others out"
             )
-        known = None if names is None else list(names)
         if known is not None and not any(fnmatch.fnmatchcase(name, pattern) for name in known):
             some = ", ".join(known[:3]) + (", .." if len(known) > 3 else "")
             raise SettingError(

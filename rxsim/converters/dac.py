@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from rxsim.calibrate import InputRange
 from rxsim.config import Settings
 from rxsim.errors import SettingError
@@ -24,6 +26,20 @@ class Dac:
     volt_per_code: float
     low: int | None
     high: int | None
+
+    def codes(self, values: np.ndarray) -> np.ndarray:
+        """Convert activations as the patched network does: in float32, ties to even.
+
+        Args:
+            values: activations, of any shape.
+
+        Returns:
+            Codes (shares of x_max where there is no converter), float64.
+        """
+        codes = values.astype(np.float32) * np.float32(self.code_per_x)
+        if self.low is not None and self.high is not None:
+            codes = np.rint(np.clip(codes, np.float32(self.low), np.float32(self.high)))
+        return codes.astype(np.float64)
 
 
 def layer_dac(name: str, measured: InputRange, settings: Settings) -> Dac:

@@ -22,7 +22,6 @@ class Readouts:
         weights: what each term counts, with its sign, int64 (terms,).
         slices: slice of each readout, int64 (C,).
         col_tiles: column tile of each readout, int64 (C,).
-        outputs: output of each readout, int64 (C,); of a reference N + its column tile.
         present: which readouts belong to a group that exists, bool (groups, C).
         columns: position of each readout in its tile, for converters shared by neighbours, int64 (C,).
     """
@@ -32,7 +31,6 @@ class Readouts:
     weights: np.ndarray
     slices: np.ndarray
     col_tiles: np.ndarray
-    outputs: np.ndarray
     columns: np.ndarray
     present: np.ndarray
 
@@ -47,7 +45,7 @@ class Readouts:
         numbers, zeros = np.arange(n_outputs), np.zeros(n_outputs, dtype=np.int64)
         one = np.ones(1, dtype=np.int64)
         here = np.ones((1, n_outputs), dtype=bool)
-        return Readouts(n_outputs, numbers[None], one, zeros, zeros, numbers, numbers, here)
+        return Readouts(n_outputs, numbers[None], one, zeros, zeros, numbers, here)
 
 
 def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
@@ -100,7 +98,6 @@ def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
         np.array(weights),
         slice_of,
         q_of,
-        output_of,
         columns,
         first + in_block < layer_groups,
     )

@@ -109,7 +109,7 @@ class _ExactDecoding:
     def _outputs(self, total: str, name: str) -> str:
         """Sum the terms of each output."""
         readouts, groups = self._hardware.readouts, self._hardware.tiling.groups
-        n_outputs, axis = self._hardware.tiling.n_outputs, self._axis
+        axis = self._axis
         terms = []
         for t, (place, weight) in enumerate(zip(readouts.places, readouts.weights, strict=True)):
             index = (np.arange(groups)[:, None] * readouts.count + place).ravel()
@@ -122,7 +122,6 @@ class _ExactDecoding:
                 term = self._build.add("Mul", [term, factor], f"term_{t}_weighted{name}")
             terms.append(term)
         result = terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"outputs{name}")
-        assert n_outputs == readouts.places.shape[1]
         return result
 
     def _removed(self, drives: list[str], tiles: list[int], name: str) -> str:

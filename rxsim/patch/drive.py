@@ -15,9 +15,9 @@ from rxsim.patch.pulses import Pulses
 class DriveNodes:
     """Makes the tensors that passes drive; layers with equal converters on one tensor share them."""
 
-    def __init__(self, made: dict[tuple[str, Dac, Pass | None], str]) -> None:
-        """Keep what is in the graph already, by input, converter and pass; extended."""
-        self._made = made
+    def __init__(self) -> None:
+        # What is in the graph already, by input, converter and pass.
+        self._made: dict[tuple[str, Dac, Pass | None], str] = {}
 
     def codes(self, build: GraphBuilder, source: str, dac: Dac, dtype: int) -> str:
         """Turn activations into codes (or into shares of x_max where there is no converter)."""

@@ -58,7 +58,7 @@ def patch_network(
     known = constants(patched)
     taken = taken_names(patched)
     by_node = {hardware.layer.name: hardware for hardware in layers}
-    drives = DriveNodes({})
+    drives = DriveNodes()
     patches: dict[str, LayerPatch] = {}
     nodes: list[onnx.NodeProto] = []
     for node in patched.graph.node:

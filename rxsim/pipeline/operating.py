@@ -9,7 +9,7 @@ import numpy as np
 from rxsim.calibrate import InputRange
 from rxsim.circuit import OperatingPoint
 from rxsim.config import Settings
-from rxsim.converters import Dac, Drive, layer_drive
+from rxsim.converters import Drive, layer_drive
 from rxsim.devices import SeparableCurve, curve_of
 from rxsim.errors import SettingError
 from rxsim.pipeline.study import Study
@@ -71,17 +71,9 @@ def operating_points(
     }
 
 
-def codes_of(dac: Dac, values: np.ndarray) -> np.ndarray:
-    """Convert activations to codes as the patched network does: in float32, ties to even."""
-    codes = values.astype(np.float32) * np.float32(dac.code_per_x)
-    if dac.low is not None and dac.high is not None:
-        codes = np.rint(np.clip(codes, np.float32(dac.low), np.float32(dac.high)))
-    return codes.astype(np.float64)
-
-
 def _sums(drive: Drive, own: Settings, values: np.ndarray) -> np.ndarray:
     """Sum of squared voltages, number of active rows, number of rows: over values and passes."""
-    codes = codes_of(drive.dac, values)
+    codes = drive.dac.codes(values)
     steps = drive.dac.high or 1
     v_read = own.input.v_read
     if own.input.encoding in ("pulse_width", "stochastic"):

@@ -135,19 +135,20 @@ def open_study(
 def _without_digital(network: Network, settings: Settings) -> Network:
     """Leave the layers digital that the settings want so."""
     check_layers(settings, [layer.name for layer in network.layers])
+    kept, nodes = [], []
     for layer in network.layers:
         own = layer_settings(settings, layer.name)
-        if own is not None:
+        if own is None:
+            nodes.append(DigitalNode(layer.name, layer.op, "the settings say so"))
+        else:
             check_gating(own.crossbar, own.input, own.dac)
-    left = [layer for layer in network.layers if layer_settings(settings, layer.name) is None]
-    nodes = tuple(DigitalNode(layer.name, layer.op, "the settings say so") for layer in left)
-    kept = tuple(layer for layer in network.layers if layer not in left)
-    if left and not kept:
+            kept.append(layer)
+    if nodes and not kept:
         raise InputError(
             f"layers: found every layer of {network.path.name} digital, expected one on crossbars at "
             "least; narrow the pattern"
         )
-    return replace(network, layers=kept, digital=(*network.digital, *nodes))
+    return replace(network, layers=tuple(kept), digital=(*network.digital, *nodes))
 
 
 def _data(network: Network, settings: Settings, choice: DataChoice, output: str) -> StudyData:

@@ -11,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rxsim.pipeline import Calibration
-
-_WIDTH_WITHOUT_TERMINAL = 120
+from rxsim.report.console import print_seconds, standard_console
 
 
 def print_calibration(
@@ -29,7 +28,7 @@ def print_calibration(
         path: the file that holds it.
         console: where to; standard output where left out.
     """
-    console = console or _console()
+    console = console or standard_console()
     data = calibration.data
     source = "made-up inputs" if data.made_up else f"samples of {data.name}"
     console.print(
@@ -49,18 +48,7 @@ def print_calibration(
         console.print(
             "- : no ADC, or a range that follows from the settings (adc.range).", soft_wrap=True
         )
-    console.print(
-        "Seconds by stage: "
-        + ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items()),
-        soft_wrap=True,
-    )
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if console.is_terminal:
-        return console
-    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    print_seconds(seconds, console)
 
 
 def _ends(ranges: np.ndarray | None) -> str:

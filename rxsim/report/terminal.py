@@ -11,28 +11,26 @@ from rich.table import Table
 
 from rxsim.config import Settings
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
-
-_WIDTH_WITHOUT_TERMINAL = 120
+from rxsim.report.console import print_seconds, standard_console
 
 
 def print_evaluation(result: Evaluation, console: Console | None = None) -> None:
     """Print the ladder, the layers, what stayed digital, and the seconds per stage."""
-    console = console or _console()
+    console = console or standard_console()
     _print_head(result, console)
     console.print(_ladder_table(result))
     _print_notes(result, console)
     console.print(_layer_table(result))
     _print_transformation(result, console)
     _print_rest(result.inventory, console)
-    seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.seconds.items())
-    console.print(f"Seconds by stage: {seconds}", soft_wrap=True)
+    print_seconds(result.seconds, console)
 
 
 def print_inventory(
     name: str, settings: Settings, inventory: Inventory, console: Console | None = None
 ) -> None:
     """Print what a network puts onto crossbars and what stays digital."""
-    console = console or _console()
+    console = console or standard_console()
     crossbar = settings.crossbar
     console.print(escape(f"{name} on {crossbar.rows}x{crossbar.cols} arrays"), soft_wrap=True)
     table = Table(title="By layer", title_justify="left")
@@ -46,13 +44,6 @@ def print_inventory(
         table.add_row(first, place.op, *rest[:-1], f"{place.parameters:,}", macs, rest[-1])
     console.print(table)
     _print_rest(inventory, console)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if console.is_terminal:
-        return console
-    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
 
 
 def _print_head(result: Evaluation, console: Console) -> None:

@@ -11,15 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from rxsim.pipeline import Verification
+from rxsim.report.console import print_seconds, standard_console
 from rxsim.verify import ArrayCheck
 
-_WIDTH_WITHOUT_TERMINAL = 120
 _NAMES = {"ngspice": "ngspice", "sparse": "refined sparse solve"}
 
 
 def print_verification(result: Verification, console: Console | None = None) -> None:
     """Print the errors by layer and in all, and where two references had to be asked."""
-    console = console or _console()
+    console = console or standard_console()
     crossbar = result.settings["crossbar"]
     console.print(
         escape(
@@ -44,15 +44,7 @@ def print_verification(result: Verification, console: Console | None = None) -> 
             f"Note: {idle} of {total} vectors drive no row of their array and prove nothing.",
             soft_wrap=True,
         )
-    seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in result.seconds.items())
-    console.print(f"Seconds by stage: {seconds}", soft_wrap=True)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if console.is_terminal:
-        return console
-    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    print_seconds(result.seconds, console)
 
 
 def _table(result: Verification) -> Table:

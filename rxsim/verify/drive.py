@@ -36,7 +36,7 @@ class LayerDrive:
             values: the tensor: (n, channels, *spatial) of a Conv, else (..., K).
         """
         self.layer = layer
-        volts = _convert(dac, values)
+        volts = dac.codes(values) * dac.volt_per_code
         if layer.op == "Conv":
             self._base, self._offsets, self._flat = _windows(layer, volts)
         else:
@@ -73,14 +73,6 @@ class LayerDrive:
             for start in range(0, self.positions, size)
         ]
         return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _convert(dac: Dac, values: np.ndarray) -> np.ndarray:
-    """Quantise as the patched network does: scaled, clipped and rounded in float32."""
-    codes = values.astype(np.float32) * np.float32(dac.code_per_x)
-    if dac.low is not None and dac.high is not None:
-        codes = np.rint(np.clip(codes, np.float32(dac.low), np.float32(dac.high)))
-    return codes.astype(np.float64) * dac.volt_per_code
 
 
 def _windows(layer: Layer, volts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
