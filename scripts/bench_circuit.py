@@ -160,20 +160,24 @@ def spin(seconds: float) -> int:
 
 def two_threads() -> None:
     """Print how two threads over many arrays scale, and how a pair of processes does beside them."""
-    with multiprocessing.Pool(2) as pool:
-        alone = pool.apply(spin, (1.0,))
-        pair = sum(pool.map(spin, (1.0, 1.0)))
     g, bar = Case("mild 64", 64, 64, 1 / 1.4e6, 1 / 200e3, 2.5, 100.0).draw()
 
     def many(threads: int) -> None:
         for _ in ordered(lambda _: solve_array(g, bar), range(400), threads, 8):
             pass
 
-    turns = [(timed(lambda: many(1)), timed(lambda: many(2))) for _ in range(5)]
-    one, two = (statistics.median(column) for column in zip(*turns, strict=True))
+    with multiprocessing.Pool(2) as pool:
+        turns = [
+            (
+                timed(lambda: many(1)) / timed(lambda: many(2)),
+                sum(pool.map(spin, (0.3, 0.3))) / pool.apply(spin, (0.3,)),
+            )
+            for _ in range(15)
+        ]
+    threads, pair = (statistics.median(column) for column in zip(*turns, strict=True))
     print(
-        f"\nTwo threads on 400 mild 64x64 arrays: {one / two:.2f} times one thread; "
-        f"a pair of spinning processes: {pair / alone:.2f} times one."
+        f"\nTwo threads on 400 mild 64x64 arrays: {threads:.2f} times one thread; a pair of spinning "
+        f"processes: {pair:.2f} times one; share {threads / pair:.2f} (medians of {len(turns)} turns)."
     )
 
 

@@ -14,7 +14,7 @@ from rxsim.circuit.elimination import eliminate
 from rxsim.circuit.factors import line_factors
 from rxsim.circuit.lines import lines_of
 from rxsim.circuit.plan import plan_sweeps
-from rxsim.circuit.relaxation import relax
+from rxsim.circuit.relaxation import LANES, relax
 from rxsim.config import Crossbar
 from rxsim.errors import CircuitError
 
@@ -246,13 +246,16 @@ def test_relaxation_never_exceeds_its_bound(seed, n_rows, n_cols, level, spread,
     factors = line_factors(g, lines)
     rows = np.sort(rng.choice(n_rows, rng.integers(1, n_rows + 1), replace=False))
     cols = np.sort(rng.choice(n_cols, rng.integers(1, n_cols + 1), replace=False))
-    sweeps, bound = plan_sweeps(g, factors, rows, cols, False, 1e-9, 40)
+    sweeps, bound = plan_sweeps(g, factors, rows, cols, False, 1e-9, 40, np.empty((3, *g.shape)))
     if sweeps < 0:
         assert bound == np.inf
         return
     assert bound <= 1e-9
     exact = eliminate(g, factors, ohms[0], lines.left, lines.right, rows, cols)
-    assert g_eff_error(relax(g, factors, rows, cols, sweeps), exact) <= bound + 1e-12
+    assert (
+        g_eff_error(relax(g, factors, rows, cols, sweeps, np.empty(g.size * LANES)), exact)
+        <= bound + 1e-12
+    )
 
 
 @pytest.mark.parametrize("n_wanted", [1, 3])

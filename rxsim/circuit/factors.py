@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from rxsim.circuit.lines import Lines
+from rxsim.circuit.scratch import scratch
 
 _jit = numba.njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
@@ -138,10 +139,9 @@ def _sensed(g, f_down, f_up, two_ended, sensed):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _line_factors(g, r_wl, r_bl, left, right, top, bottom):  # type: ignore[no-untyped-def]
+def _line_factors(g, r_wl, r_bl, left, right, top, bottom, out):  # type: ignore[no-untyped-def]
     """Compute what `line_factors` describes."""
     n_rows, n_cols = g.shape
-    out = np.empty((8, n_rows, n_cols))
     for i in range(n_rows):
         f, z, v = out[F_WL, i], out[Z_WL, i], out[V_DRIVEN, i]
         _wordline(g[i], left[i], right[i], r_wl, f, z, v)
@@ -157,7 +157,6 @@ def _line_factors(g, r_wl, r_bl, left, right, top, bottom):  # type: ignore[no-u
     _fold_rows(g, start_down, r_bl, low, 0, out[F_DOWN], out[Z_DOWN])
     _fold_rows(g, start_up, r_bl, high, n_rows - 1, out[F_UP], out[Z_UP])
     _sensed(g, out[F_DOWN], out[F_UP], two_ended, out[G_SENSED])
-    return out
 
 
 def line_factors(g: np.ndarray, lines: Lines) -> np.ndarray:
@@ -168,10 +167,10 @@ def line_factors(g: np.ndarray, lines: Lines) -> np.ndarray:
         lines: wires and ends.
 
     Returns:
-        float64 (8, n_rows, n_cols): see F_WL and the names beside it.
+        float64 (8, n_rows, n_cols): see F_WL and the names beside it. The thread's next call writes
+        over it.
     """
-    return np.asarray(
-        _line_factors(
-            g, lines.r_wire_wl, lines.r_wire_bl, lines.left, lines.right, lines.top, lines.bottom
-        )
-    )
+    out = scratch("factors", (8, *g.shape))
+    ends = (lines.left, lines.right, lines.top, lines.bottom)
+    _line_factors(g, lines.r_wire_wl, lines.r_wire_bl, *ends, out)
+    return out

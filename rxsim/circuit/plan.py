@@ -137,7 +137,7 @@ def _enough(added, last, theta, need, tolerance):  # type: ignore[no-untyped-def
 
 
 @_jit
-def plan_sweeps(g, factors, rows, cols, turned, tolerance, most):  # type: ignore[no-untyped-def]
+def plan_sweeps(g, factors, rows, cols, turned, tolerance, most, nodes):  # type: ignore[no-untyped-def]
     """Find how many sweeps bring every wanted entry of g_eff within a tolerance.
 
     Args:
@@ -148,6 +148,7 @@ def plan_sweeps(g, factors, rows, cols, turned, tolerance, most):  # type: ignor
         turned: whether the circuit is turned: columns of the user's matrix are rows here.
         tolerance: of an entry, relative to max(entry, 1e-6 of its column's largest).
         most: more sweeps than this are not worth it.
+        nodes: to work in, float64 (3, n_rows, n_cols), contiguous.
 
     Returns:
         The number of sweeps and the bound that they reach; (-1, inf) where they would be too many.
@@ -156,7 +157,8 @@ def plan_sweeps(g, factors, rows, cols, turned, tolerance, most):  # type: ignor
     f_wl, z_wl, f_bl, z_bl = factors[F_WL], factors[Z_WL], factors[F_DOWN], factors[Z_DOWN]
     v_driven, sensed = factors[V_DRIVEN], factors[G_SENSED]
     need = _needed(v_driven, sensed, rows, cols, turned)
-    x, x_next, y = np.zeros(g.shape), np.empty(g.shape), np.empty(g.shape)
+    x, x_next, y = nodes[0], nodes[1], nodes[2]
+    x[:] = 0.0
     for place in range(rows.shape[0]):
         x[rows[place]] = v_driven[rows[place]]
     added = np.zeros((most + 2, cols.shape[0]))

@@ -247,7 +247,7 @@ def _sweep(up, last_one, lane, g, factors, y, u, c, out):  # type: ignore[no-unt
 
 
 @_jit
-def relax(g, factors, rows, cols, sweeps):  # type: ignore[no-untyped-def]
+def relax(g, factors, rows, cols, sweeps, y):  # type: ignore[no-untyped-def]
     """Relax an array in a number of sweeps (see `plan_sweeps`).
 
     Args:
@@ -256,6 +256,7 @@ def relax(g, factors, rows, cols, sweeps):  # type: ignore[no-untyped-def]
         rows: int64, wanted wordlines.
         cols: int64, wanted bitlines.
         sweeps: how many; 0 gives what wordlines in front of bitlines at 0 V give.
+        y: to work in, float64 (n_rows n_cols LANES,), contiguous.
 
     Returns:
         g_eff between the wanted wordlines and bitlines, siemens, float64 (wanted rows, wanted cols).
@@ -263,7 +264,6 @@ def relax(g, factors, rows, cols, sweeps):  # type: ignore[no-untyped-def]
     n_rows, n_cols = g.shape
     v_driven, sensed = factors[V_DRIVEN], factors[G_SENSED]
     result = np.empty((rows.shape[0], cols.shape[0]))
-    y = np.empty(n_rows * n_cols * LANES)
     u, c, out = (np.empty(n_cols * LANES), np.empty(n_cols * LANES), np.empty(n_cols * LANES))
     lane = np.full(n_rows, -1)
     for first in range(0, rows.shape[0], LANES):

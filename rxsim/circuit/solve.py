@@ -12,6 +12,7 @@ from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.newton import solve_nonlinear
 from rxsim.circuit.plan import plan_sweeps
 from rxsim.circuit.relaxation import LANES, relax
+from rxsim.circuit.scratch import scratch
 from rxsim.config import IV, Crossbar
 from rxsim.devices import curve_of
 from rxsim.errors import CircuitError
@@ -142,9 +143,13 @@ def _transfer(array: _Array) -> tuple[np.ndarray, int, float]:
         here = fewer_driven
         factors = line_factors(here.g, here.lines)
         wanted = (here.rows, here.cols)
-        sweeps, bound = plan_sweeps(here.g, factors, *wanted, here.is_turned, TOLERANCE, most)
+        nodes = scratch("plan", (3, *here.g.shape))
+        sweeps, bound = plan_sweeps(
+            here.g, factors, *wanted, here.is_turned, TOLERANCE, most, nodes
+        )
         if sweeps >= 0:
-            return here.given(relax(here.g, factors, *wanted, sweeps)), sweeps, bound
+            lanes = scratch("relaxation", (here.g.size * LANES,))
+            return here.given(relax(here.g, factors, *wanted, sweeps, lanes)), sweeps, bound
     return _eliminated(array)
 
 
