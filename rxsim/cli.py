@@ -25,6 +25,11 @@ _COMMANDS = {
     "solve": ("rxsim.commands.solve", "Solve the circuit of one array."),
     "verify": ("rxsim.commands.verify", "Compare solved arrays with ngspice or a sparse solve."),
     "spice": ("rxsim.commands.spice", "Write one array as a netlist that ngspice runs."),
+    "sweep": ("rxsim.commands.sweep", "Evaluate every point of a sweep, with resume."),
+    "results": ("rxsim.commands.results", "Show, query, merge and export a sweep's results."),
+    "report": ("rxsim.commands.report", "Write results as one HTML page."),
+    "plot": ("rxsim.commands.plot", "Draw results as a figure for a paper."),
+    "check": ("rxsim.commands.check", "A gate for CI: has accuracy fallen?"),
     "presets": ("rxsim.commands.presets", "Published devices and their numbers."),
     "config": ("rxsim.commands.config", "Show, describe or check settings."),
 }

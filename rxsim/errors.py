@@ -47,3 +47,15 @@ class VerificationError(RxsimError):
     """A verification found a difference beyond what is allowed."""
 
     exit_code = 1
+
+
+class PointsFailedError(RxsimError):
+    """Some points of a sweep failed; the others are in the results."""
+
+    exit_code = 3
+
+
+class RegressionError(RxsimError):
+    """A gate found that accuracy fell."""
+
+    exit_code = 1

@@ -52,3 +52,8 @@ def sample_generator(seed: int, sample: Sample) -> np.random.Generator:
     """Return the generator of a choice of inputs, which depends on the seed alone."""
     key = (int(sample),)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def design_generator(seed: int) -> np.random.Generator:
+    """Return the generator of a sweep's random points."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))

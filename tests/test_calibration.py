@@ -464,7 +464,7 @@ HOSTILE = {
         put(*FIRST, "adc", "ideal", [[1e-6]]),
         "layers.0.adc.ideal.0: found [1e-06]",
     ),
-    "ADC ranges left out": (put(*FIRST, "adc", None), "holds no ADC range (ideal) of layer one"),
+    "ADC ranges left out": (put(*FIRST, "adc", None), "holds no ADC range (nonideal) of layer one"),
     "wrong axes": (
         put(*FIRST, "shape", [6, 6]),
         "found inputs of shape [6, 6], expected 2 channels",

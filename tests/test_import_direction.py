@@ -10,13 +10,15 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics, and `rxsim.__version__`.
-HELPERS = {"errors", "files", "parallel", "schema", "seeds", "stages"}
+HELPERS = {"cache", "errors", "files", "numerics", "parallel", "schema", "seeds", "stages"}
 BEFORE_PIPELINE = {
     *("config", "data", "load", "session", "calibrate", "mapping"),
     *("devices", "circuit", "converters", "patch", "run", "verify"),
 }
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "cache": HELPERS,
+    "numerics": HELPERS,
     "files": HELPERS,
     "schema": HELPERS,
     "seeds": HELPERS,
@@ -35,8 +37,12 @@ ALLOWED: dict[str, set[str]] = {
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
     "run": HELPERS | {"patch", "session", "load", "data"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
-    "report": HELPERS | {"pipeline", "run", "config", "circuit", "verify"},
-    "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "report"},
+    "store": HELPERS | {"run"},
+    "sweep": HELPERS | {"config", "data", "load", "pipeline", "run", "store"},
+    "gate": HELPERS | {"config", "data", "pipeline", "run"},
+    "report": HELPERS
+    | {"pipeline", "run", "config", "circuit", "verify", "store", "gate", "sweep"},
+    "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "cli": HELPERS,
     "api": HELPERS | BEFORE_PIPELINE | {"pipeline"},
     "__init__": {"api", "config", "errors", "pipeline"},

@@ -28,10 +28,13 @@ class LayerTransfer:
         mapped: the layer on its arrays.
         matrices: for each row tile p, siemens, float64 (groups, rows of p, readouts): the current that
             row tile p adds to a readout per volt on an input.
+        losses: for each array the share of its current that its wires take, all used rows driven alike
+            and linear cells taken for it, float64 (arrays,).
     """
 
     mapped: MappedLayer
     matrices: tuple[np.ndarray, ...]
+    losses: np.ndarray
 
 
 def transfer_matrices(
@@ -56,7 +59,9 @@ def transfer_matrices(
     tiling, count = mapped.tiling, mapped.readouts.count
     matrices = tuple(np.zeros((tiling.groups, len(rows), count)) for rows in mapped.row_tiles)
     orders = [np.argsort(rows) for rows in mapped.row_tiles]
-    for array, block in _solved(mapped, programmer, crossbar, point, threads):
+    losses = np.zeros(mapped.n_arrays)
+    for array, block, loss in _solved(mapped, programmer, crossbar, point, threads):
+        losses[array.index] = loss
         rows, read = array.rows[array.rows >= 0], array.cols >= 0
         if len(rows) and read.any():
             p, group = array.conversion, int(rows[0]) // tiling.n_inputs
@@ -66,7 +71,7 @@ def transfer_matrices(
             _add(matrices[p][group], place, cols, array.col_signs[read], block)
         if done is not None:
             done()
-    return LayerTransfer(mapped, matrices)
+    return LayerTransfer(mapped, matrices, losses)
 
 
 def _add(
@@ -95,10 +100,10 @@ def _solved(
     crossbar: Crossbar | None,
     point: OperatingPoint | None,
     threads: int,
-) -> Iterator[tuple[PhysicalArray, np.ndarray]]:
-    """Give every array with its signed block of g_eff, in order, few at a time in memory."""
+) -> Iterator[tuple[PhysicalArray, np.ndarray, float]]:
+    """Give every array with its signed block of g_eff and its loss, in order, few at a time."""
 
-    def work(index: int) -> tuple[PhysicalArray, np.ndarray]:
+    def work(index: int) -> tuple[PhysicalArray, np.ndarray, float]:
         array = mapped.array(index)
         g = programmer(array)
         rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
@@ -113,13 +118,20 @@ def _solved(
             found = cells_in_series(g, crossbar.r_access)[0][np.ix_(rows, wanted)]
         else:
             found = solve_array(g, crossbar, rows=rows, cols=wanted).g_eff
+        loss = 0.0 if crossbar is None else _loss(found, g[np.ix_(rows, wanted)])
         if has_reference:
             taken = found[:, np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))]
             found = found[:, np.searchsorted(wanted, read)] - np.where(off >= 0, taken, 0.0)
         signs = array.row_signs[rows]
-        return array, found if (signs > 0).all() else found * signs[:, None]
+        return array, found if (signs > 0).all() else found * signs[:, None], loss
 
     return ordered(work, range(mapped.n_arrays), threads, _CHUNK)
+
+
+def _loss(found: np.ndarray, g: np.ndarray) -> float:
+    """Share of the current of all cells that does not arrive."""
+    whole = float(g.sum())
+    return 1.0 - float(found.sum()) / whole if whole > 0 else 0.0
 
 
 def _has_no_wires(crossbar: Crossbar) -> bool:

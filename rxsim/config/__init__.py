@@ -2,7 +2,7 @@
 
 from rxsim.config.identity import as_plain, as_yaml, calibration_settings, settings_hash
 from rxsim.config.iv import IV
-from rxsim.config.merge import load_settings, parse_xbar
+from rxsim.config.merge import load_settings, parse_xbar, settings_with
 from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping
 from rxsim.config.presets import PRESETS, Preset
 from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
@@ -30,4 +30,5 @@ __all__ = [
     "load_settings",
     "parse_xbar",
     "settings_hash",
+    "settings_with",
 ]

@@ -51,6 +51,28 @@ def load_settings(
     return settings
 
 
+def settings_with(base: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> Settings:
+    """Lay values by dotted name over settings as a file gives them.
+
+    Args:
+        base: nested, as read from a file.
+        changes: values by dotted name, such as {"adc.n_bits": 8}.
+        where: what messages call the source.
+
+    Raises:
+        SettingError: a setting is unknown, of the wrong type or out of range.
+    """
+    given: dict[str, Any] = {}
+    for name, value in changes.items():
+        nested: Any = value
+        for part in reversed(name.split(".")):
+            nested = {part: nested}
+        _assign(given, nested)
+    settings = validated(Settings, overlay(base, given), where)
+    check_layers(settings)
+    return settings
+
+
 def parse_xbar(text: str) -> tuple[int, int]:
     """Read an array size such as `64x64`: wordlines, then bitlines.
 

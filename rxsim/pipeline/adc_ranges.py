@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from rxsim.calibrate import count_values
+from rxsim.config import Adc as AdcSettings
 from rxsim.config import Settings
 from rxsim.converters import ErrorMeter, RangeMeter, adc_codes, range_blocks
-from rxsim.patch import LayerHardware, patch_network
+from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
 from rxsim.pipeline.calibration import CalibratedRung
+from rxsim.pipeline.remember import remembered_adc_ranges
 from rxsim.pipeline.study import Study
 from rxsim.session import Session, with_outputs
 
@@ -75,8 +77,29 @@ def measured_ranges(
         }
     if not wanted:
         return {}
-    run = _OpenRun(study, open_layers, wanted)
     adcs = [own[item.layer.name] for item in wanted]
+    patched = patch_network(study.network.model, open_layers, split=True)
+    rules = [(item.layer.name, _rule(adc, item)) for item, adc in zip(wanted, adcs, strict=True)]
+    return remembered_adc_ranges(
+        study, patched.model, rules, blocks, lambda: _measured(study, patched, wanted, adcs, blocks)
+    )
+
+
+def _rule(adc: AdcSettings, item: LayerHardware) -> list[Any]:
+    """Tell what chooses a range: codes come in only where their errors are weighed."""
+    codes = [adc.n_bits, item.both_sides.tolist()] if adc.criterion == "mse" else None
+    return [adc.criterion, adc.percentile, codes]
+
+
+def _measured(
+    study: Study,
+    patched: PatchedNetwork,
+    wanted: Sequence[LayerHardware],
+    adcs: Sequence[AdcSettings],
+    blocks: Sequence[np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Run the open-ADC network; once more, from the ranges found, where errors are weighed."""
+    run = _OpenRun(study, patched, wanted)
     exact = [adc.percentile == 100 or adc.criterion == "mse" for adc in adcs]
     counts: list[list[int] | None] = [None] * len(wanted)
     if not all(exact):
@@ -117,9 +140,8 @@ class _OpenRun:
     """The open-ADC network on the calibration inputs, as often as it is needed."""
 
     def __init__(
-        self, study: Study, layers: Sequence[LayerHardware], wanted: Sequence[LayerHardware]
+        self, study: Study, patched: PatchedNetwork, wanted: Sequence[LayerHardware]
     ) -> None:
-        patched = patch_network(study.network.model, layers, split=True)
         self._wanted = wanted
         self._study = study
         self._taps = [name for item in wanted for name in patched.taps[item.layer.name].currents]

@@ -17,13 +17,12 @@ import rxsim
 from rxsim.calibrate import InputRange
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
+from rxsim.numerics import NUMERICS
 from rxsim.schema import in_yaml, validated
 
 T = TypeVar("T")
 KIND = "rxsim calibration"
 SCHEMA_VERSION = 1
-NUMERICS = 1
-"""Raised whenever the same study would be measured to other ranges than before."""
 AGAIN = "run 'rxsim calibrate' again"
 CalibratedRung = Literal["ideal", "nonideal"]
 """Rungs whose ADCs have ranges of their own: perfect wires; wires. Both with nominal devices."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import onnx
 
 import rxsim
+from rxsim.circuit import LayerTransfer
 from rxsim.config import as_plain, settings_hash
-from rxsim.data import choose_positions
-from rxsim.errors import DataError
-from rxsim.patch import PatchedNetwork
+from rxsim.patch import LayerHardware
 from rxsim.pipeline.hardware import (
+    Foundry,
     Mapped,
     calibrate_adcs,
     equip,
@@ -25,13 +25,56 @@ from rxsim.pipeline.hardware import (
     solve_chip,
 )
 from rxsim.pipeline.inventory import Inventory, take_inventory
-from rxsim.pipeline.result import Evaluation, LayerReport, Rung
+from rxsim.pipeline.result import ArrayLoss, Evaluation, LayerReport, Rung
+from rxsim.pipeline.runner import Runner
 from rxsim.pipeline.study import Study
 from rxsim.pipeline.transformation import Transformation, measure_transformation
-from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, score
+from rxsim.run import LayerHealth, Scores
 
-DIAGNOSED_INPUTS = 500
-"""Layers are compared on at most this many of the evaluated inputs: enough for 0.1 dB."""
+WORST_ARRAYS = 20
+"""So many of the arrays that lose most current to their wires are named."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What all chips of a study share.
+
+    Attributes:
+        study: the study.
+        runner: has scored the float network.
+        floating: these scores.
+        mapped: the layers on their arrays.
+        levels: transfer matrices with levels only.
+        foundry: makes chips.
+    """
+
+    study: Study
+    runner: Runner
+    floating: Scores
+    mapped: Mapped
+    levels: list[LayerTransfer]
+    foundry: Foundry
+
+    def nonideal(self, trial: int) -> Scores:
+        """Make a chip and score it.
+
+        Raises:
+            RxsimError: its arrays can't be solved, or it yields NaN.
+        """
+        return self.runner.score(self.foundry.chip(trial), "nonideal")
+
+
+def prepare(study: Study) -> Prepared:
+    """Run the float network, map the layers, and calibrate what every chip reuses.
+
+    Raises:
+        RxsimError: something in the study can't be used.
+    """
+    runner = Runner(study)
+    floating = runner.score_float()
+    mapped = map_study(study)
+    levels = solve_chip(study, mapped, None, wires=False)
+    return Prepared(study, runner, floating, mapped, levels, open_foundry(study, mapped, levels))
 
 
 def evaluate(study: Study) -> Evaluation:
@@ -40,28 +83,35 @@ def evaluate(study: Study) -> Evaluation:
     Raises:
         RxsimError: something in the study can't be used.
     """
-    runner = _Runner(study)
-    ladder = [Rung("float32", (runner.score_float(),))]
-    mapped = map_study(study)
-    levels = solve_chip(study, mapped, None, wires=False)
-    bare = equip(study, mapped, levels, converters=False)
-    weights = patch_study(study, bare, [None] * len(bare))
-    ladder.append(Rung("weights", (runner.score(weights, "weights"),)))
+    return climb(prepare(study))
 
-    with_dacs = equip(study, mapped, levels)
+
+def climb(prepared: Prepared) -> Evaluation:
+    """Climb the ladder of a prepared study and look at every layer.
+
+    Raises:
+        RxsimError: something in the study can't be used.
+    """
+    study, runner, mapped = prepared.study, prepared.runner, prepared.mapped
+    ladder = [Rung("float32", (prepared.floating,))]
+    bare = equip(study, mapped, prepared.levels, converters=False)
+    weights = patch_study(study, bare, [None] * len(bare))
+    ladder.append(Rung("weights", (runner.score(weights, "weights", keep=True),)))
+
+    with_dacs = equip(study, mapped, prepared.levels)
     ideal_adcs = calibrate_adcs(study, mapped, with_dacs, "ideal")
     ideal = patch_study(study, with_dacs, ideal_adcs)
-    ladder.append(Rung("ideal", (runner.score(ideal, "ideal"),)))
+    ladder.append(Rung("ideal", (runner.score(ideal, "ideal", keep=True),)))
 
-    foundry = open_foundry(study, mapped, levels)
-    first = foundry.chip(0)
-    runs = [runner.score(first, "nonideal")]
+    foundry = prepared.foundry
+    first = foundry.make(0)
+    runs = [runner.score(first.network, "nonideal")]
     for trial in range(1, study.settings.trials):
-        runs.append(runner.score(foundry.chip(trial), "nonideal") if foundry.random else runs[0])
+        runs.append(prepared.nonideal(trial) if foundry.random else runs[0])
     ladder.append(Rung("nonideal", tuple(runs)))
 
     healthy = runner.diagnose(ideal)
-    health = runner.diagnose(first)
+    health = runner.diagnose(first.network)
     shapes = {name: tensor.shape for name, tensor in study.inputs.feeds(0, 1).items()}
     inventory = take_inventory(study.network, study.settings, shapes)
     return Evaluation(
@@ -76,76 +126,37 @@ def evaluate(study: Study) -> Evaluation:
         study.metric,
         not foundry.random,
         study.stages.seconds,
-        first,
+        first.network,
+        _totals(inventory, mapped, with_dacs),
+        _worst_arrays(first.transfers),
     )
 
 
-class _Runner:
-    """Runs networks over the evaluated inputs and scores them against the float network."""
+def _totals(
+    inventory: Inventory, mapped: Mapped, equipped: Sequence[LayerHardware]
+) -> dict[str, int | None]:
+    """Count arrays, their cells, and conversions for one input (None where a shape is unknown)."""
+    arrays = cells = 0
+    conversions: int | None = 0
+    for place, item in zip(inventory.layers, equipped, strict=True):
+        own = mapped.settings[place.name]
+        arrays += place.arrays
+        cells += place.arrays * own.crossbar.rows * own.crossbar.cols
+        if own.adc.n_bits is not None and conversions is not None:
+            each = len(item.both_sides) * int(item.readouts.present.sum())
+            positions = None if place.macs is None else place.macs // place.parameters
+            conversions = None if positions is None else conversions + positions * each
+    return {"arrays": arrays, "cells": cells, "conversions": conversions}
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
-        self._reference: np.ndarray | None = None
-        self.diagnosed = choose_positions(
-            study.labels, len(study.inputs), DIAGNOSED_INPUTS, study.settings.seed
-        )
 
-    def _predict(self, model: onnx.ModelProto, stage: str, what: str) -> np.ndarray:
-        study = self._study
-        with study.stages(stage) as progress:
-            return predict(
-                model,
-                study.output,
-                study.inputs,
-                what=what,
-                batch=study.batch,
-                threads=study.threads,
-                fixed_batch=study.network.fixed_batch,
-                progress=progress,
-            )
-
-    def score_float(self) -> Scores:
-        """Run the user's own model and keep its output as the reference."""
-        name = self._study.network.path.name
-        self._reference = self._predict(self._study.network.original, "float32", f"model {name}")
-        self._check_labels()
-        return self._score(self._reference)
-
-    def _check_labels(self) -> None:
-        labels, classes = self._study.labels, self._outputs.shape[1]
-        if labels is not None and int(labels.max()) >= classes:
-            raise DataError(
-                f"data: found the label {int(labels.max())}, expected labels below {classes}, the "
-                f"number of outputs of {self._study.network.path.name}; check the data or the model"
-            )
-
-    @property
-    def _outputs(self) -> np.ndarray:
-        assert self._reference is not None
-        return self._reference
-
-    def score(self, patched: PatchedNetwork, rung: str) -> Scores:
-        """Run a patched network."""
-        outputs = self._predict(patched.model, rung, f"the patched network ({rung})")
-        return self._score(outputs)
-
-    def _score(self, outputs: np.ndarray) -> Scores:
-        return score(outputs, self._outputs, self._study.labels, self._study.metric)
-
-    def diagnose(self, patched: PatchedNetwork) -> dict[str, LayerHealth]:
-        """Compare every layer with its float twin."""
-        study = self._study
-        with study.stages("diagnose") as progress:
-            return diagnose_layers(
-                study.network.model,
-                patched,
-                study.network.layers,
-                study.inputs.subset(self.diagnosed),
-                batch=study.batch,
-                threads=study.threads,
-                fixed_batch=study.network.fixed_batch,
-                progress=progress,
-            )
+def _worst_arrays(transfers: Sequence[LayerTransfer]) -> tuple[ArrayLoss, ...]:
+    """List the arrays that lose most of their current to their wires, worst first."""
+    found = [
+        ArrayLoss(transfer.mapped.layer.name, int(index), float(transfer.losses[index]))
+        for transfer in transfers
+        for index in np.argsort(-transfer.losses, kind="stable")[:WORST_ARRAYS]
+    ]
+    return tuple(sorted(found, key=lambda one: -one.loss)[:WORST_ARRAYS])
 
 
 def _layer_reports(

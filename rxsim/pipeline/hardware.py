@@ -32,6 +32,7 @@ from rxsim.pipeline.adc_ranges import measured_ranges
 from rxsim.pipeline.calibration import CalibratedRung
 from rxsim.pipeline.converter_errors import check_converters, spoiled_adcs, spoiled_dacs
 from rxsim.pipeline.operating import operating_points
+from rxsim.pipeline.remember import remembered_input_ranges, remembered_transfer
 from rxsim.pipeline.study import Study
 from rxsim.seeds import Effect, device_generator
 
@@ -70,16 +71,21 @@ def _input_ranges(study: Study, settings: Mapping[str, Settings]) -> dict[str, I
     kept = study.calibration_file
     if kept is not None:
         return {layer.name: kept.input_range(layer.name) for layer in study.network.layers}
+    percentile = {name: own.input.percentile for name, own in settings.items()}
     with study.stages("calibrate") as progress:
-        return measure_input_ranges(
-            study.network.model,
-            study.network.layers,
-            study.calibration,
-            percentile={name: own.input.percentile for name, own in settings.items()},
-            batch=study.batch,
-            threads=study.threads,
-            fixed_batch=study.network.fixed_batch,
-            progress=progress,
+        return remembered_input_ranges(
+            study,
+            percentile,
+            lambda: measure_input_ranges(
+                study.network.model,
+                study.network.layers,
+                study.calibration,
+                percentile=percentile,
+                batch=study.batch,
+                threads=study.threads,
+                fixed_batch=study.network.fixed_batch,
+                progress=progress,
+            ),
         )
 
 
@@ -111,14 +117,22 @@ def solve_chip(
             programmer = partial(
                 program, layer_index=layer.layer.index, device=layer.device, chip=chip
             )
-            crossbar = mapped.settings[layer.layer.name].crossbar if wires else None
-            point = mapped.points.get(layer.layer.name) if wires else None
-            threads = study.threads if wires else 1
+            own = mapped.settings[layer.layer.name]
+            point = mapped.points.get(layer.layer.name)
             try:
-                transfer = transfer_matrices(
-                    layer, programmer, crossbar, point=point, threads=threads, done=done
-                )
-                solved.append(transfer)
+                if wires:
+                    solve = partial(
+                        transfer_matrices,
+                        layer,
+                        programmer,
+                        own.crossbar,
+                        point=point,
+                        threads=study.threads,
+                        done=done,
+                    )
+                    solved.append(remembered_transfer(study, layer, own, point, chip, solve))
+                else:
+                    solved.append(transfer_matrices(layer, programmer, None, done=done))
             except CircuitError as error:
                 raise CircuitError(f"layer {layer.layer.name}: {error}") from None
     return solved
@@ -203,6 +217,19 @@ def patch_study(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MadeChip:
+    """One chip.
+
+    Attributes:
+        network: the patched network.
+        transfers: what its layers' arrays compute.
+    """
+
+    network: PatchedNetwork
+    transfers: tuple[LayerTransfer, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Foundry:
     """Makes chips: what all of them share is measured once on nominal devices.
 
@@ -226,6 +253,10 @@ class Foundry:
         return any(is_random(own) for own in self.mapped.settings.values())
 
     def chip(self, trial: int) -> PatchedNetwork:
+        """Return the patched network of one chip."""
+        return self.make(trial).network
+
+    def make(self, trial: int) -> MadeChip:
         """Program, solve and patch one chip."""
         study, mapped = self.study, self.mapped
         chip = Chip(study.settings.seed, trial)
@@ -233,7 +264,8 @@ class Foundry:
         if any(has_random_effects(layer.device) for layer in mapped.layers):
             transfers = solve_chip(study, mapped, chip)
         layers = equip(study, mapped, transfers, ideal=self.ideal, chip=chip)
-        return patch_study(study, layers, spoiled_adcs(layers, self.adcs, mapped.settings, chip))
+        adcs = spoiled_adcs(layers, self.adcs, mapped.settings, chip)
+        return MadeChip(patch_study(study, layers, adcs), tuple(transfers))
 
 
 def is_random(own: Settings) -> bool:

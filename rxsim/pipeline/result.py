@@ -60,6 +60,21 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class ArrayLoss:
+    """What the wires of one array take.
+
+    Attributes:
+        layer: its layer's name.
+        array: its index in the layer.
+        loss: share of the array's current, all used rows driven alike.
+    """
+
+    layer: str
+    array: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class LayerReport:
     """One row of the table by layer.
 
@@ -106,6 +121,8 @@ class Evaluation:
         deterministic: nothing in the settings is random: all chips are the same.
         seconds: wall time by stage.
         first_chip: the patched network of the first chip; not part of the JSON form.
+        totals: arrays, cells, and ADC conversions for one input; None where a shape is unknown.
+        worst_arrays: those of the first chip that lose most current to their wires, worst first.
     """
 
     ladder: tuple[Rung, ...]
@@ -120,6 +137,8 @@ class Evaluation:
     deterministic: bool
     seconds: Mapping[str, float]
     first_chip: PatchedNetwork
+    totals: Mapping[str, int | None]
+    worst_arrays: tuple[ArrayLoss, ...]
 
     def rung(self, name: str) -> Rung:
         """Return a rung by name."""
@@ -136,6 +155,8 @@ class Evaluation:
             "layers_from_inputs": self.diagnosed,
             "digital": [dict(row) for row in self.inventory.digital],
             "shares": dict(self.inventory.shares),
+            "totals": dict(self.totals),
+            "worst_arrays": [asdict(one) for one in self.worst_arrays],
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
             "images": {

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.cache import Cache
 from rxsim.config import Settings, check_gating, check_layers, layer_settings
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.errors import InputError, ModelError
@@ -49,6 +50,7 @@ class Study:
         metric: top1, top5, mse, or none (always without labels).
         output: name of the evaluated output.
         calibration_file: what an earlier calibration measured; None: it is to be measured.
+        cache: what was computed before; None: nothing is kept.
     """
 
     network: Network
@@ -64,6 +66,24 @@ class Study:
     metric: str
     output: str
     calibration_file: Calibration | None = None
+    cache: Cache | None = None
+
+    def evaluated_identity(self) -> list[Any]:
+        """Return what the evaluated inputs follow from, plain."""
+        indices = None if self.indices is None else self.indices.tolist()
+        seed = self.settings.seed if self.provenance["made_up"] else None
+        return [*self._source("data"), indices, seed, len(self.inputs)]
+
+    def calibration_identity(self) -> list[Any]:
+        """Return what the calibration inputs follow from, plain."""
+        seed = self.settings.seed if self.provenance["made_up"] else None
+        source = self.provenance["calibration"]
+        return [*self._source("calibration"), source.get("indices"), seed, source["samples"]]
+
+    def _source(self, name: str) -> list[Any]:
+        source = self.provenance[name]
+        sha256 = None if source is None else source["sha256"]
+        return [sha256, self.provenance["input"], self.provenance["preprocess"]]
 
     def layer_settings(self) -> dict[str, Settings]:
         """Resolve the settings of every layer on crossbars, by its name."""
@@ -82,6 +102,7 @@ def open_study(
     stages: Stages | None = None,
     calibration: Calibration | None = None,
     evaluates: bool = True,
+    cache: Cache | None = None,
 ) -> Study:
     """Load a network and its data.
 
@@ -94,6 +115,7 @@ def open_study(
         calibration: what an earlier calibration measured, in place of a new one.
         evaluates: whether the data are evaluated; else the card's may be missing where a calibration
             is given.
+        cache: what was computed before, and takes what is computed now.
 
     Raises:
         InputError: the model, the card or the data can't be used, or the calibration is not of these.
@@ -129,6 +151,7 @@ def open_study(
             data.metric,
             output,
             calibration,
+            cache,
         )
 
 

@@ -24,6 +24,7 @@ from rxsim.data import (
     open_data,
 )
 from rxsim.errors import DataError, InputError
+from rxsim.files import sha256_of
 from rxsim.load import InputSpec, Network
 from rxsim.load.shapes import Shape, shape_of
 from rxsim.pipeline.data_choice import DataChoice
@@ -183,6 +184,7 @@ def _rule_as_json(choice: DataChoice) -> dict[str, Any]:
     return {
         "offset": choice.rule.offset,
         "map": None if choice.rule.map is None else choice.rule.map.name,
+        "map_sha256": None if choice.rule.map is None else sha256_of(choice.rule.map),
     }
 
 

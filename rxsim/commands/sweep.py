@@ -1,0 +1,190 @@
+"""`rxsim sweep`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from rxsim.cache import default_folder
+from rxsim.commands.options import FILE
+from rxsim.errors import InputError, PointsFailedError
+from rxsim.files import check_destination
+from rxsim.report import print_plan, print_sweep
+from rxsim.report.sweep import left_in_words
+from rxsim.session import default_threads
+from rxsim.store import Results, open_results
+from rxsim.sweep import (
+    DaskPool,
+    LocalPool,
+    Plan,
+    Pool,
+    SweepProgress,
+    estimate,
+    memory_for,
+    read_plan,
+    run_sweep,
+)
+
+_SECONDS_BETWEEN_LINES = 60.0
+
+
+@click.command("sweep")
+@click.argument("sweep_file", type=FILE, metavar="SWEEP.yaml")
+@click.option(
+    "-o", "--output", type=FILE, metavar="FILE", help="Results; default: SWEEP.sqlite here."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes, one thread each."
+)
+@click.option(
+    "--memory", type=click.FloatRange(min=0.25), metavar="GB", help="Of each worker, at most."
+)
+@click.option(
+    "--dask", metavar="ADDRESS", help="Run on a Dask cluster, such as tcp://scheduler:8786."
+)
+@click.option("--cache", metavar="FOLDER|none", help="Where solved arrays and ranges are kept.")
+@click.option(
+    "--cache-size",
+    type=click.FloatRange(min=0.01),
+    default=4.0,
+    metavar="GB",
+    help="Of that, at most.",
+)
+@click.option(
+    "--resume/--no-resume", default=True, help="Go on with earlier results (the default)."
+)
+@click.option("--dry-run", is_flag=True, help="List the points and estimate the time.")
+def command(sweep_file: Path, **given: Any) -> None:
+    """Evaluate a network at every point of SWEEP.yaml; what is done already is not done again.
+
+    Results are an SQLite file: look at them with 'rxsim results', 'rxsim report' and 'rxsim plot'.
+    """
+    plan = read_plan(sweep_file)
+    path: Path = given["output"] or Path(f"{sweep_file.stem}.sqlite")
+    check_destination(path, [sweep_file, *(planned.model for planned in plan.points)])
+    if path.exists() and not given["resume"]:
+        raise InputError(
+            f"--no-resume: found earlier results in {path}, expected none; choose another --output, or "
+            "delete the file"
+        )
+    cache = _cache(given["cache"])
+    if given["dry_run"]:
+        _dry_run(plan, path, cache, given)
+        return
+    with (
+        _interruptible(path),
+        _pool(given) as pool,
+        open_results(path, write=True) as results,
+        _progress(plan) as show,
+    ):
+        end = run_sweep(
+            plan,
+            results,
+            pool,
+            cache=cache,
+            cache_bytes=int(given["cache_size"] * 2**30),
+            show=show,
+        )
+    with open_results(path) as results:
+        print_sweep(plan, end, results, path)
+    if end.failed:
+        raise PointsFailedError(
+            f"{end.failed} of {len(plan.points) * plan.trials} trials failed; see 'rxsim results show "
+            f"{path}', and run the same command again to try them again"
+        )
+
+
+def _cache(given: str | None) -> Path | None:
+    if given == "none":
+        return None
+    folder = default_folder() if given is None else Path(given).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--cache: found the file {folder}, expected a folder; choose another")
+    return folder
+
+
+@contextmanager
+def _pool(given: dict[str, Any]) -> Iterator[Pool]:
+    """Open the place where jobs run; its workers end with it."""
+    if given["dask"] is not None:
+        if given["workers"] or given["memory"]:
+            raise InputError(
+                "--dask: found --workers or --memory beside it, expected it alone; the cluster decides"
+            )
+        pool: Pool = DaskPool(given["dask"])
+    else:
+        workers = given["workers"] or default_threads()
+        memory = given["memory"]
+        pool = LocalPool(workers, memory_for(workers) if memory is None else int(memory * 2**30))
+    done = False
+    try:
+        yield pool
+        done = True
+    finally:
+        pool.close(kill=not done)
+
+
+@contextmanager
+def _interruptible(path: Path) -> Iterator[None]:
+    """On Ctrl-C, or when a batch system ends the job, say how to go on."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nfinished trials are in {path}; the same command goes on with the rest", err=True
+        )
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress(plan: Plan) -> Iterator[Any]:
+    """Show progress: a bar on a terminal, else a line a minute."""
+    if sys.stderr.isatty():
+        columns = (BarColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task("starting", total=None)
+
+            def show_bar(now: SweepProgress) -> None:
+                bars.update(
+                    task, description=left_in_words(now), completed=now.done, total=now.total
+                )
+
+            yield show_bar
+        return
+    last = time.monotonic()
+
+    def show_line(now: SweepProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            click.echo(f"{plan.name}: {left_in_words(now)}", err=True)
+
+    yield show_line
+
+
+def _dry_run(plan: Plan, path: Path, cache: Path | None, given: dict[str, Any]) -> None:
+    known = []
+    if path.exists():
+        results: Results
+        with open_results(path) as results:
+            known = results.trials([planned.point.key for planned in plan.points])
+    workers = given["workers"] or default_threads()
+    with _pool(given) as pool:
+        workers = workers if given["dask"] is None else max(pool.slots // 2, 1)
+        print_plan(plan, estimate(plan, known, pool, workers, cache), workers)

@@ -1,0 +1,138 @@
+"""What a study need not compute again: results kept by the content of all that they follow from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import onnx
+
+from rxsim.cache import content_key
+from rxsim.calibrate import InputRange
+from rxsim.circuit import LayerTransfer, OperatingPoint
+from rxsim.config import Settings
+from rxsim.devices import Chip, has_random_effects
+from rxsim.mapping import MappedLayer
+from rxsim.numerics import NUMERICS
+from rxsim.pipeline.study import Study
+
+
+def remembered_transfer(
+    study: Study,
+    mapped: MappedLayer,
+    own: Settings,
+    point: OperatingPoint | None,
+    chip: Chip | None,
+    solve: Callable[[], LayerTransfer],
+) -> LayerTransfer:
+    """Return a layer's transfer matrices with wires; solved where they are not known.
+
+    Args:
+        study: whose cache to look into.
+        mapped: the layer on its arrays.
+        own: its settings.
+        point: where its arrays are made linear.
+        chip: the chip; None for nominal devices.
+        solve: solves the layer.
+    """
+    if study.cache is None:
+        return solve()
+    layer = mapped.layer
+    # Chips whose programming is not random share the nominal one's arrays.
+    drawn = chip is not None and has_random_effects(own.device)
+    linearised = None
+    if point is not None:
+        linearised = [point.volt, point.activity, own.input.v_read]
+    key = content_key(
+        *("transfer", NUMERICS, layer.matrices, layer.op, list(layer.kernel), layer.index),
+        *(section.model_dump(mode="json") for section in (own.crossbar, own.device, own.mapping)),
+        [chip.seed, chip.trial] if chip is not None and drawn else None,
+        linearised,
+    )
+
+    def arrays() -> dict[str, np.ndarray]:
+        found = solve()
+        parts = {f"p{p}": matrix for p, matrix in enumerate(found.matrices)}
+        return {**parts, "losses": found.losses}
+
+    kept = study.cache.remember(key, arrays)
+    return LayerTransfer(
+        mapped, tuple(kept[f"p{p}"] for p in range(len(mapped.row_tiles))), kept["losses"]
+    )
+
+
+def remembered_outputs(
+    study: Study, model: onnx.ModelProto, run: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """Return a network's outputs for the evaluated inputs; run where they are not known."""
+    if study.cache is None:
+        return run()
+    key = content_key(*_run_of("outputs", model), study.evaluated_identity(), study.output)
+    return study.cache.remember(key, lambda: {"outputs": run()})["outputs"]
+
+
+def remembered_input_ranges(
+    study: Study, percentile: Mapping[str, float], measure: Callable[[], dict[str, InputRange]]
+) -> dict[str, InputRange]:
+    """Return the input ranges of a study's layers by name; measured where they are not known."""
+    if study.cache is None:
+        return measure()
+    names = [layer.name for layer in study.network.layers]
+    key = content_key(
+        *_run_of("input ranges", study.network.model),
+        study.calibration_identity(),
+        [[layer.name, layer.input, percentile[layer.name]] for layer in study.network.layers],
+    )
+
+    def arrays() -> dict[str, np.ndarray]:
+        found = measure()
+        return {
+            f"n{at}": np.array([found[name].x_max, found[name].signed, *found[name].shape])
+            for at, name in enumerate(names)
+        }
+
+    kept = study.cache.remember(key, arrays)
+    ranges = {}
+    for at, name in enumerate(names):
+        x_max, signed, *shape = kept[f"n{at}"].tolist()
+        ranges[name] = InputRange(x_max, bool(signed), tuple(int(axis) for axis in shape))
+    return ranges
+
+
+def remembered_adc_ranges(
+    study: Study,
+    model: onnx.ModelProto,
+    rules: Sequence[tuple[str, Any]],
+    blocks: Sequence[np.ndarray],
+    measure: Callable[[], dict[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """Return ADC ranges by layer name; measured where they are not known.
+
+    Args:
+        study: whose cache to look into, and whose calibration inputs are run.
+        model: the open-ADC network.
+        rules: name of each measured layer, and what its ranges are chosen by, plain.
+        blocks: which range each of its conversions uses.
+        measure: runs the network.
+    """
+    if study.cache is None:
+        return measure()
+    key = content_key(
+        *_run_of("adc ranges", model), study.calibration_identity(), list(rules), *blocks
+    )
+    names = [name for name, _ in rules]
+
+    def arrays() -> dict[str, np.ndarray]:
+        found = measure()
+        return {f"n{at}": found[name] for at, name in enumerate(names)}
+
+    kept = study.cache.remember(key, arrays)
+    return {name: kept[f"n{at}"] for at, name in enumerate(names)}
+
+
+def _run_of(what: str, model: onnx.ModelProto) -> tuple[Any, ...]:
+    """Identify a run of a network: the network itself, and who computes it."""
+    text = model.SerializeToString(deterministic=True)
+    return what, NUMERICS, version("onnxruntime"), version("numpy"), text

@@ -1,0 +1,86 @@
+"""What a sweep tells on a terminal: its plan, its progress, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from rxsim.report.console import print_seconds, standard_console
+from rxsim.report.results_table import arranged, print_summary
+from rxsim.store import Results, failures, summarise
+from rxsim.sweep import Estimate, Plan, SweepEnd, SweepProgress, describe
+
+_MOST_ROWS = 40
+
+
+def in_words(seconds: float) -> str:
+    """Return a time as people say it: 40 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def left_in_words(now: SweepProgress) -> str:
+    """Return one line about a sweep's progress."""
+    parts = [f"{now.done} of {now.total} trials done"]
+    if now.failed:
+        parts.append(f"{now.failed} failed")
+    if now.best is not None:
+        parts.append(f"best {now.best:.4f} ({describe(now.best_values)})")
+    if now.seconds_left is not None and now.done < now.total:
+        parts.append(f"about {in_words(now.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def print_plan(plan: Plan, found: Estimate, workers: int) -> None:
+    """Print a sweep's points, and how long they would take."""
+    console = standard_console()
+    names = list(dict.fromkeys(name for planned in plan.points for name in planned.values))
+    table = Table(title=f"{escape(plan.name)}: {len(plan.points)} points", title_justify="left")
+    table.add_column("point", justify="right")
+    for name in names:
+        table.add_column(escape(name), justify="right")
+    table.add_column("trials", justify="right")
+    for number, planned in enumerate(plan.points[:_MOST_ROWS], 1):
+        trials = plan.trials if planned.is_random else 1
+        table.add_row(str(number), *_cells(planned.values, names), str(trials))
+    console.print(table)
+    if len(plan.points) > _MOST_ROWS:
+        console.print(f".. and {len(plan.points) - _MOST_ROWS:,} more")
+    if not found.trials:
+        console.print("All of their trials are done.")
+        return
+    source = f"measured on {found.measured} {'trial' if found.measured == 1 else 'trials'}"
+    console.print(
+        f"{found.trials:,} trials left, at most: about {in_words(found.seconds)} on {workers} workers "
+        f"({source}: {found.first:.1f} s for the first of a point, {found.further:.1f} s for others)"
+    )
+
+
+def _cells(values: Mapping[str, Any], names: list[str]) -> list[str]:
+    return [escape(f"{values[name]}") if name in values else "-" for name in names]
+
+
+def print_sweep(plan: Plan, end: SweepEnd, results: Results, path: Path) -> None:
+    """Print what a sweep found and what became of its trials."""
+    console = standard_console()
+    summary = summarise(results, sweep=plan.name)
+    failed = failures(results, sweep=plan.name)
+    print_summary(summary, arranged(summary, None, None), failed, console=console)
+    parts = [f"{end.new} trials in {in_words(end.seconds)}"]
+    if end.known:
+        parts.append(f"{end.known} were there before")
+    if end.skipped:
+        parts.append(f"{end.skipped} were not needed")
+    if end.failed:
+        parts.append(f"{end.failed} failed")
+    found, missed = end.cached
+    if found:
+        parts.append(f"{found} of {found + missed} partial results taken from the cache")
+    console.print(f"{escape(str(path))}: {', '.join(parts)}.", soft_wrap=True)
+    if end.stages:
+        print_seconds(end.stages, console)

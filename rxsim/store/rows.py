@@ -1,0 +1,74 @@
+"""What a results file holds: points (one setting of everything but the chip) and their trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Status = Literal["done", "failed"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """One network on one kind of hardware with one set of inputs; its chips are trials.
+
+    Attributes:
+        key: hex SHA-256 of everything that can change its results (the chip's number left out).
+        model: the network's file name.
+        model_sha256: of the network.
+        data: name of the evaluated data; None where inputs were made up.
+        data_sha256: of the evaluated data, likewise.
+        settings: resolved, plain, nested; `trials` left out.
+        metric: top1, top5, mse or none.
+        details: what one evaluation tells besides (ladder, layers, totals, provenance, see
+            `rxsim.pipeline.trial`); None where it is not there yet, or was not asked for.
+    """
+
+    key: str
+    model: str
+    model_sha256: str
+    data: str | None
+    data_sha256: str | None
+    settings: Mapping[str, Any]
+    metric: str
+    details: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One chip of a point, evaluated.
+
+    Attributes:
+        key: hex SHA-256 of the point's key and the trial's number.
+        point: the point's key.
+        trial: the chip's number, from 0.
+        status: done, or failed.
+        accuracy: share of hits; None without labels.
+        top5: share of top-5 hits; None without labels or for few classes.
+        mse: mean squared error; None without targets.
+        agreement: share of inputs with the float network's argmax.
+        snr_db: of the outputs against the float network's; None where they are equal.
+        relative_difference: largest difference of an output over the largest output.
+        hits: bool (images,); None without labels, or where they were not asked for.
+        error: why it failed, one sentence; None where it is done.
+        seconds: wall time of its evaluation.
+        finished: ISO 8601, UTC.
+    """
+
+    key: str
+    point: str
+    trial: int
+    status: Status
+    accuracy: float | None = None
+    top5: float | None = None
+    mse: float | None = None
+    agreement: float | None = None
+    snr_db: float | None = None
+    relative_difference: float | None = None
+    hits: np.ndarray | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    finished: str = ""

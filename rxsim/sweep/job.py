@@ -1,0 +1,159 @@
+"""One trial as a worker gets it, and what it sends back: plain values, whatever machine it is on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rxsim.cache import Cache
+from rxsim.config import Settings
+from rxsim.errors import RxsimError
+from rxsim.pipeline import DataOptions, Prepared, open_study, prepare, run_trial
+from rxsim.stages import Stages
+from rxsim.store import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One trial to evaluate.
+
+    Attributes:
+        point: key of its point.
+        key: its own key.
+        trial: the chip's number.
+        model: the ONNX file.
+        model_sha256: what the file must still be.
+        settings: of the point.
+        options: where the inputs come from.
+        cache: folder of what was computed before; None: nothing is kept.
+        cache_bytes: that it may take.
+    """
+
+    point: str
+    key: str
+    trial: int
+    model: Path
+    model_sha256: str
+    settings: Settings
+    options: DataOptions
+    cache: Path | None
+    cache_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        trial: the row for the results.
+        details: of its point; from the first trial only.
+        stages: seconds by stage.
+        cached: how many results were found in the cache, and how many were not.
+    """
+
+    trial: Trial
+    details: Mapping[str, Any] | None = None
+    stages: Mapping[str, float] = field(default_factory=dict)
+    cached: tuple[int, int] = (0, 0)
+
+
+# What the last job of this process had prepared: the trials of a point share it.
+_prepared: dict[str, tuple[Prepared, Cache | None]] = {}
+
+
+def run_job(job: Job) -> Outcome:
+    """Evaluate one trial; whatever goes wrong becomes a failed one."""
+    start = time.perf_counter()
+    try:
+        prepared, cache = _prepare(job)
+        result = run_trial(prepared, job.trial)
+    except RxsimError as error:
+        return failed(job, str(error), time.perf_counter() - start)
+    except MemoryError:
+        _prepared.clear()
+        return failed(job, OUT_OF_MEMORY, time.perf_counter() - start)
+    except Exception as error:  # a worker has no user to tell: the row does
+        _prepared.clear()
+        what = f"internal error: {type(error).__name__}: {error}"
+        return failed(
+            job, f"{what}; this is a bug in rxsim, please report it", time.perf_counter() - start
+        )
+    scores = result.scores
+    trial = Trial(
+        job.key,
+        job.point,
+        job.trial,
+        "done",
+        accuracy=_mean(scores.hits),
+        top5=_mean(scores.hits_top5),
+        mse=_mean(scores.errors),
+        agreement=scores.agreement,
+        snr_db=_finite(scores.snr_db),
+        relative_difference=_finite(scores.relative_difference),
+        hits=scores.hits,
+        seconds=time.perf_counter() - start,
+        finished=now(),
+    )
+    stages = dict(prepared.study.stages.seconds)
+    prepared.study.stages.seconds.clear()
+    counts = (0, 0)
+    if cache is not None:
+        counts = (cache.found, cache.missed)
+        cache.found = cache.missed = 0
+    return Outcome(trial, result.details, stages, counts)
+
+
+OUT_OF_MEMORY = (
+    "out of memory; use fewer --workers, more --memory for each, fewer images or smaller arrays"
+)
+
+
+def failed(job: Job, sentence: str, seconds: float = 0.0) -> Outcome:
+    """Return the outcome of a job that failed."""
+    text = " ".join(sentence.split())
+    return Outcome(
+        Trial(
+            job.key,
+            job.point,
+            job.trial,
+            "failed",
+            error=text,
+            seconds=seconds,
+            finished=now(),
+        )
+    )
+
+
+def now() -> str:
+    """Return the time as results hold it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _prepare(job: Job) -> tuple[Prepared, Cache | None]:
+    if job.point not in _prepared:
+        _prepared.clear()  # first: two points may not fit into memory side by side
+        cache = None if job.cache is None else Cache(job.cache, job.cache_bytes)
+        study = open_study(
+            job.model, job.settings, job.options, threads=1, stages=Stages(), cache=cache
+        )
+        if study.network.identity != job.model_sha256:
+            raise RxsimError(
+                f"model {job.model.name} was changed while the sweep ran, expected the file that it "
+                "began with; run the sweep again"
+            )
+        _prepared[job.point] = prepare(study), cache
+    return _prepared[job.point]
+
+
+def _mean(values: np.ndarray | None) -> float | None:
+    return None if values is None else float(values.mean())
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

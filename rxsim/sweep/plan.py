@@ -1,0 +1,160 @@
+"""From a sweep's file to its points: which network, data and settings, and their identity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rxsim.cache import content_key
+from rxsim.config import Settings, as_plain, layer_settings, settings_hash, settings_with
+from rxsim.errors import SettingError
+from rxsim.files import read_yaml_mapping
+from rxsim.numerics import NUMERICS
+from rxsim.pipeline import DataOptions, Study, is_random, open_study
+from rxsim.schema import in_yaml
+from rxsim.store import Point
+from rxsim.sweep.design import assignments
+from rxsim.sweep.sweep_file import Stop, SweepFile, read_sweep_file
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlannedPoint:
+    """A point that is to be evaluated.
+
+    Attributes:
+        point: what identifies it, as results hold it.
+        model: the ONNX file.
+        options: where its inputs come from.
+        settings: resolved.
+        values: what the axes set, by dotted name; model and config where there are several.
+        is_random: whether its chips differ.
+    """
+
+    point: Point
+    model: Path
+    options: DataOptions
+    settings: Settings
+    values: Mapping[str, Any]
+    is_random: bool
+
+    def trial_key(self, trial: int) -> str:
+        """Return the identity of one of its trials."""
+        return content_key("trial", self.point.key, trial)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A sweep that can be run.
+
+    Attributes:
+        name: of the sweep.
+        text: its YAML.
+        points: in the order of its axes; no two alike.
+        trials: chips of a point, at most.
+        stop: when fewer are enough; None: never.
+    """
+
+    name: str
+    text: str
+    points: tuple[PlannedPoint, ...]
+    trials: int
+    stop: Stop | None
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a sweep's file and open its networks and data.
+
+    Raises:
+        InputError: the file, a network, the data or a point's settings can't be used.
+    """
+    file, text = read_sweep_file(path)
+    folder = path.parent
+    bases: list[tuple[Path | None, dict[str, Any]]] = [
+        (name, read_yaml_mapping(folder / name, "the settings file")) for name in file.configs
+    ] or [(None, {})]
+    changes = assignments(file.read_axes(), file.design, file.points, file.design_seed)
+    options = file.data.options(folder)
+    points: dict[str, PlannedPoint] = {}
+    trials = file.trials
+    for model in file.models:
+        study: Study | None = None
+        for name, base in bases:
+            for change in changes:
+                settings = _settings(file, base, change)
+                trials = trials or settings.trials
+                settings = settings.model_copy(update={"trials": 1})
+                if study is None:
+                    study = open_study((folder / model).absolute(), settings, options, threads=1)
+                values = _values(file, model, name, change)
+                planned = _planned(study, settings, options, values)
+                points.setdefault(planned.point.key, planned)
+    chips = trials or 1
+    if file.stop is not None and file.stop.at_least > chips:
+        raise SettingError(
+            f"sweep file {path}: found stop.at_least {file.stop.at_least} above trials {chips}, "
+            "expected at most as many; raise trials"
+        )
+    return Plan(file.name or path.stem, text, tuple(points.values()), chips, file.stop)
+
+
+def _settings(file: SweepFile, base: Mapping[str, Any], change: Mapping[str, Any]) -> Settings:
+    where = "point " + ", ".join(f"{name}={in_yaml(value)}" for name, value in change.items())
+    merged = {**_flat_top(file.settings), **change}
+    return settings_with(base, merged, where if change else "settings")
+
+
+def _flat_top(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give sections' keys by dotted name, so that axes can be laid over single ones."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and name != "layers":
+            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            flat[str(name)] = value
+    return flat
+
+
+def _values(
+    file: SweepFile, model: Path, config: Path | None, change: Mapping[str, Any]
+) -> dict[str, Any]:
+    several = {"model": model.name} if len(file.models) > 1 else {}
+    if config is not None and len(file.configs) > 1:
+        several["config"] = config.stem
+    return {**several, **change}
+
+
+def _planned(
+    study: Study, settings: Settings, options: DataOptions, values: Mapping[str, Any]
+) -> PlannedPoint:
+    provenance = study.provenance
+    plain = as_plain(settings)
+    del plain["trials"]
+    data = provenance["data"]
+    source = provenance["calibration"]
+    identity = content_key(
+        *("point", NUMERICS, study.network.identity, settings_hash(settings)),
+        *(None if data is None else data["sha256"], source["sha256"], study.metric, study.output),
+        *(provenance[name] for name in ("made_up", "labels", "input", "preprocess", "evaluated")),
+    )
+    point = Point(
+        identity,
+        study.network.path.name,
+        study.network.identity,
+        None if data is None else data["name"],
+        None if data is None else data["sha256"],
+        json.loads(json.dumps(plain)),
+        study.metric,
+    )
+    own = [layer_settings(settings, layer.name) for layer in study.network.layers]
+    random = any(
+        one is not None and is_random(one) for one in (own if settings.layers else own[:1])
+    )
+    return PlannedPoint(point, study.network.path.absolute(), options, settings, values, random)
+
+
+def describe(values: Mapping[str, Any]) -> str:
+    """Name a point by what its axes set, for one line of text."""
+    return ", ".join(f"{name} {in_yaml(value)}" for name, value in values.items()) or "the settings"

@@ -1,0 +1,132 @@
+"""Where jobs run: processes of this machine, or a Dask cluster. Both are executors of the library."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import active_children, get_context
+from typing import Any, Protocol
+
+from rxsim.errors import InputError
+from rxsim.sweep.job import Job, Outcome, run_job
+from rxsim.sweep.worker import one_thread_each, start_worker
+
+
+class Pool(Protocol):
+    """What a sweep asks of the place where its jobs run."""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs are worth having there at once."""
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Start a job."""
+
+    def restart(self, slots: int | None = None) -> None:
+        """Start anew after a worker died; with fewer slots if told so."""
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the workers; `kill` those that are at work."""
+
+
+class LocalPool:
+    """Spawned processes on this machine, one thread each.
+
+    Attributes:
+        slots: processes.
+    """
+
+    def __init__(self, workers: int, memory: int | None) -> None:
+        """Start without any process; they come with the first jobs.
+
+        Args:
+            workers: processes.
+            memory: bytes that each may take; None: no bound.
+        """
+        self.slots = workers
+        self._workers, self._memory = workers, memory
+        self._others = set(active_children())
+        self._executor = self._new(workers)
+
+    def _new(self, workers: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            workers,
+            mp_context=get_context("spawn"),
+            initializer=start_worker,
+            initargs=(self._memory,),
+        )
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Start a job."""
+        with one_thread_each():
+            return self._executor.submit(run_job, job)
+
+    def restart(self, slots: int | None = None) -> None:
+        """Start anew after a worker died; with fewer slots if told so."""
+        self.close(kill=True)
+        self.slots = slots or self._workers
+        self._executor = self._new(self.slots)
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the workers; `kill` those that are at work."""
+        if kill:
+            for process in set(active_children()) - self._others:
+                process.kill()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _client(kind: Any, address: str) -> Any:
+    """Connect; the library has no types."""
+    return kind(address, timeout=10)
+
+
+class DaskPool:
+    """The workers of a Dask cluster.
+
+    Attributes:
+        slots: threads of all its workers, twice: the next jobs lie there when one is done.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Connect to a scheduler.
+
+        Args:
+            address: such as tcp://scheduler:8786.
+
+        Raises:
+            InputError: distributed is not installed, or there is no scheduler.
+        """
+        try:
+            from distributed import Client
+        except ImportError:
+            raise InputError(
+                "--dask needs the package distributed, which is not installed; run "
+                "'pip install rxsim[distributed]'"
+            ) from None
+        self._stack = ExitStack()
+        try:
+            self._client: Any = self._stack.enter_context(_client(Client, address))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"--dask: no scheduler answers at {address} ({type(error).__name__}), expected an "
+                "address such as tcp://scheduler:8786; start one with 'dask scheduler'"
+            ) from None
+        self._executor: Executor = self._client.get_executor(pure=False)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs are worth having there at once."""
+        threads: int = sum(self._client.nthreads().values())
+        return 2 * max(threads, 1)
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Start a job."""
+        return self._executor.submit(run_job, job)
+
+    def restart(self, slots: int | None = None) -> None:
+        """Do nothing: the cluster replaces its workers itself."""
+
+    def close(self, *, kill: bool = False) -> None:
+        """Leave the cluster; what it is at work on is cancelled with `kill`."""
+        self._executor.shutdown(wait=not kill, cancel_futures=kill)
+        self._stack.close()

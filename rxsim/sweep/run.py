@@ -1,0 +1,288 @@
+"""Run a plan: hand out trials, write what comes back, go on whatever happens to single ones."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rxsim.cache import DEFAULT_BYTES
+from rxsim.store import Results, Trial
+from rxsim.sweep.job import Job, Outcome, failed
+from rxsim.sweep.plan import Plan, PlannedPoint
+from rxsim.sweep.pools import Pool
+from rxsim.sweep.stopping import next_trials
+
+# A job that was at work in so many broken pools runs alone; where its worker dies twice then, it fails.
+_STRIKES, _STRIKES_ALONE = 3, 2
+_KILLED = (
+    "its worker process died (killed, or out of memory); use fewer --workers or more --memory, then "
+    "run the sweep again"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepProgress:
+    """How far a sweep is.
+
+    Attributes:
+        done: trials in the results, earlier ones included.
+        total: trials at most.
+        failed: trials that failed in this run.
+        best: largest value of a trial so far, None before the first.
+        best_values: what the axes set for it.
+        seconds_left: as far as can be told; None before the first trial.
+    """
+
+    done: int
+    total: int
+    failed: int
+    best: float | None
+    best_values: Mapping[str, Any]
+    seconds_left: float | None
+
+
+@dataclass(slots=True)
+class SweepEnd:
+    """What became of a sweep.
+
+    Attributes:
+        new: trials that this run finished.
+        known: trials that were there before.
+        failed: trials that failed.
+        skipped: trials that a stopping rule, or chips all alike, made needless.
+        seconds: wall time.
+        cached: how many solved layers, ranges and outputs were found in the cache, and how many not.
+        stages: seconds of all workers by stage.
+    """
+
+    new: int = 0
+    known: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    cached: tuple[int, int] = (0, 0)
+    stages: Counter[str] = field(default_factory=Counter)
+
+
+def jobs_of(
+    point: PlannedPoint, trials: range, cache: Path | None, cache_bytes: int = DEFAULT_BYTES
+) -> list[Job]:
+    """Return the jobs of some of a point's trials."""
+    return [
+        Job(
+            point.point.key,
+            point.trial_key(trial),
+            trial,
+            point.model,
+            point.point.model_sha256,
+            point.settings,
+            point.options,
+            cache,
+            cache_bytes,
+        )
+        for trial in trials
+    ]
+
+
+def run_sweep(
+    plan: Plan,
+    results: Results,
+    pool: Pool,
+    *,
+    cache: Path | None = None,
+    cache_bytes: int = DEFAULT_BYTES,
+    show: Callable[[SweepProgress], None] | None = None,
+) -> SweepEnd:
+    """Evaluate every trial of a plan that the results do not hold yet.
+
+    Each trial is written when it comes back; trials that failed before are tried again. The rows do
+    not depend on workers, their order, or interruptions.
+
+    Args:
+        plan: the sweep.
+        results: open for writing.
+        pool: where jobs run; left open.
+        cache: folder of what was computed before; None: nothing is kept.
+        cache_bytes: that it may take.
+        show: told how far the sweep is, after each trial.
+
+    Raises:
+        WriteError: the disk is full; earlier trials are safe.
+    """
+    start = time.monotonic()
+    results.add_sweep(plan.name, plan.text, [planned.point.key for planned in plan.points])
+    run = _Run(plan, results, pool, cache, cache_bytes, show)
+    run.go()
+    run.end.seconds = time.monotonic() - start
+    return run.end
+
+
+class _Run:
+    """A sweep under way."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        results: Results,
+        pool: Pool,
+        cache: Path | None,
+        cache_bytes: int,
+        show: Callable[[SweepProgress], None] | None,
+    ) -> None:
+        self.end = SweepEnd()
+        self._plan, self._results, self._pool = plan, results, pool
+        self._cache, self._cache_bytes, self._show = cache, cache_bytes, show
+        self._points = {planned.point.key: planned for planned in plan.points}
+        self._values: dict[str, dict[int, float | None]] = {key: {} for key in self._points}
+        self._handed: dict[str, set[int]] = {key: set() for key in self._points}
+        self._queue: deque[Job] = deque()
+        self._alone: deque[Job] = deque()
+        self._at_work: dict[Future[Outcome], Job] = {}
+        self._strikes: Counter[str] = Counter()
+        self._narrow = False
+        self._best: tuple[float, str] | None = None
+        self._start = time.monotonic()
+        for trial in results.trials(list(self._points)):
+            if trial.status == "done" and trial.trial < self._most(trial.point):
+                self._take(trial)
+                self.end.known += 1
+        for key in self._points:
+            self._queue.extend(self._next(key))
+
+    def _most(self, key: str) -> int:
+        return self._plan.trials if self._points[key].is_random else 1
+
+    def _take(self, trial: Trial) -> None:
+        """Note a finished trial."""
+        value = trial.agreement if trial.accuracy is None else trial.accuracy
+        self._values[trial.point][trial.trial] = value
+        if value is not None and (self._best is None or value > self._best[0]):
+            self._best = (value, trial.point)
+
+    def _next(self, key: str) -> list[Job]:
+        """Return jobs of a point that can start now and were not handed out."""
+        values = self._values[key]
+        first: list[float | None] = []
+        while len(first) in values:
+            first.append(values[len(first)])
+        trials = next_trials(first, self._most(key), self._plan.stop)
+        handed = self._handed[key]
+        chosen = [trial for trial in trials if trial not in values and trial not in handed]
+        handed.update(chosen)
+        planned = self._points[key]
+        return [
+            job
+            for trial in chosen
+            for job in jobs_of(planned, range(trial, trial + 1), self._cache, self._cache_bytes)
+        ]
+
+    def go(self) -> None:
+        """Work until nothing is left."""
+        self._tell()
+        while self._queue or self._alone or self._at_work:
+            self._hand_out()
+            if not self._at_work:
+                continue
+            finished, _ = wait(self._at_work, timeout=1.0, return_when=FIRST_COMPLETED)
+            broken = False
+            for future in finished:
+                if isinstance(future.exception(), BrokenExecutor):
+                    broken = True
+                else:
+                    self._finish(self._at_work.pop(future), future)
+            if broken:
+                self._mend()
+        given = sum(map(len, self._values.values()))
+        self.end.skipped = self._plan.trials * len(self._points) - given - self.end.failed
+
+    def _hand_out(self) -> None:
+        """Start as many jobs as the pool takes; suspects one by one."""
+        if self._alone and not self._at_work:
+            self._pool.restart(slots=1)
+            self._narrow = True
+            job = self._alone.popleft()
+            self._at_work[self._pool.submit(job)] = job
+            return
+        if self._alone or (self._narrow and self._at_work):
+            return
+        if self._narrow and not self._at_work:
+            self._pool.restart()
+            self._narrow = False
+        while self._queue and len(self._at_work) < self._pool.slots:
+            job = self._queue.popleft()
+            if not self._known(job):
+                try:
+                    self._at_work[self._pool.submit(job)] = job
+                except BrokenExecutor:
+                    self._queue.appendleft(job)
+                    self._mend()
+                    return
+
+    def _known(self, job: Job) -> bool:
+        """Take over a trial that another sweep on the same file has finished meanwhile."""
+        if self._results.status([job.key]).get(job.key) != "done":
+            return False
+        for trial in self._results.trials([job.point]):
+            if trial.key == job.key:
+                self._take(trial)
+                self.end.known += 1
+                self._queue.extendleft(reversed(self._next(job.point)))
+        self._tell()
+        return True
+
+    def _finish(self, job: Job, future: Future[Outcome]) -> None:
+        """Write what came back."""
+        try:
+            outcome = future.result()
+        except (CancelledError, Exception) as error:  # a cluster gave up on it
+            outcome = failed(job, f"its worker gave up: {type(error).__name__}: {error}")
+        self._write(job, outcome)
+
+    def _write(self, job: Job, outcome: Outcome) -> None:
+        trial = outcome.trial
+        self._results.add(self._points[job.point].point, trial, outcome.details)
+        found, missed = self.end.cached
+        self.end.cached = found + outcome.cached[0], missed + outcome.cached[1]
+        self.end.stages.update(outcome.stages)
+        if trial.status == "done":
+            self.end.new += 1
+            self._take(trial)
+            # The other trials of a point come next: its worker still has it prepared.
+            self._queue.extendleft(reversed(self._next(job.point)))
+        else:
+            self.end.failed += 1
+        self._tell()
+
+    def _mend(self) -> None:
+        """Start anew after a worker died: each job at work may have been the reason."""
+        lost = list(self._at_work.items())
+        self._at_work.clear()
+        for future, job in lost:
+            if future.done() and future.exception() is None:
+                self._finish(job, future)
+                continue
+            self._strikes[job.key] += 1
+            if self._strikes[job.key] >= _STRIKES + _STRIKES_ALONE:
+                self._write(job, failed(job, _KILLED))
+            elif self._strikes[job.key] >= _STRIKES:
+                self._alone.append(job)
+            else:
+                self._queue.appendleft(job)
+        self._pool.restart()
+
+    def _tell(self) -> None:
+        if self._show is None:
+            return
+        total = sum(map(self._most, self._points))
+        done = self.end.new + self.end.known
+        finished = self.end.new + self.end.failed
+        elapsed = time.monotonic() - self._start
+        left = elapsed / finished * (total - done - self.end.failed) if finished else None
+        best, point = self._best or (None, None)
+        values = self._points[point].values if point is not None else {}
+        self._show(SweepProgress(done, total, self.end.failed, best, values, left))

@@ -1,0 +1,113 @@
+"""The YAML file of a sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from rxsim.errors import SettingError
+from rxsim.files import read_yaml_mapping
+from rxsim.pipeline import DataOptions
+from rxsim.schema import Integer, Positive, Section, validated
+from rxsim.sweep.axes import Axis
+from rxsim.sweep.design import MOST_POINTS, Design
+
+_MOST_TRIALS = 100_000
+
+
+class DataSection(Section):
+    """Where the inputs come from; as the options of `rxsim eval`, what is left out is the card's."""
+
+    data: Path | None = Field(None, description="data to evaluate")
+    calibrate: Path | None = Field(None, description="data that fix converter ranges")
+    card: Path | None = Field(None, description="card in place of the one beside the model")
+    limit: Integer | None = Field(None, ge=1, description="a seeded, class-balanced sample")
+    classes: Path | None = Field(None, description="class names")
+    images: Path | None = Field(None, description="folder of a CSV's files")
+    label_file: Path | None = Field(None, description="labels of IDX images")
+    label_offset: Integer | None = Field(None, description="added to every label")
+    label_map: Path | None = Field(None, description="line i: the output of label i")
+    input: str | None = Field(None, description="the input that the data feed")
+    output: str | None = Field(None, description="the evaluated output")
+    metric: Any = Field(None, description="top1, top5, mse or none")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.metric not in (None, "top1", "top5", "mse", "none"):
+            raise ValueError(f"metric: found {self.metric!r}, expected top1, top5, mse or none")
+        return self
+
+    def options(self, folder: Path) -> DataOptions:
+        """Return data options; relative paths start from a folder."""
+        found: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            found[name] = (folder / value).absolute() if isinstance(value, Path) else value
+        return DataOptions(**found)
+
+
+class Stop(Section):
+    """When a point has trials enough."""
+
+    half_width: Positive = Field(description="half the 95 % interval of the mean over chips")
+    at_least: Integer = Field(3, ge=2, description="trials before it is asked")
+
+
+class SweepFile(Section):
+    """A sweep as its file gives it; relative paths start from the file's folder."""
+
+    name: str | None = Field(None, min_length=1, description="of the sweep; default: the file's")
+    models: list[Path] = Field(min_length=1, description="ONNX files")
+    data: DataSection = Field(DataSection(), description="where the inputs come from")
+    configs: list[Path] = Field([], description="settings files; default: the defaults")
+    settings: dict[str, Any] = Field({}, description="laid over each of them")
+    axes: dict[str, Any] = Field({}, description="dotted setting(s): values")
+    design: Design = Field("grid", description="how axes are combined")
+    points: Integer | None = Field(
+        None, ge=1, le=MOST_POINTS, description="of a random or sobol design"
+    )
+    design_seed: Integer = Field(0, ge=0, description="of a random or sobol design")
+    trials: Integer | None = Field(None, ge=1, le=_MOST_TRIALS, description="chips, at most")
+    stop: Stop | None = Field(None, description="fewer chips where the mean is known already")
+
+    def read_axes(self) -> list[Axis]:
+        """Return the axes.
+
+        Raises:
+            SettingError: an axis is impossible, or two set the same.
+        """
+        axes = [Axis(key, given) for key, given in self.axes.items()]
+        names = [name for axis in axes for name in axis.names]
+        for name in names:
+            if names.count(name) > 1:
+                raise SettingError(f"axes: found {name} twice, expected each setting on one axis")
+            if name in ("trials", "layers") or name.startswith("layers."):
+                raise SettingError(
+                    f"axes: found {name}, expected another setting; "
+                    + ("give trials: beside axes:" if name == "trials" else "use settings: for it")
+                )
+        return axes
+
+
+def read_sweep_file(path: Path) -> tuple[SweepFile, str]:
+    """Read a sweep's YAML file.
+
+    `model` and `config` may stand for a list of one.
+
+    Returns:
+        The file's content, and its text.
+
+    Raises:
+        InputError: it can't be read, or a key is unknown or of the wrong type.
+    """
+    values = read_yaml_mapping(path, "the sweep file")
+    for one, many in (("model", "models"), ("config", "configs")):
+        if one in values:
+            if many in values:
+                raise SettingError(
+                    f"sweep file {path}: found {one} and {many}, expected one of the two"
+                )
+            values[many] = [values.pop(one)]
+    return validated(SweepFile, values, f"sweep file {path}"), path.read_text(encoding="utf-8")
