@@ -48,6 +48,25 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
     return extended
 
 
+def serialized(model: onnx.ModelProto, what: str) -> bytes:
+    """Return a model's bytes, the same for equal models.
+
+    Args:
+        model: the model.
+        what: what to call it in an error message.
+
+    Raises:
+        ModelError: it takes more than the 2 GiB that ONNX can hold.
+    """
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except Exception as error:  # protobuf's own, of a type that depends on its implementation
+        raise ModelError(
+            f"{what} takes more than the 2 GiB that ONNX can hold ({_first_line(error)}); use fewer "
+            "slices or passes, one ADC range for all passes, or keep large layers digital (layers:)"
+        ) from None
+
+
 class Session:
     """A model in onnxruntime on the CPU.
 
@@ -72,9 +91,10 @@ class Session:
         options.log_severity_level = 4
         self._what = what
         self.fixed_batch = fixed_batch
+        content = serialized(model, what)
         try:
             self._session = ort.InferenceSession(
-                model.SerializeToString(),
+                content,
                 options,
                 providers=["CPUExecutionProvider"],
                 enable_fallback=0,  # or it prints its errors and tries once more

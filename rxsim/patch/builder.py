@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+_LARGE = 1024  # bytes
 
 
 class GraphBuilder:
@@ -17,6 +20,7 @@ class GraphBuilder:
         self.constants: list[onnx.TensorProto] = []
         self._prefix = prefix
         self._taken = taken
+        self._large: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def name(self, part: str) -> str:
         """Return a free name for a part of the layer."""
@@ -28,9 +32,20 @@ class GraphBuilder:
         return name
 
     def constant(self, part: str, value: np.ndarray) -> str:
-        """Add a constant and return its name."""
+        """Add a constant and return its name; a large one that is there already is used again.
+
+        The passes of an input share their matrices where their converters have one LSB.
+        """
+        value = np.ascontiguousarray(value)
+        key = None
+        if value.nbytes >= _LARGE:
+            key = (value.dtype.str, value.shape, hashlib.sha256(value.tobytes()).digest())
+            if key in self._large:
+                return self._large[key]
         name = self.name(part)
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(numpy_helper.from_array(value, name))
+        if key is not None:
+            self._large[key] = name
         return name
 
     def scalar(self, part: str, value: float) -> str:

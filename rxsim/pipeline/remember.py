@@ -17,6 +17,7 @@ from rxsim.devices import Chip, has_random_effects
 from rxsim.mapping import MappedLayer
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline.study import Study
+from rxsim.session import serialized
 
 
 def remembered_transfer(
@@ -134,5 +135,5 @@ def remembered_adc_ranges(
 
 def _run_of(what: str, model: onnx.ModelProto) -> tuple[Any, ...]:
     """Identify a run of a network: the network itself, and who computes it."""
-    text = model.SerializeToString(deterministic=True)
-    return what, NUMERICS, version("onnxruntime"), version("numpy"), text
+    content = serialized(model, f"the network ({what})")
+    return what, NUMERICS, version("onnxruntime"), version("numpy"), content
