@@ -38,13 +38,13 @@ ALLOWED: dict[str, set[str]] = {
     "run": HELPERS | {"patch", "session", "load", "data"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
     "store": HELPERS | {"run"},
-    "sweep": HELPERS | {"config", "data", "load", "pipeline", "run", "store"},
+    "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "pipeline", "run"},
     "report": HELPERS
     | {"pipeline", "run", "config", "circuit", "verify", "store", "gate", "sweep"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "cli": HELPERS,
-    "api": HELPERS | BEFORE_PIPELINE | {"pipeline"},
+    "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate"},
     "__init__": {"api", "config", "errors", "pipeline"},
     "__main__": {"cli"},
 }

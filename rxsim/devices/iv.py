@@ -13,7 +13,6 @@ from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from rxsim.config import IV
 from rxsim.errors import SettingError
@@ -212,6 +211,8 @@ def _table_curve(v: tuple[float, ...], f: tuple[float, ...], v_read: float) -> S
             "device.iv.f: found a current that does not have its voltage's sign, expected f to rise "
             "through 0 at 0 V; mend the table"
         )
+    from scipy.interpolate import PchipInterpolator  # takes a second to import: for tables alone
+
     spline = PchipInterpolator(volts, values)
     return _scaled(spline, spline.derivative(), v_read, float(volts[0]), float(volts[-1]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to import
 
 LEVEL = 0.95
 
@@ -32,7 +32,7 @@ def chip_interval(values: np.ndarray) -> Interval | None:
     if chips < 2:
         return None
     spread = float(np.std(values, ddof=1)) / np.sqrt(chips)
-    return _around(float(np.mean(values)), float(stats.t.ppf((1 + LEVEL) / 2, chips - 1) * spread))
+    return _around(float(np.mean(values)), float(special.stdtrit(chips - 1, (1 + LEVEL) / 2) * spread))
 
 
 def population_interval(table: np.ndarray) -> Interval | None:
@@ -71,7 +71,7 @@ def population_interval(table: np.ndarray) -> Interval | None:
         freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
         # The difference of two large parts can push it below what the fewest samples would give.
         freedom_all = max(freedom_all, min(count for _, count in parts))
-        half = float(stats.t.ppf((1 + LEVEL) / 2, freedom_all) * np.sqrt(variance))
+        half = float(special.stdtrit(freedom_all, (1 + LEVEL) / 2) * np.sqrt(variance))
     these = chip_interval(table.mean(axis=1))
     return _around(mean, max(half, 0.0 if these is None else (these.high - these.low) / 2))
 
@@ -88,7 +88,7 @@ def _around(mean: float, half: float) -> Interval:
 
 
 def _wilson(share: float, count: int) -> Interval:
-    z2 = float(stats.norm.ppf((1 + LEVEL) / 2)) ** 2
+    z2 = float(special.ndtri((1 + LEVEL) / 2)) ** 2
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = float(np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))))
     half /= 1 + z2 / count

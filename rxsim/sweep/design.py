@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import qmc
 
 from rxsim.errors import SettingError
 from rxsim.seeds import design_generator
@@ -69,6 +68,8 @@ def _drawn(axes: Sequence[Axis], design: str, points: int, seed: int) -> list[di
     if design == "random":
         places = rng.random((points, len(axes)))
     else:
+        from scipy.stats import qmc  # takes a second to import, and few sweeps need it
+
         # A whole power of two keeps the sequence balanced; its beginning is what is asked for.
         sequence = qmc.Sobol(len(axes), scramble=True, rng=rng)
         places = sequence.random_base2(max(math.ceil(math.log2(points)), 0))[:points]

@@ -128,5 +128,5 @@ class DaskPool:
 
     def close(self, *, kill: bool = False) -> None:
         """Leave the cluster; what it is at work on is cancelled with `kill`."""
-        self._executor.shutdown(wait=not kill, cancel_futures=kill)
+        self._executor.shutdown(wait=not kill)  # without waiting it cancels
         self._stack.close()

@@ -1,0 +1,172 @@
+"""`rxsim check`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from rxsim.commands.options import FILE
+from rxsim.commands.progress import progress_bars
+from rxsim.errors import InputError, RegressionError, WriteError
+from rxsim.files import check_destination, write_atomically
+from rxsim.gate import (
+    Cases,
+    Check,
+    Record,
+    check_cases,
+    is_baseline,
+    measure_cases,
+    read_baseline,
+    read_cases,
+    to_json,
+)
+from rxsim.report.gate_github import workflow_commands
+from rxsim.report.gate_junit import junit_xml
+from rxsim.report.gate_markdown import markdown
+from rxsim.report.gate_terminal import print_check, print_update
+
+
+@click.command("check")
+@click.argument("regress", type=FILE, metavar="REGRESS.yaml")
+@click.option(
+    "--baseline", type=FILE, required=True, metavar="FILE", help="What the cases hit before (JSON)."
+)
+@click.option("--update", is_flag=True, help="Accept what the cases hit now: write the baseline.")
+@click.option("--strict", is_flag=True, help="Undecided fails as well.")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML.")
+@click.option("--markdown", "summary", type=FILE, metavar="FILE", help="Write a Markdown summary.")
+@click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
+@click.option(
+    "--github/--no-github",
+    default=None,
+    help="Print annotations, add to the job's summary; default: where GITHUB_ACTIONS is true.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Work done side by side; changes no result.",
+)
+def command(
+    regress: Path,
+    baseline: Path,
+    update: bool,
+    strict: bool,
+    junit: Path | None,
+    summary: Path | None,
+    json_path: str | None,
+    github: bool | None,
+    threads: int | None,
+) -> None:
+    """Has the accuracy of the cases in REGRESS.yaml fallen since the baseline?
+
+    Every case is evaluated as 'rxsim eval' does and compared with the baseline chip by chip and image
+    by image. The verdict is statistical: a regression is a drop that chance does not explain at the
+    file's level and that may be as large as its smallest_drop; passed means that such a drop is ruled
+    out; undecided means that more images or chips are needed.
+
+    Exits with 1 where a case fell (with --strict also where one is undecided), else with 0.
+    """
+    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
+    cases = read_cases(regress)
+    reads = [regress, *(file for case in cases.cases for file in case.reads)]
+    if update:
+        if junit or summary or json_path or strict or github:
+            raise InputError(
+                "--update was given with an option of a check, expected it alone: a new baseline is "
+                "compared with nothing; leave one out"
+            )
+        _update(cases, baseline, reads, threads)
+        return
+    outputs = [junit, summary, json_file]
+    for number, path in enumerate(outputs):
+        if path is not None:
+            check_destination(path, [*reads, baseline, *outputs[:number]])
+    before = read_baseline(baseline)
+    with progress_bars() as show:
+        found = check_cases(cases, before, threads=threads, show=show)
+    _write(found, junit, summary, json_path, json_file, strict=strict)
+    if github or (github is None and os.environ.get("GITHUB_ACTIONS") == "true"):
+        _annotate(found, regress, strict=strict, aside=json_path == "-")
+    _fail(found, strict=strict)
+
+
+def _update(
+    cases: Cases, baseline: Path, reads: Iterable[Path | None], threads: int | None
+) -> None:
+    """Write a new baseline; an old one is replaced whatever its state, another file is not."""
+    check_destination(baseline, reads)
+    old: dict[str, Record] = {}
+    if baseline.exists():
+        if baseline.stat().st_size and not is_baseline(baseline):
+            raise InputError(
+                f"the baseline {baseline} is some other file, expected one that 'rxsim check --update' "
+                "wrote; choose another name, or remove it first"
+            )
+        try:
+            old = read_baseline(baseline)
+        except InputError as error:
+            click.echo(f"the old baseline is replaced unread: {error}", err=True)
+    with progress_bars() as show:
+        new = [one.record for one in measure_cases(cases, threads=threads, show=show)]
+    write_atomically(baseline, to_json(new).encode())
+    print_update(old, new)
+
+
+def _write(
+    check: Check,
+    junit: Path | None,
+    summary: Path | None,
+    json_path: str | None,
+    json_file: Path | None,
+    *,
+    strict: bool,
+) -> None:
+    """Write the reports that were asked for; JSON on standard output takes the table's place."""
+    if junit is not None:
+        write_atomically(junit, junit_xml(check, strict=strict).encode())
+    if summary is not None:
+        write_atomically(summary, markdown(check).encode())
+    if json_path is not None:
+        text = json.dumps(check.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
+        if json_file is None:
+            click.echo(text, nl=False)
+            return
+        write_atomically(json_file, text.encode())
+    print_check(check)
+
+
+def _annotate(check: Check, regress: Path, *, strict: bool, aside: bool) -> None:
+    """Print workflow commands, and add the Markdown to the summary of a GitHub job."""
+    for line in workflow_commands(check, regress, strict=strict):
+        click.echo(line, err=aside)
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return
+    try:
+        with open(place, "a", encoding="utf-8") as stream:
+            stream.write(markdown(check))
+    except OSError as error:
+        raise WriteError(
+            f"GITHUB_STEP_SUMMARY names {place}, which can't be written: {error.strerror or error}; "
+            "give --no-github"
+        ) from None
+
+
+def _fail(check: Check, *, strict: bool) -> None:
+    """End with 1 where the gate stays shut."""
+    fallen, unclear = check.named("regression"), check.named("undecided")
+    if fallen:
+        raise RegressionError(
+            f"found a lower accuracy in {len(fallen)} of {len(check.cases)} cases "
+            f"({', '.join(fallen)}), expected none; mend what changed, or accept it with --update"
+        )
+    if strict and unclear:
+        raise RegressionError(
+            f"{len(unclear)} of {len(check.cases)} cases are undecided ({', '.join(unclear)}), "
+            "expected none with --strict; give more images or chips, or a larger smallest_drop"
+        )

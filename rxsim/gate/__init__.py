@@ -1,0 +1,29 @@
+"""The gate: has the accuracy fallen since the baseline, as far as chips and images can tell?"""
+
+from rxsim.gate.baseline import Record, is_baseline, read_baseline, to_json
+from rxsim.gate.cases import Case, Cases, read_cases
+from rxsim.gate.run import Check, CheckedCase, Measured, changes, check_cases, measure_cases
+from rxsim.gate.verdict import Drop, Outcome, Verdict, holm, judge, measure_drop, sign_flip_p
+
+__all__ = [
+    "Case",
+    "Cases",
+    "Check",
+    "CheckedCase",
+    "Drop",
+    "Measured",
+    "Outcome",
+    "Record",
+    "Verdict",
+    "changes",
+    "check_cases",
+    "holm",
+    "is_baseline",
+    "judge",
+    "measure_cases",
+    "measure_drop",
+    "read_baseline",
+    "read_cases",
+    "sign_flip_p",
+    "to_json",
+]

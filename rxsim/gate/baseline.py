@@ -1,0 +1,243 @@
+"""The baseline: what every case hit when it was last accepted, as a JSON file to keep in git."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+import rxsim
+from rxsim.errors import InputError, SettingError
+from rxsim.files import read_json
+from rxsim.schema import in_yaml, validated
+
+KIND = "rxsim baseline"
+SCHEMA_VERSION = 1
+AGAIN = "run 'rxsim check' with --update"
+LOWER_RUNGS = ("float32", "weights", "ideal")
+"""Rungs of the ladder that are the same for all chips."""
+
+# Assumption: 1,000 cases of 100 chips on 5,000 images take 80 MB.
+_LARGEST_FILE = 256 * 2**20
+_LARGEST_TABLE = 2**31
+
+_Count = Annotated[int, Field(ge=1, le=_LARGEST_TABLE)]
+
+
+class _Part(BaseModel):
+    """Base of what the file holds: values must have their types; what is unknown is left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class NamedHash(_Part):
+    """A file or data set: its name for messages, and its SHA-256."""
+
+    name: str
+    sha256: str
+
+
+class Sources(_Part):
+    """What a case was evaluated with, besides its settings.
+
+    Attributes:
+        model: the network.
+        data: the evaluated data, labels included.
+        images_sha256: of the places of the evaluated images in them, in order.
+        calibration: the data that fixed converter ranges.
+        inputs: which input, output and preprocessing, and how labels become outputs.
+        versions: of rxsim, Python and the libraries that compute; the processor's kind.
+    """
+
+    model: NamedHash
+    data: NamedHash
+    images_sha256: str
+    calibration: NamedHash
+    inputs: dict[str, Any]
+    versions: dict[str, str]
+
+
+class _CasePart(_Part):
+    name: str
+    metric: Literal["top1", "top5"]
+    accuracy: float
+    chips: _Count
+    images: _Count
+    hits: str
+    ladder: dict[str, str]
+    sources: Sources
+    settings_sha256: str
+    settings: dict[str, Any]
+
+
+class _File(_Part):
+    cases: list[_CasePart]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """What one case hit, and with what.
+
+    Attributes:
+        name: the case's.
+        metric: top1 or top5.
+        hits: bool (chips, images); one row where all chips are the same.
+        ladder: hits of the rungs before the chips, by name, bool (images,).
+        sources: network, data, versions.
+        settings: resolved, plain.
+        settings_sha256: their identity.
+    """
+
+    name: str
+    metric: Literal["top1", "top5"]
+    hits: np.ndarray
+    ladder: Mapping[str, np.ndarray]
+    sources: Sources
+    settings: Mapping[str, Any]
+    settings_sha256: str
+
+    @property
+    def accuracy(self) -> float:
+        """Share of hits over all chips."""
+        return float(self.hits.mean())
+
+    def rungs(self) -> dict[str, float]:
+        """Return the accuracy of every rung of the ladder, by name, float32 first."""
+        lower = {name: float(self.ladder[name].mean()) for name in LOWER_RUNGS}
+        return {**lower, "nonideal": self.accuracy}
+
+    def _as_json(self) -> dict[str, Any]:
+        chips, images = self.hits.shape
+        return {
+            "name": self.name,
+            "metric": self.metric,
+            "accuracy": self.accuracy,
+            "chips": chips,
+            "images": images,
+            "hits": _packed(self.hits),
+            "ladder": {name: _packed(self.ladder[name]) for name in LOWER_RUNGS},
+            "sources": self.sources.model_dump(),
+            "settings_sha256": self.settings_sha256,
+            "settings": dict(self.settings),
+        }
+
+
+def to_json(records: Sequence[Record]) -> str:
+    """Return the file's text: the same for the same records, one value a line for `git diff`."""
+    values = {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "rxsim": rxsim.__version__,
+        "cases": [record._as_json() for record in records],
+    }
+    return json.dumps({**values, "sha256": _sha256(values)}, indent=1, allow_nan=False) + "\n"
+
+
+def read_baseline(path: Path) -> dict[str, Record]:
+    """Read what `rxsim check --update` wrote, by the names of the cases.
+
+    Raises:
+        InputError: it is missing, can't be read, is something else, damaged, or from another version.
+    """
+    what = f"the baseline {path}"
+    if not path.exists():
+        raise InputError(
+            f"{what} does not exist, expected what the cases are compared with; {AGAIN} to write it"
+        )
+    values = read_json(path, what, _LARGEST_FILE)
+    _check_head(values, what)
+    try:
+        file = validated(_File, values, what)
+    except SettingError as error:
+        raise InputError(f"{str(error).removesuffix('; add it')}; it is damaged: {AGAIN}") from None
+    records = {case.name: _record(case, what) for case in file.cases}
+    if len(records) < len(file.cases):
+        raise InputError(f"{what} holds a case twice, expected each once; {AGAIN}")
+    return records
+
+
+def is_baseline(path: Path) -> bool:
+    """Tell whether a file is a baseline of any version, damaged or not: `--update` may replace it."""
+    try:
+        values = read_json(path, f"the baseline {path}", _LARGEST_FILE)
+    except InputError:
+        return False
+    return isinstance(values, dict) and values.get("kind") == KIND
+
+
+def hash_of(values: Any) -> str:
+    """Hash plain values by their canonical JSON (hex SHA-256)."""
+    return _sha256(values)
+
+
+def _check_head(values: Any, what: str) -> None:
+    """Refuse other files, other versions and changed content."""
+    if not isinstance(values, dict) or values.get("kind") != KIND:
+        found = values.get("kind") if isinstance(values, dict) else values
+        raise InputError(
+            f"{what} is something else: found kind {in_yaml(found)}, expected {KIND}; give a file that "
+            "'rxsim check --update' wrote"
+        )
+    version = values.get("schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        raise InputError(
+            f"{what}, written by rxsim {in_yaml(values.get('rxsim'))}, has the schema_version "
+            f"{in_yaml(version)}, expected {SCHEMA_VERSION}; "
+            f"{'install a newer rxsim, or ' if newer else ''}{AGAIN}"
+        )
+    if values.get("sha256") != _sha256({k: v for k, v in values.items() if k != "sha256"}):
+        raise InputError(
+            f"{what} is damaged (a merge by hand?): its content has another SHA-256 than it states; "
+            f"{AGAIN}"
+        )
+
+
+def _record(case: _CasePart, what: str) -> Record:
+    where = f"{what}: case {in_yaml(case.name)}"
+    if case.chips * case.images > _LARGEST_TABLE or set(case.ladder) != set(LOWER_RUNGS):
+        raise InputError(
+            f"{where}: found {case.chips} chips on {case.images} images and the rungs "
+            f"{in_yaml(sorted(case.ladder))}, expected fewer, and {', '.join(LOWER_RUNGS)}; {AGAIN}"
+        )
+    return Record(
+        case.name,
+        case.metric,
+        _unpacked(case.hits, (case.chips, case.images), where),
+        {name: _unpacked(text, (case.images,), where) for name, text in case.ladder.items()},
+        case.sources,
+        case.settings,
+        case.settings_sha256,
+    )
+
+
+def _packed(hits: np.ndarray) -> str:
+    """Write hits as base64, eight a byte, first image first, one chip after the other."""
+    return base64.b64encode(np.packbits(hits.ravel()).tobytes()).decode()
+
+
+def _unpacked(text: str, shape: tuple[int, ...], where: str) -> np.ndarray:
+    count = int(np.prod(shape))
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    if len(content) != -(-count // 8):
+        raise InputError(
+            f"{where}: found hits of {len(content)} bytes, expected {-(-count // 8)}; {AGAIN}"
+        )
+    bits = np.unpackbits(np.frombuffer(content, dtype=np.uint8), count=count)
+    return bits.astype(bool).reshape(shape)
+
+
+def _sha256(values: Any) -> str:
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""What the gate watches: the cases of a YAML file, each a network with data and settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from rxsim.config import Settings, load_settings
+from rxsim.config.overlay import overlay
+from rxsim.errors import InputError
+from rxsim.files import read_yaml_mapping
+from rxsim.pipeline import DataOptions, files_of_card
+from rxsim.schema import Integer, Number, Section, in_yaml, validated
+
+Level = Annotated[Number, Field(gt=0, lt=0.5)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
+_Count = Annotated[Integer, Field(ge=1)]
+_PATHS = ("data", "calibrate", "card", "classes", "images", "label_file", "label_map")
+_PLAIN = ("limit", "label_offset", "input", "output", "metric", "preprocess")
+"""Names of `DataOptions`: paths, and what is taken as it is."""
+_LONGEST_NAME = 200
+
+
+class CaseDefaults(Section):
+    """What a case may say, and the file itself for all cases that don't."""
+
+    smallest_drop: Share = Field(0.01, description="smallest drop that matters: 0.01 is one point")
+    trials: _Count = Field(5, description="chips of a case whose settings are random")
+    seed: Integer | None = Field(None, description="null: what config or settings say, else 0")
+    config: str | None = Field(None, description="settings file")
+    settings: dict[str, Any] = Field({}, description="laid over the settings file")
+    data: str | None = Field(None, description="data to evaluate, in place of the card's")
+    calibrate: str | None = Field(None, description="data that fix converter ranges")
+    card: str | None = Field(None, description="card in place of the one beside the model")
+    classes: str | None = Field(None, description="class names, one a line, in label order")
+    images: str | None = Field(None, description="folder of a CSV's files")
+    label_file: str | None = Field(None, description="labels of IDX images")
+    label_map: str | None = Field(None, description="line i (from 0): the output of label i")
+    label_offset: Integer | None = Field(None, description="added to every label")
+    input: str | None = Field(None, description="the input that the data feed")
+    output: str | None = Field(None, description="the output that is evaluated")
+    metric: Literal["top1", "top5"] | None = Field(None, description="null: what the card says")
+    preprocess: dict[str, Any] = Field({}, description="laid over the card's preprocessing")
+    limit: _Count | None = Field(None, description="a seeded, class-balanced sample of this size")
+
+
+class CaseSection(CaseDefaults):
+    """One case."""
+
+    name: str = Field(min_length=1, max_length=_LONGEST_NAME)
+    model: str = Field(min_length=1, description="ONNX file, relative to the YAML file")
+
+
+class RegressSection(CaseDefaults):
+    """The whole file."""
+
+    level: Level = Field(0.01, description="chance that noise alone fails the gate, over all cases")
+    cases: list[dict[str, Any]] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One network on one kind of hardware, ready to be evaluated.
+
+    Attributes:
+        name: unique in its file.
+        model: the ONNX file.
+        settings: resolved.
+        options: where the inputs come from.
+        smallest_drop: the smallest drop that matters, a share.
+        reads: the files that it reads.
+    """
+
+    name: str
+    model: Path
+    settings: Settings
+    options: DataOptions
+    smallest_drop: float
+    reads: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cases:
+    """All cases of a file.
+
+    Attributes:
+        path: the file.
+        level: the chance that noise alone fails any of them.
+        cases: in the order of the file.
+    """
+
+    path: Path
+    level: float
+    cases: tuple[Case, ...]
+
+
+def read_cases(path: Path) -> Cases:
+    """Read a regression file; paths in it are relative to it.
+
+    Raises:
+        InputError: it can't be read, or says something unknown or out of range.
+    """
+    what = f"the regression file {path}"
+    values = read_yaml_mapping(path, "the regression file")
+    _check_keys(values, RegressSection, what, "key")
+    whole = validated(RegressSection, values, what)
+    defaults = {name: values[name] for name in CaseDefaults.model_fields if name in values}
+    cases: list[Case] = []
+    for number, given in enumerate(whole.cases, 1):
+        where = f"{what}, case {number}"
+        _check_keys(given, CaseSection, where, "key of a case")
+        case = _case(path.parent, overlay(defaults, given), where)
+        if case.name in [other.name for other in cases]:
+            raise InputError(
+                f"{where}: found the name {in_yaml(case.name)} a second time, expected one of its own; "
+                "rename one"
+            )
+        cases.append(case)
+    return Cases(path, float(whole.level), tuple(cases))
+
+
+def _check_keys(
+    values: Mapping[Any, Any], section: type[CaseDefaults], where: str, what: str
+) -> None:
+    known = list(section.model_fields)
+    for name in values:
+        if name not in known:
+            raise InputError(
+                f"{where}: {in_yaml(name)} is no {what}, expected one of {', '.join(known)}; correct it"
+            )
+
+
+def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
+    section = validated(CaseSection, values, where)
+    if not section.name.isprintable():
+        raise InputError(
+            f"{where}: found the name {in_yaml(section.name)}, expected one line of printable "
+            "characters; rename it"
+        )
+    config = None if section.config is None else folder / section.config
+    chosen: dict[str, Any] = {name: getattr(section, name) for name in _PLAIN}
+    for name in _PATHS:
+        path = getattr(section, name)
+        chosen[name] = None if path is None else folder / path
+    options = DataOptions(**chosen)
+    model = folder / section.model
+    named = (model, config, *(getattr(options, name) for name in _PATHS))
+    return Case(
+        section.name,
+        model,
+        _settings(section, config, where),
+        options,
+        float(section.smallest_drop),
+        (
+            model,
+            *([] if options.card or not model.name else [model.with_suffix(".yaml")]),
+            *(file for file in named[1:] if file is not None),
+            *files_of_card(model, options.card),
+        ),
+    )
+
+
+def _settings(section: CaseSection, config: Path | None, where: str) -> Settings:
+    """Lay a case's settings over its file; names may be nested or dotted, as with `--set`."""
+    assignments = [
+        f"{name}={json.dumps(value, default=str)}" for name, value in section.settings.items()
+    ]
+    try:
+        return load_settings(
+            config,
+            assignments=assignments,
+            overrides={"trials": section.trials, "seed": section.seed},
+        )
+    except InputError as error:
+        raise type(error)(f"{where}: {error}") from None

@@ -1,0 +1,329 @@
+"""Evaluate the cases, and compare each with what the baseline holds of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rxsim.errors import InputError, RxsimError
+from rxsim.gate.baseline import AGAIN, LOWER_RUNGS, NamedHash, Record, Sources, hash_of
+from rxsim.gate.cases import Case, Cases
+from rxsim.gate.verdict import Outcome, Verdict, judge, measure_drop
+from rxsim.pipeline import Evaluation, Study, evaluate, open_study
+from rxsim.pipeline.hardware import is_random
+from rxsim.stages import ShowProgress, Stages
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One case, evaluated now.
+
+    Attributes:
+        record: what it hit.
+        seconds: wall time.
+    """
+
+    record: Record
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedCase:
+    """One case against its baseline.
+
+    Attributes:
+        name: the case's.
+        before: the baseline.
+        after: the same case now.
+        changes: what differs between them besides the hits, one phrase each.
+        verdict: whether the accuracy fell.
+        seconds: wall time.
+    """
+
+    name: str
+    before: Record
+    after: Record
+    changes: tuple[str, ...]
+    verdict: Verdict
+    seconds: float
+
+    @property
+    def fallen_rung(self) -> str | None:
+        """The first rung that lost at least half of what the last one lost; None: none fell."""
+        before, after = self.before.rungs(), self.after.rungs()
+        lost = {name: before[name] - after[name] for name in before}
+        if lost["nonideal"] <= 0:
+            return None
+        return next(name for name, drop in lost.items() if drop >= lost["nonideal"] / 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """All cases of a file against a baseline.
+
+    Attributes:
+        level: the chance that noise alone fails any of them.
+        cases: in the order of the file.
+    """
+
+    level: float
+    cases: tuple[CheckedCase, ...]
+
+    def named(self, outcome: Outcome) -> list[str]:
+        """List the cases of one outcome."""
+        return [case.name for case in self.cases if case.verdict.outcome == outcome]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "schema_version": 1,
+            "level": self.level,
+            "regressions": self.named("regression"),
+            "undecided": self.named("undecided"),
+            "cases": [
+                {
+                    "name": case.name,
+                    "metric": case.after.metric,
+                    "outcome": case.verdict.outcome,
+                    "improved": case.verdict.improved,
+                    "accuracy_before": case.before.accuracy,
+                    "accuracy_after": case.after.accuracy,
+                    "drop": asdict(case.verdict.drop),
+                    "smallest_drop": case.verdict.smallest,
+                    "p": case.verdict.p,
+                    "needed": case.verdict.needed,
+                    "ladder_before": case.before.rungs(),
+                    "ladder_after": case.after.rungs(),
+                    "fallen_rung": case.fallen_rung,
+                    "changes": list(case.changes),
+                    "sources": case.after.sources.model_dump(),
+                    "settings_sha256": case.after.settings_sha256,
+                    "seconds": case.seconds,
+                }
+                for case in self.cases
+            ],
+        }
+
+
+def measure_cases(
+    cases: Cases, *, threads: int | None = None, show: ShowProgress | None = None
+) -> Iterator[Measured]:
+    """Evaluate the cases one after the other, as `rxsim eval` does.
+
+    Args:
+        cases: what to evaluate.
+        threads: work done side by side; changes no result.
+        show: progress.
+
+    Raises:
+        RxsimError: a case can't be evaluated, or has no hits; the message names it.
+    """
+    for case in cases.cases:
+        yield _measure(case, None, threads, show)
+
+
+def check_cases(
+    cases: Cases,
+    baseline: Mapping[str, Record],
+    *,
+    threads: int | None = None,
+    show: ShowProgress | None = None,
+) -> Check:
+    """Evaluate all cases and give the verdict of each.
+
+    Args:
+        cases: what to evaluate.
+        baseline: what they are compared with, by name.
+        threads: work done side by side; changes no result.
+        show: progress.
+
+    Raises:
+        InputError: the baseline lacks a case, or was measured on other data or images.
+        RxsimError: a case can't be evaluated; the message names it.
+    """
+    for case in cases.cases:
+        if case.name not in baseline:
+            raise InputError(
+                f"case {case.name} is not in the baseline, expected one entry for each case; {AGAIN} "
+                "to add it"
+            )
+    now = [_measure(case, baseline[case.name], threads, show) for case in cases.cases]
+    pairs = [(baseline[one.record.name], one.record) for one in now]
+    drops = [
+        measure_drop(*_tables(before, after), cases.level, case.smallest_drop)
+        for case, (before, after) in zip(cases.cases, pairs, strict=True)
+    ]
+    verdicts = judge(drops, cases.level, [case.smallest_drop for case in cases.cases])
+    return Check(
+        cases.level,
+        tuple(
+            CheckedCase(
+                after.name, before, after, changes(before, after), verdict, measured.seconds
+            )
+            for (before, after), verdict, measured in zip(pairs, verdicts, now, strict=True)
+        ),
+    )
+
+
+def changes(before: Record, after: Record) -> tuple[str, ...]:
+    """Tell what differs between two records besides the hits: network, settings, libraries."""
+    found = []
+    old, new = before.sources, after.sources
+    for what, one, other in (
+        ("model", old.model, new.model),
+        ("calibration data", old.calibration, new.calibration),
+    ):
+        if one.sha256 != other.sha256:
+            found.append(
+                f"{what} changed: {one.name} ({one.sha256[:8]}) -> {other.name} ({other.sha256[:8]})"
+            )
+    for prefix, first, second in (
+        ("settings changed: ", before.settings, after.settings),
+        ("inputs changed: ", old.inputs, new.inputs),
+        ("", old.versions, new.versions),
+    ):
+        flat_first, flat_second = dict(_flat(first)), dict(_flat(second))
+        for name in {**flat_first, **flat_second}:
+            # What is absent counts as null: other versions may say more.
+            left, right = flat_first.get(name), flat_second.get(name)
+            if left != right:
+                found.append(f"{prefix}{name} {_shown(left)} -> {_shown(right)}")
+    return tuple(found)
+
+
+def _measure(
+    case: Case, before: Record | None, threads: int | None, show: ShowProgress | None
+) -> Measured:
+    """Evaluate one case; what does not fit its baseline is refused before the work starts."""
+    stages = Stages(show)
+    try:
+        study = open_study(case.model, case.settings, case.options, threads=threads, stages=stages)
+        _check_study(study)
+        if before is not None:
+            _check_same(study, before)
+        record = _record(case.name, evaluate(study))
+    except RxsimError as error:
+        raise type(error)(f"case {case.name}: {error}") from None
+    return Measured(record, sum(stages.seconds.values()))
+
+
+def _check_study(study: Study) -> None:
+    """Refuse what gives no hits, and a single chip where chips differ."""
+    if study.labels is None or study.metric not in ("top1", "top5"):
+        raise InputError(
+            f"found the metric {study.metric}, expected top1 or top5: what is compared is hits, which "
+            "need labels; give data with labels"
+        )
+    random = any(is_random(own) for own in study.layer_settings().values())
+    if random and study.settings.trials < 2:
+        raise InputError(
+            "trials: found 1, expected 2 or more, for these settings are random and one chip says "
+            "nothing about others; 5 are a good start"
+        )
+
+
+def _check_same(study: Study, before: Record) -> None:
+    """Refuse to compare other images, another metric or another number of chips."""
+    data = study.provenance["data"]
+    sources = before.sources
+    for what, found, expected in (
+        ("metric", study.metric, before.metric),
+        (
+            "data",
+            f"{data['name']} ({data['sha256'][:8]})",
+            f"{sources.data.name} ({sources.data.sha256[:8]})",
+        ),
+        ("number of images", len(study.inputs), before.hits.shape[1]),
+    ):
+        same = data["sha256"] == sources.data.sha256 if what == "data" else found == expected
+        if not same:
+            raise InputError(
+                f"found the {what} {found}, expected {expected} as in the baseline; {AGAIN} if that is "
+                "meant"
+            )
+    if _images_sha256(study.indices) != sources.images_sha256:
+        raise InputError(
+            "found other images of the data than the baseline's, expected the same ones (the seed "
+            f"draws them where there is a limit); {AGAIN} if that is meant"
+        )
+    chips, wanted = len(before.hits), study.settings.trials
+    random = any(is_random(own) for own in study.layer_settings().values())
+    if random and chips not in (1, wanted):
+        raise InputError(
+            f"trials: found {wanted} chips, expected {chips} as in the baseline; {AGAIN} if that is "
+            "meant"
+        )
+
+
+def _record(name: str, result: Evaluation) -> Record:
+    """Keep of an evaluation what a later one is compared with."""
+    tables = {}
+    for rung in result.ladder:
+        table = rung.hits if result.metric == "top1" else rung.hits_top5
+        assert table is not None
+        tables[rung.name] = table
+    hits = tables["nonideal"][:1] if result.deterministic else tables["nonideal"]
+    known = result.provenance
+    calibration = known["calibration"]
+    return Record(
+        name,
+        "top1" if result.metric == "top1" else "top5",
+        np.ascontiguousarray(hits),
+        {rung: tables[rung][0] for rung in LOWER_RUNGS},
+        Sources(
+            model=NamedHash(name=known["model"]["name"], sha256=known["model"]["sha256"]),
+            data=NamedHash(name=known["data"]["name"], sha256=known["data"]["sha256"]),
+            images_sha256=_images_sha256(result.indices),
+            calibration=NamedHash(
+                name=calibration["name"],
+                sha256=hash_of([calibration["sha256"], calibration.get("indices")]),
+            ),
+            inputs={
+                key: known[key]
+                for key in ("input", "output", "labels", "preprocess")
+                if key in known
+            },
+            versions={**known["versions"], "processor": known["machine"]["processor"]},
+        ),
+        result.settings,
+        known["settings_sha256"],
+    )
+
+
+def _images_sha256(indices: np.ndarray | None) -> str:
+    return hash_of(None if indices is None else indices.tolist())
+
+
+def _tables(before: Record, after: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Bring both to the same number of chips: one row of either stands for every chip."""
+    chips = max(len(before.hits), len(after.hits))
+    shape = (chips, after.hits.shape[1])
+    return np.broadcast_to(before.hits, shape), np.broadcast_to(after.hits, shape)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(value: Any) -> str:
+    """Write a value as settings files do, cut short."""
+    text = value if isinstance(value, str) else hash_of(value) if _is_long(value) else _plain(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 8
+
+
+def _plain(value: Any) -> str:
+    words = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,102 @@
+"""What every form of a gate's report says about a case, in words."""
+
+from __future__ import annotations
+
+from rxsim.gate import Check, CheckedCase
+
+MARKS = {"passed": "passed", "regression": "REGRESSION", "undecided": "undecided"}
+
+
+def headline(check: Check) -> str:
+    """Count the outcomes on one line."""
+    fallen, open_ones = len(check.named("regression")), len(check.named("undecided"))
+    passed = len(check.cases) - fallen - open_ones
+    counts = [f"{passed} of {len(check.cases)} cases passed"]
+    counts += [f"{fallen} fell"] if fallen else []
+    counts += [f"{open_ones} undecided"] if open_ones else []
+    return ", ".join(counts)
+
+
+def outcome(case: CheckedCase) -> str:
+    """Name a case's outcome, and that nothing differs or the accuracy rose where it did."""
+    verdict = case.verdict
+    if verdict.outcome == "passed" and verdict.drop.differing == 0:
+        return "passed (same hits)"
+    if verdict.improved:
+        return f"{MARKS[verdict.outcome]} (improved)"
+    return MARKS[verdict.outcome]
+
+
+def sentence(case: CheckedCase, check: Check) -> str:
+    """Say in one sentence why a case has its outcome."""
+    verdict, drop = case.verdict, case.verdict.drop
+    moved = (
+        f"{accuracy(case.before.accuracy)} -> {accuracy(case.after.accuracy)}; "
+        f"{drop.worse:,} images worse, {drop.better:,} better, of {drop.images:,} on "
+        f"{chips(drop.chips)}"
+    )
+    if drop.differing == 0:
+        return f"every hit is the same: {moved}"
+    least = points(verdict.smallest)
+    if verdict.outcome == "passed":
+        return f"a drop of {least} points or more is ruled out: {moved}"
+    if verdict.outcome == "regression":
+        fallen = case.fallen_rung
+        where = f"; the first rung that falls is {fallen}" if fallen else ""
+        return (
+            f"the accuracy fell by {points(drop.mean)} points (p = {verdict.p:.2g}, level "
+            f"{check.level:g}) and {least} or more are possible: {moved}{where}"
+        )
+    return f"neither a drop nor its absence is proven: {moved}; {_needed(case)}"
+
+
+def _needed(case: CheckedCase) -> str:
+    """Say what would decide."""
+    needed = case.verdict.needed
+    if needed is None:
+        return "no number of images decides at this level: give a larger smallest_drop"
+    count, images = needed
+    more = f"{images:,} images"
+    if count != case.verdict.drop.chips:
+        more += f" on {count} chips (trials)"
+    return f"about {more} would decide, or a larger smallest_drop"
+
+
+def change(case: CheckedCase) -> str:
+    """Write the change of the accuracy in points."""
+    return points(-case.verdict.drop.mean)
+
+
+def interval(case: CheckedCase) -> str:
+    """Write the one-sided bounds of the change in points, the lower one first."""
+    drop = case.verdict.drop
+    return f"{points(-drop.high)} .. {points(-drop.low)}"
+
+
+def interval_title(check: Check) -> str:
+    """Name the interval: both of its ends have the stated level."""
+    return f"{100 * (1 - 2 * check.level):g} % interval"
+
+
+def points(share: float) -> str:
+    """Write a share in points with two digits after the point."""
+    text = f"{100 * share:.2f}"
+    return "0.00" if text == "-0.00" else text
+
+
+def accuracy(share: float) -> str:
+    """Write an accuracy."""
+    return f"{share:.4f}"
+
+
+def chips(count: int) -> str:
+    """Count chips."""
+    return f"{count} chip{'' if count == 1 else 's'}"
+
+
+def ladder(case: CheckedCase) -> str:
+    """Write the accuracy of every rung before and after."""
+    before, after = case.before.rungs(), case.after.rungs()
+    return ", ".join(
+        f"{name} {accuracy(before[name])} -> {accuracy(after[name])}" for name in before
+    )

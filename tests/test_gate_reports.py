@@ -1,0 +1,102 @@
+"""The gate's reports: whatever names hold stays text in each of them."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+
+from rxsim.gate import Check, CheckedCase, Record, judge, measure_drop
+from rxsim.gate.baseline import NamedHash, Sources
+from rxsim.report.gate_github import workflow_commands
+from rxsim.report.gate_junit import junit_xml
+from rxsim.report.gate_markdown import markdown
+from rxsim.report.gate_terminal import print_check
+
+NASTY = 'a|b`c`\r\n::error::x <script>alert(1)</script> & "q" @team #1 *b* \x00\x1b\ud83d 100%, :,'
+
+
+def nasty_check() -> Check:
+    """A regression, an undecided case and a passed one, all with a hostile name."""
+    rng = np.random.default_rng(1)
+    cases, drops = [], []
+    for lost in (60, 3, 0):
+        before = rng.random((2, 300)) < 2
+        after = before.copy()
+        after[:, :lost] = False
+        drops.append(measure_drop(before, after, 0.01, 0.01))
+        cases.append((before, after))
+    verdicts = judge(drops, 0.01, [0.01] * 3)
+    assert [one.outcome for one in verdicts] == ["regression", "undecided", "passed"]
+
+    def record(hits: np.ndarray) -> Record:
+        hashed = NamedHash(name=NASTY, sha256="0" * 64)
+        sources = Sources(
+            model=hashed, data=hashed, images_sha256="", calibration=hashed, inputs={}, versions={}
+        )
+        rungs = dict.fromkeys(("float32", "weights", "ideal"), hits[0])
+        return Record(NASTY, "top1", hits, rungs, sources, {}, "0" * 64)
+
+    return Check(
+        0.01,
+        tuple(
+            CheckedCase(NASTY, record(before), record(after), (f"model {NASTY}",), verdict, 0.5)
+            for (before, after), verdict in zip(cases, verdicts, strict=True)
+        ),
+    )
+
+
+def test_hostile_names_stay_text_in_junit() -> None:
+    text = junit_xml(nasty_check())
+    root = ElementTree.fromstring(text.encode())  # strict: invalid characters would fail
+    names = [case.get("name") for case in root.iter("testcase")]
+    assert names == [NASTY.translate({0: "\ufffd", 0x1B: "\ufffd", 0xD83D: "\ufffd"})] * 3
+    assert {element.tag for element in root.iter()} == {
+        *("testsuites", "testsuite", "testcase", "failure", "skipped", "system-out")
+    }
+    for suite in root.iter("testsuite"):
+        counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
+        assert counts == ["3", "1", "0", "1"]
+        assert float(suite.get("time", "")) == 1.5
+    for case in root.iter("testcase"):
+        assert set(case.attrib) == {"classname", "name", "time"}
+
+
+def test_hostile_names_stay_text_in_markdown() -> None:
+    text = markdown(nasty_check())
+    assert text.isprintable() or set(re.findall(r"[^ -~]", text)) <= {"\n", "\ufffd"}
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+    kinds = {inner.type for token in tokens for inner in token.children or []}
+    assert kinds <= {"text", "text_special", "strong_open", "strong_close", "softbreak"}
+    rows = [token for token in tokens if token.type == "tr_open"]
+    cells = [token for token in tokens if token.type == "td_open"]
+    assert (len(rows), len(cells)) == (4, 18)
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "a|b`c`  ::error::x" in html
+    assert not re.search(r"@team|://|(^|\n)::", text)
+
+
+def test_hostile_names_stay_one_line_in_annotations() -> None:
+    lines = workflow_commands(nasty_check(), Path("a,b:c\n.yaml"))
+    assert [line.split(" ")[0] for line in lines] == ["::error", "::warning"]
+    for line in lines:
+        assert len(line.splitlines()) == 1 or set("\r\n").isdisjoint(line)
+        head, _, message = line[2:].partition("::")
+        assert "%3A%3Aerror" in head  # the name's own colons can't end the properties
+        assert head.count(",") == 1
+        decoded = message.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
+        assert NASTY in decoded
+
+
+def test_hostile_names_stay_text_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    check = nasty_check()
+    tidy = "[bold]x[/bold] [link=http://a]y[/link]"
+    cases = tuple(
+        CheckedCase(tidy, case.before, case.after, (tidy,), case.verdict, 1.0)
+        for case in check.cases
+    )
+    print_check(Check(0.01, cases))
+    assert f"  {tidy}\n" in capsys.readouterr().out
