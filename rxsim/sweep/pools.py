@@ -12,6 +12,10 @@ from rxsim.sweep.job import Job, Outcome, run_job
 from rxsim.sweep.worker import one_thread_each, start_worker
 
 
+ANSWER_SECONDS = 10
+"""So long a scheduler may take to answer."""
+
+
 class Pool(Protocol):
     """What a sweep asks of the place where its jobs run."""
 
@@ -77,7 +81,7 @@ class LocalPool:
 
 def _client(kind: Any, address: str) -> Any:
     """Connect; the library has no types."""
-    return kind(address, timeout=10)
+    return kind(address, timeout=ANSWER_SECONDS)
 
 
 class DaskPool:

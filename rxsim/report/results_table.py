@@ -1,0 +1,201 @@
+"""A results file as tables on the terminal: points with their numbers, answers to queries."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rxsim.errors import InputError
+from rxsim.report.console import standard_console
+from rxsim.store import PointSummary, Summary, sort_key
+
+SHOWN_POINTS = 40
+SHOWN_ROWS = 1000
+"""Rows of an answer on the terminal; more take long to lay out, and nobody reads them."""
+_SHOWN_FAILURES = 5
+_LONGEST = 300
+_NUMBERS = ("mean", "std", "done", "failed", "seconds")
+_LOW_IS_GOOD = ("mse", "relative_difference")
+_TITLES = {
+    **{"accuracy": "accuracy", "top5": "top-5", "mse": "MSE", "agreement": "agreement"},
+    **{"snr_db": "SNR dB", "relative_difference": "difference"},
+}
+
+
+def arranged(summary: Summary, sort: str | None, top: int | None) -> tuple[PointSummary, ...]:
+    """Return a summary's points in the wanted order, the best first by their mean.
+
+    Args:
+        summary: the points.
+        sort: a setting that varies, or mean, std, done, failed or seconds; a minus before it turns
+            the order round. The summary's own order where left out, or the mean for `top`.
+        top: how many are kept; all where left out.
+
+    Raises:
+        InputError: nothing of that name varies.
+    """
+    points = list(summary.points)
+    if sort is None and top is not None:
+        sort = "mean"
+    if sort is not None:
+        name = sort.removeprefix("-")
+        known = (*summary.names, *_NUMBERS)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise InputError(
+                f"--sort: found {name!r}, expected one of {', '.join(known)}; "
+                + (f"did you mean {near[0]}?" if near else "choose one of them")
+            )
+        downwards = (name == "mean" and summary.quantity not in _LOW_IS_GOOD) != (sort != name)
+        missing = [point for point in points if _sorted_by(point, name) is None]
+        present = [point for point in points if _sorted_by(point, name) is not None]
+        present.sort(key=lambda point: sort_key(_sorted_by(point, name)), reverse=downwards)
+        points = present + missing
+    return tuple(points[:top])
+
+
+def _sorted_by(point: PointSummary, name: str) -> Any:
+    return point.values[name] if name in point.values else getattr(point, name, None)
+
+
+def print_summary(
+    summary: Summary,
+    points: Sequence[PointSummary],
+    failed: Sequence[tuple[str, int]],
+    *,
+    most: int | None = SHOWN_POINTS,
+    console: Console | None = None,
+) -> None:
+    """Print the points' table, and why trials failed.
+
+    Args:
+        summary: what the points are of.
+        points: those to show, in order; see `arranged`.
+        failed: sentences with how many trials each stopped.
+        most: how many points are printed; all where None.
+        console: where to; standard output where left out.
+    """
+    console = console or standard_console()
+    console.print(_head(summary), soft_wrap=True)
+    if points:
+        shown = points if most is None else points[:most]
+        console.print(_table(summary, shown))
+        if len(shown) < len(points):
+            console.print(
+                f"{len(points) - len(shown):,} more points; --all shows them, --top N the best.",
+                soft_wrap=True,
+            )
+    for sentence, count in failed[:_SHOWN_FAILURES]:
+        console.print(f"Failed, {_count(count, 'trial')}: {_safe(sentence)}", soft_wrap=True)
+    if len(failed) > _SHOWN_FAILURES:
+        rest = failed[_SHOWN_FAILURES:]
+        console.print(
+            f"Failed for {_count(len(rest), 'other reason')}: "
+            f"{_count(sum(count for _, count in rest), 'trial')}; 'rxsim results query FILE "
+            '"SELECT error, count(*) FROM results GROUP BY error"\' lists them.',
+            soft_wrap=True,
+        )
+
+
+def print_rows(
+    names: Sequence[str], rows: Iterator[tuple[Any, ...]], console: Console | None = None
+) -> None:
+    """Print the answer to a query, or its first rows.
+
+    Args:
+        names: of its columns.
+        rows: its rows.
+        console: where to; standard output where left out.
+    """
+    console = console or standard_console()
+    table = Table()
+    shown = list(islice(rows, SHOWN_ROWS))
+    for place, name in enumerate(names):
+        is_number = all(isinstance(row[place], int | float | None) for row in shown)
+        justify: Any = "right" if shown and is_number else "left"
+        table.add_column(_safe(name), justify=justify, overflow="fold")
+    for row in shown:
+        table.add_row(*(_answer(value) for value in row))
+    console.print(table)
+    more = next(rows, None) is not None
+    console.print(
+        f"The first {SHOWN_ROWS:,} rows; --json prints all of them."
+        if more
+        else f"{_count(len(shown), 'row')}.",
+        soft_wrap=True,
+    )
+
+
+def _head(summary: Summary) -> str:
+    points = summary.points
+    if not points:
+        return "No trials yet."
+    done, failed = sum(p.done for p in points), sum(p.failed for p in points)
+    text = f"{_count(len(points), 'point')}, {_count(done, 'trial')} done, {failed:,} failed"
+    if "model" not in summary.names:
+        text += f"; {points[0].model}"
+    if "data" not in summary.names:
+        text += f" on {points[0].data or 'made-up inputs'}"
+    return _safe(text)
+
+
+def _table(summary: Summary, points: Sequence[PointSummary]) -> Table:
+    title = _TITLES[summary.quantity]
+    table = Table(title=f"By point ({title}: mean over chips)", title_justify="left")
+    for name in summary.names:
+        is_number = all(isinstance(p.values[name], int | float | None) for p in points)
+        table.add_column(_safe(name), justify="right" if is_number else "left", overflow="fold")
+    for name in ("done", "failed", title, "std", "95 %", "s/trial"):
+        table.add_column(name, justify="right")
+    for point in points:
+        cells = [_setting(point.values[name]) for name in summary.names]
+        bounds = point.interval
+        table.add_row(
+            *cells,
+            *(f"{point.done:,}", f"{point.failed:,}" if point.failed else "-"),
+            *(_number(value, summary.quantity) for value in (point.mean, point.std)),
+            "-"
+            if bounds is None
+            else " .. ".join(_number(bound, summary.quantity) for bound in bounds),
+            f"{point.seconds:.3g}",
+        )
+    return table
+
+
+def _number(value: float | None, quantity: str) -> str:
+    if value is None:
+        return "-"
+    if quantity == "snr_db":
+        return f"{value:.2f}"
+    return f"{value:.4g}" if quantity in _LOW_IS_GOOD else f"{value:.4f}"
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return _safe(value if isinstance(value, str) else json.dumps(value))
+
+
+def _answer(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bytes):
+        return f"({len(value):,} bytes)"
+    return f"{value:.6g}" if isinstance(value, float) else _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    """Return text as it can stand on a terminal: no markup, no control codes, not endless."""
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

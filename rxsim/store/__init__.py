@@ -1,0 +1,26 @@
+"""Results that are never lost: points and trials in one SQLite file."""
+
+from rxsim.store.database import Results, Sweep, open_results
+from rxsim.store.export import export_results
+from rxsim.store.merging import Merged, merge_results
+from rxsim.store.query import Query
+from rxsim.store.rows import Point, Status, Trial
+from rxsim.store.summary import PointSummary, Summary, failures, sort_key, summarise
+
+__all__ = [
+    "Merged",
+    "Point",
+    "PointSummary",
+    "Query",
+    "Results",
+    "Status",
+    "Summary",
+    "Sweep",
+    "Trial",
+    "export_results",
+    "failures",
+    "merge_results",
+    "open_results",
+    "sort_key",
+    "summarise",
+]

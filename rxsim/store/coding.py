@@ -1,0 +1,137 @@
+"""Points and trials as rows of the tables, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from rxsim.errors import InputError
+from rxsim.store.rows import Point, Trial
+
+
+def point_row(point: Point, details: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Return the columns of `tables.POINT_COLUMNS`, and the details."""
+    settings = _as_text(point.settings)
+    packed = None if details is None else zlib.compress(_as_text(_finite(details)).encode())
+    return (
+        *(point.key, point.model, point.model_sha256, point.data, point.data_sha256, point.metric),
+        *(settings, packed),
+    )
+
+
+def point_of(row: tuple[Any, ...]) -> Point:
+    """Build a point from what `point_row` returns.
+
+    Raises:
+        InputError: its settings or its details can't be read.
+    """
+    key, model, model_sha256, data, data_sha256, metric, settings, packed = row
+    details = None if packed is None else details_of(packed, key)
+    plain = settings_of(settings, key)
+    return Point(key, model, model_sha256, data, data_sha256, plain, metric, details)
+
+
+def settings_of(text: str, key: str) -> dict[str, Any]:
+    """Read a point's settings.
+
+    Raises:
+        InputError: they are not what was written.
+    """
+    return _mapping(text, key, "settings")
+
+
+def details_of(packed: bytes, key: str) -> dict[str, Any]:
+    """Read a point's details.
+
+    Raises:
+        InputError: they are not what was written.
+    """
+    try:
+        text = zlib.decompress(packed).decode()
+    except (zlib.error, TypeError, ValueError) as error:
+        raise _unreadable(key, "details", error) from None
+    return _mapping(text, key, "details")
+
+
+def trial_row(trial: Trial) -> tuple[Any, ...]:
+    """Return a trial's key, its point's key and the columns of `tables.TRIAL_COLUMNS`."""
+    hits = None if trial.hits is None else np.packbits(trial.hits.astype(bool)).tobytes()
+    metrics = (
+        *(trial.accuracy, trial.top5, trial.mse, trial.agreement, trial.snr_db),
+        trial.relative_difference,
+    )
+    return (
+        *(trial.key, trial.point, trial.trial, trial.status),
+        *(None if value is None else float(value) for value in metrics),
+        *(trial.error, float(trial.seconds), trial.finished),
+        *(None if trial.hits is None else len(trial.hits), hits),
+    )
+
+
+def trial_of(row: tuple[Any, ...]) -> Trial:
+    """Build a trial from what `trial_row` returns."""
+    key, point, trial, status, accuracy, top5, mse, agreement, snr_db, relative = row[:10]
+    error, seconds, finished, images, packed = row[10:]
+    hits = None if packed is None else hits_of(packed, images, key)
+    metrics = accuracy, top5, mse, agreement, snr_db, relative
+    return Trial(key, point, trial, status, *metrics, hits, error, seconds, finished)
+
+
+def hits_of(packed: bytes, images: int, key: str) -> np.ndarray:
+    """Unpack one bit an image, bool (images,).
+
+    Raises:
+        InputError: there are not as many bits as images.
+    """
+    bits = np.frombuffer(packed, dtype=np.uint8)
+    if images is None or len(bits) != -(-images // 8):
+        raise _unreadable(key, "hits", f"{len(bits)} bytes for {images} images")
+    return np.unpackbits(bits, count=images).astype(bool)
+
+
+def flat_settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every setting by its dotted name, in the settings' own order."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flat_settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _as_text(values: Any) -> str:
+    return json.dumps(
+        values, separators=(",", ":"), allow_nan=False, ensure_ascii=False, default=np.generic.item
+    )
+
+
+def _finite(value: Any) -> Any:
+    """Write numbers that JSON does not know as null, as `rxsim eval --json` does."""
+    if isinstance(value, Mapping):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float | np.floating) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _mapping(text: str, key: str, what: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _unreadable(key, what, error) from None
+    if not isinstance(values, dict):
+        raise _unreadable(key, what, "not a mapping")
+    return values
+
+
+def _unreadable(key: str, what: str, why: object) -> InputError:
+    return InputError(
+        f"the {what} of {key} can't be read ({why}), expected what rxsim wrote; the results file was "
+        "changed: copy it again"
+    )

@@ -1,0 +1,203 @@
+"""A results file: points, trials and sweeps in SQLite, safe from kills and other processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rxsim.store.coding import point_of, point_row, trial_of, trial_row
+from rxsim.store.connection import connect, disconnect, told, transaction
+from rxsim.store.rows import Point, Status, Trial
+from rxsim.store.tables import INSERT_POINT, INSERT_TRIAL, POINT_COLUMNS, TRIAL_COLUMNS
+
+# One bound text stands for any number of keys: SQLite limits how many values may be bound.
+_AMONG = "IN (SELECT value FROM json_each(?))"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A sweep that was run into the file.
+
+    Attributes:
+        name: what it is called.
+        text: its YAML file.
+        points: the keys of its points in its own order; not all need have trials yet.
+    """
+
+    name: str
+    text: str
+    points: tuple[str, ...]
+
+
+class Results:
+    """An open results file; a context manager. See `open_results`.
+
+    Attributes:
+        path: the file.
+        write: whether it was opened for writing.
+        connection: to SQLite; for this package.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, write: bool) -> None:
+        self.path = path
+        self.write = write
+        self.connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def add(self, point: Point, trial: Trial, details: Mapping[str, Any] | None = None) -> None:
+        """Write a trial, durable and visible to others when this returns.
+
+        Several processes may add at once, and the same trial again: a finished one is never
+        replaced, a failed one is, by a finished one or a later failure.
+
+        Args:
+            point: the trial's point; written if it is new.
+            trial: the trial.
+            details: what one evaluation tells besides; kept if the point has none yet.
+
+        Raises:
+            WriteError: the disk is full or fails; nothing of this trial was written.
+            ValueError: the trial is of another point.
+        """
+        if trial.point != point.key:
+            raise ValueError(f"trial {trial.key} is of point {trial.point}, not of {point.key}")
+        row = point_row(point, point.details if details is None else details)
+        with transaction(self.connection, self.path):
+            self.connection.execute(INSERT_POINT, row)
+            self.connection.execute(INSERT_TRIAL, trial_row(trial))
+
+    def status(self, keys: Sequence[str]) -> dict[str, Status]:
+        """Return the status of those of the given trials that are there, by key."""
+        sql = f"SELECT key, status FROM trials WHERE key {_AMONG}"
+        return dict(self.rows(sql, (json.dumps(list(keys)),)))
+
+    def trials(self, points: Collection[str] | None = None, *, hits: bool = False) -> list[Trial]:
+        """Return trials, ordered by their points' keys and their numbers.
+
+        Args:
+            points: keys of the points whose trials are wanted; all where left out.
+            hits: read the hits too.
+        """
+        columns = [name if hits or name not in ("images", "hits") else "NULL" for name in _TRIAL]
+        where, values = _among("points.key", points)
+        sql = (
+            f"SELECT trials.key, points.key, {', '.join(columns)} "
+            f"FROM trials JOIN points ON points.id = trials.point{where} ORDER BY points.key, trial"
+        )
+        return [trial_of(row) for row in self.rows(sql, values)]
+
+    def points(self, keys: Collection[str] | None = None, *, details: bool = False) -> list[Point]:
+        """Return points, ordered by key.
+
+        Args:
+            keys: of the points that are wanted; all where left out.
+            details: read their details too.
+        """
+        where, values = _among("key", keys)
+        columns = [*POINT_COLUMNS, "details" if details else "NULL"]
+        sql = f"SELECT {', '.join(columns)} FROM points{where} ORDER BY key"
+        return [point_of(row) for row in self.rows(sql, values)]
+
+    def add_sweep(self, name: str, text: str, points: Sequence[str]) -> None:
+        """Write a sweep's file and the keys of its points in order; replaces one of that name.
+
+        Raises:
+            WriteError: the disk is full or fails; a sweep of that name is as it was.
+        """
+        with transaction(self.connection, self.path):
+            put_sweep(self.connection, Sweep(name, text, tuple(points)))
+
+    def sweeps(self) -> list[Sweep]:
+        """Return all sweeps, ordered by name."""
+        with told(self.path, writing=False):
+            return list(read_sweeps(self.connection))
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that is read inside be of one moment, whatever others write meanwhile."""
+        if self.connection.in_transaction:
+            yield
+            return
+        with told(self.path, writing=False):
+            self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        disconnect(self.connection, write=self.write)
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a reading statement.
+
+        Raises:
+            InputError: the file can't be read.
+        """
+        with told(self.path, writing=False):
+            return self.connection.execute(sql, values).fetchall()
+
+
+_TRIAL = tuple(f"trials.{name}" if name == "trial" else name for name in TRIAL_COLUMNS)
+
+
+def open_results(path: Path, *, write: bool = False) -> Results:
+    """Open a results file.
+
+    Args:
+        path: the file.
+        write: make it if it is not there. Else it must be there and is only read, which works from
+            read-only places too.
+
+    Raises:
+        InputError: the file is missing, no results file, of a newer version or damaged.
+        WriteError: it can't be made or written.
+    """
+    return Results(path, connect(path, write=write), write)
+
+
+def read_sweeps(connection: sqlite3.Connection) -> Iterator[Sweep]:
+    """Yield all sweeps, ordered by name."""
+    for name, text in connection.execute("SELECT name, text FROM sweeps ORDER BY name").fetchall():
+        keys = connection.execute(
+            "SELECT point FROM sweep_points WHERE sweep = ? ORDER BY position", (name,)
+        )
+        yield Sweep(name, text, tuple(key for (key,) in keys))
+
+
+def put_sweep(connection: sqlite3.Connection, sweep: Sweep) -> None:
+    """Write a sweep in place of one of its name; inside a transaction."""
+    connection.execute("DELETE FROM sweep_points WHERE sweep = ?", (sweep.name,))
+    connection.execute(
+        "INSERT INTO sweeps (name, text) VALUES (?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET text = excluded.text",
+        (sweep.name, sweep.text),
+    )
+    connection.executemany(
+        "INSERT INTO sweep_points (sweep, position, point) VALUES (?, ?, ?)",
+        ((sweep.name, position, key) for position, key in enumerate(sweep.points)),
+    )
+
+
+def _among(column: str, keys: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
+    """Return a condition that a column is one of some keys, and what to bind to it."""
+    if keys is None:
+        return "", ()
+    return f" WHERE {column} {_AMONG}", (json.dumps(list(keys)),)

@@ -1,0 +1,174 @@
+"""Write a results file as CSV, JSON lines or Parquet: one row a trial."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rxsim.errors import InputError
+from rxsim.files import check_destination, write_atomically
+from rxsim.store.coding import flat_settings, settings_of
+from rxsim.store.database import Results
+from rxsim.store.tables import METRICS
+
+_POINT = ("model", "model_sha256", "data", "data_sha256", "metric")
+_TRIAL = ("trial", "status", *METRICS, "images", "error", "seconds", "finished")
+_FIXED = ("key", "point", *_POINT, *_TRIAL)
+# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_INTEGERS = range(-(2**63), 2**63)
+
+
+def export_results(results: Results, path: Path) -> int:
+    """Write all trials to a file; its ending says how.
+
+    Numbers have all their digits. In CSV, nothing is an empty cell, lists are JSON, and text that a
+    spreadsheet would take for a formula gets an apostrophe before it.
+
+    Args:
+        results: the file that is read.
+        path: FILE.csv, .jsonl or .parquet, replaced as a whole.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        InputError: the ending is another, or the path can't be used, or pyarrow is missing.
+        WriteError: the file can't be written.
+    """
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise InputError(
+            f"the output {path} ends in {path.suffix or 'nothing'}, expected "
+            f"{', '.join(_WRITERS)}; choose one"
+        )
+    check_destination(path, [results.path])
+    with results.snapshot():
+        settings, table = _settings(results), _rows(results)
+    names = list(dict.fromkeys(name for flat in settings.values() for name in flat))
+    write_atomically(path, writer(table, names, settings))
+    return len(table)
+
+
+_Table = list[tuple[Any, ...]]
+_Settings = dict[str, dict[str, Any]]
+
+
+def _settings(results: Results) -> _Settings:
+    """Return every point's settings by column name, by the point's key."""
+    return {
+        key: {_column(name): value for name, value in flat_settings(settings_of(text, key))}
+        for key, text in results.rows("SELECT key, settings FROM points ORDER BY id")
+    }
+
+
+def _column(name: str) -> str:
+    return f"settings.{name}" if name in _FIXED else name
+
+
+def _rows(results: Results) -> _Table:
+    """Return what `_FIXED` names of every trial."""
+    columns = (
+        *("trials.key", "points.key", *(f"points.{name}" for name in _POINT)),
+        *(f"trials.{name}" for name in _TRIAL),
+    )
+    return results.rows(
+        f"SELECT {', '.join(columns)} FROM trials JOIN points ON points.id = trials.point "
+        "ORDER BY points.key, trials.trial"
+    )
+
+
+def _as_csv(table: _Table, names: list[str], settings: _Settings) -> bytes:
+    stream = io.BytesIO()
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_cell(name) for name in (*_FIXED, *names)])
+    cells = {key: [_cell(flat.get(name)) for name in names] for key, flat in settings.items()}
+    for row in table:
+        writer.writerow([*map(_cell, row), *cells[row[1]]])
+    text.detach()
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool | list):
+        return json.dumps(value)
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _as_json_lines(table: _Table, names: list[str], settings: _Settings) -> bytes:
+    stream = io.BytesIO()
+    for row in table:
+        flat = settings[row[1]]
+        values = dict(zip(_FIXED, map(_finite, row), strict=True))
+        values.update((name, flat.get(name)) for name in names)
+        line = json.dumps(values, separators=(",", ":"), allow_nan=False)
+        stream.write(f"{line}\n".encode())
+    return stream.getvalue()
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_parquet(table: _Table, names: list[str], settings: _Settings) -> bytes:
+    try:
+        arrow: Any = importlib.import_module("pyarrow")
+        parquet: Any = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise InputError(
+            "Parquet needs pyarrow, which is not installed; run 'pip install pyarrow', or write "
+            ".csv or .jsonl"
+        ) from None
+    kinds = {
+        **dict.fromkeys(METRICS, arrow.float64()),
+        **dict.fromkeys(("trial", "images"), arrow.int64()),
+        "seconds": arrow.float64(),
+    }
+    columns = {
+        name: arrow.array([row[place] for row in table], kinds.get(name, arrow.string()))
+        for place, name in enumerate(_FIXED)
+    }
+    for name in names:
+        columns[name] = _settings_column(arrow, [settings[row[1]].get(name) for row in table])
+    stream = io.BytesIO()
+    parquet.write_table(arrow.table(columns), stream)
+    return stream.getvalue()
+
+
+def _settings_column(arrow: Any, values: list[Any]) -> Any:
+    """Return a column of the narrowest type that holds all values exactly, else of JSON text."""
+    present = [value for value in values if value is not None]
+    kinds = {type(value) for value in present}
+    if kinds == {bool}:
+        return arrow.array(values, arrow.bool_())
+    if kinds == {str}:
+        return arrow.array(values, arrow.string())
+    if kinds == {int} and all(value in _INTEGERS for value in present):
+        return arrow.array(values, arrow.int64())
+    if kinds and kinds <= {int, float} and all(float(value) == value for value in present):
+        floats = [None if value is None else float(value) for value in values]
+        return arrow.array(floats, arrow.float64())
+    texts = [None if value is None else _text(value) for value in values]
+    return arrow.array(texts, arrow.string())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+_WRITERS: dict[str, Callable[[_Table, list[str], _Settings], bytes]] = {
+    ".csv": _as_csv,
+    ".jsonl": _as_json_lines,
+    ".parquet": _as_parquet,
+}

@@ -1,0 +1,334 @@
+"""Trials by point: means, spreads and intervals of one quantity, and which settings differ."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from rxsim.errors import InputError
+from rxsim.run.statistics import LEVEL, Interval, population_interval, within
+from rxsim.store.coding import hits_of, settings_of
+from rxsim.store.database import Results
+from rxsim.store.tables import METRICS
+
+# The largest value of each quantity; the smallest is 0 but for SNR.
+_TOPS = {"accuracy": 1.0, "top5": 1.0, "agreement": 1.0}
+_Path = tuple[str, ...]
+_CHUNK = 100
+"""Points whose hits are held at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointSummary:
+    """A point's trials in a few numbers.
+
+    Attributes:
+        key: the point's.
+        model: the network's file name.
+        data: name of the data; None where inputs were made up.
+        metric: top1, top5, mse or none.
+        values: dotted setting name -> value, for those that vary; also "model" and "data".
+        done: finished trials.
+        failed: failed trials.
+        mean: over chips; None where a finished trial lacks the quantity, or none is finished.
+        std: over chips; None for fewer than two.
+        interval: of the mean, 95 %; None for fewer than two chips without hits.
+        seconds: mean wall time of a trial.
+    """
+
+    key: str
+    model: str
+    data: str | None
+    metric: str
+    values: Mapping[str, Any]
+    done: int
+    failed: int
+    mean: float | None
+    std: float | None
+    interval: tuple[float, float] | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """All points of a selection.
+
+    Attributes:
+        quantity: what mean, std and interval are of.
+        names: what varies, in the settings' order; "model" and "data" first.
+        points: in the sweep's order, or by what varies.
+    """
+
+    quantity: str
+    names: tuple[str, ...]
+    points: tuple[PointSummary, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Head:
+    """A point with trials: its row of the table and its settings."""
+
+    row: int
+    key: str
+    model: str
+    data: str | None
+    metric: str
+    settings: dict[str, Any]
+
+
+def summarise(
+    results: Results,
+    *,
+    sweep: str | None = None,
+    quantity: str | None = None,
+    images: bool = False,
+) -> Summary:
+    """Summarise the trials of a file, or of one of its sweeps, by point.
+
+    Args:
+        results: the file.
+        sweep: name of one of its sweeps; points that have no trial yet are left out.
+        quantity: accuracy, top5, mse, agreement, snr_db or relative_difference; what the points'
+            metric measures where left out.
+        images: intervals for new images too, from the hits; of the accuracy only, and where all
+            finished trials of a point have hits of the same images.
+
+    Raises:
+        InputError: there is no such sweep or quantity.
+    """
+    if quantity is not None and quantity not in METRICS:
+        near = difflib.get_close_matches(quantity, METRICS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "choose one of them"
+        raise InputError(
+            f"the quantity {quantity} is not known, expected one of {', '.join(METRICS)}; {hint}"
+        )
+    with results.snapshot():
+        heads = _heads(results, sweep)
+        quantity = quantity or _usual_quantity(heads)
+        numbers = _numbers(results, heads, quantity)
+        intervals = numbers.intervals
+        if images and quantity == "accuracy":
+            for place, interval in _new_images(results, heads).items():
+                intervals[place] = interval
+    names = _varying(heads)
+    points = [
+        PointSummary(
+            *(head.key, head.model, head.data, head.metric),
+            {name: _value(head, name, path) for name, path in names.items()},
+            *(int(numbers.done[place]), int(numbers.failed[place])),
+            *(_plain(numbers.mean[place]), _plain(numbers.std[place])),
+            *(intervals[place], float(numbers.seconds[place])),
+        )
+        for place, head in enumerate(heads)
+    ]
+    if sweep is None:
+        points.sort(key=lambda point: [sort_key(point.values[name]) for name in names])
+    return Summary(quantity, tuple(names), tuple(points))
+
+
+def sort_key(value: Any) -> tuple[int, float, str]:
+    """Return what orders the values of a setting: none, numbers by size, then others as text."""
+    if value is None:
+        return 0, 0.0, ""
+    if isinstance(value, int | float):
+        return 1, float(value), ""
+    return 2, 0.0, value if isinstance(value, str) else json.dumps(value)
+
+
+def failures(results: Results, sweep: str | None = None) -> list[tuple[str, int]]:
+    """Return why trials failed and how many did, the most frequent first.
+
+    Args:
+        results: the file.
+        sweep: name of one of its sweeps.
+
+    Raises:
+        InputError: there is no such sweep.
+    """
+    among, values = _selection(results, sweep)
+    sql = (
+        "SELECT ifnull(error, 'no reason was recorded'), count(*) FROM trials JOIN points "
+        f"ON points.id = trials.point WHERE status = 'failed'{among} GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    return [(str(error), int(count)) for error, count in results.rows(sql, values)]
+
+
+def _selection(results: Results, sweep: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return a condition on points.key, and what to bind to it."""
+    if sweep is None:
+        return "", ()
+    known = [name for (name,) in results.rows("SELECT name FROM sweeps ORDER BY name")]
+    if sweep not in known:
+        listed = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
+        raise InputError(
+            f"{results.path} has no sweep {sweep!r}, "
+            + (f"expected one of {listed}" if known else "and no other")
+            + "; leave it out for all points"
+        )
+    return " AND points.key IN (SELECT point FROM sweep_points WHERE sweep = ?)", (sweep,)
+
+
+def _heads(results: Results, sweep: str | None) -> list[_Head]:
+    """Read the points that have trials, in the sweep's order or by key."""
+    among, values = _selection(results, sweep)
+    sql = (
+        "SELECT id, key, model, data, metric, settings FROM points "
+        f"WHERE EXISTS (SELECT 1 FROM trials WHERE trials.point = points.id){among} ORDER BY key"
+    )
+    heads = [
+        _Head(row, key, model, data, metric, settings_of(text, key))
+        for row, key, model, data, metric, text in results.rows(sql, values)
+    ]
+    if sweep is None:
+        return heads
+    order = results.rows("SELECT point, position FROM sweep_points WHERE sweep = ?", (sweep,))
+    places: dict[str, int] = dict(sorted(order, key=lambda pair: -int(pair[1])))
+    return sorted(heads, key=lambda head: places[head.key])
+
+
+def _usual_quantity(heads: Sequence[_Head]) -> str:
+    """Return what the points' metric measures; agreement where they have no truth."""
+    metrics = {head.metric for head in heads}
+    if metrics == {"top5"}:
+        return "top5"
+    if "mse" in metrics and not metrics & {"top1", "top5"}:
+        return "mse"
+    if metrics & {"top1", "top5"} or not metrics:
+        return "accuracy"
+    return "agreement"
+
+
+def _varying(heads: Sequence[_Head]) -> dict[str, _Path]:
+    """Return the paths of the settings that differ by dotted name, in the settings' order."""
+    if not heads:
+        return {}
+    first = heads[0].settings
+    found: dict[_Path, None] = {}
+    for head in heads:
+        found.update(dict.fromkeys(_differences(first, head.settings)))
+    order = {path: place for place, path in enumerate(_paths(first))}
+    paths = sorted(found, key=lambda path: (order.get(path, len(order)), path))
+    names = [name for name in ("model", "data") if len({getattr(h, name) for h in heads}) > 1]
+    return {**dict.fromkeys(names, ()), **{".".join(path): path for path in paths}}
+
+
+def _differences(one: Any, other: Any, path: _Path = ()) -> Iterator[_Path]:
+    """Yield the paths of what is not the same; equal sections cost one comparison."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        yield from {**dict.fromkeys(_paths(one, path)), **dict.fromkeys(_paths(other, path))}
+        return
+    for name in one if one.keys() == other.keys() else {**one, **other}:
+        inner, other_inner = one.get(name, {}), other.get(name, {})
+        if inner != other_inner:
+            yield from _differences(inner, other_inner, (*path, name))
+
+
+def _paths(value: Any, path: _Path = ()) -> Iterator[_Path]:
+    """Yield the path of every single value."""
+    if not isinstance(value, dict):
+        yield path
+        return
+    for name, inner in value.items():
+        yield from _paths(inner, (*path, name))
+
+
+def _value(head: _Head, name: str, path: _Path) -> Any:
+    """Return a head's own value, or that of a setting; None where it has no such setting."""
+    if not path:
+        return getattr(head, name)
+    value: Any = head.settings
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return None if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """The numbers of all points, one an entry; nan where there is none."""
+
+    done: np.ndarray
+    failed: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    seconds: np.ndarray
+    intervals: list[tuple[float, float] | None]
+
+
+def _numbers(results: Results, heads: Sequence[_Head], quantity: str) -> _Numbers:
+    """Count and average the trials of all points at once; heads tell the points' order."""
+    places = {head.row: place for place, head in enumerate(heads)}
+    rows = results.rows(
+        f"SELECT point, status = 'done', {quantity}, seconds FROM trials ORDER BY point, trial"
+    )
+    kept = [row for row in rows if row[0] in places]
+    at = np.array([places[row[0]] for row in kept], dtype=np.int64)
+    is_done = np.array([row[1] for row in kept], dtype=bool)
+    values = np.array([row[2] for row in kept], dtype=np.float64)  # NULL is nan
+    spent = np.array([row[3] for row in kept], dtype=np.float64)
+    size = len(heads)
+    at_done, values = at[is_done], values[is_done]
+    done = np.bincount(at_done, minlength=size)
+    total = np.bincount(at, minlength=size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(at_done, weights=values, minlength=size) / done
+        squares = np.bincount(at_done, weights=(values - mean[at_done]) ** 2, minlength=size)
+        std = np.sqrt(squares / np.where(done > 1, done - 1, np.nan))
+        in_done = np.bincount(at_done, weights=spent[is_done], minlength=size) / done
+        in_all = np.bincount(at, weights=spent, minlength=size) / total
+    seconds = np.where(done > 0, in_done, in_all)
+    intervals = _chip_intervals(mean, std, done, quantity)
+    return _Numbers(done, total - done, mean, std, seconds, intervals)
+
+
+def _chip_intervals(
+    mean: np.ndarray, std: np.ndarray, done: np.ndarray, quantity: str
+) -> list[tuple[float, float] | None]:
+    """Do what `rxsim.run.statistics.chip_interval` does, for all points at once."""
+    counts, back = np.unique(done, return_inverse=True)
+    factors = stats.t.ppf((1 + LEVEL) / 2, np.maximum(counts - 1, 1))[back]
+    half = factors * std / np.sqrt(np.maximum(done, 1))
+    low, top = _range(quantity)
+    lows, highs = np.maximum(mean - half, low).tolist(), np.minimum(mean + half, top).tolist()
+    wanted = np.isfinite(half).tolist()
+    return [(lows[i], highs[i]) if wanted[i] else None for i in range(len(wanted))]
+
+
+def _new_images(results: Results, heads: Sequence[_Head]) -> dict[int, tuple[float, float] | None]:
+    """Return intervals over chips and images by place, for the points whose trials have hits."""
+    found: dict[int, tuple[float, float] | None] = {}
+    for start in range(0, len(heads), _CHUNK):
+        places = {head.row: start + i for i, head in enumerate(heads[start : start + _CHUNK])}
+        tables: dict[int, list[np.ndarray | None]] = {}
+        rows = results.rows(
+            "SELECT point, hits, images, key FROM trials WHERE status = 'done' AND point IN "
+            "(SELECT value FROM json_each(?)) ORDER BY point, trial",
+            (json.dumps(list(places)),),
+        )
+        for row, packed, images, key in rows:
+            hits = None if packed is None else hits_of(packed, images, key)
+            tables.setdefault(places[row], []).append(hits)
+        for place, hits_of_chips in tables.items():
+            table = [hits for hits in hits_of_chips if hits is not None]
+            if len(table) == len(hits_of_chips) and len({len(hits) for hits in table}) == 1:
+                found[place] = _bounds(population_interval(np.stack(table)))
+    return found
+
+
+def _bounds(interval: Interval | None) -> tuple[float, float] | None:
+    cut = within(interval, 0.0, 1.0)
+    return None if cut is None else (cut.low, cut.high)
+
+
+def _range(quantity: str) -> tuple[float, float]:
+    return (-math.inf if quantity == "snr_db" else 0.0), _TOPS.get(quantity, math.inf)
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,81 @@
+"""Every sweep of configs/sweeps, at reduced size: few images, chips and values."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rxsim.store import open_results, summarise
+from rxsim.sweep import read_plan, run_sweep
+from rxsim.sweep.job import Job, Outcome, run_job
+
+SWEEPS = sorted((Path(__file__).parent.parent / "configs" / "sweeps").glob("*.yaml"))
+
+
+class HerePool:
+    """Runs jobs in this process, one by one."""
+
+    slots = 1
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        future.set_result(run_job(job))
+        return future
+
+    def restart(self, slots: int | None = None) -> None:
+        raise AssertionError("nothing broke")
+
+    def close(self, *, kill: bool = False) -> None:
+        pass
+
+
+def fewer(given: Any) -> Any:
+    """The ends of an axis."""
+    if isinstance(given, list):
+        return [given[0], given[-1]]
+    if "range" in given:
+        return given["range"][:2]
+    return {**given, "count": 2} if "count" in given else given
+
+
+def test_there_are_at_least_five() -> None:
+    assert len(SWEEPS) >= 5
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_shipped_sweep_runs_and_says_what_it_is_for(path: Path, tmp_path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    values = yaml.safe_load(text)
+    for name in ("model", "config"):
+        values[name] = str((path.parent / values[name]).resolve())
+    values["axes"] = {name: fewer(given) for name, given in values["axes"].items()}
+    values |= {"data": {"limit": 20}, "settings": {**values.get("settings", {})}}
+    values["settings"]["calibration"] = {"samples": 16}
+    if "points" in values:
+        values["points"] = 3
+    if "stop" in values:
+        values["stop"]["at_least"] = 2
+    values["trials"] = min(values.get("trials", 1), 2)
+    reduced = tmp_path / path.name
+    reduced.write_text(yaml.safe_dump(values))
+    plan = read_plan(reduced)
+    names = {name for key in values["axes"] for name in key.replace(" ", "").split(",")}
+    assert all(set(planned.values) == names for planned in plan.points)
+    with open_results(tmp_path / "r.sqlite", write=True) as results:
+        end = run_sweep(plan, results, HerePool(), cache=tmp_path / "cache")
+        assert end.failed == 0, [trial.error for trial in results.trials()]
+        found = summarise(results, sweep=plan.name)
+    assert len(found.points) == len(plan.points) >= 3
+    assert all(point.mean is not None and 0 <= point.mean <= 1 for point in found.points)
+    # Resistances are kept as conductances.
+    assert set(found.names) <= names | {"device.g_off"}
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_shipped_sweep_can_be_planned_whole(path: Path) -> None:
+    assert len(read_plan(path).points) >= 10
