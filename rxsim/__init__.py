@@ -12,10 +12,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rxsim.api import (
         calibration,
+        check,
         evaluate,
         inventory,
         netlist,
         patched,
+        run_sweep,
         settings,
         solve,
         verification,
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
 _HOMES = {
     **dict.fromkeys(
         (
-            *("calibration", "evaluate", "inventory", "netlist"),
-            *("patched", "settings", "solve", "verification"),
+            *("calibration", "check", "evaluate", "inventory", "netlist"),
+            *("patched", "run_sweep", "settings", "solve", "verification"),
         ),
         "rxsim.api",
     ),
@@ -46,10 +48,12 @@ __all__ = [
     "Settings",
     "Verification",
     "calibration",
+    "check",
     "evaluate",
     "inventory",
     "netlist",
     "patched",
+    "run_sweep",
     "settings",
     "solve",
     "verification",

@@ -17,7 +17,8 @@ import onnx
 from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
 from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.errors import DataError, SettingError
-from rxsim.files import write_atomically
+from rxsim.files import check_destination, write_atomically
+from rxsim.gate import Check, check_cases, read_baseline, read_cases
 from rxsim.load import load_network
 from rxsim.pipeline import (
     Calibration,
@@ -36,6 +37,10 @@ from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
 from rxsim.pipeline import verify as verify_study
 from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
+from rxsim.session import default_threads
+from rxsim.store import open_results
+from rxsim.sweep import LocalPool, SweepEnd, memory_for, read_plan
+from rxsim.sweep import run_sweep as run_plan
 from rxsim.verify import TOLERANCE
 
 
@@ -327,3 +332,56 @@ def netlist(
     if output is not None:
         write_atomically(Path(output), made.text.encode())
     return made.text
+
+
+def run_sweep(
+    file: str | Path,
+    output: str | Path,
+    *,
+    workers: int | None = None,
+    cache: str | Path | None = None,
+) -> SweepEnd:
+    """Do what `rxsim sweep` does: evaluate every trial of a sweep that the results do not hold yet.
+
+    Workers are spawned: call it below `if __name__ == "__main__":`. `rxsim.store` reads the results.
+
+    Args:
+        file: the sweep's YAML.
+        output: the results file; made, or gone on with.
+        workers: processes, one thread each; the machine's processors by default.
+        cache: folder where solved arrays and ranges are kept; nothing is kept where left out.
+
+    Returns:
+        How many trials are new, known, failed and needless.
+
+    Raises:
+        InputError: the sweep, a network, the data or a point's settings can't be used.
+        WriteError: the disk is full; earlier trials are safe.
+    """
+    plan = read_plan(Path(file))
+    check_destination(Path(output), [Path(file), *(planned.model for planned in plan.points)])
+    count = workers or default_threads()
+    pool = LocalPool(count, memory_for(count))
+    done = False
+    try:
+        with open_results(Path(output), write=True) as results:
+            end = run_plan(plan, results, pool, cache=None if cache is None else Path(cache))
+        done = True
+        return end
+    finally:
+        pool.close(kill=not done)
+
+
+def check(file: str | Path, baseline: str | Path) -> Check:
+    """Do what `rxsim check` does: compare accuracies with those of a baseline.
+
+    A regression raises nothing: look at the verdicts.
+
+    Args:
+        file: the gate's YAML.
+        baseline: what `rxsim check --update` wrote.
+
+    Raises:
+        InputError: a case can't be evaluated, or is not what the baseline was measured with.
+    """
+    return check_cases(read_cases(Path(file)), read_baseline(Path(baseline)))

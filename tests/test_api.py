@@ -107,3 +107,17 @@ def test_solve_takes_settings_and_cells_that_are_not_linear():
     assert found.i_out.shape == (1, 2)
     again = rxsim.solve(np.full((2, 2), 1e-5), own.crossbar, np.full(2, 0.2), settings=own)
     assert (found.i_out == again.i_out).all()
+
+
+def test_sweep_and_check_do_what_the_commands_do(tmp_path):
+    root = Path(__file__).parent.parent
+    sweep = tmp_path / "sweep.yaml"
+    model = json.dumps(str(root / "models" / "digits_mlp.onnx"))
+    sweep.write_text(f"model: {model}\ndata: {{limit: 20}}\naxes: {{adc.n_bits: [4, 6]}}\n")
+    end = rxsim.run_sweep(sweep, tmp_path / "r.sqlite", workers=1, cache=tmp_path / "cache")
+    assert (end.new, end.failed) == (2, 0)
+    assert rxsim.run_sweep(sweep, tmp_path / "r.sqlite", workers=1).known == 2
+    gate = tmp_path / "gate.yaml"
+    gate.write_text(f"cases: [{{name: a, model: {model}, data: {{limit: 20}}}}]\n")
+    with pytest.raises(rxsim.RxsimError, match="--update"):
+        rxsim.check(gate, tmp_path / "missing.json")

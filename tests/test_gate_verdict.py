@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from rxsim.gate import Drop, Verdict, holm, judge, measure_drop, sign_flip_p
-from rxsim.run import population_interval
+from rxsim.statistics import population_interval
 
 LEVEL = 0.01
 

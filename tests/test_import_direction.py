@@ -10,7 +10,10 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics, and `rxsim.__version__`.
-HELPERS = {"cache", "errors", "files", "numerics", "parallel", "schema", "seeds", "stages"}
+HELPERS = {
+    *("cache", "errors", "files", "numerics", "parallel"),
+    *("schema", "seeds", "stages", "statistics"),
+}
 BEFORE_PIPELINE = {
     *("config", "data", "load", "session", "calibrate", "mapping"),
     *("devices", "circuit", "converters", "patch", "run", "verify"),
@@ -19,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "cache": HELPERS,
     "numerics": HELPERS,
+    "statistics": HELPERS,
     "files": HELPERS,
     "schema": HELPERS,
     "seeds": HELPERS,
@@ -37,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
     "run": HELPERS | {"patch", "session", "load", "data"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
-    "store": HELPERS | {"run"},
+    "store": HELPERS,
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "pipeline", "run"},
     "report": HELPERS

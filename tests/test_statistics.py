@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rxsim.run import chip_interval, population_interval, score, snr_db
+from rxsim.run import score, snr_db
+from rxsim.statistics import chip_interval, population_interval
 
 
 def test_the_interval_over_chips_is_students():

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from rxsim.commands.arguments import FILE
 from rxsim.commands.options import (
-    FILE,
     files_read,
     open_given,
     study_options,
@@ -16,7 +16,7 @@ from rxsim.commands.options import (
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import calibrate
-from rxsim.report import print_calibration
+from rxsim.report.calibration import print_calibration
 from rxsim.stages import Stages
 
 

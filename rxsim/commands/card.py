@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import onnx
 
-from rxsim.commands.options import FILE
+from rxsim.commands.arguments import FILE
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, Network, load_network

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from rxsim.commands.options import FILE
+from rxsim.commands.arguments import FILE
 from rxsim.commands.progress import progress_bars
 from rxsim.errors import InputError, RegressionError, WriteError
 from rxsim.files import check_destination, write_atomically

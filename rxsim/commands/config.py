@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, read_settings, settings_options
+from rxsim.commands.arguments import FILE
+from rxsim.commands.options import read_settings, settings_options
 from rxsim.config import Settings, as_yaml, load_settings
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from rxsim.commands.arguments import FILE
 from rxsim.commands.options import (
-    FILE,
     calibration_option,
     files_read,
     open_given,
@@ -18,7 +18,7 @@ from rxsim.commands.options import (
 from rxsim.commands.progress import progress_bars
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import evaluate
-from rxsim.report import print_evaluation
+from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE, files_read, read_settings, settings_options
+from rxsim.commands.arguments import FILE
+from rxsim.commands.options import files_read, read_settings, settings_options
 from rxsim.config import check_layers
 from rxsim.errors import SettingError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, load_network
 from rxsim.pipeline import take_inventory
-from rxsim.report import print_inventory
+from rxsim.report.terminal import print_inventory
 
 
 @click.command("map")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rxsim.commands.arguments import FILE
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
 from rxsim.pipeline import DataOptions, Study, files_of_card, open_study, read_calibration
@@ -15,7 +16,6 @@ from rxsim.stages import Stages
 
 F = TypeVar("F", bound=Callable[..., Any])
 _Decorator = Callable[[Any], Any]
-FILE = click.Path(path_type=Path)
 _FILE_NAMES = (
     *("data", "calibrate", "calibration", "card", "config"),
     *("classes", "label_file", "label_map"),

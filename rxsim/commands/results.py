@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rxsim.commands.options import FILE
+from rxsim.commands.arguments import FILE
 from rxsim.report.results_table import SHOWN_POINTS, arranged, print_rows, print_summary
 from rxsim.store import Query, export_results, failures, merge_results, open_results, summarise
 

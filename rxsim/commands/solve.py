@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import click
 import numpy as np
 
 from rxsim.circuit import solve_array, solve_cells
-from rxsim.commands.options import FILE
+from rxsim.commands.arguments import FILE
 from rxsim.commands.progress import compilation_notice
 from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.errors import DataError, SettingError
-from rxsim.files import check_destination, write_atomically
+from rxsim.files import check_destination, parse_yaml, write_atomically
 from rxsim.parallel import ordered
 from rxsim.schema import validated
 
@@ -63,14 +63,18 @@ def command(
 
     OUT.npz holds g_eff, and with --v-in also i_out and the node voltages v_wl and v_bl. --plot draws
     them, with every row at the read voltage where no --v-in is given. Non-linear cells (device.iv) have
-    no g_eff and no plot: they are solved for --v-in, or for every row at the read voltage.
+    no g_eff and no plot: they are solved for --v-in, or for every row at the read voltage. What a
+    settings file says of other things than the circuit of one array is left out of account; --set
+    takes nothing else.
     """
     check_destination(output, (conductances, v_in, config, plot))
     if plot is not None:
+        _check_picture(plot)
         check_destination(plot, (conductances, v_in, config, output))
     settings = load_settings(config, assignments=assignments)
-    g = _conductances(conductances)
     given = {name: value for name, value in resistances.items() if value is not None}
+    _check_assigned(assignments, given)
+    g = _conductances(conductances)
     values = {**settings.crossbar.model_dump(), **given, "rows": g.shape[0], "cols": g.shape[1]}
     crossbar = validated(Crossbar, values, "solve")
     voltages = None if v_in is None else _voltages(v_in, len(g))
@@ -83,6 +87,56 @@ def command(
     np.savez(buffer, **arrays)
     write_atomically(output, buffer.getvalue())
     click.echo(f"{output}: {', '.join(arrays)} of a {g.shape[0]}x{g.shape[1]} array by {said}")
+
+
+def _check_picture(plot: Path) -> None:
+    """Refuse a name that would hide what is in the file."""
+    if plot.suffix.lower() != ".png":
+        found = f"the ending {plot.suffix}" if plot.suffix else "no ending"
+        raise SettingError(
+            f"--plot {plot}: found {found}, expected .png, which is what is drawn; rename it"
+        )
+
+
+def _check_assigned(assignments: Iterable[str], given: Mapping[str, float]) -> None:
+    """Refuse settings that one array has no use for, or that options give too.
+
+    Args:
+        assignments: of --set, known to be valid.
+        given: resistances given by options, by name.
+
+    Raises:
+        SettingError: naming the setting.
+    """
+    for assignment in assignments:
+        start, _, text = assignment.partition("=")
+        for name in _names(start.strip(), parse_yaml(text, f"--set {start.strip()}")):
+            section, _, key = name.partition(".")
+            if name in ("crossbar.rows", "crossbar.cols"):
+                raise SettingError(
+                    f"--set {name}: found a size, but the array's size is that of its conductances, "
+                    "expected none; leave it out"
+                )
+            if section == "crossbar" and key in given:
+                option = f"--{key.replace('_', '-')}"
+                raise SettingError(
+                    f"found both {option} and --set {name}, expected one of them; leave one out"
+                )
+            known = section == "crossbar" or name == "input.v_read"
+            if not known and not f"{name}.".startswith("device.iv."):
+                raise SettingError(
+                    f"--set {name}: found a setting that one array has no use for, expected "
+                    "crossbar.*, device.iv.* or input.v_read; leave it out"
+                )
+
+
+def _names(start: str, value: Any) -> Iterator[str]:
+    """Yield the dotted names that an assignment sets, those of a whole section too."""
+    if isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _names(f"{start}.{name}", below)
+    else:
+        yield start
 
 
 def _linear(

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from rxsim.commands.arguments import FILE
 from rxsim.commands.options import (
-    FILE,
     calibration_option,
     files_read,
     open_given,

@@ -15,11 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from rxsim.cache import default_folder
-from rxsim.commands.options import FILE
+from rxsim.commands.arguments import FILE
 from rxsim.errors import InputError, PointsFailedError
 from rxsim.files import check_destination
-from rxsim.report import print_plan, print_sweep
-from rxsim.report.sweep import left_in_words
+from rxsim.report.sweep import left_in_words, print_plan, print_sweep
 from rxsim.session import default_threads
 from rxsim.store import Results, open_results
 from rxsim.sweep import (

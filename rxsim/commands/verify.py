@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from rxsim.commands.arguments import FILE
 from rxsim.commands.options import (
-    FILE,
     calibration_option,
     files_read,
     open_given,
@@ -20,7 +20,7 @@ from rxsim.errors import VerificationError
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import Verification, verify
 from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
-from rxsim.report import print_verification
+from rxsim.report.verification import print_verification
 from rxsim.stages import Stages
 from rxsim.verify import REFERENCES, TOLERANCE
 
@@ -79,7 +79,8 @@ def command(
     """Compare the solved arrays of MODEL.onnx with an independent circuit solver.
 
     Arrays are sampled by the seed from the mapped, programmed network, and driven with the voltages
-    that the DACs give for real calibration inputs. The sensed currents v_in @ g_eff are compared with
+    that a pass of the layer's encoding (a digit, a random pulse, an instant of pulses of some width)
+    puts on them for real calibration inputs. The sensed currents v_in @ g_eff are compared with
     ngspice's, or with a sparse nodal analysis that is refined in extended precision. Where ngspice
     and rxsim differ by more than --tol (ngspice itself loses digits beside very small resistances),
     the sparse analysis is asked too, both are reported, and it alone decides.

@@ -12,7 +12,8 @@ import numpy as np
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.inventory import Inventory, LayerPlace
 from rxsim.pipeline.transformation import Transformation
-from rxsim.run import Interval, Scores, chip_interval, population_interval, within
+from rxsim.run import Scores
+from rxsim.statistics import Interval, chip_interval, population_interval, within
 
 SCHEMA_VERSION = 1
 

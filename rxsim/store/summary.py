@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from rxsim.errors import InputError
-from rxsim.run.statistics import LEVEL, Interval, population_interval, within
+from rxsim.statistics import LEVEL, Interval, population_interval, within
 from rxsim.store.coding import hits_of, settings_of
 from rxsim.store.database import Results
 from rxsim.store.tables import METRICS
@@ -290,9 +290,9 @@ def _numbers(results: Results, heads: Sequence[_Head], quantity: str) -> _Number
 def _chip_intervals(
     mean: np.ndarray, std: np.ndarray, done: np.ndarray, quantity: str
 ) -> list[tuple[float, float] | None]:
-    """Do what `rxsim.run.statistics.chip_interval` does, for all points at once."""
+    """Do what `rxsim.statistics.chip_interval` does, for all points at once."""
     counts, back = np.unique(done, return_inverse=True)
-    factors = stats.t.ppf((1 + LEVEL) / 2, np.maximum(counts - 1, 1))[back]
+    factors = special.stdtrit(np.maximum(counts - 1, 1), (1 + LEVEL) / 2)[back]
     half = factors * std / np.sqrt(np.maximum(done, 1))
     low, top = _range(quantity)
     lows, highs = np.maximum(mean - half, low).tolist(), np.minimum(mean + half, top).tolist()

@@ -11,7 +11,6 @@ from rxsim.errors import InputError
 from rxsim.sweep.job import Job, Outcome, run_job
 from rxsim.sweep.worker import one_thread_each, start_worker
 
-
 ANSWER_SECONDS = 10
 """So long a scheduler may take to answer."""
 

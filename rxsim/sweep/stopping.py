@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rxsim.run import chip_interval
+from rxsim.statistics import chip_interval
 from rxsim.sweep.sweep_file import Stop
 
 
