@@ -61,7 +61,7 @@ def main() -> None:
         sweep = {
             "model": str(model),
             "config": str(config),
-            "data": {"data": str(data), "card": str(card), "limit": given.images},
+            **{"data": str(data), "card": str(card), "limit": given.images},
             "settings": {"device": {"write_sigma": 0.02}},
             "axes": {"adc.n_bits": list(BITS), "adc.scope": list(SCOPES)},
             "trials": CHIPS,

@@ -113,11 +113,11 @@ def test_sweep_and_check_do_what_the_commands_do(tmp_path):
     root = Path(__file__).parent.parent
     sweep = tmp_path / "sweep.yaml"
     model = json.dumps(str(root / "models" / "digits_mlp.onnx"))
-    sweep.write_text(f"model: {model}\ndata: {{limit: 20}}\naxes: {{adc.n_bits: [4, 6]}}\n")
+    sweep.write_text(f"model: {model}\nlimit: 20\naxes: {{adc.n_bits: [4, 6]}}\n")
     end = rxsim.run_sweep(sweep, tmp_path / "r.sqlite", workers=1, cache=tmp_path / "cache")
     assert (end.new, end.failed) == (2, 0)
     assert rxsim.run_sweep(sweep, tmp_path / "r.sqlite", workers=1).known == 2
     gate = tmp_path / "gate.yaml"
-    gate.write_text(f"cases: [{{name: a, model: {model}, data: {{limit: 20}}}}]\n")
+    gate.write_text(f"cases: [{{name: a, model: {model}, limit: 20}}]\n")
     with pytest.raises(rxsim.RxsimError, match="--update"):
         rxsim.check(gate, tmp_path / "missing.json")

@@ -54,7 +54,7 @@ def test_a_shipped_sweep_runs_and_says_what_it_is_for(path: Path, tmp_path: Path
     for name in ("model", "config"):
         values[name] = str((path.parent / values[name]).resolve())
     values["axes"] = {name: fewer(given) for name, given in values["axes"].items()}
-    values |= {"data": {"limit": 20}, "settings": {**values.get("settings", {})}}
+    values |= {"limit": 20, "settings": {**values.get("settings", {})}}
     values["settings"]["calibration"] = {"samples": 16}
     if "points" in values:
         values["points"] = 3

@@ -30,7 +30,7 @@ def sweep(folder: Path, *options: str) -> list[tuple[object, ...]]:
     path = folder / "sweep.yaml"
     axes = {"adc.n_bits": [4, 6]}
     settings = {"device": {"write_sigma": 0.1}}
-    values = {"model": str(MODEL), "data": {"limit": 20}, "axes": axes, "settings": settings}
+    values = {"model": str(MODEL), "limit": 20, "axes": axes, "settings": settings}
     path.write_text(yaml.safe_dump({**values, "trials": 3}))
     results = folder / "r.sqlite"
     done = CliRunner().invoke(
@@ -57,7 +57,7 @@ def test_no_scheduler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     path = tmp_path / "sweep.yaml"
-    path.write_text(yaml.safe_dump({"model": str(MODEL), "data": {"limit": 20}}))
+    path.write_text(yaml.safe_dump({"model": str(MODEL), "limit": 20}))
     for given, words in (
         (f"tcp://127.0.0.1:{port}", "no scheduler answers"),
         ("nonsense://", "no scheduler answers"),

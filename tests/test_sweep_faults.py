@@ -22,7 +22,7 @@ from rxsim.store import open_results
 MODEL = Path(__file__).parent.parent / "models" / "digits_mlp.onnx"
 SWEEP = {
     "model": str(MODEL),
-    "data": {"limit": 40},
+    "limit": 40,
     "settings": {"device": {"write_sigma": 0.1}},
     "axes": {"adc.n_bits": [4, 5], "crossbar.rows": [16, 32]},
     "trials": 4,

@@ -29,7 +29,7 @@ MODEL = ROOT / "models" / "digits_mlp.onnx"
 
 def plan_of(folder: Path, **values: Any) -> Plan:
     path = folder / "sweep.yaml"
-    path.write_text(yaml.safe_dump({"model": str(MODEL), "data": {"limit": 20}, **values}))
+    path.write_text(yaml.safe_dump({"model": str(MODEL), "limit": 20, **values}))
     return read_plan(path)
 
 
@@ -176,7 +176,7 @@ def test_models_and_configs_are_axes_too(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(f"adc: {{n_bits: {4 if name == 'a' else 5}}}\n")
     values = {"models": [str(MODEL), str(other)], "configs": ["a.yaml", "b.yaml"]}
-    path.write_text(yaml.safe_dump({**values, "data": {"limit": 20}, "trials": 1}))
+    path.write_text(yaml.safe_dump({**values, "limit": 20, "trials": 1}))
     found = [dict(planned.values) for planned in read_plan(path).points]
     assert found == [
         {"model": model, "config": config}
@@ -197,10 +197,10 @@ def test_identity_depends_on_all_that_matters_and_on_nothing_else(tmp_path: Path
         key(settings={"adc": {"n_bits": 5}}),
         key(settings={"seed": 1}),
         key(settings={"calibration": {"samples": 64}}),
-        key(data={"limit": 21}),
-        key(data={"limit": 20, "metric": "none"}),
-        key(data={"limit": 20, "calibrate": str(MODEL.with_name("digits_test.npz"))}),
-        key(data={"limit": 20, "label_offset": 0, "metric": "top5"}),
+        key(limit=21),
+        key(metric="none"),
+        key(calibrate=str(MODEL.with_name("digits_test.npz"))),
+        key(label_offset=0, metric="top5"),
         key(model=str(MODEL.with_name("digits_resnet.onnx"))),
     ]
     assert len({first, *different}) == 1 + len(different)
@@ -244,9 +244,9 @@ def test_chips_that_can_not_differ_are_known(tmp_path: Path) -> None:
         ({"config": "missing.yaml"}, "missing.yaml"),
         ({"models": ["a.onnx"]}, "model and models"),
         ({"model": []}, "models"),
-        ({"data": {"limit": 0}}, "data.limit"),
-        ({"data": {"metric": "best"}}, "metric"),
-        ({"data": {"data": "missing.npz"}}, "missing.npz"),
+        ({"limit": 0}, "limit: found 0"),
+        ({"metric": "best"}, "metric"),
+        ({"data": "missing.npz"}, "missing.npz"),
         ({"settings": {"layers": {"nolayer*": {"digital": True}}}}, "no layer has such a name"),
         ({"design": "spiral"}, "design"),
         ({"workers": 3}, "workers"),

@@ -30,7 +30,7 @@ MODEL = Path(__file__).parent.parent / "models" / "digits_mlp.onnx"
 
 def plan_of(folder: Path, **values: Any) -> Plan:
     path = folder / "sweep.yaml"
-    path.write_text(yaml.safe_dump({"model": str(MODEL), "data": {"limit": 20}, **values}))
+    path.write_text(yaml.safe_dump({"model": str(MODEL), "limit": 20, **values}))
     return read_plan(path)
 
 

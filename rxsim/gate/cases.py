@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,19 +14,16 @@ from rxsim.config import Settings, load_settings
 from rxsim.config.overlay import overlay
 from rxsim.errors import InputError
 from rxsim.files import read_yaml_mapping
-from rxsim.pipeline import DataOptions, files_of_card
-from rxsim.schema import Integer, Number, Section, in_yaml, validated
+from rxsim.pipeline import DataOptions, DataSection, files_of_card
+from rxsim.schema import Integer, Number, in_yaml, validated
 
 Level = Annotated[Number, Field(gt=0, lt=0.5)]
 Share = Annotated[Number, Field(gt=0, lt=1)]
 _Count = Annotated[Integer, Field(ge=1)]
-_PATHS = ("data", "calibrate", "card", "classes", "images", "label_file", "label_map")
-_PLAIN = ("limit", "label_offset", "input", "output", "metric", "preprocess")
-"""Names of `DataOptions`: paths, and what is taken as it is."""
 _LONGEST_NAME = 200
 
 
-class CaseDefaults(Section):
+class CaseDefaults(DataSection):
     """What a case may say, and the file itself for all cases that don't."""
 
     smallest_drop: Share = Field(0.01, description="smallest drop that matters: 0.01 is one point")
@@ -34,19 +31,6 @@ class CaseDefaults(Section):
     seed: Integer | None = Field(None, description="null: what config or settings say, else 0")
     config: str | None = Field(None, description="settings file")
     settings: dict[str, Any] = Field({}, description="laid over the settings file")
-    data: str | None = Field(None, description="data to evaluate, in place of the card's")
-    calibrate: str | None = Field(None, description="data that fix converter ranges")
-    card: str | None = Field(None, description="card in place of the one beside the model")
-    classes: str | None = Field(None, description="class names, one a line, in label order")
-    images: str | None = Field(None, description="folder of a CSV's files")
-    label_file: str | None = Field(None, description="labels of IDX images")
-    label_map: str | None = Field(None, description="line i (from 0): the output of label i")
-    label_offset: Integer | None = Field(None, description="added to every label")
-    input: str | None = Field(None, description="the input that the data feed")
-    output: str | None = Field(None, description="the output that is evaluated")
-    metric: Literal["top1", "top5"] | None = Field(None, description="null: what the card says")
-    preprocess: dict[str, Any] = Field({}, description="laid over the card's preprocessing")
-    limit: _Count | None = Field(None, description="a seeded, class-balanced sample of this size")
 
 
 class CaseSection(CaseDefaults):
@@ -143,13 +127,13 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
             "characters; rename it"
         )
     config = None if section.config is None else folder / section.config
-    chosen: dict[str, Any] = {name: getattr(section, name) for name in _PLAIN}
-    for name in _PATHS:
-        path = getattr(section, name)
-        chosen[name] = None if path is None else folder / path
-    options = DataOptions(**chosen)
+    if section.metric in ("mse", "none"):
+        raise InputError(
+            f"{where}: metric: found {in_yaml(section.metric)}, expected top1 or top5: the gate counts "
+            "hits; leave it out, or leave out the case"
+        )
+    options = section.data_options(folder)
     model = folder / section.model
-    named = (model, config, *(getattr(options, name) for name in _PATHS))
     return Case(
         section.name,
         model,
@@ -159,7 +143,8 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
         (
             model,
             *([] if options.card or not model.name else [model.with_suffix(".yaml")]),
-            *(file for file in named[1:] if file is not None),
+            *([] if config is None else [config]),
+            *section.data_files(folder),
             *files_of_card(model, options.card),
         ),
     )

@@ -3,6 +3,7 @@
 from rxsim.pipeline.calibrating import calibrate
 from rxsim.pipeline.calibration import Calibration, read_calibration
 from rxsim.pipeline.data_choice import DataOptions, files_of_card
+from rxsim.pipeline.data_section import DataSection
 from rxsim.pipeline.evaluate import Prepared, evaluate, prepare
 from rxsim.pipeline.hardware import is_random, patched_chip
 from rxsim.pipeline.inventory import Inventory, LayerPlace, take_inventory
@@ -15,6 +16,7 @@ from rxsim.pipeline.verification import Verification, verify
 __all__ = [
     "Calibration",
     "DataOptions",
+    "DataSection",
     "Evaluation",
     "Inventory",
     "LayerPlace",

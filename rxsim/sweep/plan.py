@@ -76,7 +76,7 @@ def read_plan(path: Path) -> Plan:
         (name, read_yaml_mapping(folder / name, "the settings file")) for name in file.configs
     ] or [(None, {})]
     changes = assignments(file.read_axes(), file.design, file.points, file.design_seed)
-    options = file.data.options(folder)
+    options = file.data_options(folder.absolute())
     points: dict[str, PlannedPoint] = {}
     trials = file.trials
     for model in file.models:

@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rxsim.errors import SettingError
 from rxsim.files import read_yaml_mapping
-from rxsim.pipeline import DataOptions
+from rxsim.pipeline import DataSection
 from rxsim.schema import Integer, Positive, Section, validated
 from rxsim.sweep.axes import Axis
 from rxsim.sweep.design import MOST_POINTS, Design
 
 _MOST_TRIALS = 100_000
-
-
-class DataSection(Section):
-    """Where the inputs come from; as the options of `rxsim eval`, what is left out is the card's."""
-
-    data: Path | None = Field(None, description="data to evaluate")
-    calibrate: Path | None = Field(None, description="data that fix converter ranges")
-    card: Path | None = Field(None, description="card in place of the one beside the model")
-    limit: Integer | None = Field(None, ge=1, description="a seeded, class-balanced sample")
-    classes: Path | None = Field(None, description="class names")
-    images: Path | None = Field(None, description="folder of a CSV's files")
-    label_file: Path | None = Field(None, description="labels of IDX images")
-    label_offset: Integer | None = Field(None, description="added to every label")
-    label_map: Path | None = Field(None, description="line i: the output of label i")
-    input: str | None = Field(None, description="the input that the data feed")
-    output: str | None = Field(None, description="the evaluated output")
-    metric: Any = Field(None, description="top1, top5, mse or none")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.metric not in (None, "top1", "top5", "mse", "none"):
-            raise ValueError(f"metric: found {self.metric!r}, expected top1, top5, mse or none")
-        return self
-
-    def options(self, folder: Path) -> DataOptions:
-        """Return data options; relative paths start from a folder."""
-        found: dict[str, Any] = {}
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            found[name] = (folder / value).absolute() if isinstance(value, Path) else value
-        return DataOptions(**found)
 
 
 class Stop(Section):
@@ -55,12 +24,11 @@ class Stop(Section):
     at_least: Integer = Field(3, ge=2, description="trials before it is asked")
 
 
-class SweepFile(Section):
+class SweepFile(DataSection):
     """A sweep as its file gives it; relative paths start from the file's folder."""
 
     name: str | None = Field(None, min_length=1, description="of the sweep; default: the file's")
     models: list[Path] = Field(min_length=1, description="ONNX files")
-    data: DataSection = Field(DataSection(), description="where the inputs come from")
     configs: list[Path] = Field([], description="settings files; default: the defaults")
     settings: dict[str, Any] = Field({}, description="laid over each of them")
     axes: dict[str, Any] = Field({}, description="dotted setting(s): values")
