@@ -32,7 +32,9 @@ def chip_interval(values: np.ndarray) -> Interval | None:
     if chips < 2:
         return None
     spread = float(np.std(values, ddof=1)) / np.sqrt(chips)
-    return _around(float(np.mean(values)), float(special.stdtrit(chips - 1, (1 + LEVEL) / 2) * spread))
+    return _around(
+        float(np.mean(values)), float(special.stdtrit(chips - 1, (1 + LEVEL) / 2) * spread)
+    )
 
 
 def population_interval(table: np.ndarray) -> Interval | None:

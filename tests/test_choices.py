@@ -8,14 +8,17 @@ import numpy as np
 import onnx.parser
 import pytest
 
-from rxsim.config import load_settings
-from rxsim.converters import ranged_adc
+from rxsim.circuit import OperatingPoint
+from rxsim.config import IV, load_settings
+from rxsim.converters import ErrorMeter, adc_codes, layer_dac, range_blocks, ranged_adc
 from rxsim.data import MadeUpInputs
+from rxsim.devices import curve_of
 from rxsim.errors import SettingError
 from rxsim.load import load_network
-from rxsim.mapping import map_layer
+from rxsim.mapping import MappedLayer, map_layer
+from rxsim.patch import draw_pulses
 from rxsim.pipeline import DataOptions, Study, evaluate, open_study
-from rxsim.pipeline.hardware import map_study, open_foundry
+from rxsim.pipeline.hardware import equip, map_study, open_foundry
 from rxsim.stages import Stages
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -107,3 +110,142 @@ def test_where_nothing_is_random_one_chip_stands_for_all_trials():
     assert not result.deterministic
     snrs = [run.snr_db for run in result.rung("nonideal").trials]
     assert len(set(snrs)) == 3
+
+
+def mapped_conv(*assignments: str, xbar: str, depthwise: bool = False) -> MappedLayer:
+    """The second Conv of a shipped network, 144 x 32, or a depthwise one."""
+    name = "digits_dsconv" if depthwise else "digits_cnn"
+    layers = load_network(MODELS / f"{name}.onnx").layers
+    layer = next(one for one in layers if one.groups > 1) if depthwise else layers[1]
+    own = load_settings(None, xbar=xbar, assignments=assignments)
+    return map_layer(layer, own.crossbar, own.device, own.mapping)
+
+
+SLICED = ("mapping.weight_bits=7", "mapping.bits_per_cell=2")
+
+
+def test_of_the_arrays_of_a_tile_a_is_slice_times_polarities_plus_polarity():
+    digital = mapped_conv(*SLICED, "mapping.subtract=digital", xbar="144x32")
+    assert digital.n_arrays == 3 * 2
+    for a in range(6):
+        array = digital.array(a)
+        # Readouts of output n: slice by slice, plus before minus.
+        assert list(array.cols[:2]) == [a, 6 + a]
+
+
+def test_adjacent_columns_go_slice_by_slice_plus_before_minus_and_references_behind():
+    pair = mapped_conv(*SLICED, "mapping.layout=adjacent", xbar="144x192").array(0)
+    assert list(pair.cols[:6]) == [0, 0, 1, 1, 2, 2]
+    assert list(pair.col_signs[:6]) == [1, -1] * 3
+    offset = ["mapping.scheme=offset", "mapping.offset_removal=reference_column"]
+    array = mapped_conv(*offset, xbar="144x40").array(0)
+    assert list(array.references[:32]) == [32] * 32
+    assert (array.cols[32:] == -1).all()
+
+
+def test_equal_parts_differ_by_one_at_most_and_the_larger_ones_come_first():
+    mapped = mapped_conv("mapping.split=equal", xbar="50x30")
+    assert [len(rows) for rows in mapped.row_tiles] == [48, 48, 48]
+    uneven = mapped_conv("mapping.split=equal", xbar="33x30")
+    assert [len(rows) for rows in uneven.row_tiles] == [29, 29, 29, 29, 28]
+    assert mapped.tiling.col_tiles == ((0, 16), (16, 32))
+
+
+def test_as_many_groups_as_the_diagonal_has_room_for_share_an_array():
+    alone = mapped_conv(xbar="64x64", depthwise=True)
+    k, n = alone.layer.n_inputs, alone.layer.n_outputs
+    packed = mapped_conv("mapping.pack_groups=true", xbar=f"{3 * k + 1}x{4 * n}", depthwise=True)
+    assert packed.tiling.packed == 3
+    array = packed.array(0)
+    rows = array.rows[: 3 * k].reshape(3, k)
+    assert [list(one) for one in rows] == [list(range(g * k, (g + 1) * k)) for g in range(3)]
+
+
+def test_a_tile_is_a_row_tile_group_and_column_tile_and_a_column_is_one_output_of_one_row_tile():
+    slices, col_tiles = np.zeros(4, dtype=int), np.array([0, 0, 1, 1])
+    present = np.ones((2, 4), dtype=bool)
+    tile = range_blocks("tile", 1, 3, 2, slices, col_tiles, present)
+    assert len(np.unique(tile)) == 3 * 2 * 2
+    assert (tile[0, 0, :2] == tile[0, 0, 0]).all()
+    column = range_blocks("column", 1, 3, 2, slices, col_tiles, present)
+    assert len(np.unique(column)) == 3 * 2 * 4
+    mapped = mapped_conv("mapping.w_max_scope=column", xbar="40x20")
+    assert (mapped.w_max == mapped.w_max[:1]).all()  # one output of the whole layer
+    assert len(np.unique(mapped.w_max)) == 32
+
+
+def test_slices_and_passes_have_ranges_of_their_own_in_every_scope():
+    slices = np.array([0, 1, 0, 1])
+    for scope in ("layer", "tile", "column"):
+        found = range_blocks(scope, 2, 1, 1, slices, np.zeros(4, dtype=int), np.ones((1, 4), bool))
+        assert not set(found[0].ravel()) & set(found[1].ravel())
+        assert not set(found[:, 0, ::2].ravel()) & set(found[:, 0, 1::2].ravel())
+
+
+def test_single_columns_whose_inputs_have_one_sign_use_codes_from_zero():
+    low, high = adc_codes(6, np.array([True, False]))
+    assert (list(low), list(high)) == ([-31, 0], [31, 63])
+
+
+def test_the_range_of_least_mean_square_error_is_one_of_256():
+    """Against every candidate by brute force; ranges that nothing uses are 0."""
+    rng = np.random.default_rng(0)
+    blocks = np.array([[[0, 0, 1, -1]], [[2, 1, 2, 2]]])
+    batches = [[rng.standard_normal((6, 4, 5)) ** 3 for _ in range(2)] for _ in range(3)]
+    values = [
+        np.abs([batch[k][:, c] for batch in batches for k, c in np.argwhere(blocks[:, 0] == one)])
+        for one in range(3)
+    ]
+    largest = np.array([one.max() for one in values])
+    meter = ErrorMeter(blocks, np.where(blocks < 0, 0, largest[blocks]), np.array([7, 7]))
+    for batch in batches:
+        meter.add(batch, 1)
+    for one, sizes in enumerate(values):
+        ranges = np.arange(1, 257) / 256 * largest[one]
+        errors = [
+            np.where(sizes <= r, (r / 7) ** 2 / 12, np.square(sizes - r)).sum() for r in ranges
+        ]
+        found = meter.ranges()[blocks == one]
+        assert found == pytest.approx(np.full(found.shape, ranges[int(np.argmin(errors))]))
+    assert (meter.ranges()[blocks < 0] == 0).all()
+
+
+def test_random_pulses_are_drawn_once_for_each_chip_channel_and_place():
+    """A threshold is the sum of a channel's and a place's number: all inputs meet the same."""
+    pulses = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), "Conv")
+    assert (pulses.channels.shape, pulses.places.shape) == ((5, 3, 1, 1), (5, 1, 4, 2))
+    again = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), "Conv")
+    assert (pulses.channels == again.channels).all()
+
+
+def test_the_share_of_an_input_offset_is_removed_by_what_perfect_hardware_would_give(tmp_path):
+    """So wires leave an offset that grows with them: inputs of 0 do not give 0."""
+    x = np.random.default_rng(0).uniform(-1, 1, (8, 3))
+    own = ["input.signed_input=offset", "crossbar.r_sense=20000", "device.n_bits=null"]
+    study = matmul_study(tmp_path, x, *own)
+    foundry = open_foundry(study, map_study(study))
+    (item,) = equip(study, foundry.mapped, foundry.nominal, ideal=foundry.ideal)
+    rest = item.drive.rest_volt
+    assert rest == pytest.approx(32 * 0.2 / 63)
+    assert item.constant[0] == pytest.approx(rest * foundry.ideal[0].matrices[0].sum(axis=1))
+
+
+def test_codes_are_rounded_from_float32_products():
+    own = load_settings(None, assignments=["dac.n_bits=5"])
+    dac = layer_dac("y", type("Measured", (), {"x_max": 3.0, "signed": True})(), own)
+    x = np.float32(0.1) * np.arange(31, dtype=np.float32)
+    expected = np.rint(x * np.float32(15 / 3.0))
+    assert expected.dtype == np.float32
+    assert (dac.codes(x) == expected).all()
+
+
+def test_a_table_of_positive_voltages_stands_for_a_symmetric_cell():
+    curve = curve_of(IV(form="table", v=(0.1, 0.3), f=(0.05, 0.4)), 0.2)
+    v = np.linspace(-0.3, 0.3, 13)
+    assert curve.f(-v) == pytest.approx(-curve.f(v))
+
+
+def test_the_operating_voltage_counts_as_itself_and_pulses_of_one_voltage_need_a_factor_only():
+    at = OperatingPoint(curve_of(IV(form="sinh", v0=0.1), 0.2), 0.07)
+    assert at.drive(np.array([0.07]))[0] == pytest.approx(0.07)
+    assert at.drive(np.array([0.0, 0.2]))[0] == 0

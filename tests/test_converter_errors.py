@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slow_converters import slow_layer
+from slow_converters import slow_layer, stream
 from vocabulary.models import network
 
 from rxsim.config import Settings, load_settings
@@ -342,3 +342,106 @@ def test_inl_costs_little_where_it_is_small_and_much_where_it_is_large():
     assert found[0] - found[1] < 2
     assert found[0] - found[-1] > 12
     assert (np.diff(found) < 0.3).all()
+
+
+# Gain and offset act on the voltage, before a cell that is not linear.
+
+SINH = ["device.iv.form=sinh", "device.iv.v0=0.12"]
+NO_WIRES = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
+
+
+def by_hand(path: Path, own: Settings, x: np.ndarray, *, before: bool = True) -> np.ndarray:
+    """Outputs of a Gemm without wires and ADCs: every cell carries g f(v) of its row's own voltage.
+
+    Args:
+        path: the model.
+        own: settings, of sinh cells.
+        x: activations.
+        before: whether gain and offset belong to the voltage (or else to the current).
+    """
+    study = open_study(path, own, DataOptions(limit=2))
+    mapped = map_study(study)
+    foundry = open_foundry(study, mapped)
+    (plain,) = equip(study, mapped, foundry.ideal, ideal=foundry.ideal)
+    dac = plain.drive.dac
+    codes = np.rint(np.clip(np.float32(x) * np.float32(dac.code_per_x), dac.low, dac.high))
+    digits = own.input.encoding == "bit_serial"
+    bits = own.dac.n_bits - (dac.low < 0)
+    passes = [(2.0**k, np.sign(codes) * (np.abs(codes) // 2**k % 2)) for k in range(bits)]
+    if not digits:
+        passes = [(1.0, codes)]
+    volt = own.input.v_read / (1 if digits else dac.high)
+    gains, offsets = (stream(own.seed, 0, plain.layer.index, 3, kind) for kind in (0, 1))
+    total = 0.0
+    for rows, matrix, scale in zip(plain.rows, plain.matrices, plain.scale, strict=True):
+        shape = (1, int(plain.readouts.col_tiles.max()) + 1, len(rows))
+        gain = own.dac.gain_sigma * gains.standard_normal(shape)[0]
+        offset = own.dac.offset_sigma * offsets.standard_normal(shape)[0]
+        for weight, units in passes:
+            for c, q in enumerate(plain.readouts.col_tiles):
+                if before:
+                    seen = curve(volt * ((1 + gain[q]) * units[:, rows] + offset[q]))
+                else:
+                    seen = (1 + gain[q]) * curve(volt * units[:, rows]) + volt * offset[q]
+                part = np.zeros((len(x), matrix.shape[2]))
+                part[:, c] = weight * seen @ matrix[0, :, c]
+                total = total + scale[0] * part
+    return total
+
+
+def curve(v: np.ndarray) -> np.ndarray:
+    return 0.2 * np.sinh(v / 0.12) / np.sinh(0.2 / 0.12)
+
+
+def error(found: np.ndarray, wanted: np.ndarray, nominal: np.ndarray) -> float:
+    """How far from what the errors do, of what they do."""
+    return float(np.sqrt(np.square(found - wanted).mean() / np.square(wanted - nominal).mean()))
+
+
+@pytest.mark.parametrize("kind", ["gain", "offset", "both"])
+@pytest.mark.parametrize("encoding", ["amplitude", "bit_serial"])
+@pytest.mark.parametrize("model", ["gemm unsigned", "gemm signed"])
+def test_gain_and_offset_of_a_dac_come_before_cells_that_are_not_linear(
+    models, model, encoding, kind
+):
+    """Exact for pulses of one voltage and sign, else a line of the cells' curve by least squares."""
+    size = {"gain": [0.05, 0], "offset": [0, 0.03], "both": [0.05, 0.03]}[kind]
+    if encoding == "amplitude":
+        size[1] *= 20
+    errors = [f"dac.gain_sigma={size[0]}", f"dac.offset_sigma={size[1]}"]
+    base = [*SINH, *NO_WIRES, f"input.encoding={encoding}", "adc.n_bits=null"]
+    own, clear = settings_of(*base, *errors), settings_of(*base)
+    path = models[model]
+    x = np.random.default_rng(7).standard_normal((50, 21)).astype(np.float32)
+    values = np.maximum(x, 0) if "unsigned" in model else x
+    study = open_study(path, own, DataOptions(limit=2))
+    (found,) = Session(patched_chip(study).model, "patched").run(["y"], {"x": x})
+    wanted, nominal = by_hand(path, own, values), by_hand(path, clear, values)
+    late = by_hand(path, own, values, before=False)
+    off, off_late = error(found, wanted, nominal), error(late, wanted, nominal)
+    if encoding == "bit_serial" and ("unsigned" in model or kind == "gain"):
+        assert off < 1e-5
+    elif encoding == "bit_serial":  # three voltages and a line: about as far as a late error
+        assert off < 0.3
+    else:
+        assert off < 0.7 * off_late
+        assert off < 0.25
+
+
+def test_a_gated_row_at_0_volt_carries_nothing_whatever_its_offset(models):
+    gated = ["crossbar.topology=input_gated", "input.encoding=bit_serial", "adc.n_bits=null"]
+    path = models["gemm unsigned"]
+    own = settings_of(*gated, "dac.offset_sigma=0.5")
+    study = open_study(path, own, DataOptions(limit=2))
+    (found,) = Session(patched_chip(study).model, "patched").run(
+        ["y"], {"x": -np.ones((1, 21), dtype=np.float32)}
+    )
+    assert found == pytest.approx(0, abs=1e-5)
+
+
+def test_an_error_of_a_pulses_length_is_not_bent_by_the_cells(models):
+    """Gain and offset of a pulse's width change its charge in proportion, whatever the cells."""
+    wide = [*NO_WIRES, "input.encoding=pulse_width", "adc.n_bits=null", *DAC["all"]]
+    path = models["gemm signed"]
+    linear, bent = (outputs(path, settings_of(*wide, *more)) for more in ([], SINH))
+    assert bent == pytest.approx(linear, abs=float(1e-4 * np.abs(linear).max()))

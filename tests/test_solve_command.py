@@ -55,10 +55,46 @@ def test_line_ends_come_from_settings(tmp_path, capsys):
     np.testing.assert_allclose(found["g_eff"], sparse.g_eff(G, *WIRES, ends=ends), rtol=1e-9)
 
 
-def test_an_option_wins_over_the_settings(tmp_path, capsys):
-    _, found, _ = solve(tmp_path, capsys, "--set", "crossbar.r_driver=5", "--r-driver=40")
+def test_an_option_wins_over_a_settings_file(tmp_path, capsys):
+    config = tmp_path / "s.yaml"
+    config.write_text("crossbar: {r_driver: 5}\nadc: {n_bits: 8}\n")
+    code, found, _ = solve(tmp_path, capsys, f"--config={config}", "--r-driver=40")
     wanted = sparse.g_eff(G, 2.5, 2.5, 40.0, 100.0)
+    assert code == 0
     np.testing.assert_allclose(found["g_eff"], wanted, rtol=1e-9)
+
+
+REFUSED = {
+    "twice": (
+        ["--r-driver=40", "--set", "crossbar.r_driver=5"],
+        "found both --r-driver and --set crossbar.r_driver, expected one",
+    ),
+    "twice in a section": (
+        ["--r-wire-wl=4", "--set", "crossbar={r_sense: 1, r_wire_wl: 2}"],
+        "found both --r-wire-wl and --set crossbar.r_wire_wl",
+    ),
+    "a converter": (["--set", "adc.n_bits=8"], "--set adc.n_bits: found a setting that one array"),
+    "a level": (["--set", "device.n_bits=4"], "--set device.n_bits: found a setting that one"),
+    "the seed": (["--set", "seed=4"], "expected crossbar.*, device.iv.* or input.v_read"),
+    "a size": (["--set", "crossbar.rows=9"], "the array's size is that of its conductances"),
+    "a picture of another kind": (["--plot=p.jpg"], "found the ending .jpg, expected .png"),
+    "a picture of no kind": (["--plot=p"], "found no ending, expected .png"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_contradicts_or_has_no_use_is_refused(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options, words = REFUSED[name]
+    code, found, said = solve(tmp_path, capsys, *options)
+    assert (code, found, said.count("\n")) == (2, {}, 1)
+    assert words in said
+    assert not list(tmp_path.glob("p*"))
+
+
+def test_every_setting_of_the_circuit_may_be_set(tmp_path, capsys):
+    options = ["--set", "input.v_read=0.1", "--set", "device={iv: {form: sinh, v0: 0.1}}"]
+    assert solve(tmp_path, capsys, *options, "--r-sense=3", "--set", "crossbar.r_access=2")[0] == 0
 
 
 def test_gated_rows_are_open(tmp_path, capsys):

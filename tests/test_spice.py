@@ -380,3 +380,26 @@ def test_no_output_takes_the_place_of_data_that_the_card_names(name, tmp_path, c
         assert stop.value.code == 2
         assert "another file of this command" in capsys.readouterr().err
         assert (tmp_path / name).read_bytes() == before
+
+
+@needs_ngspice
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (["input.encoding=bit_serial"], r"pass \d of \d \(bit \d\)"),
+        (["input.encoding=pulse_width"], "pulses of the input's width"),
+        (["input.encoding=stochastic", "input.pulses=4"], r"pass \d of 4 \(random pulse \d\)"),
+        (["input.encoding=bit_serial", "device.iv.form=cubic"], r"pass \d of \d \(bit \d\)"),
+    ],
+)
+def test_the_netlist_holds_one_pass_of_the_encoding(own, words, tmp_path, capsys):
+    path = tmp_path / "array.cir"
+    options = [*SMALL, *(f"--set={one}" for one in own), "--layer=conv2", "--array=3"]
+    assert run(capsys, "spice", MODEL, *options, "-o", path)[0] == 0
+    text = path.read_text()
+    assert re.search(rf"^\* inputs: calibration input 0, position \d+ of \d+, {words};", text, re.M)
+    sources = [float(v) for v in re.findall(r"^vin\d+ \S+ 0 dc (\S+)$", text, re.MULTILINE)]
+    assert len(sources) == 16
+    assert set(sources) == {0.0, 0.2}
+    stated = np.array([float(x) for x in re.findall(r"rxsim i_out\[\d+\] = (\S+)", text)])
+    close(stated, printed(text), 1e-8)

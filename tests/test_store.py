@@ -13,7 +13,7 @@ import pytest
 from stored import failed_of, key_of, plain_rows, point_of, trial_of
 
 from rxsim.errors import InputError
-from rxsim.run.statistics import chip_interval, population_interval
+from rxsim.statistics import chip_interval, population_interval
 from rxsim.store import Trial, failures, open_results, summarise
 from rxsim.store.connection import file_system, journal_of
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.optimize import brentq
+from vocabulary.models import dense
+from vocabulary.package import Package, build_package
 
 import rxsim
 from rxsim.circuit import OperatingPoint, chord_matrix, full_currents, solve_array
 from rxsim.config import IV, Crossbar, load_settings
+from rxsim.converters import driven_passes, layer_drive
 from rxsim.devices import curve_of
+from rxsim.pipeline.transformation import _Probe, measure_transformation
 
 SINH = IV(form="sinh", v0=0.08)
 NO_WIRES = Crossbar(r_wire_wl=0, r_wire_bl=0, r_driver=0, r_sense=0)
@@ -138,3 +142,141 @@ def test_a_layer_far_from_its_transformation_is_flagged():
         "device.r_off=1e5", "adc.n_bits=10",
     )  # fmt: skip
     assert any(row.transformation.flagged for row in result.layers)
+
+
+INPUTS = np.random.default_rng(3).uniform(-1, 1, (40, 12))
+SINH_SETTING = "device.iv={form: sinh, v0: 0.08}"
+
+
+def package(*assignments: str, x: np.ndarray = INPUTS) -> Package:
+    """A product of 12 inputs on an array of non-linear cells, calibrated on some inputs."""
+    weight = np.random.default_rng(4).standard_normal((12, 5))
+    given = ["calibration.samples=40", "dac.n_bits=5", *assignments]
+    return build_package(dense(weight), load_settings(None, xbar="12x8", assignments=given), x)
+
+
+def codes_by_hand(steps: int) -> np.ndarray:
+    return np.rint(INPUTS.astype(np.float32) / np.abs(INPUTS).max().astype(np.float32) * steps)
+
+
+def rms(volts: np.ndarray) -> float:
+    return float(np.sqrt(np.square(volts).mean()))
+
+
+def bits(numbers: np.ndarray, count: int) -> np.ndarray:
+    return np.stack([numbers // 2**k % 2 for k in range(count)])
+
+
+Q = codes_by_hand(15)
+OPERATING = {
+    "amplitude": ([], rms(0.2 * Q / 15)),
+    # A shifted code is 16 higher, of 31: no row is idle just because its input is 0.
+    "pulse_width offset": (
+        ["input.encoding=pulse_width", "input.signed_input=offset"],
+        0.2 * np.sqrt(((Q + 16) / 31).mean()),
+    ),
+    "pulse_width": (["input.encoding=pulse_width"], 0.2 * np.sqrt(np.abs(Q / 15).mean())),
+    "pulse_width two_phase": (
+        ["input.encoding=pulse_width", "input.signed_input=two_phase"],
+        0.2 * np.sqrt(np.abs(Q / 15).mean() / 2),
+    ),
+    "stochastic two_phase": (
+        ["input.encoding=stochastic", "input.signed_input=two_phase", "input.pulses=3"],
+        0.2 * np.sqrt(np.abs(Q / 15).mean() / 2),
+    ),
+    "bits": (["input.encoding=bit_serial"], rms(0.2 * bits(np.abs(Q), 4))),
+    # Their analog sum is one conversion of four pulses: the cells see each of them.
+    "bits summed": (
+        ["input.encoding=bit_serial", "input.adc_per_pass=false"],
+        rms(0.2 * bits(np.abs(Q), 4)),
+    ),
+    "two's complement summed": (
+        [
+            "input.encoding=bit_serial",
+            "input.adc_per_pass=false",
+            "input.signed_input=twos_complement",
+        ],
+        rms(0.2 * bits(Q % 32, 5)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPERATING)
+def test_the_operating_point_is_the_rms_of_what_drives_the_rows(name):
+    assignments, volt = OPERATING[name]
+    points = package(SINH_SETTING, *assignments).foundry.mapped.points
+    assert points["fc"].volt == pytest.approx(volt, rel=1e-6)
+
+
+def test_the_activity_of_gated_rows_counts_every_pulse_of_a_sum():
+    x = np.abs(INPUTS)
+    own = ["crossbar.topology=input_gated", "input.encoding=bit_serial"]
+    codes = np.rint(x.astype(np.float32) / np.float32(x.max()) * 31)
+    for per_pass in ("true", "false"):
+        found = package(*own, f"input.adc_per_pass={per_pass}", x=x).foundry.mapped.points["fc"]
+        assert found.activity == pytest.approx(bits(codes, 5).mean(), rel=1e-9)
+
+
+def probe(made: Package) -> _Probe:
+    mapped = made.foundry.mapped
+    (layer,) = mapped.layers
+    own, measured = mapped.settings["fc"], mapped.input_ranges["fc"]
+    return _Probe(
+        layer,
+        own,
+        layer_drive("fc", measured, own),
+        driven_passes("fc", measured, own),
+        mapped.points["fc"],
+        made.foundry.adcs[0],
+    )
+
+
+@pytest.mark.parametrize("how", ["bipolar", "two_phase", "offset"])
+@pytest.mark.parametrize("n_bits", [3, 5, 9])
+def test_the_instants_of_a_pulse_add_up_to_its_width(how, n_bits):
+    """Whatever codes an array happens to see: the longest of them need not be a full pulse."""
+    own = ["input.encoding=pulse_width", f"input.signed_input={how}", f"dac.n_bits={n_bits}"]
+    at = probe(package(SINH_SETTING, *own))
+    high = 2 ** (n_bits - 1) - 1
+    units = np.rint(np.linspace(-0.7, 0.6, 12) * high)[None]
+    for one in at.each:
+        volts = np.array(list(at._voltages(one, units, np.zeros((1, 12)))))
+        assert set(np.unique(np.abs(volts))) <= {0.0, 0.2}
+        wrong = np.abs(volts.mean(axis=0) - one.units(units) * one.volt).max()
+        assert wrong < (1e-12 if n_bits <= 5 else 0.2 / 32)
+
+
+def test_pulses_of_inputs_without_a_dac_have_widths_too():
+    at = probe(package(SINH_SETTING, "input.encoding=pulse_width", "dac.n_bits=null"))
+    units = np.linspace(-1, 1, 12)[None]
+    volts = np.array(list(at._voltages(at.each[0], units, np.zeros((1, 12)))))
+    assert np.abs(volts.mean(axis=0) - 0.2 * units).max() < 0.2 / 32
+
+
+def test_passes_that_are_summed_in_analog_are_judged_pulse_by_pulse():
+    """No cell sees more than v_read: the sum's error is of the size of its pulses' errors."""
+    found = []
+    for one in ("true", "false"):
+        own = [SINH_SETTING, "input.encoding=bit_serial", f"input.adc_per_pass={one}"]
+        # Four inputs: what is measured takes them all at once.
+        found.append(measure_transformation(package(*own, x=INPUTS[:4]).foundry)["fc"])
+    assert found[0].solutions == found[1].solutions
+    assert 0.2 < found[1].rms_share / found[0].rms_share < 5
+
+
+def test_a_table_with_two_sides_of_its_own_bends_pulses_by_their_sign():
+    """Without wires the patched product is exact: a negative pulse carries what the table says."""
+    table = "device.iv={form: table, v: [-0.3, 0.2], f: [-0.1, 0.2]}"
+    none = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
+    for drive in ("pulse_width", "bit_serial"):
+        own = [table, f"input.encoding={drive}", "adc.n_bits=null", *none]
+        made = package(*own)
+        linear = package(*[one for one in own if one != table])
+        x = INPUTS.astype(np.float32)
+        back = -float(curve_of(made.study.settings.device.iv, 0.2).f(np.array([-0.2]))[0]) / 0.2
+        assert back < 0.6
+        # Positive and negative inputs apart: each side is proportional to the linear cells' result.
+        wanted = linear.output(np.maximum(x, 0)) + back * linear.output(np.minimum(x, 0))
+        assert made.output(x) == pytest.approx(wanted, abs=float(1e-4 * np.abs(wanted).max()))
+    with pytest.raises(rxsim.RxsimError, match=r"device\.iv: found a table that treats"):
+        package(table, "input.encoding=stochastic", "input.pulses=2").output(INPUTS)

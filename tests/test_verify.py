@@ -15,6 +15,7 @@ from onnx import numpy_helper, parser
 from oracles import sparse
 
 import rxsim
+from rxsim.calibrate import InputRange
 from rxsim.cli import main
 from rxsim.config import IV, load_settings
 from rxsim.converters import Dac
@@ -471,3 +472,126 @@ def test_a_shipped_network_on_full_arrays() -> None:
     result = rxsim.verification(MODELS / "digits_resnet.onnx", arrays=2, vectors=2)
     assert result.passed
     assert {check.reference for check in result.checks} == {"ngspice"}
+
+
+# What an encoding really drives.
+
+PRODUCT = (
+    '<ir_version: 8, opset_import: ["" : 17]>\n'
+    "g (float[N, 6] x) => (float[N, 3] y) { [m] y = MatMul(x, w) }"
+)
+CODES = np.array([7.0, -3.0, 0.0, 1.0, -7.0, 4.0])  # of 4 bits, signed; the largest input is 1
+
+
+def levels(*values: float) -> set[float]:
+    return {round(0.2 * value, 12) for value in values}
+
+
+ENCODINGS = {
+    "amplitude": ([], [0.2 * CODES / 7]),
+    "two_phase": (
+        ["input.signed_input=two_phase"],
+        [0.2 * np.maximum(CODES, 0) / 7, 0.2 * np.maximum(-CODES, 0) / 7],
+    ),
+    "offset": (["input.signed_input=offset"], [0.2 * (CODES + 8) / 15]),
+    "bits": (
+        ["input.encoding=bit_serial"],
+        [0.2 * np.sign(CODES) * (np.abs(CODES).astype(int) >> k & 1) for k in range(3)],
+    ),
+    "bits summed": (
+        ["input.encoding=bit_serial", "input.adc_per_pass=false"],
+        [0.2 * np.sign(CODES) * (np.abs(CODES).astype(int) >> k & 1) for k in range(3)],
+    ),
+    "digits": (
+        ["input.encoding=bit_serial", "input.bits_per_pulse=2"],
+        [0.2 / 3 * np.sign(CODES) * (np.abs(CODES).astype(int) >> k & 3) for k in (0, 2)],
+    ),
+    "two's complement": (
+        ["input.encoding=bit_serial", "input.signed_input=twos_complement"],
+        [0.2 * (CODES.astype(int) >> k & 1) for k in range(4)],
+    ),
+}
+
+
+def layer_input(folder: Path, *assignments: str) -> Any:
+    """One product of 6 inputs, driven by known codes."""
+    path = folder / "one.onnx"
+    path.write_bytes(with_weights(PRODUCT, {"w": (6, 3)}).SerializeToString())
+    (layer,) = load_network(path).layers
+    settings = load_settings(None, xbar="8x8", assignments=["dac.n_bits=4", *assignments])
+    mapped = map_layer(layer, settings.crossbar, settings.device, settings.mapping)
+    measured = InputRange(1.0, True, (6,))
+    x = (CODES / 7)[None].astype(np.float32)
+    return probe.LayerInput(mapped, settings, measured, x, 0)
+
+
+def driven(given: Any, number: int) -> Any:
+    rows = given.layer.array(0).rows
+    found = given.drive(number).volts(rows, np.ones(8), np.array([0]))[0]
+    assert (found[6:] == 0).all()
+    return found[:6]
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_every_pass_has_the_voltages_of_its_encoding(name: str, tmp_path: Path) -> None:
+    assignments, wanted = ENCODINGS[name]
+    given = layer_input(tmp_path, *assignments)
+    assert given.count == len(wanted)
+    for number, volts in enumerate(wanted):
+        np.testing.assert_allclose(driven(given, number), volts, rtol=0, atol=1e-12)
+
+
+def test_pulses_of_some_width_are_on_until_they_end(tmp_path: Path) -> None:
+    given = layer_input(tmp_path, "input.encoding=pulse_width", "input.signed_input=offset")
+    drive, rows = given.drive(0), given.layer.array(0).rows
+    for share in (0.0, 0.3, 0.5, 0.9):
+        drive.share = share
+        found = drive.volts(rows, np.ones(8), np.array([0]))[0, :6]
+        np.testing.assert_allclose(found, 0.2 * (share < (CODES + 8) / 15), atol=1e-12)
+
+
+def test_random_pulses_are_the_chips_own(tmp_path: Path) -> None:
+    """Their mean is what the patched network multiplies with the matrix; all are of one voltage."""
+    count = 500
+    given = layer_input(tmp_path, "input.encoding=stochastic", f"input.pulses={count}")
+    volts = np.array([driven(given, number) for number in range(given.count)])
+    assert {round(v, 12) for v in np.abs(volts).ravel()} == levels(0, 1)
+    np.testing.assert_allclose(volts.mean(axis=0), 0.2 * CODES / 7, atol=0.2 * 3 / np.sqrt(count))
+    thresholds = np.random.Generator(
+        np.random.PCG64(np.random.SeedSequence(0, spawn_key=(0, given.layer.layer.index, 5, 0)))
+    )
+    channels = thresholds.random((count, 6), dtype=np.float32)
+    level = (channels + thresholds.random((count, 1), dtype=np.float32)) % 1
+    on = np.abs(CODES / 7).astype(np.float32) > level
+    np.testing.assert_allclose(volts, 0.2 * np.sign(CODES) * on, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [*ENCODINGS, "pulse_width", "stochastic"])
+def test_every_encoding_is_verified(
+    name: str, network: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ENCODINGS[name][0] if name in ENCODINGS else [f"input.encoding={name}"]
+    options = [*SMALL, *(f"--set={one}" for one in own), "--arrays=6", "--reference=sparse"]
+    assert run(capsys, network, *options)[0] == 0
+
+
+def test_verified_vectors_hold_nothing_that_no_pulse_has(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bits on all arrays: 0 or the read voltage with a sign, and padding of offset inputs too."""
+    seen: list[np.ndarray] = []
+    true = probe.array_currents
+
+    def watched(programmed: Any, v_in: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        seen.append(v_in)
+        return true(programmed, v_in, columns)
+
+    monkeypatch.setattr(verification, "array_currents", watched)
+    changes = {
+        "calibration.samples": 5,
+        "input.encoding": "bit_serial",
+        "input.signed_input": "offset",
+    }
+    settings = rxsim.settings(xbar="8x6", changes=changes)
+    rxsim.verification(network, settings, arrays=12, reference="sparse")
+    assert {round(v, 12) for v in np.concatenate([one.ravel() for one in seen])} == levels(0, 1)

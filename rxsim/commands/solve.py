@@ -91,11 +91,9 @@ def command(
 
 def _check_picture(plot: Path) -> None:
     """Refuse a name that would hide what is in the file."""
-    if plot.suffix.lower() != ".png":
+    if plot.suffix.lower() not in (".png", ".pdf", ".svg"):
         found = f"the ending {plot.suffix}" if plot.suffix else "no ending"
-        raise SettingError(
-            f"--plot {plot}: found {found}, expected .png, which is what is drawn; rename it"
-        )
+        raise SettingError(f"--plot {plot}: found {found}, expected .png, .pdf or .svg; rename it")
 
 
 def _check_assigned(assignments: Iterable[str], given: Mapping[str, float]) -> None:
@@ -152,7 +150,8 @@ def _linear(
     if plot is not None and driven is not None:
         from rxsim.report.array_plot import plot_array  # matplotlib: only where it is wanted
 
-        write_atomically(plot, plot_array(g, driven, solution))
+        kind = plot.suffix.lower().removeprefix(".")
+        write_atomically(plot, plot_array(g, driven, solution, kind))
     through = "all cells are open"
     if g.sum() > 0:
         through = f"sum(g_eff)/sum(g) = {solution.g_eff.sum() / g.sum():.6f}"

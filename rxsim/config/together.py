@@ -31,11 +31,16 @@ def check_gating(crossbar: Crossbar, drive: Input, dac: Dac) -> None:
     Raises:
         SettingError: naming what was found and what was expected.
     """
-    one_bit = dac.n_bits == 1 if drive.encoding == "amplitude" else drive.bits_per_pulse == 1
-    if crossbar.topology == "input_gated" and not (one_bit and drive.encoding != "stochastic"):
+    one_bit = {
+        "amplitude": dac.n_bits == 1,
+        "bit_serial": drive.bits_per_pulse == 1,
+        "pulse_width": True,  # a row is at the read voltage or at 0 V
+        "stochastic": False,
+    }[drive.encoding]
+    if crossbar.topology == "input_gated" and not one_bit:
         raise SettingError(
             "found crossbar.topology: input_gated, expected one-bit inputs: dac.n_bits: 1, or "
-            "input.encoding: bit_serial with bits_per_pulse: 1"
+            "input.encoding: bit_serial with bits_per_pulse: 1, or input.encoding: pulse_width"
         )
 
 
@@ -74,6 +79,15 @@ def _check_levels(device: Device, mapping: Mapping) -> None:
 
 
 def _check_drive(drive: Input, dac: Dac) -> None:
+    if (
+        drive.encoding == "bit_serial"
+        and dac.n_bits is not None
+        and drive.bits_per_pulse > dac.n_bits
+    ):
+        raise ValueError(
+            f"found input.bits_per_pulse: {drive.bits_per_pulse} with dac.n_bits: {dac.n_bits}, "
+            "expected at most the bits of an input (dac.n_bits is the input's precision)"
+        )
     if dac.n_bits is None:
         if drive.encoding == "bit_serial":
             raise ValueError(

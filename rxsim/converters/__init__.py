@@ -6,6 +6,7 @@ from rxsim.converters.dac import Dac, layer_dac
 from rxsim.converters.drive_curve import DriveCurve, curved
 from rxsim.converters.errors import (
     AdcErrors,
+    DacCodes,
     DacErrors,
     check_adc_curves,
     draw_adc_errors,
@@ -13,14 +14,21 @@ from rxsim.converters.errors import (
     has_random_errors,
 )
 from rxsim.converters.fixed_ranges import fixed_ranges
-from rxsim.converters.passes import Drive, Pass, layer_drive, plain_drive
+from rxsim.converters.passes import Drive, Pass, full_units, layer_drive, plain_drive
 from rxsim.converters.sharing import range_blocks
-from rxsim.converters.spoil import dac_codes, driven_passes, spoil_drive, spoil_matrices
+from rxsim.converters.spoil import (
+    dac_codes,
+    driven_passes,
+    parts_of,
+    spoil_drive,
+    spoil_matrices,
+)
 
 __all__ = [
     "Adc",
     "AdcErrors",
     "Dac",
+    "DacCodes",
     "DacErrors",
     "Drive",
     "DriveCurve",
@@ -35,9 +43,11 @@ __all__ = [
     "draw_dac_errors",
     "driven_passes",
     "fixed_ranges",
+    "full_units",
     "has_random_errors",
     "layer_dac",
     "layer_drive",
+    "parts_of",
     "plain_drive",
     "range_blocks",
     "ranged_adc",

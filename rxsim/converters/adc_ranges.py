@@ -6,8 +6,8 @@ import numpy as np
 
 from rxsim.calibrate import UpperQuantile
 
-_BINS = 4096
 _CANDIDATES = 256
+_VALUES = 2**20  # values looked at together
 
 
 class RangeMeter:
@@ -64,6 +64,7 @@ class ErrorMeter:
     """The range of least mean square error, for everything that shares one.
 
     A current within a range r is off by lsb^2/12 in the mean, one beyond it by its distance to r.
+    The sums are exact; what is held is 2 KiB for each range, whatever the number of values.
     """
 
     def __init__(self, blocks: np.ndarray, largest: np.ndarray, high: np.ndarray) -> None:
@@ -74,7 +75,7 @@ class ErrorMeter:
             largest: |current| in ampere, of the same shape: no candidate lies above it.
             high: largest code of each conversion, int64 (conversions,).
         """
-        self._blocks, self._members = blocks, _members(blocks)
+        self._blocks = blocks
         count = int(blocks.max()) + 1
         self._largest = np.zeros(count)
         here = blocks >= 0
@@ -82,30 +83,63 @@ class ErrorMeter:
         self._steps = np.zeros(count)
         steps = np.broadcast_to(high[:, None, None], blocks.shape)
         np.maximum.at(self._steps, blocks[here], steps[here])
-        self._histogram = np.zeros((count, _BINS))
+        # What each candidate would cost, in squares of the largest current: sums over the values.
+        self._costs = np.zeros((count, _CANDIDATES))
+        self._slots = [_slots(row) for row in blocks.reshape(len(blocks), -1)]
 
     def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
         """Take in the currents of a batch (see `RangeMeter.add`)."""
-        for k, values in enumerate(currents):
-            channels = np.moveaxis(values, channel_axis, 0)
-            for block, some in self._members[k]:
-                top = self._largest[block]
-                if top > 0:
-                    place = np.abs(channels[some]).ravel() * (_BINS / top)
-                    places = np.minimum(place, _BINS - 1).astype(np.int64)
-                    self._histogram[block] += np.bincount(places, minlength=_BINS)
+        for (used, slots), values in zip(self._slots, currents, strict=True):
+            if not used.size:
+                continue
+            channels = np.moveaxis(values, channel_axis, 0).reshape(len(slots), -1)
+            for start in range(0, len(slots), self._channels(channels)):
+                part = slice(start, start + self._channels(channels))
+                self._add(used, slots[part], channels[part])
+
+    @staticmethod
+    def _channels(channels: np.ndarray) -> int:
+        return max(_VALUES // max(int(channels.shape[1]), 1), 1)
+
+    def _add(self, used: np.ndarray, slots: np.ndarray, channels: np.ndarray) -> None:
+        """Take in some channels of one conversion.
+
+        Args:
+            used: numbers of the conversion's ranges.
+            slots: which of these each channel uses, -1 for none.
+            channels: ampere, (channels, values).
+        """
+        here = slots >= 0
+        slots, sizes = slots[here], np.abs(channels[here], dtype=np.float64)
+        largest = self._largest[used[slots]]
+        sizes /= np.where(largest > 0, largest, 1.0)[:, None]
+        # Bin b holds what candidate b is the smallest to hold.
+        bins = np.clip(np.ceil(sizes * _CANDIDATES) - 1, 0, _CANDIDATES - 1).astype(np.int64)
+        bins += slots[:, None] * _CANDIDATES
+        shape = (len(used), _CANDIDATES)
+        moments = [
+            np.bincount(bins.ravel(), weights, len(used) * _CANDIDATES).reshape(shape)
+            for weights in (None, sizes.ravel(), np.square(sizes).ravel())
+        ]
+        inside = moments[0].cumsum(axis=1)
+        beyond, first, second = (
+            one.sum(axis=1, keepdims=True) - one.cumsum(axis=1) for one in moments
+        )
+        shares = np.arange(1, _CANDIDATES + 1) / _CANDIDATES
+        clipping = np.maximum(second - 2 * shares * first + shares**2 * beyond, 0)
+        steps = np.maximum(self._steps[used], 1)[:, None]
+        self._costs[used] += clipping + inside * (shares / steps) ** 2 / 12
 
     def ranges(self) -> np.ndarray:
         """Return the range (a side) in ampere, float64 (conversions, groups, readouts)."""
-        centres = (np.arange(_BINS) + 0.5) / _BINS
-        shares = np.arange(1, _CANDIDATES + 1) / _CANDIDATES
-        beyond = np.maximum(centres[None, :] - shares[:, None], 0) ** 2
-        inside = centres[None, :] <= shares[:, None]
-        clipping = self._histogram @ beyond.T
-        within = self._histogram @ inside.T
-        rounding = within * (shares / np.maximum(self._steps[:, None], 1)) ** 2 / 12
-        best = shares[np.argmin(clipping + rounding, axis=1)]
+        best = (1 + np.argmin(self._costs, axis=1)) / _CANDIDATES
         return _spread(best * self._largest, self._blocks)
+
+
+def _slots(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the ranges that a conversion uses: which they are, and each channel's, -1 for none."""
+    used = np.unique(row[row >= 0])
+    return used, np.where(row >= 0, np.searchsorted(used, row), -1)
 
 
 def _members(blocks: np.ndarray) -> list[list[tuple[int, np.ndarray]]]:

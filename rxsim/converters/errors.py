@@ -11,7 +11,9 @@ values lie evenly over the codes (or steps), linearly interpolated between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +28,30 @@ Profile = float | tuple[float, ...]
 # Assumption: a converter's smooth INL (bow, S shape) is its first few harmonics over the codes.
 _HARMONICS = 4
 _BLOCK = 2**21  # values of curves made at a time
+_FITTED = 33  # codes of a DAC that a line is fitted to, at most
+
+
+class DacCodes(NamedTuple):
+    """What the DACs of a layer drive.
+
+    Attributes:
+        low: the lowest code.
+        high: the highest code.
+        has_curve: whether there are codes between the end points, or on both sides of 0.
+        counts_as: codes (not whole ones too) -> what they count as, codes, where cells are not linear;
+            None where they are.
+        rms: root mean square of the codes that are driven, where cells are not linear.
+        rest: code that an input of 0 drives.
+        gated: whether a row at code 0 has its cells switched off.
+    """
+
+    low: int
+    high: int
+    has_curve: bool = True
+    counts_as: Callable[[np.ndarray], np.ndarray] | None = None
+    rms: float = 1.0
+    rest: int = 0
+    gated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +59,8 @@ class DacErrors:
     """Errors of a layer's DACs: code c of a row drives `(1 + gain) (c + curve[c]) + offset` LSB.
 
     There is one DAC for each wordline of a tile (row tile, group, column tile), shared by the tile's
-    arrays and by all passes; all are of one design, hence of one curve.
+    arrays and by all passes; all are of one design, hence of one curve. Where cells are not linear,
+    gain and offset are those of what the voltages count as (see `_behind_cells`).
 
     Attributes:
         gain: relative, for each row tile float64 (groups, column tiles, its rows).
@@ -80,7 +107,7 @@ def draw_dac_errors(
     settings: Settings,
     shape: tuple[int, int],
     rows: tuple[int, ...],
-    codes: tuple[int, int] | None,
+    codes: DacCodes | tuple[int, int] | None,
 ) -> DacErrors | None:
     """Draw the errors of a layer's DACs.
 
@@ -89,26 +116,68 @@ def draw_dac_errors(
         settings: the layer's.
         shape: groups, column tiles.
         rows: of each row tile.
-        codes: the lowest and the highest code of a DAC; None where it has two only, which are end
-            points and have no curve.
+        codes: of a DAC; None where it has two only, which are end points and have no curve, and
+            cells are linear.
 
     Returns:
         The errors, or None where there are none.
     """
     own = settings.dac
     gains, offsets, *streams = rng.spawn(4)
+    known = None if codes is None else DacCodes(*codes)
     curve = None
-    if codes is not None:
-        curves = _curves(own.inl, own.dnl, 1, codes[1] - codes[0] + 1, streams)
+    if known is not None and known.has_curve:
+        curves = _curves(own.inl, own.dnl, 1, known.high - known.low + 1, streams)
         curve = None if curves is None else curves[0].astype(np.float64)
     if curve is None and not (own.gain_sigma or own.offset_sigma):
         return None
-    return DacErrors(
+    errors = DacErrors(
         tuple(own.gain_sigma * gains.standard_normal((*shape, count)) for count in rows),
         tuple(own.offset_sigma * offsets.standard_normal((*shape, count)) for count in rows),
         curve,
-        0 if codes is None else codes[0],
+        0 if known is None else known.low,
     )
+    return errors if known is None else _behind_cells(errors, known)
+
+
+def _behind_cells(errors: DacErrors, codes: DacCodes) -> DacErrors:
+    """Turn gains and offsets of voltages into those of what the voltages count as.
+
+    What a row's voltage counts as is a line of what the nominal one does, by least squares over codes
+    as they are driven: exact for pulses of one voltage, and where cells are linear (which is left as
+    it is). Assumption: codes lie around that of an input of 0 as normal ones of their root mean square
+    do; of pulses it is the share that is on.
+    """
+    if codes.counts_as is None:
+        return errors
+    size = codes.high - codes.low + 1
+    some = np.unique(np.rint(np.linspace(codes.low, codes.high, min(size, _FITTED))))
+    some = np.union1d(some, [float(codes.rest)])
+    weights = _driven_shares(some, codes)
+    driven = some if errors.curve is None else some + errors.curve[some.astype(int) - errors.low]
+    nominal = codes.counts_as(driven)
+    mean = weights @ nominal
+    centred = (nominal - mean) * weights
+    slopes, starts = [], []
+    for gain, offset in zip(errors.gain, errors.offset, strict=True):
+        counts = codes.counts_as((1 + gain[..., None]) * driven + offset[..., None])
+        if codes.gated:
+            counts = np.where(some == 0, 0.0, counts)
+        slope = counts @ centred / (nominal @ centred)
+        slopes.append(slope - 1)
+        starts.append(counts @ weights - slope * mean)
+    return replace(errors, gain=tuple(slopes), offset=tuple(starts))
+
+
+def _driven_shares(some: np.ndarray, codes: DacCodes) -> np.ndarray:
+    """Share of each of some codes in what is driven."""
+    if codes.high == 1:
+        on = float(np.clip(codes.rms**2, 0.01, 0.99))
+        return np.where(some == 0, 1 - on, on / np.count_nonzero(some))
+    # Never so narrow that only one code counts.
+    width = np.sqrt(max(codes.rms**2 - codes.rest**2, 1.0))
+    shares = np.exp(-np.square((some - codes.rest) / width) / 2)
+    return np.asarray(shares / shares.sum())
 
 
 def draw_adc_errors(

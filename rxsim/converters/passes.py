@@ -6,6 +6,7 @@ add up to what the codes themselves, as voltages, would give.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -91,12 +92,15 @@ class Drive:
         passes: code -> voltages.
         x_per_volt: activation that one volt of weighted passes stands for.
         pulses: random pulses of one value; 0 without.
+        cells: volt -> what it counts as, where codes are voltages and cells are not linear; None where
+            they are linear, or where codes are lengths of pulses.
     """
 
     dac: Dac
     passes: tuple[Pass, ...]
     x_per_volt: float
     pulses: int = 0
+    cells: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def rest_volt(self) -> float:
@@ -128,6 +132,19 @@ class Drive:
         volt = first.volt * (self.pulses if first.pulse not in (None, -1) else 1)
         whole = Pass("whole", 0, None, pulse, volt, 1.0, signed=True, gain=first.gain)
         return replace(self, passes=(whole,))
+
+
+def full_units(one: Pass, dac: Dac, v_read: float) -> float:
+    """Return how many units last a whole pulse, or make a pulse come in any case.
+
+    Args:
+        one: a pass of pulses.
+        dac: the layer's converter.
+        v_read: the pulses' voltage.
+    """
+    if one.pulse is not None:
+        return float(dac.high or 1)
+    return v_read / one.volt
 
 
 def plain_drive(x_max: float, v_read: float) -> Drive:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
 
 from rxsim.load.graph import constants, drop_unused_constants, taken_names
@@ -13,7 +14,7 @@ from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.layer import LayerPatch, patch_layer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerTaps:
     """Where a layer's converters can be watched.
 
@@ -23,11 +24,14 @@ class LayerTaps:
         adc_bounds: for each conversion the smallest and the largest code of its ADCs; None where
             there is no converter.
         input_bounds: activations from which on its DACs saturate, below and above; None likewise.
+        present: which channels of the currents belong to groups that exist, bool (channels,); None
+            where all do.
     """
 
     currents: tuple[str, ...]
     adc_bounds: tuple[tuple[int, int], ...] | None
     input_bounds: tuple[float, float] | None
+    present: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,4 +92,5 @@ def _taps(hardware: LayerHardware, patch: LayerPatch) -> LayerTaps:
     codes = None
     if adc is not None:
         codes = tuple((int(low), int(high)) for low, high in zip(adc.low, adc.high, strict=True))
-    return LayerTaps(patch.currents, codes, bounds)
+    present = hardware.readouts.present
+    return LayerTaps(patch.currents, codes, bounds, None if present.all() else present.ravel())

@@ -17,7 +17,7 @@ _Count = Annotated[Integer, Field(ge=1)]
 
 
 class DataSection(Section):
-    """Base of sections that name data; paths are relative to the file, what is left out is the card's."""
+    """Base of sections that name data: paths from the file's folder; what is left out is the card's."""
 
     data: str | None = Field(None, description="data to evaluate, in place of the card's")
     calibrate: str | None = Field(None, description="data that fix converter ranges")

@@ -9,7 +9,7 @@ import numpy as np
 from rxsim.calibrate import InputRange
 from rxsim.circuit import OperatingPoint
 from rxsim.config import Settings
-from rxsim.converters import Drive, layer_drive
+from rxsim.converters import driven_passes, full_units, layer_drive
 from rxsim.devices import SeparableCurve, curve_of
 from rxsim.errors import SettingError
 from rxsim.pipeline.study import Study
@@ -50,7 +50,7 @@ def operating_points(
     if not layers:
         return {}
     drives = {
-        layer.name: layer_drive(layer.name, ranges[layer.name], settings[layer.name])
+        layer.name: _Drives(layer.name, settings[layer.name], ranges[layer.name])
         for layer in layers
     }
     names = list(dict.fromkeys(layer.input for layer in layers))
@@ -64,27 +64,36 @@ def operating_points(
         ):
             found = dict(zip(names, results, strict=True))
             for layer in layers:
-                values = found[layer.input]
-                sums[layer.name] += _sums(drives[layer.name], settings[layer.name], values)
+                sums[layer.name] += drives[layer.name].sums(found[layer.input])
     return {
         layer.name: _point(layer.name, settings[layer.name], sums[layer.name]) for layer in layers
     }
 
 
-def _sums(drive: Drive, own: Settings, values: np.ndarray) -> np.ndarray:
-    """Sum of squared voltages, number of active rows, number of rows: over values and passes."""
-    codes = drive.dac.codes(values)
-    steps = drive.dac.high or 1
-    v_read = own.input.v_read
-    if own.input.encoding in ("pulse_width", "stochastic"):
-        shares = np.abs(codes) / steps  # of the time, or of the pulses, at the read voltage
-        return np.array([(shares * v_read**2).sum(), shares.sum(), codes.size])
-    total = np.zeros(3)
-    for one in drive.passes:
-        units = one.units(codes)
-        volts = units * one.volt
-        total += np.array([np.square(volts).sum(), np.count_nonzero(units), units.size])
-    return total
+class _Drives:
+    """What drives a layer's rows, pass by pass: also where passes are summed before a conversion."""
+
+    def __init__(self, name: str, own: Settings, measured: InputRange) -> None:
+        self._own = own
+        self._dac = layer_drive(name, measured, own).dac
+        passes = driven_passes(name, measured, own)
+        # All random pulses of a value are alike.
+        self._passes = list({(one.part, one.digit): one for one in passes}.values())
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sum of squared voltages, number of active rows, number of rows: over values and passes."""
+        codes, drive = self._dac.codes(values), self._own.input
+        total = np.zeros(3)
+        for one in self._passes:
+            units = one.units(codes)
+            if drive.encoding in ("pulse_width", "stochastic"):
+                # Of the time, or of the pulses, at the read voltage.
+                shares = np.abs(units) / full_units(one, self._dac, drive.v_read)
+                total += [shares.sum() * drive.v_read**2, shares.sum(), units.size]
+            else:
+                active = np.count_nonzero(units)
+                total += [np.square(units * one.volt).sum(), active, units.size]
+        return total
 
 
 def _point(name: str, own: Settings, sums: np.ndarray) -> OperatingPoint:

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rxsim.calibrate import InputRange
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.solve import solve_array
 from rxsim.config import Settings, layer_settings
-from rxsim.converters import layer_dac
+from rxsim.converters import Dac, Pass, driven_passes, full_units, layer_drive
 from rxsim.devices import Chip, program
 from rxsim.errors import InputError
 from rxsim.mapping import MappedLayer, PhysicalArray
+from rxsim.patch import Pulses, draw_pulses
 from rxsim.pipeline.hardware import Mapped
 from rxsim.pipeline.study import Study
+from rxsim.seeds import Effect, device_generator
 from rxsim.session import Session, with_outputs
-from rxsim.verify import LayerDrive
+from rxsim.verify import LayerDrive, PassDrive, pass_names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +74,75 @@ def array_currents(
     return np.asarray(v_in[:, rows] @ solution.g_eff)
 
 
-def drives_of(
-    study: Study, mapped: Mapped, layers: Sequence[MappedLayer], sample: int
-) -> list[LayerDrive]:
+class LayerInput:
+    """What one network input puts on a layer's arrays, pass by pass of its encoding.
+
+    Attributes:
+        layer: the layer on its arrays.
+        count: passes.
+        names: each in words; empty for a single one.
+    """
+
+    def __init__(
+        self,
+        layer: MappedLayer,
+        settings: Settings,
+        measured: InputRange,
+        values: np.ndarray,
+        trial: int,
+    ) -> None:
+        """Convert the values of a layer's input tensor.
+
+        Args:
+            layer: the layer.
+            settings: the layer's.
+            measured: its input range.
+            values: the tensor.
+            trial: the chip, whose random pulses these are.
+        """
+        self.layer = layer
+        passes = driven_passes(layer.layer.name, measured, settings)
+        self.count, self.names = len(passes), pass_names(passes, settings.input.encoding)
+        self._passes, self._settings, self._values = passes, settings, values
+        dac = layer_drive(layer.layer.name, measured, settings).dac
+        self._dac = Dac(dac.code_per_x, 1.0, dac.low, dac.high)
+        self._codes = LayerDrive(layer.layer, self._dac, values)
+        self._pulses: Pulses | None = None
+        if passes[0].pulse is not None:
+            index, op = layer.layer.index, layer.layer.op
+            rng = device_generator(settings.seed, trial, index, Effect.PULSES, 0)
+            self._pulses = draw_pulses(rng, settings.input.pulses, measured.shape, op)
+
+    def drive(self, number: int) -> PassDrive:
+        """Return one pass."""
+        one, drive = self._passes[number], self._settings.input
+        codes = self._codes
+        if self._pulses is not None:
+            codes = LayerDrive(
+                self.layer.layer, Dac(1.0, drive.v_read, None, None), self._pulse(one)
+            )
+        return PassDrive(
+            codes,
+            one,
+            drive.v_read,
+            name=self.names[number],
+            pulse_width=drive.encoding == "pulse_width",
+            dac=self._dac,
+        )
+
+    def _pulse(self, one: Pass) -> np.ndarray:
+        """Compare values with the chip's thresholds of a pulse, as a patched network does: -1, 0, 1."""
+        assert self._pulses is not None
+        units = one.units(self._dac.codes(self._values))
+        steps = full_units(one, self._dac, self._settings.input.v_read)
+        level = self._pulses.channels[one.pulse or 0] + self._pulses.places[one.pulse or 0]
+        over = np.abs(units).astype(np.float32) * np.float32(1 / steps) > level - np.floor(level)
+        return np.where(over, np.sign(units), 0.0)
+
+
+def inputs_of(
+    study: Study, mapped: Mapped, layers: Sequence[MappedLayer], sample: int, trial: int
+) -> list[LayerInput]:
     """Run the float network on one calibration input and convert what reaches some layers.
 
     Args:
@@ -81,6 +150,7 @@ def drives_of(
         mapped: its layers, for their input ranges.
         layers: the wanted ones.
         sample: position among the calibration inputs.
+        trial: the chip, whose random pulses these are.
     """
     names = list(dict.fromkeys(item.layer.input for item in layers))
     model = with_outputs(study.network.model, names)
@@ -88,12 +158,12 @@ def drives_of(
     results = session.run_inputs(study.calibration, names, sample, sample + 1)
     tensors = dict(zip(names, results, strict=True))
     return [
-        LayerDrive(
-            item.layer,
-            layer_dac(
-                item.layer.name, mapped.input_ranges[item.layer.name], settings_of(study, item)
-            ),
+        LayerInput(
+            item,
+            settings_of(study, item),
+            mapped.input_ranges[item.layer.name],
             tensors[item.layer.input],
+            trial,
         )
         for item in layers
     ]

@@ -15,16 +15,20 @@ from rxsim.errors import InputError
 from rxsim.mapping import PhysicalArray
 from rxsim.pipeline.hardware import map_study
 from rxsim.pipeline.probe import (
+    LayerInput,
     ProgrammedArray,
     array_currents,
     check_index,
     check_layer,
-    drives_of,
+    inputs_of,
     mapped_layer,
     program_array,
 )
 from rxsim.pipeline.study import Study
-from rxsim.verify import LayerDrive, array_netlist, law_of
+from rxsim.verify import PassDrive, array_netlist, law_of
+
+# Of very many passes (random pulses) the first ones are looked at.
+_MOST_PASSES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,16 @@ def spice_netlist(
 ) -> Netlist:
     """Write the netlist of one array: what `rxsim spice` writes.
 
+    The array is driven as in one pass of the layer's encoding: the first of those (of the first 32)
+    with the largest sum of |voltage|; pulses of some width at their beginning, when all are on.
+
     Args:
         study: the study.
         layer: the layer's name.
         array: the array's index in it.
         sample: which calibration input.
         position: which of its vectors drives the array (a Conv has one for each place of its output);
-            None for the first of those with the largest sum of |voltage|.
+            None for the first of those with the largest sum of |voltage| in any pass.
         trial: which chip.
 
     Raises:
@@ -74,8 +81,8 @@ def spice_netlist(
     chosen = mapped_layer(mapped, layer)
     check_index("array", array, chosen.n_arrays, f"layer {layer} has {chosen.n_arrays} arrays")
     programmed = program_array(study, chosen, array, trial)
-    (drive,) = drives_of(study, mapped, [chosen], sample)
-    position = _position(drive, programmed, position)
+    (given,) = inputs_of(study, mapped, [chosen], sample, trial)
+    drive, position = _vector(given, programmed, position)
     rows, signs = programmed.array.rows, programmed.array.row_signs
     v_in = drive.volts(rows, signs, np.array([position]))
     settings = programmed.settings
@@ -88,6 +95,7 @@ def spice_netlist(
         curve = curve_of(settings.device.iv, settings.input.v_read)
         i_out = solve_nonlinear(g, curve, settings.crossbar, v_in, keep_nodes=False).i_out
     where = f"calibration input {sample}, position {position} of {drive.positions}"
+    where += f", {drive.name}" if drive.name else ""
     text = array_netlist(
         g,
         programmed.lines,
@@ -99,12 +107,23 @@ def spice_netlist(
     return Netlist(text, position, drive.positions)
 
 
-def _position(drive: LayerDrive, programmed: ProgrammedArray, wanted: int | None) -> int:
-    if wanted is None:
-        return int(drive.activity(programmed.array.rows).argmax())
-    what = f"layer {drive.layer.name} has {drive.positions} positions a sample"
-    check_index("position", wanted, drive.positions, what)
-    return wanted
+def _vector(
+    given: LayerInput, programmed: ProgrammedArray, wanted: int | None
+) -> tuple[PassDrive, int]:
+    """Choose the pass and the position that drive the array."""
+    rows, layer = programmed.array.rows, given.layer.layer
+    best: tuple[float, PassDrive, int] | None = None
+    for number in range(min(given.count, _MOST_PASSES)):
+        drive = given.drive(number)
+        if wanted is not None:
+            what = f"layer {layer.name} has {drive.positions} positions a sample"
+            check_index("position", wanted, drive.positions, what)
+        activity = drive.activity(rows)
+        position = int(activity.argmax()) if wanted is None else wanted
+        if best is None or activity[position] > best[0]:
+            best = (float(activity[position]), drive, position)
+    assert best is not None
+    return best[1], best[2]
 
 
 def _header(

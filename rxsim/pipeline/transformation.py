@@ -13,7 +13,16 @@ import numpy as np
 
 from rxsim.circuit import OperatingPoint, chord_matrix, full_currents
 from rxsim.config import Settings
-from rxsim.converters import Adc, Dac, Drive, Pass, layer_drive
+from rxsim.converters import (
+    Adc,
+    Dac,
+    Drive,
+    Pass,
+    driven_passes,
+    full_units,
+    layer_drive,
+    parts_of,
+)
 from rxsim.devices import program
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
@@ -74,8 +83,9 @@ def measure_transformation(foundry: Foundry) -> dict[str, Transformation]:
         for number, one in enumerate(layers):
             name = one.layer.name
             own = mapped.settings[name]
-            drive = layer_drive(name, mapped.input_ranges[name], own)
-            probe = _Probe(one, own, drive, mapped.points[name], adcs[name])
+            measured = mapped.input_ranges[name]
+            drive, each = layer_drive(name, measured, own), driven_passes(name, measured, own)
+            probe = _Probe(one, own, drive, each, mapped.points[name], adcs[name])
             results[name] = probe.measure(found[one.layer.input], rng, study.threads)
             progress(number + 1, len(layers))
     return results
@@ -83,11 +93,21 @@ def measure_transformation(foundry: Foundry) -> dict[str, Transformation]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Probe:
-    """One layer whose tiles are solved in full."""
+    """One layer whose tiles are solved in full.
+
+    Attributes:
+        layer: the layer on its arrays.
+        own: its settings.
+        drive: its passes as they are converted.
+        each: its passes as they are driven one by one.
+        point: where its arrays are made linear.
+        adc: its nominal converters.
+    """
 
     layer: MappedLayer
     own: Settings
     drive: Drive
+    each: tuple[Pass, ...]
     point: OperatingPoint
     adc: Adc | None
 
@@ -120,12 +140,18 @@ class _Probe:
         for parts in ordered(work, numbers, threads):
             for key, currents in parts:
                 found[key] = found.get(key, 0) + currents
-        return self._summary(found, len(numbers) * len(positions) * len(self._passes()))
+        solved = sum(
+            self._instants(part) or 1 for _, one in self._passes() for _, part in self._parts(one)
+        )
+        return self._summary(found, len(numbers) * len(positions) * solved)
 
     def _passes(self) -> list[tuple[int, Pass]]:
         """List the passes that are solved: of many random pulses one speaks for all."""
         numbered = list(enumerate(self.drive.passes))
         return numbered[:1] if self.drive.pulses else numbered
+
+    def _parts(self, one: Pass) -> list[tuple[float, Pass]]:
+        return parts_of(one, self.each)
 
     def _array(
         self, number: int, codes: LayerDrive, positions: np.ndarray, pulses: np.ndarray
@@ -145,13 +171,16 @@ class _Probe:
         results = []
         for place, one in self._passes():
             total = np.zeros((3, len(positions), g.shape[1]))
-            voltages = list(self._voltages(one, units, pulses[:, array.rows]))
-            for volts in voltages:
-                volts[:, array.rows < 0] = 0.0
-                total[0] += full_currents(g, self.own.crossbar, self.point, volts)
-                total[1] += self.point.drive(volts)[:, driven] @ chords
-                total[2] += volts[:, driven] @ chords
-            total /= len(voltages)
+            for share, part in self._parts(one):
+                voltages = list(self._voltages(part, units, pulses[:, array.rows]))
+                for volts in voltages:
+                    volts[:, array.rows < 0] = 0.0
+                    if not volts.any():
+                        continue
+                    full = full_currents(g, self.own.crossbar, self.point, volts)
+                    by_curve = self.point.drive(volts)[:, driven] @ chords
+                    plain = volts[:, driven] @ chords
+                    total += np.stack([full, by_curve, plain]) * (share / len(voltages))
             off = array.references[read]
             currents = total[..., read] - np.where(off >= 0, total[..., off], 0.0)
             currents = currents * array.col_signs[read]
@@ -163,18 +192,27 @@ class _Probe:
         self, one: Pass, units: np.ndarray, thresholds: np.ndarray
     ) -> Iterator[np.ndarray]:
         """Yield what drives the rows at each instant of a pass, volt, (vectors, n_rows)."""
-        steps, v_read = self.drive.dac.high or 1, self.own.input.v_read
-        if self.own.input.encoding not in ("pulse_width", "stochastic"):
-            yield one.units(units) * one.volt
-            return
+        encoding, v_read = self.own.input.encoding, self.own.input.v_read
         values = one.units(units)
-        shares, signs = np.abs(values) / (values.max() if one.rest else steps), np.sign(values)
-        if self.own.input.encoding == "stochastic":
+        if encoding not in ("pulse_width", "stochastic"):
+            yield values * one.volt
+            return
+        signs = np.sign(values)
+        shares = np.abs(values) / full_units(one, self.drive.dac, v_read)
+        if encoding == "stochastic":
             yield signs * (shares > thresholds) * v_read
             return
-        instants = min(_INSTANTS, int(np.ceil(shares.max() * steps)) or 1)
+        instants = self._instants(one)
         for instant in range(instants):
             yield signs * (shares > (instant + 0.5) / instants) * v_read
+
+    def _instants(self, one: Pass) -> int:
+        """Return at how many instants of a pulse its width is looked at; 0 where it has none."""
+        if self.own.input.encoding != "pulse_width":
+            return 0
+        if self.drive.dac.high is None:
+            return _INSTANTS
+        return min(_INSTANTS, round(full_units(one, self.drive.dac, self.own.input.v_read)))
 
     def _summary(
         self, found: dict[tuple[int, int, int], np.ndarray], solutions: int

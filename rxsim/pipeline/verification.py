@@ -18,11 +18,11 @@ from rxsim.errors import CircuitError, InputError, SettingError
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
 from rxsim.pipeline.hardware import Mapped, map_study
-from rxsim.pipeline.probe import array_currents, drives_of, program_array, settings_of
+from rxsim.pipeline.probe import LayerInput, array_currents, inputs_of, program_array, settings_of
 from rxsim.pipeline.study import Study
 from rxsim.seeds import Sample, sample_generator
 from rxsim.session import Progress
-from rxsim.verify import TOLERANCE, ArrayCheck, Circuit, LayerDrive, check_array
+from rxsim.verify import TOLERANCE, ArrayCheck, Circuit, check_array
 from rxsim.verify.compare import reference_for
 
 SCHEMA_VERSION = 1
@@ -120,7 +120,7 @@ def verify(
     chosen = _choose_arrays([layer.n_arrays for layer in mapped.layers], arrays, rng)
     with study.stages("inputs") as progress:
         samples = _choose_samples(len(study.calibration), vectors, rng)
-        vectors_of = _choose_vectors(study, mapped, chosen, samples, rng, progress)
+        vectors_of = _choose_vectors(study, mapped, chosen, samples, trial, rng, progress)
     checks = []
     with study.stages("verify") as progress:
         work = partial(_check, study, mapped, vectors_of, reference, tolerance, trial)
@@ -192,34 +192,42 @@ def _choose_vectors(
     mapped: Mapped,
     chosen: list[_Place],
     samples: list[int],
+    trial: int,
     rng: np.random.Generator,
     progress: Progress,
 ) -> dict[_Place, np.ndarray]:
     """Take one vector of each of some calibration inputs for every array, (n_samples, n_rows).
 
-    The same inputs serve all arrays. A vector is taken at random among those that drive any of the
-    array's rows; where an input has none, the array idles.
+    The same inputs serve all arrays. A vector is what the layer's encoding drives in one pass: the
+    pass is taken at random among those that drive any of the array's rows, then one of the pass's
+    vectors that do, and of pulses of some width an instant before the longest ends. Where an input
+    drives none, the array idles.
     """
     layers = sorted({layer for layer, _ in chosen})
     found: dict[_Place, list[np.ndarray]] = {place: [] for place in chosen}
     for done, sample in enumerate(samples):
-        drives = drives_of(study, mapped, [mapped.layers[place] for place in layers], sample)
-        by_layer = dict(zip(layers, drives, strict=True))
+        wanted = [mapped.layers[place] for place in layers]
+        inputs = inputs_of(study, mapped, wanted, sample, trial)
+        by_layer = dict(zip(layers, inputs, strict=True))
         for layer, index in chosen:
-            vector = _vector(by_layer[layer], mapped, layer, index, rng)
-            found[(layer, index)].append(vector)
+            found[(layer, index)].append(_vector(by_layer[layer], index, rng))
         progress(done + 1, len(samples))
     return {place: np.array(vectors) for place, vectors in found.items()}
 
 
-def _vector(
-    drive: LayerDrive, mapped: Mapped, layer: int, index: int, rng: np.random.Generator
-) -> np.ndarray:
-    array = mapped.layers[layer].array(index)
-    active = np.flatnonzero(drive.activity(array.rows) > 0)
-    position = rng.choice(active) if active.size else 0
-    volts: np.ndarray = drive.volts(array.rows, array.row_signs, np.array([position]))[0]
-    return volts
+def _vector(given: LayerInput, index: int, rng: np.random.Generator) -> np.ndarray:
+    array = given.layer.array(index)
+    for number in rng.permutation(given.count):
+        drive = given.drive(int(number))
+        active = np.flatnonzero(drive.activity(array.rows) > 0)
+        if not active.size:
+            continue
+        position = np.array([rng.choice(active)])
+        if drive.is_pulse:
+            drive.share = float(rng.random() * drive.shares(array.rows, position).max())
+        volts: np.ndarray = drive.volts(array.rows, array.row_signs, position)[0]
+        return volts
+    return np.zeros(len(array.rows))
 
 
 def _check(

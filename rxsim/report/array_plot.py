@@ -11,13 +11,16 @@ from matplotlib.figure import Figure
 from rxsim.circuit import ArraySolution
 
 
-def plot_array(g: np.ndarray, v_in: np.ndarray, solution: ArraySolution) -> bytes:
-    """Draw a solved array as PNG.
+def plot_array(
+    g: np.ndarray, v_in: np.ndarray, solution: ArraySolution, kind: str = "png"
+) -> bytes:
+    """Draw a solved array.
 
     Args:
         g: device conductances, siemens, (n_rows, n_cols).
         v_in: source voltages, volt, (n_rows,).
         solution: solved for these, node voltages included.
+        kind: png, pdf or svg.
     """
     assert solution.v_wl is not None
     assert solution.v_bl is not None
@@ -36,5 +39,7 @@ def plot_array(g: np.ndarray, v_in: np.ndarray, solution: ArraySolution) -> byte
         axes.set_ylabel("wordline (driven from the left)")
         figure.colorbar(image, ax=axes)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    # Nothing in the file tells when it was made.
+    undated = {"png": "Software", "pdf": "CreationDate", "svg": "Date"}[kind]
+    figure.savefig(buffer, format=kind, dpi=120, metadata={undated: None})
     return buffer.getvalue()

@@ -92,6 +92,9 @@ def _sums(
         sums[2:4] = _outside(x, *tap.input_bounds), x.size
     if tap.adc_bounds is not None:
         currents = [found[name] for name in tap.currents]
+        if tap.present is not None:  # packed groups: the last array need not be full
+            axis = 1 if layer.op == "Conv" else -1
+            currents = [np.compress(tap.present, values, axis) for values in currents]
         sums[4:6] = (
             # A tie beside an odd code rounds away from it.
             sum(

@@ -1,0 +1,126 @@
+"""Curves with intervals on an axis, for the report's charts and for figures of papers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from rxsim.report.curves import Curve
+from rxsim.report.labels import Quantity, shortened
+from rxsim.report.scales import Axis
+from rxsim.report.style import DASHES, INK, MARKERS, MUTED, SERIES
+
+_MOST_BARS = 12
+_LONGEST_TICK = 18
+
+
+def draw_curves(axes: Axes, axis: Axis, curves: Sequence[Curve], quantity: Quantity) -> list[Any]:
+    """Draw curves: lines over numbers, points with bars over categories.
+
+    Args:
+        axes: where.
+        axis: the setting along x.
+        curves: lines, few enough to be told apart.
+        quantity: along y.
+
+    Returns:
+        One handle a curve for a legend.
+    """
+    handles: list[Any] = []
+    for number, curve in enumerate(curves):
+        look: dict[str, Any] = {
+            "color": SERIES[number % len(SERIES)],
+            "marker": MARKERS[number % len(MARKERS)],
+        }
+        shift = 0.0 if axis.numeric else _beside(number, len(curves))
+        places = np.array([axis.places[i] + shift for i in curve.means])
+        factor = quantity.label.factor
+        means = np.array([mean.mean for mean in curve.means.values()]) * factor
+        bounds = [mean.bounds or (np.nan, np.nan) for mean in curve.means.values()]
+        low, high = np.array(bounds).T * factor
+        if axis.numeric and len(places) > _MOST_BARS:
+            axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0)
+            handles += axes.plot(places, means, linestyle=DASHES[number % len(DASHES)], **look)
+        else:
+            line = DASHES[number % len(DASHES)] if axis.numeric else "none"
+            if axis.numeric:
+                axes.fill_between(places, low, high, color=look["color"], alpha=0.13, linewidth=0)
+            reach = np.maximum([means - low, high - means], 0)
+            drawn = axes.errorbar(
+                *(places, means, reach), capsize=2.0, elinewidth=0.8, linestyle=line, **look
+            )
+            handles.append(drawn)
+    dress_x(axes, axis)
+    axes.set_ylabel(quantity.label.full)
+    return handles
+
+
+def _beside(number: int, count: int) -> float:
+    """Set the points of several curves at one category beside each other."""
+    return (number - (count - 1) / 2) * min(0.16, 0.6 / max(count, 1))
+
+
+def dress_x(axes: Axes, axis: Axis) -> None:
+    """Set the label, the scale and the ticks of a horizontal axis."""
+    axes.set_xlabel(axis.label.full)
+    if axis.log:
+        axes.set_xscale("log")
+    if axis.ticks is not None:
+        texts = [shortened(text, _LONGEST_TICK) for text in axis.tick_texts]
+        axes.xaxis.set_major_locator(FixedLocator(list(axis.ticks)))
+        crowded = sum(map(len, texts)) > 60
+        axes.set_xticks(list(axis.ticks), texts)
+        if crowded:
+            for text in axes.get_xticklabels():
+                text.set(rotation=30, ha="right", rotation_mode="anchor")
+        axes.xaxis.set_minor_locator(NullLocator())
+    elif axis.log:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if not axis.numeric:
+        axes.set_xlim(-0.6, len(axis) - 0.4)
+        axes.grid(False, axis="x")
+
+
+def draw_reference(axes: Axes, value: float | None, quantity: Quantity) -> None:
+    """Draw the float network's value as a dashed line with its name."""
+    if value is None:
+        return
+    height = value * quantity.label.factor
+    axes.axhline(height, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    axes.annotate(
+        "float32",
+        (1.0, height),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        color=INK,
+    )
+
+
+def draw_range(axes: Axes, values: Sequence[float], quantity: Quantity) -> None:
+    """Leave room around values, with no place for shares that can't be."""
+    factor = quantity.label.factor
+    scaled = np.asarray([value * factor for value in values if np.isfinite(value)])
+    if len(scaled) == 0:
+        return
+    low, high = float(scaled.min()), float(scaled.max())
+    room = 0.09 * (high - low) or max(abs(high) * 0.02, 1e-12)
+    bottom = max(low - room, quantity.low * factor - 0.02 * (high - low or 1.0))
+    top = high + room
+    axes.set_ylim(bottom, top)
+    # Room above 100 % is for the marks, not for ticks.
+    axes.set_yticks([tick for tick in axes.get_yticks() if tick <= quantity.high * factor + 1e-9])
+    axes.set_ylim(bottom, top)
+
+
+def shared_reference(values: Sequence[float | None]) -> float | None:
+    """Return the float network's value where all points have the same one."""
+    known = {value for value in values if value is not None}
+    return known.pop() if len(known) == 1 else None

@@ -1,0 +1,255 @@
+"""A figure for a two-column paper: a quantity along one setting, a line for each value of another."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from rxsim.errors import InputError
+from rxsim.report.curves import Curve, curve, curves_by, grouped, levels_of
+from rxsim.report.drawing import draw_curves, draw_range, draw_reference, shared_reference
+from rxsim.report.labels import QUANTITIES, Quantity, label_of, shortened, value_text
+from rxsim.report.material import Material, Row, common_settings
+from rxsim.report.scales import Axis, level_key
+from rxsim.report.style import SERIES, figure_style, legend
+
+COLUMN_MM = 89.0
+"""Width of a column of Nature and of IEEE Transactions."""
+FORMATS = ("pdf", "svg", "png")
+_INCH_MM = 25.4
+_POINTS = 8.0
+_SMALLEST_MM, _LARGEST_MM = 30.0, 1000.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plot:
+    """What a figure shows.
+
+    Attributes:
+        x: setting along the horizontal axis.
+        y: quantity along the vertical one.
+        by: setting with a line for each of its values; None: one line.
+        where: value of a setting as text -> only points with it.
+        mean: average over the other settings that vary.
+        width_mm: of the figure.
+        title: above it.
+        log: force a logarithmic or a linear x axis; None: as the values lie.
+    """
+
+    x: str
+    y: str = "accuracy"
+    by: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+    mean: bool = False
+    width_mm: float = COLUMN_MM
+    title: str | None = None
+    log: bool | None = None
+
+
+def check_plot(plot: Plot, form: str) -> None:
+    """Refuse what needs no results to be refused.
+
+    Raises:
+        InputError: an unknown quantity or kind of file, or a width that fits no page.
+    """
+    if plot.y not in QUANTITIES:
+        near = difflib.get_close_matches(plot.y, QUANTITIES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(QUANTITIES)}"
+        raise InputError(f"--y: found {shortened(plot.y)!r}, which is no measured quantity; {hint}")
+    if form not in FORMATS:
+        raise InputError(
+            f"-o: found a file name that ends in {shortened(form)!r}, expected .pdf, .svg or .png"
+        )
+    if not _SMALLEST_MM <= plot.width_mm <= _LARGEST_MM:
+        raise InputError(
+            f"--width: found {plot.width_mm:g}, expected {_SMALLEST_MM:g} to {_LARGEST_MM:g} mm"
+        )
+    if plot.by == plot.x:
+        raise InputError(f"--by: found {plot.x}, which is --x as well; leave --by out")
+
+
+def draw_figure(material: Material, plot: Plot, form: str) -> bytes:
+    """Draw a figure of a results file.
+
+    Args:
+        material: with the quantity of `plot.y`.
+        plot: what is shown.
+        form: pdf, svg or png.
+
+    Returns:
+        The file's bytes, the same for the same points.
+
+    Raises:
+        InputError: a name is unknown or does not vary, or points differ in more than x and by.
+    """
+    rows = [row for row in chosen_rows(material, plot) if row.mean is not None]
+    if not rows:
+        raise InputError(
+            f"no chosen point has a {plot.y}; choose another --y or --where, or see the failures "
+            "with 'rxsim report'"
+        )
+    axis = levels_of(rows, plot.x, log=plot.log)
+    if plot.log and not axis.numeric:
+        raise InputError(f"--log-x: found {plot.x} with values that are no numbers; leave it out")
+    if plot.log and axis.places[0] <= 0:
+        raise InputError(
+            f"--log-x: found {axis.texts[0]} among the values of {plot.x}, expected all above 0; "
+            "use --linear-x, or leave it out with --where"
+        )
+    if plot.by is None:
+        curves = [curve(rows, axis, material.quantity)]
+    else:
+        curves = curves_by(rows, axis, [plot.by], material.quantity)
+        if len(curves) > len(SERIES):
+            raise InputError(
+                f"--by: found {len(curves)} values of {plot.by}, expected at most {len(SERIES)} to "
+                "tell apart; choose some with --where, or exchange --x and --by"
+            )
+    reference = shared_reference([row.reference for row in rows])
+    return _drawn(axis, curves, material.quantity, reference, plot, form)
+
+
+def chosen_rows(material: Material, plot: Plot) -> list[Row]:
+    """Return the points of a figure.
+
+    Raises:
+        InputError: see `draw_figure`.
+    """
+    names = material.names
+    for option, name in (
+        ("--x", plot.x),
+        ("--by", plot.by),
+        *(("--where", n) for n, _ in plot.where),
+    ):
+        if name is not None and name not in names:
+            raise InputError(_does_not_vary(option, name, material))
+    rows = list(material.rows)
+    wanted: dict[str, list[str]] = {}
+    for name, text in plot.where:
+        wanted.setdefault(name, []).append(text)
+    for name, texts in wanted.items():
+        rows = _where(rows, name, texts)
+    others = [n for n in names if n not in (plot.x, plot.by) and len(levels_of(rows, n)) > 1]
+    if not plot.mean:
+        _check_others(rows, others, plot)
+    if len(levels_of(rows, plot.x)) < 2:
+        raise InputError(f"--where leaves one value of --x {plot.x}; choose more points")
+    return rows
+
+
+def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> None:
+    """Refuse several points at one place of a figure, which only an average could show."""
+    own = [plot.x] if plot.by is None else [plot.x, plot.by]
+    crowded = [some for some in grouped(rows, own).values() if len(some) > 1]
+    if crowded and others:
+        differing = [n for n in others if any(len(levels_of(some, n)) > 1 for some in crowded)]
+        first = differing[0] if differing else others[0]
+        lines = ", draw lines with --by" if plot.by is None else ""
+        example = value_text(rows[0].settings.get(first))
+        raise InputError(
+            f"points differ in {_listed(differing or others)} besides {_listed(own)}; choose with "
+            f"--where {first}={example}{lines}, or average with --mean"
+        )
+
+
+def _where(rows: Sequence[Row], name: str, texts: Sequence[str]) -> list[Row]:
+    """Keep points whose value of a setting is one of those given."""
+    kept = [row for row in rows if any(_is(row.settings.get(name), text) for text in texts)]
+    for text in texts:
+        if not any(_is(row.settings.get(name), text) for row in rows):
+            axis = levels_of(rows, name)
+            some = ", ".join(axis.texts[:8]) + (", .." if len(axis) > 8 else "")
+            raise InputError(
+                f"--where {name}: found {shortened(text)!r}, which no chosen point has, expected one "
+                f"of {some}"
+            )
+    return kept
+
+
+def _is(value: Any, text: str) -> bool:
+    """Tell whether text names a value: as it is shown, or as YAML and JSON write it."""
+    if value is None:
+        return text in ("none", "null")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return level_key(value) == level_key(float(text)) or value_text(value) == text
+        except ValueError:
+            return False
+    return text in (value_text(value), value) or text == json.dumps(value, default=str)
+
+
+def _does_not_vary(option: str, name: str, material: Material) -> str:
+    """Say why a name can't be an axis: it is unknown, or all points have the same value."""
+    shown = shortened(name)
+    known: dict[str, Any] = {} if material.chosen is None else _settings_of(material)
+    varies = (
+        f"what varies is {_listed(material.names)}"
+        if material.names
+        else "nothing varies in the file"
+    )
+    if name in known:
+        return (
+            f"{option}: {shown} is {value_text(known[name])} in all points, expected a setting that "
+            f"varies; {varies}"
+        )
+    near = difflib.get_close_matches(name, [*material.names, *known], n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{option}: found {shown!r}, which is no setting; {hint}{varies}"
+
+
+def _settings_of(material: Material) -> dict[str, Any]:
+    assert material.chosen is not None
+    point = material.chosen.point
+    return {**common_settings(material), "model": point.model, "data": point.data}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(shortened(name) for name in names)
+
+
+def _drawn(
+    axis: Axis,
+    curves: Sequence[Curve],
+    quantity: Quantity,
+    reference: float | None,
+    plot: Plot,
+    form: str,
+) -> bytes:
+    width = plot.width_mm / _INCH_MM
+    with figure_style(
+        _POINTS,
+        figure__facecolor="white",
+        svg__fonttype="path",
+        lines__linewidth=1.0,
+        lines__markersize=3.2,
+    ):
+        figure = Figure(figsize=(width, width * 0.68), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        handles = draw_curves(axes, axis, curves, quantity)
+        draw_reference(axes, reference, quantity)
+        means = [mean for one in curves for mean in one.means.values()]
+        ends = [bound for mean in means for bound in (mean.bounds or (mean.mean,))]
+        draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
+        if plot.by is not None:
+            labels = [shortened(one.label, 32) for one in curves]
+            legend(axes, handles, labels, label_of(plot.by).text, loc="best")
+        if plot.title:
+            axes.set_title(shortened(plot.title), wrap=True)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=form, dpi=600, metadata=_metadata(form))
+    return buffer.getvalue()
+
+
+def _metadata(form: str) -> dict[str, Any]:
+    """Leave out dates, and versions of what drew it: the bytes should repeat."""
+    if form == "pdf":
+        return {"Creator": "rxsim", "Producer": None, "CreationDate": None}
+    return {"Date": None, "Creator": "rxsim"} if form == "svg" else {"Software": "rxsim"}

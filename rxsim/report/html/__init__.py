@@ -1,0 +1,5 @@
+"""Results as one HTML page."""
+
+from rxsim.report.html.page import build_page
+
+__all__ = ["build_page"]

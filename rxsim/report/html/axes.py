@@ -1,0 +1,245 @@
+"""The quantity along each setting that varies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from rxsim.report.curves import Curve, Mean, curve, curves_by, grouped, levels_of, mean_over
+from rxsim.report.drawing import (
+    draw_curves,
+    draw_range,
+    draw_reference,
+    dress_x,
+    shared_reference,
+)
+from rxsim.report.html.blocks import Block, Chart, Heading, Paragraph, Section, Table
+from rxsim.report.html.svg import SvgMaker
+from rxsim.report.labels import Quantity, label_of, shortened, within_text
+from rxsim.report.material import Material, Row
+from rxsim.report.scales import Axis
+from rxsim.report.style import MUTED, SERIES, figure_style, legend
+
+_MOST_AXES = 8
+_MOST_LINES = 6
+_MOST_LEVELS = 40
+_MOST_DOTS = 1000
+_BINS = 16
+_MOST_TABLE_ROWS = 120
+
+
+def axes_section(material: Material, maker: SvgMaker) -> Section | None:
+    """Return a chart for each setting that varies; None where none does."""
+    rows = [row for row in material.rows if row.mean is not None]
+    names = [name for name in material.names if len(levels_of(rows, name)) > 1]
+    if not names:
+        return None
+    blocks: list[Block] = []
+    for name in names[:_MOST_AXES]:
+        blocks += [Heading(label_of(name).text), *_along(rows, name, names, material, maker)]
+    if len(names) > _MOST_AXES:
+        left = ", ".join(shortened(name, 60) for name in names[_MOST_AXES:])
+        blocks.append(Paragraph(f"Not drawn: {left}; 'rxsim plot' draws any of them.", note=True))
+    return Section("axes", f"{material.quantity.label.text} along each setting", blocks)
+
+
+def _along(
+    rows: Sequence[Row], name: str, names: Sequence[str], material: Material, maker: SvgMaker
+) -> list[Block]:
+    """Draw one setting: lines if few enough, averages else, and bins where values are drawn."""
+    axis = levels_of(rows, name)
+    others = [other for other in names if other != name]
+    if axis.numeric and len(axis) > _MOST_LEVELS:
+        return [_scattered(rows, axis, material, maker)]
+    if len(axis) > _MOST_LEVELS:
+        return [Paragraph(f"{len(axis):,} values of {name}: too many to draw.", note=True)]
+    by = lines_of(rows, name, others, material.quantity)
+    curves = (
+        curves_by(rows, axis, by, material.quantity)
+        if by
+        else [curve(rows, axis, material.quantity)]
+    )
+    title = f"{material.quantity.label.text} against {within_text(axis.label.text)}"
+    if by:
+        title += f" by {_and([within_text(label_of(other).text) for other in by])}"
+    averaged = [other for other in others if other not in by]
+    caption = f"{title}, with 95 % intervals." + _average_note(rows, [name, *by], averaged)
+    svg = _chart(axis, curves, by, rows, material.quantity, maker, title)
+    return [Chart(svg, caption, _numbers(axis, curves, by, material.quantity))]
+
+
+def lines_of(
+    rows: Sequence[Row], name: str, others: Sequence[str], quantity: Quantity
+) -> list[str]:
+    """Choose the settings that get a line each.
+
+    All others where their combinations are few enough; else the one that moves the quantity most
+    among those with few values; else none.
+    """
+    if others and _few_combinations(rows, others):
+        return [other for other in others if len(levels_of(rows, other)) > 1]
+    few = [other for other in others if 1 < len(levels_of(rows, other)) <= _MOST_LINES]
+    return [max(few, key=lambda other: _effect(rows, other, quantity))] if few else []
+
+
+def _few_combinations(rows: Sequence[Row], names: Sequence[str]) -> bool:
+    """Tell whether there are 2 to 6 combinations of values; the count stops beyond."""
+    seen = set()
+    for row in rows:
+        seen.add(tuple([row.levels[name] for name in names]))
+        if len(seen) > _MOST_LINES:
+            return False
+    return len(seen) > 1
+
+
+def _effect(rows: Sequence[Row], name: str, quantity: Quantity) -> float:
+    """Return how far a setting's averages lie apart."""
+    means = [mean_over(some, quantity) for some in grouped(rows, [name]).values()]
+    known = [mean.mean for mean in means if mean is not None]
+    return max(known) - min(known)
+
+
+def _average_note(rows: Sequence[Row], own: Sequence[str], averaged: Sequence[str]) -> str:
+    """Say what is averaged, and whether each average is over the same points."""
+    if not averaged:
+        return ""
+    text = f" Averaged over {_and([shortened(name, 60) for name in averaged])}."
+    counts = {len(some) for some in grouped(rows, own).values()}
+    if len(counts) > 1:
+        text += " Not every combination was run, so the averages are over different points."
+    return text
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _chart(
+    axis: Axis,
+    curves: Sequence[Curve],
+    by: Sequence[str],
+    rows: Sequence[Row],
+    quantity: Quantity,
+    maker: SvgMaker,
+    title: str,
+) -> Markup:
+    reference = shared_reference([row.reference for row in rows])
+    means = [mean for one in curves for mean in one.means.values()]
+    ends = [bound for mean in means for bound in (mean.bounds or (mean.mean,))]
+    with figure_style(9.0, svg__fonttype="none"):
+        figure = Figure(figsize=(7.2, 3.5), layout="constrained")
+        axes = figure.subplots()
+        handles = draw_curves(axes, axis, curves, quantity)
+        draw_reference(axes, reference, quantity)
+        draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
+        if by:
+            labels = [shortened(one.label, 44) for one in curves]
+            name = label_of(by[0]).text if len(by) == 1 else ""
+            legend(axes, handles, labels, name, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        return maker.markup(figure, title, _told(axis, means, quantity, title))
+
+
+def _told(axis: Axis, means: Sequence[Mean], quantity: Quantity, title: str) -> str:
+    low, high = min(mean.mean for mean in means), max(mean.mean for mean in means)
+    return (
+        f"{title}: {len(axis)} values from {shortened(axis.tick_texts[0], 60)} to "
+        f"{shortened(axis.tick_texts[-1], 60)}; the means lie between {quantity.text(low)} and "
+        f"{quantity.text(high)}."
+    )
+
+
+def _numbers(axis: Axis, curves: Sequence[Curve], by: Sequence[str], quantity: Quantity) -> Table:
+    lines = ", ".join(label_of(name).text for name in by)
+    head = (
+        *(axis.label.full, *([lines] if by else [])),
+        *(quantity.label.full, "95 % interval", "points", "chips"),
+    )
+    rows = [
+        (
+            axis.tick_texts[place],
+            *([one.label] if by else []),
+            quantity.text(mean.mean, unit=False),
+            quantity.span(mean.bounds),
+            f"{mean.points:,}",
+            f"{mean.chips:,}" if mean.chips else "-",
+        )
+        for one in curves
+        for place, mean in one.means.items()
+    ]
+    return Table(
+        "Numbers of this chart",
+        head,
+        rows[:_MOST_TABLE_ROWS],
+        text_columns=frozenset({0, 1}) if by else frozenset({0}),
+        folded=True,
+    )
+
+
+def _scattered(rows: Sequence[Row], axis: Axis, material: Material, maker: SvgMaker) -> Chart:
+    """Draw points at random places of a setting, and their averages over equally filled bins."""
+    quantity = material.quantity
+    factor = quantity.label.factor
+    ordered = sorted(rows, key=lambda row: float(row.settings[axis.name]))
+    bins = [list(some) for some in np.array_split(np.arange(len(ordered)), _BINS) if len(some)]
+    scale = axis.label.factor
+    spans = [
+        (
+            float(ordered[some[0]].settings[axis.name]) * scale,
+            float(ordered[some[-1]].settings[axis.name]) * scale,
+        )
+        for some in bins
+    ]
+    means = [mean_over([ordered[i] for i in some], quantity) for some in bins]
+    kept = ordered[:: -(-len(ordered) // _MOST_DOTS)]
+    title = f"{quantity.label.text} against {within_text(axis.label.text)}"
+    with figure_style(9.0, svg__fonttype="none"):
+        figure = Figure(figsize=(7.2, 3.5), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(
+            [float(row.settings[axis.name]) * scale for row in kept],
+            [(row.mean or 0.0) * factor for row in kept],
+            ".",
+            color=MUTED,
+            alpha=0.35,
+            markersize=2.5,
+            markeredgewidth=0,
+        )
+        centres, heights, low, high = [], [], [], []
+        for (start, end), mean in zip(spans, means, strict=True):
+            assert mean is not None
+            centres.append((start * end) ** 0.5 if axis.log else (start + end) / 2)
+            heights.append(mean.mean * factor)
+            bounds = mean.bounds or (mean.mean, mean.mean)
+            low.append(bounds[0] * factor)
+            high.append(bounds[1] * factor)
+        axes.fill_between(centres, low, high, color=SERIES[0], alpha=0.2, linewidth=0)
+        axes.plot(centres, heights, "o-", color=SERIES[0])
+        dress_x(axes, axis)
+        axes.set_ylabel(quantity.label.full)
+        draw_range(axes, [row.mean or 0.0 for row in kept], quantity)
+        known = [mean for mean in means if mean is not None]
+        svg = maker.markup(figure, title, _told(axis, known, quantity, title))
+    table = [
+        (
+            f"{start:.4g} to {end:.4g}",
+            quantity.text(mean.mean, unit=False),
+            quantity.span(mean.bounds),
+            f"{mean.points:,}",
+        )
+        for (start, end), mean in zip(spans, known, strict=True)
+    ]
+    dots = f"{len(kept):,} of {len(ordered):,} points" if len(kept) < len(ordered) else "points"
+    return Chart(
+        svg,
+        f"{title}: {dots} (grey), and their averages over {len(bins)} equally filled parts with "
+        "95 % intervals; all other settings are averaged over.",
+        Table(
+            "Numbers of this chart",
+            (axis.label.full, quantity.label.full, "95 % interval", "points"),
+            table,
+            folded=True,
+        ),
+    )

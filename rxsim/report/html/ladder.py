@@ -1,0 +1,222 @@
+"""From float32 to the crossbars rung by rung, for one point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from rxsim.report.drawing import draw_range
+from rxsim.report.html.blocks import Block, Chart, Paragraph, Section, Table
+from rxsim.report.html.svg import SvgMaker
+from rxsim.report.labels import QUANTITIES, Quantity, clean
+from rxsim.report.material import Chosen, Material, as_list, as_number, at
+from rxsim.report.style import INK, MUTED, SERIES, figure_style
+from rxsim.statistics import chip_interval, population_interval, within
+
+_RUNGS = {
+    "float32": "float32",
+    "weights": "+ weight levels",
+    "ideal": "+ ideal arrays and converters",
+    "nonideal": "+ wires and devices",
+}
+_EXPLANATION = (
+    "float32 is the network as it came. weights: its weights take the cells' conductance levels. "
+    "ideal: arrays, DACs and ADCs with perfect wires and devices. nonideal: programmed chips, wires "
+    "solved."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RungNumbers:
+    """One rung's numbers.
+
+    Attributes:
+        name: float32, weights, ideal or nonideal.
+        mean: of the quantity.
+        std: over chips.
+        these: 95 % interval for these images.
+        new: 95 % interval for new images too.
+        each: one value a chip.
+        agreement: with the float network, a share.
+        snr_db: of the outputs; None where they are equal or it is not known.
+    """
+
+    name: str
+    mean: float | None
+    std: float | None
+    these: tuple[float, float] | None
+    new: tuple[float, float] | None
+    each: tuple[float, ...]
+    agreement: float | None
+    snr_db: float | None
+
+
+def ladder(material: Material, maker: SvgMaker) -> Section | None:
+    """Return the ladder of the chosen point; None where nothing is known of it."""
+    if material.chosen is None:
+        return None
+    rungs = ladder_numbers(material.chosen, material.quantity)
+    if not rungs:
+        return None
+    blocks: list[Block] = [Paragraph(_EXPLANATION, note=True)]
+    table = _table(rungs, material.quantity)
+    drawn = [rung for rung in rungs if rung.mean is not None]
+    if len(drawn) > 1:
+        steps = ", ".join(f"{r.name} {material.quantity.text(r.mean)}" for r in drawn)
+        title = f"{material.quantity.label.text} from float32 to the crossbars"
+        svg = _chart(drawn, material.quantity, maker, title, steps)
+        blocks.append(
+            Chart(
+                svg,
+                f"{title}. Bars are 95 % intervals, for new images too where labels are kept; small "
+                "dots are single chips.",
+            )
+        )
+    blocks.append(table)
+    return Section("ladder", "The ladder", blocks)
+
+
+def ladder_numbers(chosen: Chosen, quantity: Quantity) -> list[RungNumbers]:
+    """Gather the rungs that are known of a point, float32 first."""
+    found = [
+        _from_summary(name, at(chosen.point.details, "ladder", name), quantity)
+        for name in _RUNGS
+        if name != "nonideal" and isinstance(at(chosen.point.details, "ladder", name), Mapping)
+    ]
+    if chosen.nonideal is not None:
+        found.append(_from_summary("nonideal", chosen.nonideal, quantity))
+    elif chosen.trials:
+        found.append(_from_trials(chosen, quantity))
+    return found
+
+
+def _from_summary(name: str, summary: Any, quantity: Quantity) -> RungNumbers:
+    own = at(summary, quantity.name)
+    each = [as_number(value) for value in as_list(at(own, "per_trial"))]
+    return RungNumbers(
+        name,
+        as_number(at(own, "mean")),
+        as_number(at(own, "std")),
+        _bounds(at(own, "interval_these_images")),
+        _bounds(at(own, "interval_new_images")),
+        tuple(value for value in each if value is not None),
+        as_number(at(summary, "agreement", "mean")),
+        as_number(at(summary, "snr_db", "mean")),
+    )
+
+
+def _from_trials(chosen: Chosen, quantity: Quantity) -> RungNumbers:
+    each = _known(getattr(trial, quantity.name) for trial in chosen.trials)
+    values = np.array(each)
+    these = within(chip_interval(values), quantity.low, quantity.high)
+    new = None
+    hits = [trial.hits for trial in chosen.trials if trial.hits is not None]
+    if quantity.name == "accuracy" and hits and len({len(row) for row in hits}) == 1:
+        new = within(population_interval(np.stack(hits)), quantity.low, quantity.high)
+    agreement = _known(trial.agreement for trial in chosen.trials)
+    snr = _known(trial.snr_db for trial in chosen.trials)
+    return RungNumbers(
+        "nonideal",
+        float(values.mean()) if each else None,
+        float(values.std(ddof=1)) if len(each) > 1 else None,
+        None if these is None else (these.low, these.high),
+        None if new is None else (new.low, new.high),
+        tuple(each),
+        float(np.mean(agreement)) if agreement else None,
+        float(np.mean(snr)) if snr else None,
+    )
+
+
+def _known(values: Any) -> list[float]:
+    numbers = [as_number(value) for value in values]
+    return [number for number in numbers if number is not None]
+
+
+def _bounds(value: Any) -> tuple[float, float] | None:
+    numbers = [as_number(part) for part in as_list(value)]
+    if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
+        return None
+    return numbers[0], numbers[1]
+
+
+def _table(rungs: Sequence[RungNumbers], quantity: Quantity) -> Table:
+    head = (
+        *("rung", clean(quantity.label.full), "change", "std over chips"),
+        *("95 %, these images", "95 %, new images too", "agreement (%)", "SNR (dB)"),
+    )
+    agreement, decibel = QUANTITIES["agreement"], QUANTITIES["snr_db"]
+    rows = []
+    for number, rung in enumerate(rungs):
+        before = rungs[number - 1].mean if number else None
+        change = None if rung.mean is None or before is None else rung.mean - before
+        rows.append(
+            (
+                rung.name,
+                quantity.text(rung.mean, unit=False),
+                "-" if change is None else _signed(change, quantity),
+                quantity.text(rung.std, unit=False),
+                quantity.span(rung.these),
+                quantity.span(rung.new),
+                agreement.text(rung.agreement, unit=False),
+                # Equal outputs have no noise: the float network against itself.
+                "∞" if rung.name == "float32" else decibel.text(rung.snr_db, unit=False),
+            )
+        )
+    return Table("The rungs", head, rows)
+
+
+def _signed(change: float, quantity: Quantity) -> str:
+    text = quantity.text(abs(change), unit=False)
+    if float(text) == 0:
+        return text
+    return ("+" if change > 0 else "\N{MINUS SIGN}") + text
+
+
+def _chart(
+    rungs: Sequence[RungNumbers], quantity: Quantity, maker: SvgMaker, title: str, text: str
+) -> Any:
+    factor = quantity.label.factor
+    with figure_style(9.0, svg__fonttype="none"):
+        figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+        axes = figure.subplots()
+        places = np.arange(len(rungs))
+        means = np.array([rung.mean or 0.0 for rung in rungs]) * factor
+        axes.plot(places, means, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
+        ends: list[float] = []
+        for place, rung in zip(places, rungs, strict=True):
+            assert rung.mean is not None
+            colour = SERIES[1] if rung.name == "nonideal" else SERIES[0]
+            bounds = rung.new or rung.these
+            ends += [rung.mean, *(bounds or ()), *rung.each]
+            if bounds is not None:
+                axes.vlines(
+                    place,
+                    bounds[0] * factor,
+                    bounds[1] * factor,
+                    color=colour,
+                    linewidth=5,
+                    alpha=0.3,
+                )
+            each = np.array(rung.each[:400]) * factor
+            if len(each) > 1:
+                axes.plot(np.full(len(each), place + 0.1), each, ".", color=colour, markersize=3)
+            axes.plot(place, rung.mean * factor, "o", color=colour, markersize=6)
+            axes.annotate(
+                quantity.text(rung.mean),
+                (place, rung.mean * factor),
+                xytext=(-7, -5),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                color=INK,
+            )
+        axes.set_xticks(places, [_RUNGS[rung.name] for rung in rungs])
+        axes.set_xlim(-0.55, len(rungs) - 0.6)
+        axes.grid(False, axis="x")
+        axes.set_ylabel(quantity.label.full)
+        draw_range(axes, ends, quantity)
+        return maker.markup(figure, title, f"{title}: {text}.")

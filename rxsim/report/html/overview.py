@@ -1,0 +1,131 @@
+"""The first section: what was run and what came out, and what may be wrong with it."""
+
+from __future__ import annotations
+
+from rxsim.report.curves import levels_of, value_in_unit
+from rxsim.report.drawing import shared_reference
+from rxsim.report.html.blocks import Block, Paragraph, Section, Terms
+from rxsim.report.labels import label_of, shortened, within_text
+from rxsim.report.material import Material, Row, as_number, at
+
+
+def overview(material: Material) -> Section:
+    """Return the summary."""
+    rows = material.rows
+    blocks: list[Block] = [Paragraph(_what(material)), Terms(_figures(material), large=True)]
+    if material.names:
+        blocks.append(Terms([(shortened(name), _levels(rows, name)) for name in material.names]))
+    blocks += [Paragraph(text, note=True) for text in _remarks(material)]
+    return Section("summary", "Summary", blocks)
+
+
+def title_of(material: Material) -> str:
+    """Return the page's title: the networks, or how many there are."""
+    models = list(dict.fromkeys(row.model for row in material.rows))
+    shown = shortened(models[0], 80) if len(models) == 1 else f"{len(models)} networks"
+    return f"{shown} on resistive crossbars"
+
+
+def point_name(material: Material, row: Row) -> str:
+    """Name a point by what sets it apart, or by its key where nothing does."""
+    parts = [
+        f"{label_of(name).text} {value_in_unit(name, row.settings.get(name))}"
+        for name in material.names
+    ]
+    return ", ".join(parts) or f"point {row.key[:12]}"
+
+
+def _what(material: Material) -> str:
+    rows = material.rows
+    models = list(dict.fromkeys(row.model for row in rows))
+    data = list(dict.fromkeys(row.data for row in rows))
+    network = shortened(models[0], 80) if len(models) == 1 else f"{len(models)} networks"
+    if data == [None]:
+        inputs = "made-up inputs"
+    else:
+        inputs = shortened(data[0] or "", 80) if len(data) == 1 else f"{len(data)} sets of data"
+    chips = sum(row.done for row in rows)
+    how_many = f"{len(rows):,} points, {chips:,} chips" if len(rows) > 1 else f"{chips:,} chips"
+    if chips == 1:
+        how_many = "one chip"
+    images = None if material.chosen is None else _images(material)
+    count = "" if images is None else f"{images:,} inputs of "
+    return f"{network}, evaluated on {count}{inputs} ({how_many})."
+
+
+def _images(material: Material) -> int | None:
+    assert material.chosen is not None
+    details = material.chosen.point.details
+    found = as_number(at(details, "images")) or as_number(at(details, "provenance", "evaluated"))
+    return None if found is None else int(found)
+
+
+def _figures(material: Material) -> list[tuple[str, str]]:
+    unit = material.quantity
+    best, worst = material.best(), material.worst()
+    reference = shared_reference([row.reference for row in material.rows])
+    pairs = []
+    if reference is not None:
+        pairs.append(("float32 reference", unit.text(reference)))
+    if best is not None and worst is not None:
+        if best is worst:
+            pairs.append(
+                (f"On crossbars: {within_text(unit.label.text)}", _with_interval(material, best))
+            )
+        else:
+            pairs.append((f"Best: {point_name(material, best)}", _with_interval(material, best)))
+            pairs.append((f"Worst: {point_name(material, worst)}", _with_interval(material, worst)))
+    failed = sum(row.failed for row in material.rows)
+    if failed:
+        pairs.append(("Failed chips", f"{failed:,}"))
+    return pairs
+
+
+def _with_interval(material: Material, row: Row) -> str:
+    text = material.quantity.text(row.mean)
+    return text if row.interval is None else f"{text}\n{material.quantity.span(row.interval)}"
+
+
+def _levels(rows: tuple[Row, ...], name: str) -> str:
+    axis = levels_of(rows, name)
+    unit = f" {axis.label.unit}" if axis.label.unit and axis.numeric else ""
+    said = "" if axis.label.text == name else f"{axis.label.text}: "
+    if len(axis) <= 12:
+        return said + ", ".join(shortened(text, 40) for text in axis.tick_texts) + unit
+    ends = f"{axis.tick_texts[0]} to {axis.tick_texts[-1]}" if axis.numeric else "text"
+    return f"{said}{ends}{unit}, {len(axis):,} values"
+
+
+def _remarks(material: Material) -> list[str]:
+    """Say what the numbers do not."""
+    said = [_interval_remark(material)]
+    details = None if material.chosen is None else material.chosen.point.details
+    if at(details, "deterministic") is True:
+        said.append("Nothing in these settings is random: all chips are the same.")
+    if material.quantity.name not in ("accuracy", "top5", "mse"):
+        said.append(
+            f"What is compared is {material.quantity.label.text}, which needs no labels; it is "
+            "against the float32 network, not against the truth."
+        )
+    overlap = as_number(at(details, "provenance", "calibration", "overlap"))
+    if overlap:
+        said.append(
+            f"{overlap:.0f} of the inputs that fixed the converters' ranges are among the evaluated "
+            "ones."
+        )
+    waiting = sum(row.mean is None for row in material.rows)
+    if waiting:
+        said.append(f"{waiting:,} of {len(material.rows):,} points have no evaluated chip.")
+    return said
+
+
+def _interval_remark(material: Material) -> str:
+    if material.new_images:
+        return (
+            "Intervals of single points are 95 % for other chips and other images alike; those of "
+            "averages over points are for other chips on these images."
+        )
+    return (
+        "Intervals are 95 % for other chips on these very images (Student t over chips); one chip "
+        "has none."
+    )

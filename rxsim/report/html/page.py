@@ -1,0 +1,70 @@
+"""The report: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import jinja2
+
+import rxsim
+from rxsim.report.html.axes import axes_section
+from rxsim.report.html.blocks import Paragraph, Section
+from rxsim.report.html.ladder import ladder
+from rxsim.report.html.layers import layers
+from rxsim.report.html.overview import overview, point_name, title_of
+from rxsim.report.html.pairs import pairs_section
+from rxsim.report.html.pareto import pareto_section
+from rxsim.report.html.points import failures_section, points_section, worst_arrays
+from rxsim.report.html.settings import citation_section, provenance_section, settings_section
+from rxsim.report.html.svg import SvgMaker
+from rxsim.report.labels import clean
+from rxsim.report.material import Material
+
+
+def build_page(material: Material, command: str = "rxsim report") -> str:
+    """Write the report.
+
+    Args:
+        material: what was read from the results.
+        command: how the report was made, as it is shown.
+
+    Returns:
+        The page; the same bytes for the same results and command.
+    """
+    maker = SvgMaker()
+    found = [
+        overview(material),
+        _of_point(ladder(material, maker), material),
+        _of_point(layers(material, maker), material),
+        _of_point(worst_arrays(material), material),
+        axes_section(material, maker),
+        pairs_section(material, maker),
+        pareto_section(material, maker),
+        points_section(material) if len(material.rows) > 1 else None,
+        failures_section(material),
+        settings_section(material),
+        provenance_section(material, command),
+        citation_section(material),
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rxsim.report.html", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        title=title_of(material),
+        source=clean(material.name),
+        version=rxsim.__version__,
+        sections=[section for section in found if section is not None],
+    )
+
+
+def _of_point(section: Section | None, material: Material) -> Section | None:
+    """Say which point a section shows, where there are several."""
+    if section is None or len(material.rows) < 2 or material.chosen is None:
+        return section
+    key = material.chosen.point.key
+    row = next(row for row in material.rows if row.key == key)
+    best = "Of the best point" if row is material.best() else "Of the point"
+    said = Paragraph(f"{best}: {point_name(material, row)}.")
+    return Section(section.name, section.title, [said, *section.blocks])

@@ -1,0 +1,158 @@
+"""What accuracy costs: the points that no other point beats at no higher cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from rxsim.report.html.blocks import Block, Chart, Paragraph, Section, Table
+from rxsim.report.html.overview import point_name
+from rxsim.report.html.svg import SvgMaker
+from rxsim.report.labels import Quantity, within_text
+from rxsim.report.material import Material, Row
+from rxsim.report.scales import suits_log
+from rxsim.report.style import MUTED, SERIES, figure_style
+
+COSTS = {
+    "arrays": "Arrays",
+    "conversions": "ADC conversions per input",
+    "bits": "ADC resolution (bits)",
+}
+_MOST_DOTS = 1500
+_MOST_FRONT = 30
+
+
+def pareto_section(material: Material, maker: SvgMaker) -> Section | None:
+    """Return the front for each cost that varies; None for a single point."""
+    rows = [row for row in material.rows if row.mean is not None]
+    if len(rows) < 2:
+        return None
+    costs = [
+        name for name in COSTS if len({row.costs[name] for row in rows if name in row.costs}) > 1
+    ]
+    if not costs:
+        return None
+    quantity = material.quantity
+    fronts = {
+        name: front_of([r for r in rows if name in r.costs], name, quantity) for name in costs
+    }
+    title = f"{quantity.label.text} against cost"
+    blocks: list[Block] = [
+        Chart(
+            _chart(rows, fronts, quantity, maker, title),
+            f"{title}. The line joins the Pareto front: points that no other beats at the same or "
+            "a lower cost.",
+        )
+    ]
+    blocks += [_table(material, name, front) for name, front in fronts.items()]
+    same = [within_text(COSTS[name]) for name in COSTS if name not in costs]
+    if same:
+        text = f"The same in all points, or not recorded: {', '.join(same)}."
+        blocks.append(Paragraph(text, note=True))
+    return Section("pareto", "Pareto front", blocks)
+
+
+def front_of(rows: Sequence[Row], cost: str, quantity: Quantity) -> list[Row]:
+    """Return the points that no other beats: at least as good and as cheap, and better in one.
+
+    Args:
+        rows: points with a mean and this cost.
+        cost: arrays, conversions or bits.
+        quantity: whether more is better.
+
+    Returns:
+        By rising cost; equal points are all there.
+    """
+    sign = 1.0 if quantity.higher else -1.0
+    scored = sorted(rows, key=lambda row: (row.costs[cost], -sign * (row.mean or 0.0)))
+    front: list[Row] = []
+    best = -np.inf
+    for row in scored:
+        score = sign * (row.mean or 0.0)
+        equal = bool(front) and score == best and row.costs[cost] == front[-1].costs[cost]
+        if score > best or equal:
+            front.append(row)
+            best = score
+    return front
+
+
+def _chart(
+    rows: Sequence[Row],
+    fronts: dict[str, list[Row]],
+    quantity: Quantity,
+    maker: SvgMaker,
+    title: str,
+) -> Markup:
+    with figure_style(9.0, svg__fonttype="none"):
+        width = {1: 4.6, 2: 7.2}.get(len(fronts), 7.2)
+        figure = Figure(figsize=(width, 3.1), layout="constrained")
+        panels = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
+        for axes, (name, front) in zip(panels, fronts.items(), strict=True):
+            _panel(axes, [row for row in rows if name in row.costs], name, front, quantity)
+        panels[0].set_ylabel(quantity.label.full)
+        said = "; ".join(
+            f"{within_text(COSTS[name])}: {len(front)} points on the front, from "
+            f"{quantity.text(front[0].mean)} at {front[0].costs[name]:,.0f} to "
+            f"{quantity.text(front[-1].mean)} at {front[-1].costs[name]:,.0f}"
+            for name, front in fronts.items()
+        )
+        return maker.markup(figure, title, f"{title}. {said}.")
+
+
+def _panel(
+    axes: Axes, rows: Sequence[Row], name: str, front: Sequence[Row], quantity: Quantity
+) -> None:
+    factor = quantity.label.factor
+    places = np.array([(row.costs[name], (row.mean or 0.0) * factor) for row in rows])
+    axes.plot(*_thinned(places).T, ".", color=MUTED, alpha=0.7, markersize=7, markeredgewidth=0)
+    ends = [(row.costs[name], (row.mean or 0.0) * factor) for row in front]
+    axes.plot(*zip(*ends, strict=True), "o-", color=SERIES[1], drawstyle="steps-post", markersize=5)
+    if suits_log(sorted(set(places[:, 0]))):
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(_compact))
+    axes.set_xlabel(COSTS[name])
+    if name == "bits" and len(set(places[:, 0])) <= 8:
+        axes.set_xticks(sorted(set(places[:, 0])))
+
+
+def _compact(value: float, _: object) -> str:
+    """Write a count on an axis: 2.5 M for 2500000."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if letter == 'k' else size):g} {letter}"
+    return f"{value:g}"
+
+
+def _thinned(places: np.ndarray) -> np.ndarray:
+    """Keep one of the points that would lie on each other, (points, 2)."""
+    if len(places) <= _MOST_DOTS:
+        return places
+    span = np.maximum(places.max(axis=0) - places.min(axis=0), 1e-300)
+    cells = np.floor((places - places.min(axis=0)) / span * 38).astype(int)
+    _, first = np.unique(cells, axis=0, return_index=True)
+    return places[np.sort(first)]
+
+
+def _table(material: Material, name: str, front: Sequence[Row]) -> Table:
+    quantity = material.quantity
+    rows = [
+        (
+            point_name(material, row),
+            f"{row.costs[name]:,.0f}",
+            quantity.text(row.mean, unit=False),
+            quantity.span(row.interval),
+        )
+        for row in front[:_MOST_FRONT]
+    ]
+    caption = f"On the front: {within_text(quantity.label.text)} against {within_text(COSTS[name])}"
+    if len(front) > _MOST_FRONT:
+        caption += f" (the first {_MOST_FRONT} of {len(front)})"
+    return Table(
+        caption, ("point", COSTS[name], quantity.label.full, "95 % interval"), rows, folded=True
+    )

@@ -1,0 +1,384 @@
+"""What reports and figures are made of: points with their chips' values, from either kind of file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rxsim.errors import InputError
+from rxsim.files import read_json
+from rxsim.report.labels import QUANTITIES, Quantity, flat, shortened
+from rxsim.report.scales import level_key
+from rxsim.statistics import chip_interval, within
+from rxsim.store import Point, PointSummary, Results, Trial, open_results, summarise
+
+_SQLITE = b"SQLite format 3\x00"
+_LARGEST_JSON = 500_000_000
+_AT_ONCE = 500  # points whose details are in memory together
+_ALL_READ = 2000  # points of a file whose details are all read
+# Settings that change neither the number of arrays and conversions nor the float network.
+_NO_COST = (
+    *("device.", "dac.", "calibration.", "crossbar.r_", "seed", "input.v_read", "adc.range"),
+    *(
+        "adc.scope",
+        "adc.percentile",
+        "adc.criterion",
+        "adc.gain",
+        "adc.offset",
+        "adc.inl",
+        "adc.dnl",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One point, as figures see it.
+
+    Attributes:
+        key: of the point.
+        model: the network's name.
+        data: name of the data, or None.
+        settings: value of every setting that varies in the file, by dotted name; model and data too.
+        done: evaluated chips.
+        failed: chips that failed.
+        mean: of the quantity over chips; None where no chip is done.
+        std: over chips; None for fewer than two.
+        interval: 95 %; None where one chip tells nothing about others.
+        seconds: mean time of a chip.
+        chips: numbers of the chips that have a value.
+        values: the quantity of each of them, (chips,).
+        costs: arrays, conversions and bits, those that are known.
+        reference: the quantity of the float network, or None.
+        levels: what tells the values of `settings` apart, see `level_key`; made from them.
+    """
+
+    key: str
+    model: str
+    data: str | None
+    settings: Mapping[str, Any]
+    done: int
+    failed: int
+    mean: float | None
+    std: float | None
+    interval: tuple[float, float] | None
+    seconds: float = 0.0
+    chips: tuple[int, ...] = ()
+    values: np.ndarray = field(default_factory=lambda: np.empty(0))
+    costs: Mapping[str, float] = field(default_factory=dict)
+    reference: float | None = None
+    levels: Mapping[str, tuple[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        levels = {name: level_key(value) for name, value in self.settings.items()}
+        object.__setattr__(self, "levels", levels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The point that is shown in detail.
+
+    Attributes:
+        point: with details and all settings.
+        trials: its chips, hits included where they are kept.
+        nonideal: the rung as `rxsim eval --json` writes it; None: computed from the trials.
+    """
+
+    point: Point
+    trials: tuple[Trial, ...] = ()
+    nonideal: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """All that a report is made of.
+
+    Attributes:
+        name: of the file.
+        quantity: what is compared.
+        names: settings that vary, by dotted name.
+        rows: one a point, in the order of the sweep.
+        chosen: the point that is shown in detail; None where no point can be.
+        failures: chips that failed.
+        sweeps: name and text of the sweep files.
+        new_images: whether a point's interval holds for new images too.
+    """
+
+    name: str
+    quantity: Quantity
+    names: tuple[str, ...]
+    rows: tuple[Row, ...]
+    chosen: Chosen | None
+    failures: tuple[Trial, ...] = ()
+    sweeps: tuple[tuple[str, str], ...] = ()
+    new_images: bool = False
+
+    def best(self) -> Row | None:
+        """Return the point with the best mean."""
+        return _extreme(self.rows, self.quantity.higher)
+
+    def worst(self) -> Row | None:
+        """Return the point with the worst mean."""
+        return _extreme(self.rows, not self.quantity.higher)
+
+
+def _extreme(rows: Iterable[Row], highest: bool) -> Row | None:
+    with_mean = [row for row in rows if row.mean is not None]
+    choose = max if highest else min
+    return choose(with_mean, key=lambda row: row.mean or 0.0, default=None)
+
+
+def read_material(
+    path: Path,
+    *,
+    sweep: str | None = None,
+    quantity: str | None = None,
+    point: str | None = None,
+    new_images: bool = False,
+    details: bool = True,
+) -> Material:
+    """Read a results file, or what `rxsim eval --json` wrote.
+
+    Args:
+        path: the file.
+        sweep: only the points of this sweep.
+        quantity: what is compared; None: as the file's metric says.
+        point: key (or its beginning) of the point to show in detail; None: the best one.
+        new_images: intervals for new images too, where hits are kept.
+        details: read ladders and costs; without, rows have no costs and nothing is chosen.
+
+    Raises:
+        InputError: the file is not of these kinds or holds nothing, or a name is unknown.
+    """
+    try:
+        with path.open("rb") as handle:
+            beginning = handle.read(len(_SQLITE))
+    except OSError as error:
+        raise InputError(
+            f"the results {path} can't be read: {error.strerror or error}; check the path"
+        ) from None
+    if beginning.lstrip()[:1] == b"{":
+        if sweep is not None:
+            raise InputError(
+                f"found --sweep with {path}, which holds one evaluation; leave the option out"
+            )
+        return _from_json(path, quantity, point)
+    if beginning != _SQLITE:
+        raise InputError(
+            f"{path} is neither a results file nor the JSON of an evaluation; give what "
+            "'rxsim sweep' or 'rxsim eval --json' wrote"
+        )
+    with open_results(path) as results:
+        return _from_results(results, sweep, quantity, point, new_images, details)
+
+
+def _from_results(
+    results: Results,
+    sweep: str | None,
+    quantity: str | None,
+    point: str | None,
+    new_images: bool,
+    details: bool,
+) -> Material:
+    summary = summarise(results, sweep=sweep, quantity=quantity, images=new_images)
+    if not summary.points:
+        raise InputError(
+            f"{results.path} holds no points yet; run 'rxsim sweep' into it, or give another file"
+        )
+    unit = QUANTITIES[summary.quantity]
+    failures: list[Trial] = []
+    chips: dict[str, dict[int, float]] = {}
+    for trial in results.trials([found.key for found in summary.points] if sweep else None):
+        if trial.status == "failed":
+            failures.append(trial)
+            continue
+        value = getattr(trial, summary.quantity)
+        if value is not None and math.isfinite(value):
+            chips.setdefault(trial.point, {})[trial.trial] = value
+    more = _costs(results, summary.points, summary.quantity) if details else {}
+    rows = []
+    for found in summary.points:
+        own = chips.get(found.key, {})
+        costs, reference = more.get(found.key, ({}, None))
+        rows.append(
+            Row(
+                *(found.key, found.model, found.data, found.values, found.done, found.failed),
+                *(found.mean, found.std, found.interval, found.seconds),
+                *(tuple(own), np.array(list(own.values())), costs, reference),
+            )
+        )
+    material = Material(
+        results.path.name,
+        unit,
+        tuple(summary.names),
+        tuple(rows),
+        None,
+        tuple(failures),
+        tuple((one.name, one.text) for one in results.sweeps() if sweep in (None, one.name)),
+        new_images,
+    )
+    return _with_chosen(material, results, point) if details else material
+
+
+def _with_chosen(material: Material, results: Results, point: str | None) -> Material:
+    best = material.best() or material.rows[0]
+    key = best.key if point is None else _by_prefix(material.rows, point)
+    (shown,) = results.points([key], details=True)
+    trials = tuple(trial for trial in results.trials([key], hits=True) if trial.status == "done")
+    return replace(material, chosen=Chosen(shown, trials))
+
+
+def _by_prefix(rows: Sequence[Row], prefix: str) -> str:
+    found = [row.key for row in rows if prefix and row.key.startswith(prefix.lower())]
+    if len(found) != 1:
+        raise InputError(
+            f"--point: found {shortened(prefix)!r}, with which {len(found) or 'no'} keys of the "
+            f"{len(rows)} points begin, expected the beginning of one key; "
+            "'rxsim results show' lists them"
+        )
+    return found[0]
+
+
+def _costs(
+    results: Results, points: Sequence[PointSummary], quantity: str
+) -> dict[str, tuple[dict[str, float], float | None]]:
+    """Return what each point costs and its float reference, by key.
+
+    In a large file the details of one point stand for all whose differing settings can't change
+    these: to read all of them would take longer than everything else.
+    """
+    alike: dict[Any, list[PointSummary]] = {}
+    for found in points:
+        alike.setdefault(found.key if len(points) <= _ALL_READ else _cost_group(found), []).append(
+            found
+        )
+    members = {some[0].key: some for some in alike.values()}
+    more = {}
+    rest = iter(members)
+    while some_keys := list(islice(rest, _AT_ONCE)):
+        for point in results.points(some_keys, details=True):
+            reference = as_number(at(point.details, "ladder", "float32", quantity, "mean"))
+            costs = costs_of(point)
+            for found in members[point.key]:
+                bits = as_number(found.values.get("adc.n_bits"))
+                own = costs if bits is None else {**costs, "bits": bits}
+                more[found.key] = own, reference
+    return more
+
+
+def _cost_group(found: PointSummary) -> tuple[Any, ...]:
+    """Return what can change a point's costs and its float reference."""
+    deciding = [
+        level_key(value)
+        for name, value in found.values.items()
+        if not name.startswith(_NO_COST) and name != "adc.n_bits"
+    ]
+    return found.model, found.data, found.values.get("adc.n_bits", 0) is None, *deciding
+
+
+def costs_of(point: Point) -> dict[str, float]:
+    """Return what a point's hardware takes: arrays, conversions per input and ADC bits."""
+    found = {
+        "arrays": as_number(at(point.details, "totals", "arrays")),
+        "conversions": as_number(at(point.details, "totals", "conversions")),
+        "bits": as_number(at(point.settings, "adc", "n_bits")),
+    }
+    if found["arrays"] is None:
+        arrays = [as_number(at(layer, "arrays")) for layer in as_list(at(point.details, "layers"))]
+        known = [count for count in arrays if count is not None]
+        found["arrays"] = sum(known) if known and len(known) == len(arrays) else None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
+    """Take an evaluation as the only point."""
+    content = read_json(path, f"the evaluation {path}", _LARGEST_JSON)
+    parts = {name: at(content, name) for name in ("ladder", "settings", "provenance")}
+    nonideal = at(parts["ladder"], "nonideal")
+    if not all(isinstance(part, Mapping) for part in (*parts.values(), nonideal)):
+        raise InputError(
+            f"{path} is JSON but no evaluation (it has no ladder, settings or provenance); give "
+            "what 'rxsim eval --json' wrote"
+        )
+    metric = as_text(at(content, "metric")) or "top1"
+    unit = QUANTITIES[quantity or _default_quantity(metric)]
+    settings = {name: value for name, value in parts["settings"].items() if name != "trials"}
+    model = parts["provenance"].get("model")
+    data = parts["provenance"].get("data")
+    identity = json.dumps([settings, model, data], sort_keys=True, default=str)
+    shown = Point(
+        hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest(),
+        as_text(at(model, "name")) or "unnamed network",
+        as_text(at(model, "sha256")) or "",
+        as_text(at(data, "name")),
+        as_text(at(data, "sha256")),
+        settings,
+        metric,
+        {name: value for name, value in content.items() if name not in ("images", "settings")},
+    )
+    each = [as_number(value) for value in as_list(at(nonideal, unit.name, "per_trial"))]
+    chips = [(number, value) for number, value in enumerate(each) if value is not None]
+    values = np.array([value for _, value in chips])
+    found = within(chip_interval(values), unit.low, unit.high)
+    row = Row(
+        *(shown.key, shown.model, shown.data, {}, len(each), 0),
+        float(values.mean()) if len(values) else None,
+        float(values.std(ddof=1)) if len(values) > 1 else None,
+        None if found is None else (found.low, found.high),
+        chips=tuple(number for number, _ in chips),
+        values=values,
+        costs=costs_of(shown),
+        reference=as_number(at(parts["ladder"], "float32", unit.name, "mean")),
+    )
+    if point is not None:
+        _by_prefix([row], point)
+    return Material(path.name, unit, (), (row,), Chosen(shown, nonideal=nonideal))
+
+
+def _default_quantity(metric: str) -> str:
+    return {"top1": "accuracy", "top5": "top5", "mse": "mse"}.get(metric, "agreement")
+
+
+def common_settings(material: Material) -> dict[str, Any]:
+    """Return the settings that all points share, by dotted name."""
+    if material.chosen is None:
+        return {}
+    settings = flat(material.chosen.point.settings)
+    return {name: value for name, value in settings.items() if name not in material.names}
+
+
+def at(value: Any, *names: str) -> Any:
+    """Walk into nested mappings; None where an entry is missing, as in files of other versions."""
+    for name in names:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def as_number(value: Any) -> float | None:
+    """Return a finite number, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def as_text(value: Any) -> str | None:
+    """Return text, or None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list, empty for anything else."""
+    return value if isinstance(value, list) else []
