@@ -17,8 +17,9 @@ one turn for what takes longer than 5 s).
 - ngspice sweeps over the drivers (.dc), in one process: at size 16, and with --ngspice at the mild 64
   too (half a minute or more). `apt-get install -y ngspice`.
 The last columns hold how far each result lies from rxsim's for the same circuit, as MODEL counts it.
-A last line times two threads on many arrays beside a pair of spinning processes: where the pair does
-not scale, neither can anything else, and the run says nothing.
+A last line times two threads on many arrays, two processes on the same arrays, and a pair of spinning
+processes: where the pair does not scale, neither can anything else, and the run says nothing; where two
+processes do not, caches and memory are what the two share.
 """
 
 from __future__ import annotations
@@ -158,26 +159,37 @@ def spin(seconds: float) -> int:
     return count
 
 
+MILD_64 = Case("mild 64", 64, 64, 1 / 1.4e6, 1 / 200e3, 2.5, 100.0)
+
+
+def solve_many(count: int) -> None:
+    """Solve the same array again and again: what a process gets of the machine's memory too."""
+    g, bar = MILD_64.draw()
+    for _ in range(count):
+        solve_array(g, bar)
+
+
 def two_threads() -> None:
     """Print how two threads over many arrays scale, and how a pair of processes does beside them."""
-    g, bar = Case("mild 64", 64, 64, 1 / 1.4e6, 1 / 200e3, 2.5, 100.0).draw()
+    g, bar = MILD_64.draw()
 
     def many(threads: int) -> None:
         for _ in ordered(lambda _: solve_array(g, bar), range(400), threads, 8):
             pass
 
     with multiprocessing.Pool(2) as pool:
-        turns = [
-            (
-                timed(lambda: many(1)) / timed(lambda: many(2)),
-                sum(pool.map(spin, (0.3, 0.3))) / pool.apply(spin, (0.3,)),
-            )
-            for _ in range(15)
-        ]
-    threads, pair = (statistics.median(column) for column in zip(*turns, strict=True))
+        turns = []
+        for _ in range(15):
+            threads = timed(lambda: many(1)) / timed(lambda: many(2))
+            alone = timed(lambda: pool.apply(solve_many, (400,)))
+            both = timed(lambda: pool.map(solve_many, (200, 200), 1))
+            pair = sum(pool.map(spin, (0.3, 0.3))) / pool.apply(spin, (0.3,))
+            turns.append((threads, alone / both, pair))
+    threads, processes, pair = (statistics.median(column) for column in zip(*turns, strict=True))
     print(
-        f"\nTwo threads on 400 mild 64x64 arrays: {threads:.2f} times one thread; a pair of spinning "
-        f"processes: {pair:.2f} times one; share {threads / pair:.2f} (medians of {len(turns)} turns)."
+        f"\nTwo threads on 400 mild 64x64 arrays: {threads:.2f} times one thread; two processes on "
+        f"200 each: {processes:.2f} times one; a pair of spinning processes: {pair:.2f} times one "
+        f"(medians of {len(turns)} turns)."
     )
 
 

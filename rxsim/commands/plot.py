@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.collection import nothing_collected
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.figure import COLUMN_MM, Plot, check_plot, draw_figure
@@ -45,6 +46,7 @@ from rxsim.report.material import read_material
     is_flag=True,
     help="Intervals of points hold for new images too, not only chips.",
 )
+@nothing_collected()
 def command(
     results: Path,
     x: str,

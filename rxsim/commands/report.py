@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.collection import nothing_collected
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.html import build_page
 from rxsim.report.labels import QUANTITIES
@@ -34,6 +35,7 @@ from rxsim.report.material import read_material
     is_flag=True,
     help="Intervals of points hold for new images too, not only chips.",
 )
+@nothing_collected()
 def command(
     results: Path,
     output: Path,

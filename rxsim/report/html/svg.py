@@ -45,6 +45,10 @@ class SvgMaker:
         """
         self.count += 1
         FigureCanvasSVG(figure)
+        engine = figure.get_layout_engine()
+        if engine is not None:  # savefig would draw everything once more to lay it out
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         root = ElementTree.fromstring(buffer.getvalue())
