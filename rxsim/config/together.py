@@ -79,15 +79,6 @@ def _check_levels(device: Device, mapping: Mapping) -> None:
 
 
 def _check_drive(drive: Input, dac: Dac) -> None:
-    if (
-        drive.encoding == "bit_serial"
-        and dac.n_bits is not None
-        and drive.bits_per_pulse > dac.n_bits
-    ):
-        raise ValueError(
-            f"found input.bits_per_pulse: {drive.bits_per_pulse} with dac.n_bits: {dac.n_bits}, "
-            "expected at most the bits of an input (dac.n_bits is the input's precision)"
-        )
     if dac.n_bits is None:
         if drive.encoding == "bit_serial":
             raise ValueError(

@@ -37,13 +37,19 @@ class Adc:
             matrix: ampere per unit, float64 (groups, rows, readouts).
             added: ampere on top, float64 (groups, readouts), or None.
         """
-        lsb = self.lsb[k]
         if self.errors is None:
+            lsb = self.lsb[k]
             return matrix / lsb[:, None, :], None if added is None else added / lsb
-        p = k % len(self.errors.gain)
-        per_ampere, offset = (1 + self.errors.gain[p]) / lsb, self.errors.offset[p]
+        per_ampere = self.per_ampere(k)
+        offset = self.errors.offset[k % len(self.errors.gain)]
         total = offset if added is None else added * per_ampere + offset
         return matrix * per_ampere[:, None, :], total if total.any() else None
+
+    def per_ampere(self, k: int) -> np.ndarray:
+        """Return LSB per ampere of a conversion, gain included, float64 (groups, readouts)."""
+        if self.errors is None:
+            return np.asarray(1 / self.lsb[k])
+        return np.asarray((1 + self.errors.gain[k % len(self.errors.gain)]) / self.lsb[k])
 
 
 def adc_codes(n_bits: int, both_sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

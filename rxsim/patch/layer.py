@@ -105,12 +105,39 @@ def _add_current(
     if hardware.offsets is not None:
         driven = hardware.offsets[p] * (one.volt * one.gain * one.offsets)
         added = driven if added is None else added + driven
-    if hardware.adc is not None:
-        matrix, added = hardware.adc.in_lsb(k, matrix, added)
     part = f"current_{k}" if measurable else "product"
-    return add_product(
-        build, hardware.layer, hardware.tiling, drive, hardware.rows[p], matrix, part, added=added
-    )
+    place = (build, hardware.layer, hardware.tiling, drive, hardware.rows[p])
+    if hardware.adc is None:
+        return add_product(*place, matrix, part, added=added)
+    first = hardware.drive.passes[0]
+    if number and one.volt * one.gain == first.volt * first.gain:
+        ratio = hardware.adc.per_ampere(k) / hardware.adc.per_ampere(p)
+        if (ratio != 1).any():
+            # One matrix for all passes, in the first one's LSB: networks may not exceed 2 GiB.
+            shared, _ = hardware.adc.in_lsb(p, matrix, None)
+            _, added = hardware.adc.in_lsb(k, matrix, added)
+            product = add_product(*place, shared, f"driven_{k}")
+            return _add_ratio(build, hardware, product, ratio, added, part)
+    matrix, added = hardware.adc.in_lsb(k, matrix, added)
+    return add_product(*place, matrix, part, added=added)
+
+
+def _add_ratio(
+    build: GraphBuilder,
+    hardware: LayerHardware,
+    product: str,
+    ratio: np.ndarray,
+    added: np.ndarray | None,
+    part: str,
+) -> str:
+    """Bring a product from the first pass's LSB to its own, and add what stands on top."""
+    shape = [-1] + [1] * len(hardware.layer.kernel)
+    scale = build.constant(f"ratio_{part}", ratio.astype(np.float32).reshape(shape))
+    if added is None:
+        return build.add("Mul", [product, scale], part)
+    scaled = build.add("Mul", [product, scale], f"scaled_{part}")
+    constant = build.constant(f"added_{part}", added.astype(np.float32).reshape(shape))
+    return build.add("Add", [scaled, constant], part)
 
 
 def _add_adcs(build: GraphBuilder, hardware: LayerHardware, raw: list[str]) -> list[str]:
