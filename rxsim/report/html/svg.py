@@ -44,13 +44,14 @@ class SvgMaker:
             description: what it says.
         """
         self.count += 1
-        FigureCanvasSVG(figure)
+        canvas = FigureCanvasSVG(figure)
         engine = figure.get_layout_engine()
-        if engine is not None:  # savefig would draw everything once more to lay it out
+        if engine is not None:
             engine.execute(figure)
             figure.set_layout_engine("none")
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # Figure.savefig would draw everything twice, the first time for the layout alone.
+        canvas.print_svg(buffer, metadata={"Date": None})
         root = ElementTree.fromstring(buffer.getvalue())
         _tidy(root, f"f{self.count}-")
         _describe(root, f"f{self.count}", title, description)
