@@ -498,7 +498,7 @@ def test_a_card_says_all_for_a_folder_of_images(
     found = _eval(capsys, tmp_path / "net.onnx")
     assert found["images"]["labels"] == [2] * 4 + [3] * 4 + [1] * 4
     assert found["provenance"]["data"]["samples"] == 12
-    assert found["provenance"]["labels"] == {"offset": 1, "map": None}
+    assert found["provenance"]["labels"] == {"offset": 1, "map": None, "map_sha256": None}
 
 
 def test_options_say_the_same(

@@ -245,6 +245,7 @@ def failing(tmp_path: Path) -> Path:
     return write_sweep(tmp_path, axes=axes, settings=settings, trials=1)
 
 
+@pytest.mark.slow
 def test_a_failing_point_is_recorded_and_the_rest_go_on(failing: Path) -> None:
     results = failing.parent / "r.sqlite"
     child = start(failing, results)
@@ -256,6 +257,7 @@ def test_a_failing_point_is_recorded_and_the_rest_go_on(failing: Path) -> None:
         assert sorted(trial.status for trial in found.trials()) == ["done", "failed"]
 
 
+@pytest.mark.slow
 def test_no_resume_refuses_earlier_results_and_dry_run_writes_none(tmp_path: Path) -> None:
     sweep, results = write_sweep(tmp_path), tmp_path / "r.sqlite"
     out = finish(sweep, results, "--dry-run")
