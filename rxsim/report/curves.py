@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,7 +14,136 @@ from rxsim.report.material import Row
 from rxsim.report.scales import Axis, axis_of, level_key
 from rxsim.statistics import chip_interval, within
 
-_NOTHING = level_key(None)
+
+class _Columns:
+    """What is compared of many points, each as an array; made when it is first asked for."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self.rows = rows
+        self._levels: dict[str, tuple[np.ndarray, list[Any]]] = {}
+
+    def levels(self, name: str) -> tuple[np.ndarray, list[Any]]:
+        """Return the number of each point's value of a setting, and the keys of these numbers."""
+        if name not in self._levels:
+            numbers: dict[Any, int] = {}
+            # Points share their values, and the rows keep them: most need no key of their own.
+            known: dict[int, int] = {}
+            found = []
+            for row in self.rows:
+                value = row.settings.get(name)
+                number = known.get(id(value))
+                if number is None:
+                    number = numbers.setdefault(level_key(value), len(numbers))
+                    known[id(value)] = number
+                found.append(number)
+            self._levels[name] = np.array(found, dtype=np.int64), list(numbers)
+        return self._levels[name]
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """The points' means, nan where there is none."""
+        return np.array([row.mean for row in self.rows], dtype=np.float64)
+
+    @cached_property
+    def chips(self) -> np.ndarray:
+        """A number for each point, the same where the chips are."""
+        numbers: dict[tuple[int, ...], int] = {}
+        found = [numbers.setdefault(row.chips, len(numbers)) for row in self.rows]
+        return np.array(found, dtype=np.int64)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The values of all chips, point after point."""
+        return np.concatenate([row.values for row in self.rows])
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where the values of each point begin."""
+        return np.cumsum([0, *(len(row.values) for row in self.rows)])[:-1]
+
+
+class Points(Sequence[Row]):
+    """Points that are grouped and averaged by columns, not one by one; parts share the columns."""
+
+    __slots__ = ("_columns", "_places")
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._columns = _Columns(tuple(rows))
+        self._places = np.arange(len(self._columns.rows))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Points: ...
+
+    def __getitem__(self, place: int | slice) -> Row | Points:
+        if isinstance(place, slice):
+            return self.part(np.arange(len(self))[place])
+        return self._columns.rows[int(self._places[place])]
+
+    def __iter__(self) -> Iterator[Row]:
+        rows = self._columns.rows
+        return (rows[place] for place in self._places.tolist())
+
+    def part(self, places: np.ndarray) -> Points:
+        """Return some of the points, by index."""
+        made = Points.__new__(Points)
+        made._columns, made._places = self._columns, self._places[places]
+        return made
+
+    def with_mean(self) -> Points:
+        """Return the points that were evaluated."""
+        return self.part(np.flatnonzero(~np.isnan(self.means)))
+
+    @property
+    def means(self) -> np.ndarray:
+        """The points' means, nan where there is none."""
+        return self._columns.means[self._places]
+
+    def last_of_levels(self, name: str) -> list[Row]:
+        """Return one point for each value of a setting: the last one."""
+        numbers, keys = self._columns.levels(name)
+        last = np.full(len(keys), -1)
+        np.maximum.at(last, numbers[self._places], np.arange(len(self)))
+        return [self[place] for place in last[last >= 0].tolist()]
+
+    def combinations(self, names: Sequence[str]) -> np.ndarray:
+        """Return a number for each point, from 0, the same where these settings are."""
+        found = np.zeros(len(self), dtype=np.int64)
+        for name in names:
+            numbers, keys = self._columns.levels(name)
+            # Numbered anew each time: products of many settings would not fit.
+            mixed = found * len(keys) + numbers[self._places]
+            found = np.unique(mixed, return_inverse=True)[1]
+        return found
+
+    def key(self, place: int, names: Sequence[str]) -> tuple[Any, ...]:
+        """Return the keys of a point's values of some settings."""
+        columns = [self._columns.levels(name) for name in names]
+        return tuple([keys[numbers[self._places[place]]] for numbers, keys in columns])
+
+    def shared_chips(self) -> tuple[np.ndarray, bool]:
+        """Average over points for each chip that all have; and tell whether none has others."""
+        chips = self._columns.chips[self._places]
+        first = self[0].chips
+        if (chips == chips[0]).all():
+            at = self._columns.starts[self._places][:, None] + np.arange(len(first))
+            return self._columns.values[at].mean(axis=0), True
+        shared = set(first).intersection(*(row.chips for row in self))
+        tables = [
+            [value for chip, value in zip(row.chips, row.values, strict=True) if chip in shared]
+            for row in self
+        ]
+        return np.asarray(np.mean(tables, axis=0)), False
+
+
+def as_points(rows: Iterable[Row]) -> Points:
+    """Return points with columns; what has them is returned as it is."""
+    return rows if isinstance(rows, Points) else Points(rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,47 +185,37 @@ def mean_over(rows: Sequence[Row], quantity: Quantity) -> Mean | None:
     Returns:
         None where no point has a mean.
     """
-    rows = [row for row in rows if row.mean is not None]
-    if not rows:
+    points = as_points(rows).with_mean()
+    if not points:
         return None
-    if len(rows) == 1:
-        row = rows[0]
+    if len(points) == 1:
+        row = points[0]
         assert row.mean is not None
         return Mean(row.mean, row.interval, 1, len(row.values) if row.interval else 0)
-    mean = float(np.mean([row.mean for row in rows]))
-    shared = _shared_chips(rows)
+    mean = float(points.means.mean())
+    shared, complete = points.shared_chips()
     found = within(chip_interval(shared), quantity.low, quantity.high)
-    if found is None or any(len(row.values) != len(shared) for row in rows):
-        return Mean(mean, None, len(rows), 0)
-    return Mean(mean, (found.low, found.high), len(rows), len(shared))
+    if found is None or not complete:
+        return Mean(mean, None, len(points), 0)
+    return Mean(mean, (found.low, found.high), len(points), len(shared))
 
 
-def _shared_chips(rows: Sequence[Row]) -> np.ndarray:
-    """Average over points for each chip that all of them have, (chips,)."""
-    first = rows[0].chips
-    if all(row.chips == first for row in rows):
-        return np.asarray(np.mean([row.values for row in rows], axis=0))
-    shared = set(first).intersection(*(row.chips for row in rows))
-    tables = [
-        [value for chip, value in zip(row.chips, row.values, strict=True) if chip in shared]
-        for row in rows
-    ]
-    return np.asarray(np.mean(tables, axis=0))
-
-
-def grouped(rows: Iterable[Row], names: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
+def grouped(rows: Iterable[Row], names: Sequence[str]) -> dict[tuple[Any, ...], Points]:
     """Group points by their values of some settings, in order of appearance."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        key = tuple([row.levels.get(name, _NOTHING) for name in names])
-        groups.setdefault(key, []).append(row)
-    return groups
+    points = as_points(rows)
+    if not points:
+        return {}
+    numbers = points.combinations(names)
+    order = np.argsort(numbers, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+    parts.sort(key=lambda part: int(part[0]))
+    return {points.key(int(part[0]), names): points.part(part) for part in parts}
 
 
 def levels_of(rows: Iterable[Row], name: str, *, log: bool | None = None) -> Axis:
     """Return the axis of a setting over some points."""
-    values = {row.levels.get(name, _NOTHING): row.settings.get(name) for row in rows}
-    return axis_of(name, values.values(), log=log)
+    found = as_points(rows).last_of_levels(name)
+    return axis_of(name, [row.settings.get(name) for row in found], log=log)
 
 
 def curve(rows: Iterable[Row], axis: Axis, quantity: Quantity, label: str = "") -> Curve:
@@ -113,6 +233,7 @@ def curves_by(
     rows: Sequence[Row], axis: Axis, names: Sequence[str], quantity: Quantity
 ) -> list[Curve]:
     """Return one curve for each combination of values of some settings, in their order."""
+    rows = as_points(rows)
     groups = grouped(rows, names)
     axes = [levels_of(rows, name) for name in names]
 

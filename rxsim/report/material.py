@@ -19,6 +19,7 @@ from rxsim.report.labels import QUANTITIES, Quantity, flat, shortened
 from rxsim.report.scales import level_key
 from rxsim.statistics import chip_interval, within
 from rxsim.store import Point, PointSummary, Results, Trial, open_results, summarise
+from rxsim.store.summary import chip_values
 
 _SQLITE = b"SQLite format 3\x00"
 _LARGEST_JSON = 500_000_000
@@ -58,7 +59,6 @@ class Row:
         values: the quantity of each of them, (chips,).
         costs: arrays, conversions and bits, those that are known.
         reference: the quantity of the float network, or None.
-        levels: what tells the values of `settings` apart, see `level_key`; made from them.
     """
 
     key: str
@@ -75,11 +75,6 @@ class Row:
     values: np.ndarray = field(default_factory=lambda: np.empty(0))
     costs: Mapping[str, float] = field(default_factory=dict)
     reference: float | None = None
-    levels: Mapping[str, tuple[str, Any]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        levels = {name: level_key(value) for name, value in self.settings.items()}
-        object.__setattr__(self, "levels", levels)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,25 +189,20 @@ def _from_results(
             f"{results.path} holds no points yet; run 'rxsim sweep' into it, or give another file"
         )
     unit = QUANTITIES[summary.quantity]
-    failures: list[Trial] = []
-    chips: dict[str, dict[int, float]] = {}
-    for trial in results.trials([found.key for found in summary.points] if sweep else None):
-        if trial.status == "failed":
-            failures.append(trial)
-            continue
-        value = getattr(trial, summary.quantity)
-        if value is not None and math.isfinite(value):
-            chips.setdefault(trial.point, {})[trial.trial] = value
+    chips = chip_values(results, summary.quantity)
+    failed = [found.key for found in summary.points if found.failed]
+    trials = results.trials(failed) if failed else []
     more = _costs(results, summary.points, summary.quantity) if details else {}
     rows = []
+    nothing: tuple[tuple[int, ...], np.ndarray] = (), np.empty(0)
     for found in summary.points:
-        own = chips.get(found.key, {})
+        own, values = chips.get(found.key, nothing)
         costs, reference = more.get(found.key, ({}, None))
         rows.append(
             Row(
                 *(found.key, found.model, found.data, found.values, found.done, found.failed),
                 *(found.mean, found.std, found.interval, found.seconds),
-                *(tuple(own), np.array(list(own.values())), costs, reference),
+                *(own, values, costs, reference),
             )
         )
     material = Material(
@@ -221,7 +211,7 @@ def _from_results(
         tuple(summary.names),
         tuple(rows),
         None,
-        tuple(failures),
+        tuple(trial for trial in trials if trial.status == "failed"),
         tuple((one.name, one.text) for one in results.sweeps() if sweep in (None, one.name)),
         new_images,
     )

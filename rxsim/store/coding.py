@@ -13,6 +13,8 @@ import numpy as np
 from rxsim.errors import InputError
 from rxsim.store.rows import Point, Trial
 
+_DECODER = json.JSONDecoder()
+
 
 def point_row(point: Point, details: Mapping[str, Any] | None) -> tuple[Any, ...]:
     """Return the columns of `tables.POINT_COLUMNS`, and the details."""
@@ -43,6 +45,68 @@ def settings_of(text: str, key: str) -> dict[str, Any]:
         InputError: they are not what was written.
     """
     return _mapping(text, key, "settings")
+
+
+class SettingsReader:
+    """Reads the settings of many points of a file, which are alike: each section is decoded once.
+
+    Sections of the same text are one object, so what is read must not be changed.
+    """
+
+    def __init__(self) -> None:
+        # Text of a member, as '"seed":0', to its name and value; kept as the decoder took it.
+        self._members: dict[str, tuple[str, Any]] = {}
+        # How the second member began in the text before, the third ..: where to expect an end.
+        self._expected: list[str] = []
+
+    def read(self, text: str, key: str) -> dict[str, Any]:
+        """Read a point's settings.
+
+        Raises:
+            InputError: they are not what was written.
+        """
+        try:
+            values = self._read(text)
+        except (TypeError, ValueError, IndexError, RecursionError):
+            values = None
+        return _mapping(text, key, "settings") if values is None else values
+
+    def _read(self, text: str) -> dict[str, Any] | None:
+        """Read what `_as_text` wrote; None for JSON of another form.
+
+        A known member up to a comma or to the last brace needs no decoder, which would stop there as
+        it did before. So a wrong guess of an end costs time and nothing else.
+        """
+        last = len(text) - 1
+        if text[0] != "{" or text[last] != "}":
+            return None
+        values: dict[str, Any] = {}
+        start, place = 1, 0
+        while True:
+            expected = self._expected
+            end = text.find(expected[place], start) if place < len(expected) else last
+            end = last if end < 0 else end
+            member = self._members.get(text[start:end])
+            if member is None:
+                member, end = self._decode(text, start, place)
+            values[member[0]] = member[1]
+            if end == last:
+                return values
+            if text[end] != ",":
+                return None
+            start, place = end + 1, place + 1
+
+    def _decode(self, text: str, start: int, place: int) -> tuple[tuple[str, Any], int]:
+        """Decode a member, the first one being at place 0, and remember it; and return its end."""
+        name, colon = _DECODER.raw_decode(text, start)
+        if not isinstance(name, str) or text[colon] != ":":
+            raise ValueError("not a member")
+        value, end = _DECODER.raw_decode(text, colon + 1)
+        if text[end] in ",}":
+            self._members[text[start:end]] = name, value
+        if place:
+            self._expected[place - 1 : place] = [f",{text[start : colon + 1]}"]
+        return (name, value), end
 
 
 def details_of(packed: bytes, key: str) -> dict[str, Any]:

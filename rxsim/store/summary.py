@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from scipy import special
 
 from rxsim.errors import InputError
 from rxsim.statistics import LEVEL, Interval, population_interval, within
-from rxsim.store.coding import hits_of, settings_of
+from rxsim.store.coding import SettingsReader, hits_of
 from rxsim.store.database import Results
 from rxsim.store.tables import METRICS
 
@@ -117,11 +117,13 @@ def summarise(
         if images and quantity == "accuracy":
             for place, interval in _new_images(results, heads).items():
                 intervals[place] = interval
-    names = _varying(heads)
+    paths = _varying(heads)
+    names = tuple(paths)
+    columns = [_values(heads, name, path) for name, path in paths.items()]
     points = [
         PointSummary(
             *(head.key, head.model, head.data, head.metric),
-            {name: _value(head, name, path) for name, path in names.items()},
+            dict(zip(names, [column[place] for column in columns], strict=True)),
             *(int(numbers.done[place]), int(numbers.failed[place])),
             *(_plain(numbers.mean[place]), _plain(numbers.std[place])),
             *(intervals[place], float(numbers.seconds[place])),
@@ -129,8 +131,8 @@ def summarise(
         for place, head in enumerate(heads)
     ]
     if sweep is None:
-        points.sort(key=lambda point: [sort_key(point.values[name]) for name in names])
-    return Summary(quantity, tuple(names), tuple(points))
+        points.sort(key=lambda point: [sort_key(value) for value in point.values.values()])
+    return Summary(quantity, names, tuple(points))
 
 
 def sort_key(value: Any) -> tuple[int, float, str]:
@@ -160,6 +162,36 @@ def failures(results: Results, sweep: str | None = None) -> list[tuple[str, int]
     return [(str(error), int(count)) for error, count in results.rows(sql, values)]
 
 
+def chip_values(results: Results, quantity: str) -> dict[str, tuple[tuple[int, ...], np.ndarray]]:
+    """Return the numbers of the finished chips and a quantity of each, by the point's key.
+
+    Args:
+        results: the file.
+        quantity: one of `rxsim.store.tables.METRICS`; chips without a finite value are left out.
+    """
+    if quantity not in METRICS:
+        raise ValueError(f"no quantity: {quantity}")
+    sql = (
+        f"SELECT point, trial, {quantity} FROM trials WHERE status = 'done' "
+        f"AND {quantity} IS NOT NULL ORDER BY point, trial"
+    )
+    with results.snapshot():
+        keys = dict(results.rows("SELECT id, key FROM points"))
+        rows = [row for row in results.rows(sql) if row[0] in keys]
+    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    table = table[np.isfinite(table[:, 2])]
+    points, first = np.unique(table[:, 0], return_index=True)
+    ends = [*first.tolist(), len(table)]
+    trials, values = table[:, 1].astype(np.int64).tolist(), table[:, 2].copy()
+    found: dict[str, tuple[tuple[int, ...], np.ndarray]] = {}
+    alike: dict[tuple[int, ...], tuple[int, ...]] = {}  # points mostly have the same chips
+    for place, point in enumerate(points.tolist()):
+        span = slice(ends[place], ends[place + 1])
+        chips = tuple(trials[span])
+        found[keys[point]] = alike.setdefault(chips, chips), values[span]
+    return found
+
+
 def _selection(results: Results, sweep: str | None) -> tuple[str, tuple[str, ...]]:
     """Return a condition on points.key, and what to bind to it."""
     if sweep is None:
@@ -182,8 +214,9 @@ def _heads(results: Results, sweep: str | None) -> list[_Head]:
         "SELECT id, key, model, data, metric, settings FROM points "
         f"WHERE EXISTS (SELECT 1 FROM trials WHERE trials.point = points.id){among} ORDER BY key"
     )
+    read = SettingsReader().read
     heads = [
-        _Head(row, key, model, data, metric, settings_of(text, key))
+        _Head(row, key, model, data, metric, read(text, key))
         for row, key, model, data, metric, text in results.rows(sql, values)
     ]
     if sweep is None:
@@ -211,8 +244,17 @@ def _varying(heads: Sequence[_Head]) -> dict[str, _Path]:
         return {}
     first = heads[0].settings
     found: dict[_Path, None] = {}
+    compared: set[tuple[str, int]] = set()  # points share their sections, see SettingsReader
     for head in heads:
-        found.update(dict.fromkeys(_differences(first, head.settings)))
+        if head.settings.keys() != first.keys():
+            found.update(dict.fromkeys(_differences(first, head.settings)))
+            continue
+        new = set(zip(head.settings, map(id, head.settings.values()), strict=True)) - compared
+        compared |= new
+        for name, _ in new:
+            if head.settings[name] != first[name]:
+                differing = _differences(first[name], head.settings[name], (name,))
+                found.update(dict.fromkeys(differing))
     order = {path: place for place, path in enumerate(_paths(first))}
     paths = sorted(found, key=lambda path: (order.get(path, len(order)), path))
     names = [name for name in ("model", "data") if len({getattr(h, name) for h in heads}) > 1]
@@ -239,11 +281,22 @@ def _paths(value: Any, path: _Path = ()) -> Iterator[_Path]:
         yield from _paths(inner, (*path, name))
 
 
-def _value(head: _Head, name: str, path: _Path) -> Any:
-    """Return a head's own value, or that of a setting; None where it has no such setting."""
+def _values(heads: Sequence[_Head], name: str, path: _Path) -> list[Any]:
+    """Return the heads' own values, or those of a setting; None where there is no such setting."""
     if not path:
-        return getattr(head, name)
-    value: Any = head.settings
+        return [getattr(head, name) for head in heads]
+    sections = [head.settings.get(path[0]) for head in heads]
+    # One look into each section, which points share; the heads keep them, so an id stays its own.
+    found = {id(section): _value(section, path[1:]) for section in _distinct(sections)}
+    return [found[id(section)] for section in sections]
+
+
+def _distinct(values: Sequence[Any]) -> Iterable[Any]:
+    return {id(value): value for value in values}.values()
+
+
+def _value(value: Any, path: _Path) -> Any:
+    """Return what stands at a path; None for nothing, or for a section."""
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return None if isinstance(value, dict) else value

@@ -8,7 +8,16 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from rxsim.report.curves import Curve, Mean, curve, curves_by, grouped, levels_of, mean_over
+from rxsim.report.curves import (
+    Curve,
+    Mean,
+    Points,
+    curve,
+    curves_by,
+    grouped,
+    levels_of,
+    mean_over,
+)
 from rxsim.report.drawing import (
     draw_curves,
     draw_range,
@@ -19,7 +28,7 @@ from rxsim.report.drawing import (
 from rxsim.report.html.blocks import Block, Chart, Heading, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import Quantity, label_of, shortened, within_text
-from rxsim.report.material import Material, Row
+from rxsim.report.material import Material
 from rxsim.report.scales import Axis
 from rxsim.report.style import MUTED, SERIES, figure_style, legend
 
@@ -31,9 +40,9 @@ _BINS = 16
 _MOST_TABLE_ROWS = 120
 
 
-def axes_section(material: Material, maker: SvgMaker) -> Section | None:
+def axes_section(material: Material, points: Points, maker: SvgMaker) -> Section | None:
     """Return a chart for each setting that varies; None where none does."""
-    rows = [row for row in material.rows if row.mean is not None]
+    rows = points.with_mean()
     names = [name for name in material.names if len(levels_of(rows, name)) > 1]
     if not names:
         return None
@@ -47,7 +56,7 @@ def axes_section(material: Material, maker: SvgMaker) -> Section | None:
 
 
 def _along(
-    rows: Sequence[Row], name: str, names: Sequence[str], material: Material, maker: SvgMaker
+    rows: Points, name: str, names: Sequence[str], material: Material, maker: SvgMaker
 ) -> list[Block]:
     """Draw one setting: lines if few enough, averages else, and bins where values are drawn."""
     axis = levels_of(rows, name)
@@ -71,9 +80,7 @@ def _along(
     return [Chart(svg, caption, _numbers(axis, curves, by, material.quantity))]
 
 
-def lines_of(
-    rows: Sequence[Row], name: str, others: Sequence[str], quantity: Quantity
-) -> list[str]:
+def lines_of(rows: Points, name: str, others: Sequence[str], quantity: Quantity) -> list[str]:
     """Choose the settings that get a line each.
 
     All others where their combinations are few enough; else the one that moves the quantity most
@@ -85,24 +92,19 @@ def lines_of(
     return [max(few, key=lambda other: _effect(rows, other, quantity))] if few else []
 
 
-def _few_combinations(rows: Sequence[Row], names: Sequence[str]) -> bool:
-    """Tell whether there are 2 to 6 combinations of values; the count stops beyond."""
-    seen = set()
-    for row in rows:
-        seen.add(tuple([row.levels[name] for name in names]))
-        if len(seen) > _MOST_LINES:
-            return False
-    return len(seen) > 1
+def _few_combinations(rows: Points, names: Sequence[str]) -> bool:
+    """Tell whether there are 2 to 6 combinations of values."""
+    return 1 < int(rows.combinations(names).max(initial=0)) + 1 <= _MOST_LINES
 
 
-def _effect(rows: Sequence[Row], name: str, quantity: Quantity) -> float:
+def _effect(rows: Points, name: str, quantity: Quantity) -> float:
     """Return how far a setting's averages lie apart."""
     means = [mean_over(some, quantity) for some in grouped(rows, [name]).values()]
     known = [mean.mean for mean in means if mean is not None]
     return max(known) - min(known)
 
 
-def _average_note(rows: Sequence[Row], own: Sequence[str], averaged: Sequence[str]) -> str:
+def _average_note(rows: Points, own: Sequence[str], averaged: Sequence[str]) -> str:
     """Say what is averaged, and whether each average is over the same points."""
     if not averaged:
         return ""
@@ -121,7 +123,7 @@ def _chart(
     axis: Axis,
     curves: Sequence[Curve],
     by: Sequence[str],
-    rows: Sequence[Row],
+    rows: Points,
     quantity: Quantity,
     maker: SvgMaker,
     title: str,
@@ -178,7 +180,7 @@ def _numbers(axis: Axis, curves: Sequence[Curve], by: Sequence[str], quantity: Q
     )
 
 
-def _scattered(rows: Sequence[Row], axis: Axis, material: Material, maker: SvgMaker) -> Chart:
+def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) -> Chart:
     """Draw points at random places of a setting, and their averages over equally filled bins."""
     quantity = material.quantity
     factor = quantity.label.factor

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from rxsim.report.curves import levels_of, value_in_unit
+from rxsim.report.curves import Points, levels_of, value_in_unit
 from rxsim.report.drawing import shared_reference
 from rxsim.report.html.blocks import Block, Paragraph, Section, Terms
 from rxsim.report.labels import label_of, shortened, within_text
 from rxsim.report.material import Material, Row, as_number, at
 
 
-def overview(material: Material) -> Section:
-    """Return the summary."""
-    rows = material.rows
+def overview(material: Material, points: Points | None = None) -> Section:
+    """Return the summary; points are the material's, made here where left out."""
+    points = Points(material.rows) if points is None else points
     blocks: list[Block] = [Paragraph(_what(material)), Terms(_figures(material), large=True)]
     if material.names:
-        blocks.append(Terms([(shortened(name), _levels(rows, name)) for name in material.names]))
+        blocks.append(Terms([(shortened(name), _levels(points, name)) for name in material.names]))
     blocks += [Paragraph(text, note=True) for text in _remarks(material)]
     return Section("summary", "Summary", blocks)
 
@@ -86,8 +86,8 @@ def _with_interval(material: Material, row: Row) -> str:
     return text if row.interval is None else f"{text}\n{material.quantity.span(row.interval)}"
 
 
-def _levels(rows: tuple[Row, ...], name: str) -> str:
-    axis = levels_of(rows, name)
+def _levels(points: Points, name: str) -> str:
+    axis = levels_of(points, name)
     unit = f" {axis.label.unit}" if axis.label.unit and axis.numeric else ""
     said = "" if axis.label.text == name else f"{axis.label.text}: "
     if len(axis) <= 12:

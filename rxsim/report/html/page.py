@@ -5,6 +5,7 @@ from __future__ import annotations
 import jinja2
 
 import rxsim
+from rxsim.report.curves import Points
 from rxsim.report.html.axes import axes_section
 from rxsim.report.html.blocks import Paragraph, Section
 from rxsim.report.html.ladder import ladder
@@ -30,13 +31,14 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
         The page; the same bytes for the same results and command.
     """
     maker = SvgMaker()
+    points = Points(material.rows)
     found = [
-        overview(material),
+        overview(material, points),
         _of_point(ladder(material, maker), material),
         _of_point(layers(material, maker), material),
         _of_point(worst_arrays(material), material),
-        axes_section(material, maker),
-        pairs_section(material, maker),
+        axes_section(material, points, maker),
+        pairs_section(material, points, maker),
         pareto_section(material, maker),
         points_section(material) if len(material.rows) > 1 else None,
         failures_section(material),

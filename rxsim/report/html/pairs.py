@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from rxsim.report.curves import Mean, grouped, levels_of, mean_over
+from rxsim.report.curves import Mean, Points, grouped, levels_of, mean_over
 from rxsim.report.html.blocks import Block, Chart, Heading, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import Quantity, label_of, shortened, within_text
@@ -25,9 +25,9 @@ _MOST_WRITTEN = 80
 _LEAST_FILLED = 0.5
 
 
-def pairs_section(material: Material, maker: SvgMaker) -> Section | None:
+def pairs_section(material: Material, points: Points, maker: SvgMaker) -> Section | None:
     """Return heat maps of pairs of settings; None where there is no pair to draw."""
-    rows = [row for row in material.rows if row.mean is not None]
+    rows = points.with_mean()
     axes = [levels_of(rows, name) for name in material.names]
     axes = [axis for axis in axes if 1 < len(axis) <= _MOST_LEVELS]
     blocks: list[Block] = []

@@ -69,16 +69,18 @@ def front_of(rows: Sequence[Row], cost: str, quantity: Quantity) -> list[Row]:
         By rising cost; equal points are all there.
     """
     sign = 1.0 if quantity.higher else -1.0
-    scored = sorted(rows, key=lambda row: (row.costs[cost], -sign * (row.mean or 0.0)))
-    front: list[Row] = []
+    costs = np.array([row.costs[cost] for row in rows])
+    scores = np.array([sign * (row.mean or 0.0) for row in rows])
+    order = np.lexsort((-scores, costs))
+    front: list[int] = []
     best = -np.inf
-    for row in scored:
-        score = sign * (row.mean or 0.0)
-        equal = bool(front) and score == best and row.costs[cost] == front[-1].costs[cost]
-        if score > best or equal:
-            front.append(row)
-            best = score
-    return front
+    # What is worse than a cheaper point is beaten: few are left to be looked at one by one.
+    for place in order[scores[order] == np.maximum.accumulate(scores[order])].tolist():
+        equal = bool(front) and scores[place] == best and costs[place] == costs[front[-1]]
+        if scores[place] > best or equal:
+            front.append(place)
+            best = scores[place]
+    return [rows[place] for place in front]
 
 
 def _chart(
@@ -112,13 +114,14 @@ def _panel(
     axes.plot(*_thinned(places).T, ".", color=MUTED, alpha=0.7, markersize=7, markeredgewidth=0)
     ends = [(row.costs[name], (row.mean or 0.0) * factor) for row in front]
     axes.plot(*zip(*ends, strict=True), "o-", color=SERIES[1], drawstyle="steps-post", markersize=5)
-    if suits_log(sorted(set(places[:, 0]))):
+    costs = np.unique(places[:, 0]).tolist()
+    if suits_log(costs):
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(_compact))
     axes.set_xlabel(COSTS[name])
-    if name == "bits" and len(set(places[:, 0])) <= 8:
-        axes.set_xticks(sorted(set(places[:, 0])))
+    if name == "bits" and len(costs) <= 8:
+        axes.set_xticks(costs)
 
 
 def _compact(value: float, _: object) -> str:
@@ -135,7 +138,7 @@ def _thinned(places: np.ndarray) -> np.ndarray:
         return places
     span = np.maximum(places.max(axis=0) - places.min(axis=0), 1e-300)
     cells = np.floor((places - places.min(axis=0)) / span * 38).astype(int)
-    _, first = np.unique(cells, axis=0, return_index=True)
+    _, first = np.unique(cells @ (39, 1), return_index=True)  # a cell's number: 0 to 38 each way
     return places[np.sort(first)]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import rxsim
-from rxsim.config import PRESETS
 from rxsim.report.html.blocks import (
     Block,
     Code,
@@ -120,8 +119,19 @@ def citation_section(material: Material) -> Section:
     names = {row.settings.get("device.model") for row in material.rows}
     if material.chosen is not None:
         names.add(at(material.chosen.point.settings, "device", "model"))
-    for name in sorted(name for name in names if isinstance(name, str) and name in PRESETS):
-        source = PRESETS[name].source
-        if source != "-":
-            blocks.append(Reference(f"{source} (device model {name})."))
+    blocks += _devices({name for name in names if isinstance(name, str)})
     return Section("cite", "How to cite", blocks)
+
+
+def _devices(names: set[str]) -> list[Block]:
+    """Return what published the devices of these names."""
+    if names <= {"ideal"}:
+        return []  # nothing was published; to import the settings takes longer than this page's text
+    from rxsim.config import PRESETS
+
+    sources = {name: PRESETS[name].source for name in sorted(names & PRESETS.keys())}
+    return [
+        Reference(f"{source} (device model {name}).")
+        for name, source in sources.items()
+        if source != "-"
+    ]

@@ -6,6 +6,7 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -44,7 +45,7 @@ class SvgMaker:
             description: what it says.
         """
         self.count += 1
-        canvas = FigureCanvasSVG(figure)
+        canvas: Any = FigureCanvasSVG(figure)
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.execute(figure)
