@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Set up an environment and run the tests; arguments go to pytest (-m slow for the long ones).
+# Set up an environment and run the tests, two files at a time; arguments go to pytest instead (-m slow for
+# the long ones, -n 2 --dist loadfile for two files at a time).
 # RXSIM_ASSETS names a folder of real networks and data for the optional tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh requirements-dev.lock
 # One thread for every pool: the tests run many small problems.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+[ $# -gt 0 ] || set -- -n 2 --dist loadfile
 exec .venv/bin/python -m pytest "$@"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import qmc
 
@@ -103,6 +103,7 @@ def test_zip_takes_axes_side_by_side() -> None:
         assignments(axes_of(a=[1, 2], b=[3, 4, 5]), "zip", None, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(0, 5))
 def test_random_points_lie_within_and_repeat_for_their_seed(points: int, seed: int) -> None:
     axes = axes_of(
