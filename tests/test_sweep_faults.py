@@ -261,7 +261,7 @@ def test_a_failing_point_is_recorded_and_the_rest_go_on(failing: Path) -> None:
 def test_no_resume_refuses_earlier_results_and_dry_run_writes_none(tmp_path: Path) -> None:
     sweep, results = write_sweep(tmp_path), tmp_path / "r.sqlite"
     out = finish(sweep, results, "--dry-run")
-    assert "16 trials left" in out
+    assert "At most 16 trials are left" in out
     assert not results.exists()
     results.write_bytes(b"")
     child = start(sweep, results, "--no-resume")

@@ -71,6 +71,7 @@ def test_several_settings_change_together() -> None:
         ([[1, 2]], "expected a number, a word or null"),
         ({"range": [1, 2], "linspace": [1, 2], "count": 2}, "expected exactly one"),
         ({}, "expected exactly one"),
+        ({"uniform": [1, 0]}, "expected a low end and a higher one"),
         ({"range": [1, 5, -1]}, "expected a step from the first to the last"),
         ({"range": [1, 5, 0]}, "expected a step"),
         ({"range": [0, 10**9]}, "at most 100000 values"),
@@ -216,6 +217,15 @@ def test_identity_does_not_depend_on_where_the_files_are(tmp_path: Path) -> None
     assert there.point.key == here.point.key
     assert there.trial_key(3) == here.trial_key(3)
     assert len({here.trial_key(0), here.trial_key(1), here.point.key}) == 3
+
+
+def test_settings_that_change_alike_are_told_by_the_first(tmp_path: Path) -> None:
+    axes = {"crossbar.rows, crossbar.cols": [32, [64, 16]], "adc.n_bits": [4]}
+    found = [dict(planned.values) for planned in plan_of(tmp_path, axes=axes).points]
+    assert found == [
+        {"crossbar.rows": 32, "adc.n_bits": 4},
+        {"crossbar.rows": 64, "crossbar.cols": 16, "adc.n_bits": 4},
+    ]
 
 
 def test_equal_points_are_one(tmp_path: Path) -> None:

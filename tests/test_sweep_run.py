@@ -21,7 +21,7 @@ from rxsim.pipeline import DataOptions, evaluate, open_study
 from rxsim.store import Results, Trial, open_results
 from rxsim.sweep import LocalPool, run_sweep
 from rxsim.sweep import job as job_room
-from rxsim.sweep.estimate import estimate
+from rxsim.sweep.estimate import START_SECONDS, estimate
 from rxsim.sweep.job import Job, Outcome, failed, run_job
 from rxsim.sweep.plan import Plan, read_plan
 
@@ -365,8 +365,9 @@ def test_the_estimate_is_the_mean_of_measured_trials(plan: Plan, tmp_path: Path)
     found = estimate(plan, known, FakePool(), 2, None)
     # Four points are left: four first trials and twelve others, on two workers.
     assert (found.trials, found.first, found.further) == (16, 10.0, 1.0)
-    assert found.seconds == pytest.approx((4 * 10 + 12 * 1) / 2)
-    assert estimate(plan, [], FakePool(run=run_job), 1, None).measured == 2
+    assert found.seconds == pytest.approx(START_SECONDS + (4 * 10 + 12 * 1) / 2)
+    # The first and the last point, two chips each.
+    assert estimate(plan, [], FakePool(run=run_job), 1, None).measured == 4
 
 
 def test_a_best_value_and_the_time_left_are_told(plan: Plan, tmp_path: Path) -> None:

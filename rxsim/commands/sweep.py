@@ -79,6 +79,7 @@ def command(sweep_file: Path, **given: Any) -> None:
     if given["dry_run"]:
         _dry_run(plan, path, cache, given)
         return
+    _tell_of_others(plan, path)
     with (
         _interruptible(path),
         _pool(given) as pool,
@@ -99,6 +100,22 @@ def command(sweep_file: Path, **given: Any) -> None:
         raise PointsFailedError(
             f"{end.failed} of {len(plan.points) * plan.trials} trials failed; see 'rxsim results show "
             f"{path}', and run the same command again to try them again"
+        )
+
+
+def _tell_of_others(plan: Plan, path: Path) -> None:
+    """Say so where a sweep of the same name had points that this one has not."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    with open_results(path) as results:
+        before = [sweep for sweep in results.sweeps() if sweep.name == plan.name]
+    gone = {key for sweep in before for key in sweep.points}
+    gone -= {planned.point.key for planned in plan.points}
+    if gone:
+        click.echo(
+            f"{path} holds another sweep {plan.name}: {len(gone)} of its points are not among this "
+            "one's; they stay in the file, but the name now stands for this one (name: gives it another)",
+            err=True,
         )
 
 

@@ -56,8 +56,10 @@ def print_plan(plan: Plan, found: Estimate, workers: int) -> None:
         return
     source = f"measured on {found.measured} {'trial' if found.measured == 1 else 'trials'}"
     console.print(
-        f"{found.trials:,} trials left, at most: about {in_words(found.seconds)} on {workers} workers "
-        f"({source}: {found.first:.1f} s for the first of a point, {found.further:.1f} s for others)"
+        f"At most {found.trials:,} trials are left: about {in_words(found.seconds)} on {workers} "
+        f"workers ({source} of the plan's ends: {found.first:.1f} s for the first of a point, "
+        f"{found.further:.1f} s for others; points in between may take longer)",
+        soft_wrap=True,
     )
 
 

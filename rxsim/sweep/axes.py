@@ -48,6 +48,8 @@ class Spread(Section):
         ends = getattr(self, kinds[0])
         if kinds[0].startswith("log") and min(ends) <= 0:
             raise ValueError(f"{kinds[0]}: found {ends}, expected ends above 0")
+        if self.is_drawn and not ends[0] < ends[1]:
+            raise ValueError(f"{kinds[0]}: found {ends}, expected a low end and a higher one")
         if kinds[0] == "range":
             self._check_range(ends)
         return self

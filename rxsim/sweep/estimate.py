@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rxsim.errors import InputError
 from rxsim.store import Trial
-from rxsim.sweep.plan import Plan
+from rxsim.sweep.plan import Plan, PlannedPoint
 from rxsim.sweep.pools import Pool
 from rxsim.sweep.run import jobs_of
+
+START_SECONDS = 3.0
+"""Until a worker has loaded its libraries; on the machine of the README's figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def estimate(
     Raises:
         InputError: no trial could be measured.
     """
-    done = [trial for trial in known if trial.status == "done"]
+    done = [trial for trial in known if trial.status == "done" and trial.seconds > 0]
     keys = {trial.key for trial in done}
     points = {trial.point for trial in done}
     firsts = sum(planned.point.key not in points for planned in plan.points)
@@ -57,29 +61,47 @@ def estimate(
         for planned in plan.points
         for trial in range(plan.trials if planned.is_random else 1)
     )
-    measured = done or (_measured(plan, pool, cache) if left else [])
-    first = _mean([trial.seconds for trial in measured if trial.trial == 0])
-    further = _mean([trial.seconds for trial in measured if trial.trial > 0])
+    if not left:
+        return Estimate(0, 0.0, 0.0, 0.0, len(done))
+    measured = done or _measured(plan, pool, cache)
+    models = {planned.point.key: planned.point.model_sha256 for planned in plan.points}
+    shares = Counter(models.values())
+
+    def mean(firsts_only: bool) -> float:
+        """Mean over the plan's networks, each as often as it has points."""
+        total, count = 0.0, 0
+        for model, share in shares.items():
+            seconds = [
+                trial.seconds
+                for trial in measured
+                if models.get(trial.point) == model and (trial.trial == 0) == firsts_only
+            ]
+            if seconds:
+                total, count = total + share * sum(seconds) / len(seconds), count + share
+        return total / count if count else math.nan
+
+    first, further = mean(True), mean(False)
     first, further = (
         (further if math.isnan(first) else first),
         (first if math.isnan(further) else further),
     )
-    seconds = (firsts * first + (left - firsts) * further) / workers if left else 0.0
+    # What starts and ends a process is part of the wait.
+    seconds = START_SECONDS + (firsts * first + (left - firsts) * further) / workers
     return Estimate(left, first, further, seconds, len(measured))
 
 
 def _measured(plan: Plan, pool: Pool, cache: Path | None) -> list[Trial]:
-    """Run the first trials of the first point, the second one where its chips differ."""
-    planned = plan.points[0]
-    count = min(plan.trials, 2) if planned.is_random else 1
+    """Run a trial of the first and the last point of each network, two where chips differ."""
+    points: dict[str, list[PlannedPoint]] = {}
+    for planned in plan.points:
+        points.setdefault(planned.point.model_sha256, []).append(planned)
     found = []
-    for job in jobs_of(planned, range(count), cache):
-        trial = pool.submit(job).result().trial
-        if trial.status == "failed":
-            raise InputError(f"the first trial failed: {trial.error}")
-        found.append(trial)
+    for of_model in points.values():
+        for planned in {one.point.key: one for one in (of_model[0], of_model[-1])}.values():
+            count = min(plan.trials, 2) if planned.is_random else 1
+            for job in jobs_of(planned, range(count), cache):
+                trial = pool.submit(job).result().trial
+                if trial.status == "failed":
+                    raise InputError(f"the first trial failed: {trial.error}")
+                found.append(trial)
     return found
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else math.nan

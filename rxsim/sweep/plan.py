@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rxsim.numerics import NUMERICS
 from rxsim.pipeline import DataOptions, Study, is_random, open_study
 from rxsim.schema import in_yaml
 from rxsim.store import Point
+from rxsim.sweep.axes import Axis
 from rxsim.sweep.design import assignments
 from rxsim.sweep.sweep_file import Stop, SweepFile, read_sweep_file
 
@@ -29,7 +30,8 @@ class PlannedPoint:
         model: the ONNX file.
         options: where its inputs come from.
         settings: resolved.
-        values: what the axes set, by dotted name; model and config where there are several.
+        values: what the axes set, by dotted name (of several that are set alike the first); model and
+            config where there are several.
         is_random: whether its chips differ.
     """
 
@@ -75,7 +77,8 @@ def read_plan(path: Path) -> Plan:
     bases: list[tuple[Path | None, dict[str, Any]]] = [
         (name, read_yaml_mapping(folder / name, "the settings file")) for name in file.configs
     ] or [(None, {})]
-    changes = assignments(file.read_axes(), file.design, file.points, file.design_seed)
+    axes = file.read_axes()
+    changes = assignments(axes, file.design, file.points, file.design_seed)
     options = file.data_options(folder.absolute())
     points: dict[str, PlannedPoint] = {}
     trials = file.trials
@@ -88,7 +91,7 @@ def read_plan(path: Path) -> Plan:
                 settings = settings.model_copy(update={"trials": 1})
                 if study is None:
                     study = open_study((folder / model).absolute(), settings, options, threads=1)
-                values = _values(file, model, name, change)
+                values = _values(file, axes, model, name, change)
                 planned = _planned(study, settings, options, values)
                 points.setdefault(planned.point.key, planned)
     chips = trials or 1
@@ -118,12 +121,22 @@ def _flat_top(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(
-    file: SweepFile, model: Path, config: Path | None, change: Mapping[str, Any]
+    file: SweepFile,
+    axes: Sequence[Axis],
+    model: Path,
+    config: Path | None,
+    change: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """Name a point by its axes: settings that have one value together stand under the first's name."""
     several = {"model": model.name} if len(file.models) > 1 else {}
     if config is not None and len(file.configs) > 1:
         several["config"] = config.stem
-    return {**several, **change}
+    told: dict[str, Any] = {}
+    for axis in axes:
+        values = {name: change[name] for name in axis.names}
+        alike = len(set(map(in_yaml, values.values()))) == 1
+        told |= {axis.names[0]: values[axis.names[0]]} if alike else values
+    return {**several, **told}
 
 
 def _planned(
