@@ -74,6 +74,7 @@ def test_nothing_changed_passes(
     assert (code, err) == (0, "")
     assert "1 of 1 cases passed" in out
     assert "passed (same hits)" in out
+    assert " .. " not in out
 
 
 def test_the_same_baseline_is_written_again(
@@ -164,6 +165,35 @@ def test_undecided_fails_only_with_strict(
     assert "undecided (mlp), expected none with --strict" in err
     (suite,) = ElementTree.parse(junit).getroot()
     assert suite.find("testcase/failure") is not None
+
+
+def test_a_case_that_left_the_file_is_named_and_fails_with_strict(
+    tmp_path: Path, accepted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = read_baseline(accepted).values()
+    baseline = tmp_path / "b.json"
+    baseline.write_text(to_json([replace(record, name="left out"), record]))
+    junit, summary, whole = (tmp_path / name for name in ("j.xml", "s.md", "w.json"))
+    given = (write_cases(tmp_path), "--baseline", baseline)
+    outputs = ("--junit", junit, "--markdown", summary, "--json", whole, "--github")
+    code, out, err = run(capsys, *given, *outputs)
+    assert (code, err) == (0, "")
+    said = "Not checked, though in the baseline: left out"
+    assert "1 of 1 cases passed, 1 not checked" in out
+    assert f"{said}." in out.splitlines()
+    (line,) = [line for line in out.splitlines() if line.startswith("::")]
+    assert line.startswith("::warning file=")
+    assert line.endswith(f"::{said}")
+    assert f"{said}.</p>" in MarkdownIt("commonmark").render(summary.read_text())
+    assert json.loads(whole.read_text())["unchecked"] == ["left out"]
+    (suite,) = ElementTree.parse(junit).getroot()
+    assert (suite.get("tests"), suite.get("skipped")) == ("2", "1")
+    assert suite.find("testcase[@name='left out']/skipped") is not None
+
+    code, out, err = run(capsys, *given, "--strict", "--github")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "1 of the baseline's cases were not checked (left out), expected none" in err
+    assert "::error file=" in out
 
 
 def test_without_anything_random_one_chip_is_kept(

@@ -1,6 +1,7 @@
-"""The gate's reports: whatever names hold stays text in each of them."""
+"""The gate's reports: whatever names hold stays text in each of them, and nothing is left out."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -100,3 +101,64 @@ def test_hostile_names_stay_text_on_the_terminal(capsys: pytest.CaptureFixture[s
     )
     print_check(Check(0.01, cases))
     assert f"  {tidy}\n" in capsys.readouterr().out
+
+
+def with_unchecked(*names: str) -> Check:
+    """A passed case with the same hits, and names that only the baseline holds."""
+    check = nasty_check()
+    return Check(0.01, (replace(check.cases[2], name="kept", changes=()),), names)
+
+
+def test_hostile_names_of_unchecked_cases_stay_text(capsys: pytest.CaptureFixture[str]) -> None:
+    check = with_unchecked(NASTY, "[bold]x[/bold]")
+    print_check(check)
+    said = [line for line in capsys.readouterr().out.splitlines() if "Not checked" in line]
+    assert len(said) == 1
+    assert "a|b`c`  ::error::x" in said[0]
+    assert said[0].endswith("100%, :,, [bold]x[/bold].")
+    assert said[0].isprintable()
+
+    (line,) = workflow_commands(check, Path("a.yaml"))
+    assert line.startswith("::warning file=a.yaml,title=rxsim check%3A cases not checked::")
+    assert line.isprintable()
+
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown(check))
+    assert "a|b`c`  ::error::x &lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+    *_, first, second = ElementTree.fromstring(junit_xml(check).encode()).iter("testcase")
+    assert "\x1b" not in str(first.get("name"))
+    assert second.get("name") == "[bold]x[/bold]"
+
+
+@pytest.mark.parametrize(
+    ("strict", "kind", "counts"),
+    [(False, "skipped", ["3", "0", "0", "2"]), (True, "failure", ["3", "2", "0", "0"])],
+)
+def test_junit_holds_a_testcase_for_each_unchecked_case(
+    strict: bool, kind: str, counts: list[str]
+) -> None:
+    root = ElementTree.fromstring(junit_xml(with_unchecked("a", "b"), strict=strict).encode())
+    for suite in root.iter("testsuite"):
+        assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == counts
+    found = {test.get("name"): [child.tag for child in test] for test in root.iter("testcase")}
+    assert found == {"kept": ["system-out"], "a": [kind], "b": [kind]}
+
+
+def test_the_same_hits_have_no_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    check = with_unchecked()
+    print_check(check)
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "same hits" in line]
+    assert " .. " not in row
+    assert row.split("│")[5].strip() == "-"
+    (row,) = [line for line in markdown(check).splitlines() if line.startswith("| kept")]
+    assert row.split(" | ")[3:5] == ["0.00", "-"]
+    other = Check(0.01, nasty_check().cases[1:2])  # some hits differ
+    assert " .. " in markdown(other)
+
+
+def test_where_all_were_checked_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    check = with_unchecked()
+    print_check(check)
+    said = capsys.readouterr().out + markdown(check) + junit_xml(check)
+    assert "ot checked" not in said
+    assert workflow_commands(check, Path("a.yaml"), strict=True) == []

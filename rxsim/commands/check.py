@@ -28,6 +28,7 @@ from rxsim.report.gate_github import workflow_commands
 from rxsim.report.gate_junit import junit_xml
 from rxsim.report.gate_markdown import markdown
 from rxsim.report.gate_terminal import print_check, print_update
+from rxsim.report.gate_text import one_line
 
 
 @click.command("check")
@@ -36,7 +37,7 @@ from rxsim.report.gate_terminal import print_check, print_update
     "--baseline", type=FILE, required=True, metavar="FILE", help="What the cases hit before (JSON)."
 )
 @click.option("--update", is_flag=True, help="Accept what the cases hit now: write the baseline.")
-@click.option("--strict", is_flag=True, help="Undecided fails as well.")
+@click.option("--strict", is_flag=True, help="Undecided and unchecked fail as well.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML.")
 @click.option("--markdown", "summary", type=FILE, metavar="FILE", help="Write a Markdown summary.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
@@ -69,7 +70,10 @@ def command(
     file's level and that may be as large as its smallest_drop; passed means that such a drop is ruled
     out; undecided means that more images or chips are needed.
 
-    Exits with 1 where a case fell (with --strict also where one is undecided), else with 0.
+    Cases of the baseline that REGRESS.yaml lacks are not checked, and named.
+
+    Exits with 1 where a case fell (with --strict also where one is undecided or not checked), else
+    with 0.
     """
     json_file = Path(json_path) if json_path is not None and json_path != "-" else None
     cases = read_cases(regress)
@@ -169,4 +173,10 @@ def _fail(check: Check, *, strict: bool) -> None:
         raise RegressionError(
             f"{len(unclear)} of {len(check.cases)} cases are undecided ({', '.join(unclear)}), "
             "expected none with --strict; give more images or chips, or a larger smallest_drop"
+        )
+    if strict and check.unchecked:
+        raise RegressionError(
+            f"{len(check.unchecked)} of the baseline's cases were not checked "
+            f"({', '.join(map(one_line, check.unchecked))}), expected none with "
+            "--strict; put them back into the regression file, or drop them from the baseline with --update"
         )

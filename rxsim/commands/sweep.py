@@ -114,7 +114,7 @@ def _tell_of_others(plan: Plan, path: Path) -> None:
     if gone:
         click.echo(
             f"{path} holds another sweep {plan.name}: {len(gone)} of its points are not among this "
-            "one's; they stay in the file, but the name now stands for this one (name: gives it another)",
+            "one's; they stay in the file, but the name now stands for this one (name: renames)",
             err=True,
         )
 

@@ -67,10 +67,12 @@ class Check:
     Attributes:
         level: the chance that noise alone fails any of them.
         cases: in the order of the file.
+        unchecked: names of the baseline's cases that the file lacks, in the baseline's order.
     """
 
     level: float
     cases: tuple[CheckedCase, ...]
+    unchecked: tuple[str, ...] = ()
 
     def named(self, outcome: Outcome) -> list[str]:
         """List the cases of one outcome."""
@@ -83,6 +85,7 @@ class Check:
             "level": self.level,
             "regressions": self.named("regression"),
             "undecided": self.named("undecided"),
+            "unchecked": list(self.unchecked),
             "cases": [
                 {
                     "name": case.name,
@@ -144,6 +147,7 @@ def check_cases(
         InputError: the baseline lacks a case, or was measured on other data or images.
         RxsimError: a case can't be evaluated; the message names it.
     """
+    known = {case.name for case in cases.cases}
     for case in cases.cases:
         if case.name not in baseline:
             raise InputError(
@@ -165,6 +169,7 @@ def check_cases(
             )
             for (before, after), verdict, measured in zip(pairs, verdicts, now, strict=True)
         ),
+        tuple(name for name in baseline if name not in known),
     )
 
 

@@ -13,23 +13,28 @@ _PROPERTY = (*_DATA, (":", "%3A"), (",", "%2C"))
 
 
 def workflow_commands(check: Check, path: Path, *, strict: bool = False) -> list[str]:
-    """Write one line for each case that fell or is undecided.
+    """Write one line for each case that fell or is undecided, and one for all that were not checked.
 
     Args:
         check: what was found.
         path: the regression file, which the annotations are pinned to.
-        strict: whether undecided is an error as well.
+        strict: whether undecided and unchecked are errors as well.
     """
     lines = []
+    place = _escaped(path.as_posix(), _PROPERTY)
     for case in check.cases:
         outcome = case.verdict.outcome
         if outcome == "passed":
             continue
         kind = "error" if outcome == "regression" or strict else "warning"
-        place = _escaped(path.as_posix(), _PROPERTY)
         title = _escaped(f"rxsim check: {case.name}: {outcome}", _PROPERTY)
         message = "\n".join([text.sentence(case, check), *case.changes])
         lines.append(f"::{kind} file={place},title={title}::{_escaped(message, _DATA)}")
+    unchecked = text.unchecked(check)
+    if unchecked is not None:  # one for all: GitHub shows ten of a kind a step
+        kind = "error" if strict else "warning"
+        title = _escaped("rxsim check: cases not checked", _PROPERTY)
+        lines.append(f"::{kind} file={place},title={title}::{_escaped(unchecked, _DATA)}")
     return lines
 
 

@@ -31,6 +31,9 @@ def markdown(check: Check) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
+    unchecked = text.unchecked(check)
+    if unchecked is not None:
+        lines += [f":warning: {escaped(unchecked)}.", ""]
     for case in check.cases:
         lines += _details(case, check)
     lines.append(
@@ -51,7 +54,6 @@ def _details(case: CheckedCase, check: Check) -> list[str]:
 
 def escaped(value: str) -> str:
     """Write text so that Markdown, GitHub's mentions and links, and HTML leave it as it is."""
-    line = "".join(char if char.isprintable() else " " for char in value)
-    line = _MARKUP.sub(r"\\\1", line)
+    line = _MARKUP.sub(r"\\\1", text.one_line(value))
     line = "".join(_HTML.get(char, char) for char in line)
     return re.sub("www[.]", "www&#46;", line, flags=re.IGNORECASE)

@@ -42,6 +42,9 @@ def print_check(check: Check, console: Console | None = None) -> None:
         f"{check.level:g} over all cases.",
         soft_wrap=True,
     )
+    unchecked = text.unchecked(check)
+    if unchecked is not None:
+        console.print(f"[{_STYLES['undecided']}]{escape(unchecked)}[/].", soft_wrap=True)
     for case in check.cases:
         if case.verdict.drop.differing == 0 and not case.changes:
             continue
@@ -76,4 +79,5 @@ def print_update(
     console.print(table)
     gone = [name for name in before if name not in {record.name for record in after}]
     if gone:
-        console.print(escape(f"No longer in it: {', '.join(gone)}"), soft_wrap=True)
+        names = ", ".join(map(text.one_line, gone))
+        console.print(escape(f"No longer in it: {names}"), soft_wrap=True)

@@ -14,7 +14,21 @@ def headline(check: Check) -> str:
     counts = [f"{passed} of {len(check.cases)} cases passed"]
     counts += [f"{fallen} fell"] if fallen else []
     counts += [f"{open_ones} undecided"] if open_ones else []
+    counts += [f"{len(check.unchecked)} not checked"] if check.unchecked else []
     return ", ".join(counts)
+
+
+def unchecked(check: Check) -> str | None:
+    """Name the baseline's cases that were not checked; None: all were."""
+    if not check.unchecked:
+        return None
+    names = ", ".join(one_line(name) for name in check.unchecked)
+    return f"Not checked, though in the baseline: {names}"
+
+
+def one_line(name: str) -> str:
+    """Blank what can't be printed: a baseline's names, unlike a regression file's, may hold it."""
+    return "".join(char if char.isprintable() else " " for char in name)
 
 
 def outcome(case: CheckedCase) -> str:
@@ -68,8 +82,14 @@ def change(case: CheckedCase) -> str:
 
 
 def interval(case: CheckedCase) -> str:
-    """Write the one-sided bounds of the change in points, the lower one first."""
+    """Write the one-sided bounds of the change in points, the lower one first; "-" for same hits.
+
+    Those bounds are what the number of images alone could rule out; where nothing was seen to change
+    the verdict does not stand on them.
+    """
     drop = case.verdict.drop
+    if drop.differing == 0:
+        return "-"
     return f"{points(-drop.high)} .. {points(-drop.low)}"
 
 
