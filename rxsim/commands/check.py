@@ -178,5 +178,5 @@ def _fail(check: Check, *, strict: bool) -> None:
         raise RegressionError(
             f"{len(check.unchecked)} of the baseline's cases were not checked "
             f"({', '.join(map(one_line, check.unchecked))}), expected none with "
-            "--strict; put them back into the regression file, or drop them from the baseline with --update"
+            "--strict; put them back into the regression file, or drop them with --update"
         )

@@ -54,7 +54,7 @@ def print_check(check: Check, console: Console | None = None) -> None:
         if case.verdict.outcome != "passed":
             console.print(escape(f"  ladder: {text.ladder(case)}"), soft_wrap=True)
         for line in case.changes:
-            console.print(escape(f"  {line}"), soft_wrap=True)
+            console.print(escape(text.one_line(f"  {line}")), soft_wrap=True)
 
 
 def print_update(
