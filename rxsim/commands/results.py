@@ -56,6 +56,7 @@ def show(
             "schema_version": _SCHEMA_VERSION,
             "quantity": summary.quantity,
             "names": summary.names,
+            "more": summary.more,
             "points": [asdict(point) for point in points],
             "failures": [{"error": error, "trials": count} for error, count in failed],
         }

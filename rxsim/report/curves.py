@@ -11,8 +11,9 @@ import numpy as np
 
 from rxsim.report.labels import Quantity, label_of, value_text
 from rxsim.report.material import Row
-from rxsim.report.scales import Axis, axis_of, level_key
+from rxsim.report.scales import Axis, axis_of
 from rxsim.statistics import chip_interval, within
+from rxsim.store import level_key
 
 
 class _Columns:

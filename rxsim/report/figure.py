@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +18,19 @@ from rxsim.report.curves import Curve, curve, curves_by, grouped, levels_of
 from rxsim.report.drawing import draw_curves, draw_range, draw_reference, shared_reference
 from rxsim.report.labels import QUANTITIES, Quantity, label_of, shortened, value_text
 from rxsim.report.material import Material, Row, common_settings
-from rxsim.report.scales import Axis, level_key
+from rxsim.report.scales import Axis
 from rxsim.report.style import SERIES, figure_style, legend
+from rxsim.store import level_key
 
 COLUMN_MM = 89.0
 """Width of a column of Nature and of IEEE Transactions."""
 FORMATS = ("pdf", "svg", "png")
 _INCH_MM = 25.4
+_INCH_POINTS = 72.0
 _POINTS = 8.0
+_LETTER = (
+    0.62  # Assumption: mean width of a letter over the font size, DejaVu Sans with room to spare
+)
 _SMALLEST_MM, _LARGEST_MM = 30.0, 1000.0
 
 
@@ -89,11 +95,13 @@ def draw_figure(material: Material, plot: Plot, form: str) -> bytes:
     Raises:
         InputError: a name is unknown or does not vary, or points differ in more than x and by.
     """
-    rows = [row for row in chosen_rows(material, plot) if row.mean is not None]
+    chosen = chosen_rows(material, plot)
+    rows = [row for row in chosen if row.mean is not None]
     if not rows:
+        failed = any(row.failed for row in chosen)
         raise InputError(
-            f"no chosen point has a {plot.y}; choose another --y or --where, or see the failures "
-            "with 'rxsim report'"
+            f"--y: no chosen point has a value of {plot.y}, expected one at least; choose another "
+            "--y or --where" + (", or see the failures with 'rxsim report'" if failed else "")
         )
     axis = levels_of(rows, plot.x, log=plot.log)
     if plot.log and not axis.numeric:
@@ -128,7 +136,7 @@ def chosen_rows(material: Material, plot: Plot) -> list[Row]:
         ("--by", plot.by),
         *(("--where", n) for n, _ in plot.where),
     ):
-        if name is not None and name not in names:
+        if name is not None and name not in (*names, *material.more):
             raise InputError(_does_not_vary(option, name, material))
     rows = list(material.rows)
     wanted: dict[str, list[str]] = {}
@@ -148,13 +156,13 @@ def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> Non
     """Refuse several points at one place of a figure, which only an average could show."""
     own = [plot.x] if plot.by is None else [plot.x, plot.by]
     crowded = [some for some in grouped(rows, own).values() if len(some) > 1]
-    if crowded and others:
+    if crowded:
         differing = [n for n in others if any(len(levels_of(some, n)) > 1 for some in crowded)]
-        first = differing[0] if differing else others[0]
+        first = differing[0]
         lines = ", draw lines with --by" if plot.by is None else ""
         example = value_text(rows[0].settings.get(first))
         raise InputError(
-            f"points differ in {_listed(differing or others)} besides {_listed(own)}; choose with "
+            f"points differ in {_listed(differing)} besides {_listed(own)}; choose with "
             f"--where {first}={example}{lines}, or average with --mean"
         )
 
@@ -199,7 +207,7 @@ def _does_not_vary(option: str, name: str, material: Material) -> str:
             f"{option}: {shown} is {value_text(known[name])} in all points, expected a setting that "
             f"varies; {varies}"
         )
-    near = difflib.get_close_matches(name, [*material.names, *known], n=1)
+    near = difflib.get_close_matches(name, [*material.names, *material.more, *known], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return f"{option}: found {shown!r}, which is no setting; {hint}{varies}"
 
@@ -242,7 +250,9 @@ def _drawn(
             labels = [shortened(one.label, 32) for one in curves]
             legend(axes, handles, labels, label_of(plot.by).text, loc="best")
         if plot.title:
-            axes.set_title(shortened(plot.title), wrap=True)
+            # Matplotlib's own wrapping reads mathematics between dollars, whatever it is told.
+            letters = max(int(width * _INCH_POINTS / (_POINTS * _LETTER)), 1)
+            axes.set_title(textwrap.fill(shortened(plot.title), letters))
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, dpi=600, metadata=_metadata(form))
     return buffer.getvalue()

@@ -97,6 +97,9 @@ _OHM, _BITS, _MICRO_SIEMENS = "Ω", "bits", "µS"
 LABELS: dict[str, Label] = {
     "model": Label("Network"),
     "data": Label("Data"),
+    "images": Label("Evaluated inputs"),
+    "config": Label("Settings file"),
+    "point": Label("Point"),
     "seed": Label("Seed"),
     "crossbar.rows": Label("Array rows"),
     "crossbar.cols": Label("Array columns"),

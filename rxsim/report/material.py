@@ -16,9 +16,16 @@ import numpy as np
 from rxsim.errors import InputError
 from rxsim.files import read_json
 from rxsim.report.labels import QUANTITIES, Quantity, flat, shortened
-from rxsim.report.scales import level_key
 from rxsim.statistics import chip_interval, within
-from rxsim.store import Point, PointSummary, Results, Trial, open_results, summarise
+from rxsim.store import (
+    Point,
+    PointSummary,
+    Results,
+    Trial,
+    level_key,
+    open_results,
+    summarise,
+)
 from rxsim.store.summary import chip_values
 
 _SQLITE = b"SQLite format 3\x00"
@@ -48,7 +55,7 @@ class Row:
         key: of the point.
         model: the network's name.
         data: name of the data, or None.
-        settings: value of every setting that varies in the file, by dotted name; model and data too.
+        settings: value of every name that varies, see `Material.names` and `Material.more`.
         done: evaluated chips.
         failed: chips that failed.
         mean: of the quantity over chips; None where no chip is done.
@@ -59,6 +66,7 @@ class Row:
         values: the quantity of each of them, (chips,).
         costs: arrays, conversions and bits, those that are known.
         reference: the quantity of the float network, or None.
+        images: evaluated inputs; None where that is not known.
     """
 
     key: str
@@ -75,6 +83,7 @@ class Row:
     values: np.ndarray = field(default_factory=lambda: np.empty(0))
     costs: Mapping[str, float] = field(default_factory=dict)
     reference: float | None = None
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,12 +108,14 @@ class Material:
     Attributes:
         name: of the file.
         quantity: what is compared.
-        names: settings that vary, by dotted name.
+        names: what tells points apart, see `rxsim.store.Summary`.
         rows: one a point, in the order of the sweep.
         chosen: the point that is shown in detail; None where no point can be.
         failures: chips that failed.
         sweeps: name and text of the sweep files.
         new_images: whether a point's interval holds for new images too.
+        more: settings that vary and are not among the names.
+        deterministic: nothing is random in any point, as far as all of them tell.
     """
 
     name: str
@@ -115,6 +126,8 @@ class Material:
     failures: tuple[Trial, ...] = ()
     sweeps: tuple[tuple[str, str], ...] = ()
     new_images: bool = False
+    more: tuple[str, ...] = ()
+    deterministic: bool = False
 
     def best(self) -> Row | None:
         """Return the point with the best mean."""
@@ -202,7 +215,7 @@ def _from_results(
             Row(
                 *(found.key, found.model, found.data, found.values, found.done, found.failed),
                 *(found.mean, found.std, found.interval, found.seconds),
-                *(own, values, costs, reference),
+                *(own, values, costs, reference, found.images),
             )
         )
     material = Material(
@@ -214,6 +227,8 @@ def _from_results(
         tuple(trial for trial in trials if trial.status == "failed"),
         tuple((one.name, one.text) for one in results.sweeps() if sweep in (None, one.name)),
         new_images,
+        summary.more,
+        details and _all_deterministic(results, summary.points),
     )
     return _with_chosen(material, results, point) if details else material
 
@@ -224,6 +239,18 @@ def _with_chosen(material: Material, results: Results, point: str | None) -> Mat
     (shown,) = results.points([key], details=True)
     trials = tuple(trial for trial in results.trials([key], hits=True) if trial.status == "done")
     return replace(material, chosen=Chosen(shown, trials))
+
+
+def _all_deterministic(results: Results, points: Sequence[PointSummary]) -> bool:
+    """Tell whether all points say that nothing in them is random; read until one does not."""
+    if any(point.std for point in points):
+        return False
+    keys = [point.key for point in points if point.done]
+    return bool(keys) and all(
+        at(point.details, "deterministic") is True
+        for start in range(0, len(keys), _AT_ONCE)
+        for point in results.points(keys[start : start + _AT_ONCE], details=True)
+    )
 
 
 def _by_prefix(rows: Sequence[Row], prefix: str) -> str:
@@ -318,6 +345,7 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
     chips = [(number, value) for number, value in enumerate(each) if value is not None]
     values = np.array([value for _, value in chips])
     found = within(chip_interval(values), unit.low, unit.high)
+    images = as_number(at(parts["provenance"], "evaluated"))
     row = Row(
         *(shown.key, shown.model, shown.data, {}, len(each), 0),
         float(values.mean()) if len(values) else None,
@@ -327,10 +355,14 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
         values=values,
         costs=costs_of(shown),
         reference=as_number(at(parts["ladder"], "float32", unit.name, "mean")),
+        images=None if images is None else int(images),
     )
     if point is not None:
         _by_prefix([row], point)
-    return Material(path.name, unit, (), (row,), Chosen(shown, nonideal=nonideal))
+    return Material(
+        *(path.name, unit, (), (row,), Chosen(shown, nonideal=nonideal)),
+        deterministic=content.get("deterministic") is True,
+    )
 
 
 def _default_quantity(metric: str) -> str:
@@ -342,7 +374,8 @@ def common_settings(material: Material) -> dict[str, Any]:
     if material.chosen is None:
         return {}
     settings = flat(material.chosen.point.settings)
-    return {name: value for name, value in settings.items() if name not in material.names}
+    varying = {*material.names, *material.more}
+    return {name: value for name, value in settings.items() if name not in varying}
 
 
 def at(value: Any, *names: str) -> Any:

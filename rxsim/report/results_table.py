@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,6 +22,10 @@ SHOWN_ROWS = 1000
 """Rows of an answer on the terminal; more take long to lay out, and nobody reads them."""
 _SHOWN_FAILURES = 5
 _LONGEST = 300
+_FOLDED = 24
+"""A column of settings may be folded to this width, so that others have room."""
+_EDGE, _BETWEEN = 1, 3
+"""Letters of a table's border, once and with each column."""
 _NUMBERS = ("mean", "std", "done", "failed", "seconds")
 _LOW_IS_GOOD = ("mse", "relative_difference")
 _TITLES = {
@@ -46,7 +51,7 @@ def arranged(summary: Summary, sort: str | None, top: int | None) -> tuple[Point
         sort = "mean"
     if sort is not None:
         name = sort.removeprefix("-")
-        known = (*summary.names, *_NUMBERS)
+        known = (*summary.names, *summary.more, *_NUMBERS)
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise InputError(
@@ -86,7 +91,16 @@ def print_summary(
     console.print(_head(summary), soft_wrap=True)
     if points:
         shown = points if most is None else points[:most]
-        console.print(_table(summary, shown))
+        names = _that_fit(summary, shown, console.width)
+        # Wider than the terminal only if the results alone are: they are never cut.
+        table = _table(summary, shown, names)
+        width = max(console.width, _results_width(summary, shown))
+        console.print(table, width=width, crop=False)
+        if len(names) < len(summary.names):
+            left = ", ".join(map(_safe, summary.names[: len(summary.names) - len(names)]))
+            console.print(
+                f"Also vary: {left}; --json or a wider terminal shows them.", soft_wrap=True
+            )
         if len(shown) < len(points):
             console.print(
                 f"{len(points) - len(shown):,} more points; --all shows them, --top N the best.",
@@ -146,27 +160,52 @@ def _head(summary: Summary) -> str:
     return _safe(text)
 
 
-def _table(summary: Summary, points: Sequence[PointSummary]) -> Table:
+def _table(summary: Summary, points: Sequence[PointSummary], names: Sequence[str]) -> Table:
     title = _TITLES[summary.quantity]
     table = Table(title=f"By point ({title}: mean over chips)", title_justify="left")
-    for name in summary.names:
+    for name in names:
         is_number = all(isinstance(p.values[name], int | float | None) for p in points)
         table.add_column(_safe(name), justify="right" if is_number else "left", overflow="fold")
-    for name in ("done", "failed", title, "std", "95 %", "s/trial"):
-        table.add_column(name, justify="right")
+    for name in _result_titles(summary):
+        table.add_column(name, justify="right", no_wrap=True)
     for point in points:
-        cells = [_setting(point.values[name]) for name in summary.names]
-        bounds = point.interval
-        table.add_row(
-            *cells,
-            *(f"{point.done:,}", f"{point.failed:,}" if point.failed else "-"),
-            *(_number(value, summary.quantity) for value in (point.mean, point.std)),
-            "-"
-            if bounds is None
-            else " .. ".join(_number(bound, summary.quantity) for bound in bounds),
-            f"{point.seconds:.3g}",
-        )
+        cells = [_setting(point.values[name]) for name in names]
+        table.add_row(*cells, *_results(point, summary.quantity))
     return table
+
+
+def _result_titles(summary: Summary) -> tuple[str, ...]:
+    return "done", "failed", _TITLES[summary.quantity], "std", "95 %", "s/trial"
+
+
+def _results(point: PointSummary, quantity: str) -> tuple[str, ...]:
+    """Write a point's results, a text a column."""
+    bounds = point.interval
+    return (
+        *(f"{point.done:,}", f"{point.failed:,}" if point.failed else "-"),
+        *(_number(value, quantity) for value in (point.mean, point.std)),
+        "-" if bounds is None else " .. ".join(_number(bound, quantity) for bound in bounds),
+        f"{point.seconds:.3g}",
+    )
+
+
+def _results_width(summary: Summary, points: Sequence[PointSummary]) -> int:
+    """Return the width of a table that has the results alone."""
+    rows = [_result_titles(summary), *(_results(point, summary.quantity) for point in points)]
+    return _EDGE + sum(max(map(len, column)) + _BETWEEN for column in zip(*rows, strict=True))
+
+
+def _that_fit(summary: Summary, points: Sequence[PointSummary], width: int) -> tuple[str, ...]:
+    """Drop names from the left until the table is no wider; long values are folded."""
+    room = width - _results_width(summary, points)
+    kept: list[str] = []
+    for name in reversed(summary.names):
+        texts = [_safe(name), *(_setting(point.values[name]) for point in points)]
+        room -= min(max(map(cell_len, texts)), _FOLDED) + _BETWEEN
+        if room < 0:
+            break
+        kept.insert(0, name)
+    return tuple(kept)
 
 
 def _number(value: float | None, quantity: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rxsim.report.labels import Label, label_of, value_text
+from rxsim.store import level_key
 
 _MOST_TICKS = 8
 _SPAN_OF_A_LOG = 3.9  # two doublings, within rounding
@@ -57,19 +57,6 @@ class Axis:
     def tick_texts(self) -> tuple[str, ...]:
         """What stands at the ticks: numbers in the label's unit, or the values."""
         return tuple(f"{place:.6g}" for place in self.places) if self.numeric else self.texts
-
-
-def level_key(value: Any) -> tuple[str, Any]:
-    """Return what tells two values of a setting apart: hashable, and sorted within its kind."""
-    if isinstance(value, bool):
-        return "bool", value
-    if isinstance(value, int | float):
-        return "number", float(value)
-    if isinstance(value, str):
-        return "text", value
-    if value is None:
-        return "none", 0  # no converter, no limit: behind the numbers and before texts
-    return "other", json.dumps(value, sort_keys=True, default=str)
 
 
 _ORDER = ("bool", "number", "none", "text", "other")

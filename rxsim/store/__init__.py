@@ -6,6 +6,7 @@ from rxsim.store.merging import Merged, merge_results
 from rxsim.store.query import Query
 from rxsim.store.rows import Point, Status, Trial
 from rxsim.store.summary import PointSummary, Summary, failures, sort_key, summarise
+from rxsim.store.varying import level_key
 
 __all__ = [
     "Merged",
@@ -19,6 +20,7 @@ __all__ = [
     "Trial",
     "export_results",
     "failures",
+    "level_key",
     "merge_results",
     "open_results",
     "sort_key",

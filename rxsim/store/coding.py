@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -116,10 +117,45 @@ def details_of(packed: bytes, key: str) -> dict[str, Any]:
         InputError: they are not what was written.
     """
     try:
-        text = zlib.decompress(packed).decode()
-    except (zlib.error, TypeError, ValueError) as error:
+        text = _unpacked(packed, key).decode()
+    except ValueError as error:
         raise _unreadable(key, "details", error) from None
     return _mapping(text, key, "details")
+
+
+def images_in(packed: bytes, key: str) -> int | None:
+    """Return how many inputs were evaluated, as a point's details tell; None where they don't.
+
+    The text is searched first: to decode the details of many points takes long.
+
+    Raises:
+        InputError: the details are not what was written.
+    """
+    text = _unpacked(packed, key)
+    for name in (b"images", b"evaluated"):
+        found = set(re.findall(rb'"%s":(\d+)[,}]' % name, text))
+        if len(found) == 1:
+            return int(found.pop())
+        if found:
+            break
+    else:
+        return None
+    images = details_of(packed, key).get("images")
+    return images if isinstance(images, int) and not isinstance(images, bool) else None
+
+
+def axes_text(values: Mapping[str, Any]) -> str | None:
+    """Write what axes set for a point; None for nothing."""
+    return _as_text(dict(values)) if values else None
+
+
+def axes_of(text: str | None, key: str) -> dict[str, Any]:
+    """Read what `axes_text` wrote.
+
+    Raises:
+        InputError: it is something else.
+    """
+    return {} if text is None else _mapping(text, key, "axes")
 
 
 def trial_row(trial: Trial) -> tuple[Any, ...]:
@@ -182,6 +218,13 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float | np.floating) and not math.isfinite(value):
         return None
     return value
+
+
+def _unpacked(packed: bytes, key: str) -> bytes:
+    try:
+        return zlib.decompress(packed)
+    except (zlib.error, TypeError, ValueError) as error:
+        raise _unreadable(key, "details", error) from None
 
 
 def _mapping(text: str, key: str, what: str) -> dict[str, Any]:

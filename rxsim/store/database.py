@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rxsim.store.coding import point_of, point_row, trial_of, trial_row
+from rxsim.store.coding import axes_of, axes_text, point_of, point_row, trial_of, trial_row
 from rxsim.store.connection import connect, disconnect, told, transaction
 from rxsim.store.rows import Point, Status, Trial
 from rxsim.store.tables import INSERT_POINT, INSERT_TRIAL, POINT_COLUMNS, TRIAL_COLUMNS
@@ -28,11 +28,13 @@ class Sweep:
         name: what it is called.
         text: its YAML file.
         points: the keys of its points in its own order; not all need have trials yet.
+        values: what its axes set for each point, by name; empty where that was not told.
     """
 
     name: str
     text: str
     points: tuple[str, ...]
+    values: tuple[Mapping[str, Any], ...]
 
 
 class Results:
@@ -114,14 +116,30 @@ class Results:
         sql = f"SELECT {', '.join(columns)} FROM points{where} ORDER BY key"
         return [point_of(row) for row in self.rows(sql, values)]
 
-    def add_sweep(self, name: str, text: str, points: Sequence[str]) -> None:
+    def add_sweep(
+        self,
+        name: str,
+        text: str,
+        points: Sequence[str],
+        values: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         """Write a sweep's file and the keys of its points in order; replaces one of that name.
+
+        Args:
+            name: what it is called.
+            text: its YAML file.
+            points: the keys of its points.
+            values: what its axes set for each of them, such as {"adc.n_bits": 4}.
 
         Raises:
             WriteError: the disk is full or fails; a sweep of that name is as it was.
+            ValueError: there are not as many values as points.
         """
+        told_values = tuple(values) if values is not None else ({},) * len(points)
+        if len(told_values) != len(points):
+            raise ValueError(f"{len(told_values)} values for {len(points)} points")
         with transaction(self.connection, self.path):
-            put_sweep(self.connection, Sweep(name, text, tuple(points)))
+            put_sweep(self.connection, Sweep(name, text, tuple(points), told_values))
 
     def sweeps(self) -> list[Sweep]:
         """Return all sweeps, ordered by name."""
@@ -176,10 +194,11 @@ def open_results(path: Path, *, write: bool = False) -> Results:
 def read_sweeps(connection: sqlite3.Connection) -> Iterator[Sweep]:
     """Yield all sweeps, ordered by name."""
     for name, text in connection.execute("SELECT name, text FROM sweeps ORDER BY name").fetchall():
-        keys = connection.execute(
-            "SELECT point FROM sweep_points WHERE sweep = ? ORDER BY position", (name,)
-        )
-        yield Sweep(name, text, tuple(key for (key,) in keys))
+        rows = connection.execute(
+            "SELECT point, axes FROM sweep_points WHERE sweep = ? ORDER BY position", (name,)
+        ).fetchall()
+        values = tuple(axes_of(axes, key) for key, axes in rows)
+        yield Sweep(name, text, tuple(key for key, _ in rows), values)
 
 
 def put_sweep(connection: sqlite3.Connection, sweep: Sweep) -> None:
@@ -191,8 +210,11 @@ def put_sweep(connection: sqlite3.Connection, sweep: Sweep) -> None:
         (sweep.name, sweep.text),
     )
     connection.executemany(
-        "INSERT INTO sweep_points (sweep, position, point) VALUES (?, ?, ?)",
-        ((sweep.name, position, key) for position, key in enumerate(sweep.points)),
+        "INSERT INTO sweep_points (sweep, position, point, axes) VALUES (?, ?, ?, ?)",
+        [
+            (sweep.name, position, key, axes_text(values))
+            for position, (key, values) in enumerate(zip(sweep.points, sweep.values, strict=True))
+        ],
     )
 
 

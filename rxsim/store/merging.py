@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,11 @@ def _joined(old: Sweep | None, new: Sweep) -> Sweep:
     """Return a sweep with the points of both."""
     if old is None:
         return new
-    return Sweep(old.name, old.text, tuple(dict.fromkeys((*old.points, *new.points))))
+    joined: dict[str, Mapping[str, Any]] = {}
+    for sweep in (old, new):
+        for key, values in zip(sweep.points, sweep.values, strict=True):
+            joined[key] = joined.get(key) or values
+    return Sweep(old.name, old.text, tuple(joined), tuple(joined.values()))
 
 
 def _counts(results: Results) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,13 @@ from scipy import special
 
 from rxsim.errors import InputError
 from rxsim.statistics import LEVEL, Interval, population_interval, within
-from rxsim.store.coding import SettingsReader, hits_of
+from rxsim.store.coding import SettingsReader, axes_of, hits_of, images_in
 from rxsim.store.database import Results
 from rxsim.store.tables import METRICS
+from rxsim.store.varying import Head, find_varying
 
 # The largest value of each quantity; the smallest is 0 but for SNR.
 _TOPS = {"accuracy": 1.0, "top5": 1.0, "agreement": 1.0}
-_Path = tuple[str, ...]
 _CHUNK = 100
 """Points whose hits are held at once."""
 
@@ -34,13 +34,14 @@ class PointSummary:
         model: the network's file name.
         data: name of the data; None where inputs were made up.
         metric: top1, top5, mse or none.
-        values: dotted setting name -> value, for those that vary; also "model" and "data".
+        values: the summary's `names` and `more` -> value.
         done: finished trials.
         failed: failed trials.
         mean: over chips; None where a finished trial lacks the quantity, or none is finished.
         std: over chips; None for fewer than two.
         interval: of the mean, 95 %; None for fewer than two chips without hits.
         seconds: mean wall time of a trial.
+        images: how many inputs were evaluated; None where that is not known.
     """
 
     key: str
@@ -54,6 +55,7 @@ class PointSummary:
     std: float | None
     interval: tuple[float, float] | None
     seconds: float
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,25 +64,17 @@ class Summary:
 
     Attributes:
         quantity: what mean, std and interval are of.
-        names: what varies, in the settings' order; "model" and "data" first.
+        names: what tells the points apart: "model", "data" and "images" (how many were evaluated)
+            where they vary, then the axes of the sweep or else all settings that vary, and "point"
+            (the key's first digits) where points are alike in all of these.
         points: in the sweep's order, or by what varies.
+        more: settings that vary and are not among the names, such as those tied to an axis.
     """
 
     quantity: str
     names: tuple[str, ...]
     points: tuple[PointSummary, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Head:
-    """A point with trials: its row of the table and its settings."""
-
-    row: int
-    key: str
-    model: str
-    data: str | None
-    metric: str
-    settings: dict[str, Any]
+    more: tuple[str, ...] = ()
 
 
 def summarise(
@@ -94,7 +88,8 @@ def summarise(
 
     Args:
         results: the file.
-        sweep: name of one of its sweeps; points that have no trial yet are left out.
+        sweep: name of one of its sweeps; points that have no trial yet are left out. Where left
+            out, and the file holds one sweep with all its points, the names are still its axes'.
         quantity: accuracy, top5, mse, agreement, snr_db or relative_difference; what the points'
             metric measures where left out.
         images: intervals for new images too, from the hits; of the accuracy only, and where all
@@ -117,9 +112,10 @@ def summarise(
         if images and quantity == "accuracy":
             for place, interval in _new_images(results, heads).items():
                 intervals[place] = interval
-    paths = _varying(heads)
-    names = tuple(paths)
-    columns = [_values(heads, name, path) for name, path in paths.items()]
+        axes = _axes(results, sweep, heads)
+    found = find_varying(heads, axes)
+    names = (*found.names, *found.more)
+    columns = [found.columns[name] for name in names]
     points = [
         PointSummary(
             *(head.key, head.model, head.data, head.metric),
@@ -127,12 +123,13 @@ def summarise(
             *(int(numbers.done[place]), int(numbers.failed[place])),
             *(_plain(numbers.mean[place]), _plain(numbers.std[place])),
             *(intervals[place], float(numbers.seconds[place])),
+            images=head.images,
         )
         for place, head in enumerate(heads)
     ]
     if sweep is None:
-        points.sort(key=lambda point: [sort_key(value) for value in point.values.values()])
-    return Summary(quantity, names, tuple(points))
+        points.sort(key=lambda point: [sort_key(point.values[name]) for name in found.names])
+    return Summary(quantity, found.names, tuple(points), found.more)
 
 
 def sort_key(value: Any) -> tuple[int, float, str]:
@@ -207,18 +204,18 @@ def _selection(results: Results, sweep: str | None) -> tuple[str, tuple[str, ...
     return " AND points.key IN (SELECT point FROM sweep_points WHERE sweep = ?)", (sweep,)
 
 
-def _heads(results: Results, sweep: str | None) -> list[_Head]:
+def _heads(results: Results, sweep: str | None) -> list[Head]:
     """Read the points that have trials, in the sweep's order or by key."""
     among, values = _selection(results, sweep)
     sql = (
-        "SELECT id, key, model, data, metric, settings FROM points "
+        "SELECT id, key, model, model_sha256, data, data_sha256, metric, settings, "
+        "(SELECT max(images) FROM trials WHERE trials.point = points.id) FROM points "
         f"WHERE EXISTS (SELECT 1 FROM trials WHERE trials.point = points.id){among} ORDER BY key"
     )
     read = SettingsReader().read
-    heads = [
-        _Head(row, key, model, data, metric, read(text, key))
-        for row, key, model, data, metric, text in results.rows(sql, values)
-    ]
+    rows = results.rows(sql, values)
+    told = _told_images(results, [row[0] for row in rows if row[-1] is None])
+    heads = [Head(*row[:7], read(row[7], row[1]), images=told.get(row[0], row[8])) for row in rows]
     if sweep is None:
         return heads
     order = results.rows("SELECT point, position FROM sweep_points WHERE sweep = ?", (sweep,))
@@ -226,7 +223,35 @@ def _heads(results: Results, sweep: str | None) -> list[_Head]:
     return sorted(heads, key=lambda head: places[head.key])
 
 
-def _usual_quantity(heads: Sequence[_Head]) -> str:
+def _told_images(results: Results, rows: Sequence[int]) -> dict[int, int]:
+    """Return how many images were evaluated as the points' details tell, by row."""
+    found = {}
+    for start in range(0, len(rows), _CHUNK):
+        sql = "SELECT id, key, details FROM points WHERE id IN (SELECT value FROM json_each(?))"
+        for row, key, packed in results.rows(sql, (json.dumps(rows[start : start + _CHUNK]),)):
+            images = None if packed is None else images_in(packed, key)
+            if images is not None:
+                found[row] = images
+    return found
+
+
+def _axes(
+    results: Results, sweep: str | None, heads: Sequence[Head]
+) -> list[Mapping[str, Any]] | None:
+    """Return what the axes of a sweep set for each point; None where that is not known of all.
+
+    Without a name it is the sweep of the file, if there is only one and all points are of it.
+    """
+    known = [name for (name,) in results.rows("SELECT name FROM sweeps ORDER BY name")]
+    if sweep is None and len(known) != 1:
+        return None
+    sql = "SELECT point, axes FROM sweep_points WHERE sweep = ? ORDER BY position DESC"
+    texts = dict(results.rows(sql, (known[0] if sweep is None else sweep,)))
+    found: list[Mapping[str, Any]] = [axes_of(texts.get(head.key), head.key) for head in heads]
+    return found if all(found) else None
+
+
+def _usual_quantity(heads: Sequence[Head]) -> str:
     """Return what the points' metric measures; agreement where they have no truth."""
     metrics = {head.metric for head in heads}
     if metrics == {"top5"}:
@@ -236,70 +261,6 @@ def _usual_quantity(heads: Sequence[_Head]) -> str:
     if metrics & {"top1", "top5"} or not metrics:
         return "accuracy"
     return "agreement"
-
-
-def _varying(heads: Sequence[_Head]) -> dict[str, _Path]:
-    """Return the paths of the settings that differ by dotted name, in the settings' order."""
-    if not heads:
-        return {}
-    first = heads[0].settings
-    found: dict[_Path, None] = {}
-    compared: set[tuple[str, int]] = set()  # points share their sections, see SettingsReader
-    for head in heads:
-        if head.settings.keys() != first.keys():
-            found.update(dict.fromkeys(_differences(first, head.settings)))
-            continue
-        new = set(zip(head.settings, map(id, head.settings.values()), strict=True)) - compared
-        compared |= new
-        for name, _ in new:
-            if head.settings[name] != first[name]:
-                differing = _differences(first[name], head.settings[name], (name,))
-                found.update(dict.fromkeys(differing))
-    order = {path: place for place, path in enumerate(_paths(first))}
-    paths = sorted(found, key=lambda path: (order.get(path, len(order)), path))
-    names = [name for name in ("model", "data") if len({getattr(h, name) for h in heads}) > 1]
-    return {**dict.fromkeys(names, ()), **{".".join(path): path for path in paths}}
-
-
-def _differences(one: Any, other: Any, path: _Path = ()) -> Iterator[_Path]:
-    """Yield the paths of what is not the same; equal sections cost one comparison."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        yield from {**dict.fromkeys(_paths(one, path)), **dict.fromkeys(_paths(other, path))}
-        return
-    for name in one if one.keys() == other.keys() else {**one, **other}:
-        inner, other_inner = one.get(name, {}), other.get(name, {})
-        if inner != other_inner:
-            yield from _differences(inner, other_inner, (*path, name))
-
-
-def _paths(value: Any, path: _Path = ()) -> Iterator[_Path]:
-    """Yield the path of every single value."""
-    if not isinstance(value, dict):
-        yield path
-        return
-    for name, inner in value.items():
-        yield from _paths(inner, (*path, name))
-
-
-def _values(heads: Sequence[_Head], name: str, path: _Path) -> list[Any]:
-    """Return the heads' own values, or those of a setting; None where there is no such setting."""
-    if not path:
-        return [getattr(head, name) for head in heads]
-    sections = [head.settings.get(path[0]) for head in heads]
-    # One look into each section, which points share; the heads keep them, so an id stays its own.
-    found = {id(section): _value(section, path[1:]) for section in _distinct(sections)}
-    return [found[id(section)] for section in sections]
-
-
-def _distinct(values: Sequence[Any]) -> Iterable[Any]:
-    return {id(value): value for value in values}.values()
-
-
-def _value(value: Any, path: _Path) -> Any:
-    """Return what stands at a path; None for nothing, or for a section."""
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    return None if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -314,7 +275,7 @@ class _Numbers:
     intervals: list[tuple[float, float] | None]
 
 
-def _numbers(results: Results, heads: Sequence[_Head], quantity: str) -> _Numbers:
+def _numbers(results: Results, heads: Sequence[Head], quantity: str) -> _Numbers:
     """Count and average the trials of all points at once; heads tell the points' order."""
     places = {head.row: place for place, head in enumerate(heads)}
     rows = results.rows(
@@ -353,7 +314,7 @@ def _chip_intervals(
     return [(lows[i], highs[i]) if wanted[i] else None for i in range(len(wanted))]
 
 
-def _new_images(results: Results, heads: Sequence[_Head]) -> dict[int, tuple[float, float] | None]:
+def _new_images(results: Results, heads: Sequence[Head]) -> dict[int, tuple[float, float] | None]:
     """Return intervals over chips and images by place, for the points whose trials have hits."""
     found: dict[int, tuple[float, float] | None] = {}
     for start in range(0, len(heads), _CHUNK):

@@ -44,6 +44,7 @@ CREATE TABLE sweep_points (
     sweep TEXT NOT NULL REFERENCES sweeps (name),
     position INTEGER NOT NULL,
     point TEXT NOT NULL,
+    axes TEXT,
     PRIMARY KEY (sweep, position)
 ) WITHOUT ROWID;
 CREATE VIEW results AS

@@ -21,9 +21,22 @@ def overview(material: Material, points: Points | None = None) -> Section:
 
 def title_of(material: Material) -> str:
     """Return the page's title: the networks, or how many there are."""
-    models = list(dict.fromkeys(row.model for row in material.rows))
-    shown = shortened(models[0], 80) if len(models) == 1 else f"{len(models)} networks"
-    return f"{shown} on resistive crossbars"
+    return f"{_networks(material)} on resistive crossbars"
+
+
+def _networks(material: Material) -> str:
+    """Name the network, or count networks that differ in content."""
+    if "model" in material.names:
+        return f"{len({row.settings['model'] for row in material.rows})} networks"
+    return shortened(material.rows[0].model, 80)
+
+
+def _inputs(material: Material) -> str:
+    """Name the evaluated data, or count data that differ in content."""
+    if "data" in material.names:
+        return f"{len({row.settings['data'] for row in material.rows})} sets of data"
+    data = material.rows[0].data
+    return "made-up inputs" if data is None else shortened(data, 80)
 
 
 def point_name(material: Material, row: Row) -> str:
@@ -37,27 +50,15 @@ def point_name(material: Material, row: Row) -> str:
 
 def _what(material: Material) -> str:
     rows = material.rows
-    models = list(dict.fromkeys(row.model for row in rows))
-    data = list(dict.fromkeys(row.data for row in rows))
-    network = shortened(models[0], 80) if len(models) == 1 else f"{len(models)} networks"
-    if data == [None]:
-        inputs = "made-up inputs"
-    else:
-        inputs = shortened(data[0] or "", 80) if len(data) == 1 else f"{len(data)} sets of data"
     chips = sum(row.done for row in rows)
     how_many = f"{len(rows):,} points, {chips:,} chips" if len(rows) > 1 else f"{chips:,} chips"
     if chips == 1:
         how_many = "one chip"
-    images = None if material.chosen is None else _images(material)
-    count = "" if images is None else f"{images:,} inputs of "
-    return f"{network}, evaluated on {count}{inputs} ({how_many})."
-
-
-def _images(material: Material) -> int | None:
-    assert material.chosen is not None
-    details = material.chosen.point.details
-    found = as_number(at(details, "images")) or as_number(at(details, "provenance", "evaluated"))
-    return None if found is None else int(found)
+    images = [row.images for row in rows if row.images is not None]
+    count = f"{min(images):,} inputs of " if images else ""
+    if images and min(images) < max(images):
+        count = f"{min(images):,} to {max(images):,} inputs of "
+    return f"{_networks(material)}, evaluated on {count}{_inputs(material)} ({how_many})."
 
 
 def _figures(material: Material) -> list[tuple[str, str]]:
@@ -100,7 +101,7 @@ def _remarks(material: Material) -> list[str]:
     """Say what the numbers do not."""
     said = [_interval_remark(material)]
     details = None if material.chosen is None else material.chosen.point.details
-    if at(details, "deterministic") is True:
+    if material.deterministic:
         said.append("Nothing in these settings is random: all chips are the same.")
     if material.quantity.name not in ("accuracy", "top5", "mse"):
         said.append(

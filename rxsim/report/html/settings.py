@@ -38,9 +38,13 @@ def settings_section(material: Material) -> Section | None:
         return None
     blocks: list[Block] = []
     varying = [name for name in material.names if name not in ("model", "data")]
-    if varying:
+    if varying or material.more:
         listed = ", ".join(shortened(name, 80) for name in varying)
-        text = f"The same in all points. What varies stands with the points: {listed}."
+        text = "The same in all points."
+        text += f" What varies stands with the points: {listed}." if varying else ""
+        if material.more:
+            tied = ", ".join(shortened(name, 80) for name in material.more)
+            text += f" Also vary, along with these: {tied}."
         blocks.append(Paragraph(text))
     parts: dict[str, list[tuple[str, str]]] = {}
     for name, value in shared.items():
