@@ -353,5 +353,5 @@ def test_every_label_is_of_a_setting_that_there_is() -> None:
     from rxsim.config import Settings
     from rxsim.schema import dotted_names
 
-    known = {*dotted_names(Settings), "model", "data"}
+    known = {*dotted_names(Settings), "model", "data", "images", "config", "point"}
     assert set(LABELS) <= known

@@ -1,5 +1,6 @@
 """`rxsim plot`: what it draws against plain numbers, the file it writes, and what it refuses."""
 
+import dataclasses
 import re
 import struct
 import xml.etree.ElementTree as ElementTree
@@ -182,7 +183,7 @@ def test_svg_and_png_repeat_and_have_the_width(
         (("--x", "device.n_bits", "--y", "accuracy"), "device.n_bits is 6 in all points"),
         (("--x", "model", "--y", "accuracy"), "model is resnet20.onnx in all points"),
         (("--x", "adc.n_bits", "--y", "acuracy"), "did you mean accuracy?"),
-        (("--x", "adc.n_bits", "--y", "top5", "--mean"), "no chosen point has a top5"),
+        (("--x", "adc.n_bits", "--y", "top5", "--mean"), "no chosen point has a value of top5"),
         (("--x", "adc.n_bits", "--y", "accuracy"), "differ in crossbar.rows, crossbar.r_wire_wl"),
         (
             ("--x", "adc.n_bits", "--y", "accuracy", "--by", "crossbar.rows"),
@@ -241,6 +242,95 @@ def test_categories_stand_beside_each_other(drawn: list[Axes], tmp_path: Path) -
     assert not set(places[0]) & set(places[1])
     shown = [text.get_text().strip() for text in axes.get_legend().get_texts()]
     assert sorted(shown) == sorted(names)
+
+
+@pytest.mark.parametrize("title", [r"$\frac{a}{$", r"a $b$ $\sum_", "word " * 30, "x" * 150])
+def test_a_title_is_only_text(
+    title: str, swept: tuple[Path, list[Any]], drawn: list[Axes], tmp_path: Path
+) -> None:
+    given = ("--x", "adc.n_bits", "--y", "accuracy", "--mean", "--title", title)
+    result = run(swept[0], tmp_path / "f.png", *given)
+    assert result.exit_code == 0, result.exception
+    shown = drawn[0].get_title()
+    assert "".join(shown.split()) == "".join(title.split())
+    whole: Any = drawn[0].get_figure()
+    whole.draw_without_rendering()
+    box = drawn[0].title.get_window_extent()
+    assert whole.bbox.x0 <= box.x0 < box.x1 <= whole.bbox.x1
+
+
+def test_points_that_only_content_images_or_keys_tell_apart_are_not_averaged(
+    drawn: list[Axes], tmp_path: Path
+) -> None:
+    """Two files of one name, and evaluations of more images: each needs a choice or a line."""
+    for number, (name, changes, choice) in enumerate(
+        (
+            ("model", {"model_sha256": "e" * 64}, "resnet20.onnx@eeeeeeee"),
+            ("data", {"data_sha256": "e" * 64}, "cifar10_test.npz@eeeeeeee"),
+            ("images", {"details": {"images": 30}}, "30"),
+            ("point", {}, "f"),
+        )
+    ):
+        path = tmp_path / f"{number}.sqlite"
+        with open_results(path, write=True) as results:
+            for place, bits in enumerate((4, 6)):
+                point = made_point({"adc.n_bits": bits})
+                key = f"{place}{'f' * 63}"
+                other = dataclasses.replace(point, **{"key": key, **changes})
+                for one, accuracy in ((point, 0.5), (other, 0.9)):
+                    results.add(one, made_trial(one, 0, accuracy), one.details)
+        given = ("--x", "adc.n_bits", "--y", "accuracy")
+        assert f"points differ in {name} besides adc.n_bits" in refused(
+            run(path, tmp_path / "f.svg", *given)
+        )
+        if name == "point":
+            continue
+        drawn.clear()
+        result = run(path, tmp_path / "f.svg", *given, "--where", f"{name}={choice}")
+        assert result.exit_code == 0, result.exception
+        (bar,) = drawn[0].containers
+        assert bar.lines[0].get_ydata().tolist() == pytest.approx([90.0, 90.0])
+        drawn.clear()
+        assert run(path, tmp_path / "f.svg", *given, "--by", name).exit_code == 0
+        assert len(drawn[0].containers) == 2
+
+
+def test_axes_of_a_sweep_are_drawn_and_so_is_what_is_tied_to_them(
+    drawn: list[Axes], tmp_path: Path
+) -> None:
+    path = tmp_path / "axes.sqlite"
+    with open_results(path, write=True) as results:
+        rows = []
+        for config, off in (("isaac", 1e-6), ("puma", 2e-6)):
+            for bits in (4, 6):
+                point = made_point({"adc.n_bits": bits, "device.g_off": off}, details=False)
+                results.add(point, made_trial(point, 0, 0.5 + bits / 100 + 1e5 * off))
+                rows.append((point.key, {"config": config, "adc.n_bits": bits}))
+        results.add_sweep("s", "x: 1", [key for key, _ in rows], [values for _, values in rows])
+    given = ("--y", "accuracy", "--x")
+    done = run(path, tmp_path / "f.svg", *given, "adc.n_bits", "--by", "config")
+    assert done.exit_code == 0, done.exception
+    legend = drawn[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["isaac", "puma"]
+    drawn.clear()
+    done = run(path, tmp_path / "f.svg", *given, "device.g_off", "--where", "adc.n_bits=4")
+    assert done.exit_code == 0, done.exception
+    assert drawn[0].containers[0].lines[0].get_ydata() == pytest.approx([64.0, 74.0])
+    message = refused(run(path, tmp_path / "f.svg", *given, "nonsense"))
+    assert message.endswith("what varies is config, adc.n_bits")
+
+
+def test_failures_are_spoken_of_where_there_are_some(tmp_path: Path) -> None:
+    path = tmp_path / "failed.sqlite"
+    write_sweep(path, rows=(32,), wires=(1.0, 2.5), trials=1)
+    given = ("--x", "crossbar.r_wire_wl", "--y", "top5")
+    assert "failures" not in refused(run(path, tmp_path / "f.svg", *given))
+    path.unlink()
+    write_sweep(path, rows=(32,), wires=(1.0, 2.5), trials=1, failures=2)
+    message = refused(run(path, tmp_path / "f.svg", *given[:3], "accuracy"))
+    assert "no chosen point has a value of accuracy" in message
+    assert message.endswith("see the failures with 'rxsim report'")
 
 
 def test_log_x_needs_numbers_above_zero(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from stored import failed_of, key_of, plain_rows, point_of, trial_of
 
 from rxsim import cli
-from rxsim.store import open_results
+from rxsim.report.results_table import print_summary
+from rxsim.store import open_results, summarise
 
 Outcome = tuple[int, str, str]
 
@@ -109,6 +111,55 @@ def test_show_sorts_and_takes_the_best(made: Path, capsys: pytest.CaptureFixture
     assert (code, "did you mean adc.n_bits" in err) == (2, True)
     assert run(capsys, "show", made, "--quantity", "snr")[0] == 2
     assert run(capsys, "show", made, "--sweep", "fewer")[0] == 2
+
+
+def test_show_never_cuts_results_and_names_the_settings_that_it_drops(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wide.db"
+    names = [f"a_setting_{number:02d}" for number in range(9)]
+    with open_results(path, write=True) as results:
+        for bits in (4, 6):
+            point = point_of(bits, settings={"some": dict.fromkeys(names, bits)})
+            for number in range(3):
+                results.add(point, trial_of(point, number))
+    out = answer(capsys, "show", path)
+    assert max(map(len, out.splitlines()[1:-1])) <= 120
+    head, *rows = cells(out)
+    kept = [name for name in head if name.startswith("some.")]
+    assert 0 < len(kept) < 9
+    assert kept == [f"some.{name}" for name in names[-len(kept) :]]
+    left = ", ".join(f"some.{name}" for name in names[: -len(kept)])
+    assert f"Also vary: {left}; --json or a wider terminal shows them.\n" in out
+    assert head[-6:] == ["done", "failed", "accuracy", "std", "95 %", "s/trial"]
+    document = json.loads(answer(capsys, "show", path, "--json"))
+    for row, point in zip(rows, document["points"], strict=True):
+        low, high = point["interval"]
+        assert row[-4] == f"{point['mean']:.4f}"
+        assert row[-2] == f"{low:.4f} .. {high:.4f}"
+        assert len(point["values"]) == 9
+    with open_results(path) as results:
+        summary = summarise(results)
+    console = Console(width=30, file=io.StringIO())
+    print_summary(summary, summary.points, [], console=console)
+    narrow = console.file.getvalue()  # type: ignore[attr-defined]
+    assert cells(narrow) == [line[-6:] for line in (head, *rows)]
+
+
+def test_show_sorts_by_what_is_tied_to_an_axis(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tied.db"
+    points = [point_of(n, settings={"adc": {"n_bits": n}}) for n in (4, 6)]
+    with open_results(path, write=True) as results:
+        for point in points:
+            results.add(point, trial_of(point, 0))
+        axes = [{"config": "z"}, {"config": "a"}]
+        results.add_sweep("s", "x: 1", [point.key for point in points], axes)
+    assert cells(answer(capsys, "show", path))[0][0] == "config"
+    document = json.loads(answer(capsys, "show", path, "--json", "--sort=-adc.n_bits"))
+    assert (document["names"], document["more"]) == (["config"], ["adc.n_bits"])
+    assert [point["values"]["config"] for point in document["points"]] == ["a", "z"]
 
 
 def test_show_as_json_has_the_numbers(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,8 +72,7 @@ def test_a_shipped_sweep_runs_and_says_what_it_is_for(path: Path, tmp_path: Path
         found = summarise(results, sweep=plan.name)
     assert len(found.points) == len(plan.points) >= 3
     assert all(point.mean is not None and 0 <= point.mean <= 1 for point in found.points)
-    # Resistances are kept as conductances.
-    assert set(found.names) <= names | {"device.g_off"}
+    assert set(found.names) == names
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

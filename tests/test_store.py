@@ -301,7 +301,8 @@ def test_what_varies_is_found_in_the_order_of_the_settings(tmp_path: Path) -> No
     ]
     with open_results(tmp_path / "r.db", write=True) as results:
         for place, values in enumerate(plain):
-            point = point_of(place, settings=values, model=f"{place % 2}.onnx")
+            network = {"model": f"{place % 2}.onnx", "model_sha256": str(place % 2) * 64}
+            point = point_of(place, settings=values, **network)
             results.add(point, trial_of(point, 0))
         summary = summarise(results)
     assert summary.names == (

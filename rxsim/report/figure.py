@@ -28,9 +28,9 @@ FORMATS = ("pdf", "svg", "png")
 _INCH_MM = 25.4
 _INCH_POINTS = 72.0
 _POINTS = 8.0
-_LETTER = (
-    0.62  # Assumption: mean width of a letter over the font size, DejaVu Sans with room to spare
-)
+# Assumptions: the mean width of a letter of DejaVu Sans over the font size, and the share of the
+# figure's width that a title has above axes with labels to their left.
+_LETTER, _TITLE = 0.65, 0.8
 _SMALLEST_MM, _LARGEST_MM = 30.0, 1000.0
 
 
@@ -251,7 +251,7 @@ def _drawn(
             legend(axes, handles, labels, label_of(plot.by).text, loc="best")
         if plot.title:
             # Matplotlib's own wrapping reads mathematics between dollars, whatever it is told.
-            letters = max(int(width * _INCH_POINTS / (_POINTS * _LETTER)), 1)
+            letters = max(int(_TITLE * width * _INCH_POINTS / (_POINTS * _LETTER)), 1)
             axes.set_title(textwrap.fill(shortened(plot.title), letters))
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, dpi=600, metadata=_metadata(form))

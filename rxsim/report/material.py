@@ -35,15 +35,8 @@ _ALL_READ = 2000  # points of a file whose details are all read
 # Settings that change neither the number of arrays and conversions nor the float network.
 _NO_COST = (
     *("device.", "dac.", "calibration.", "crossbar.r_", "seed", "input.v_read", "adc.range"),
-    *(
-        "adc.scope",
-        "adc.percentile",
-        "adc.criterion",
-        "adc.gain",
-        "adc.offset",
-        "adc.inl",
-        "adc.dnl",
-    ),
+    *("adc.scope", "adc.percentile", "adc.criterion", "adc.gain", "adc.offset", "adc.inl"),
+    "adc.dnl",
 )
 
 
@@ -115,7 +108,7 @@ class Material:
         sweeps: name and text of the sweep files.
         new_images: whether a point's interval holds for new images too.
         more: settings that vary and are not among the names.
-        deterministic: nothing is random in any point, as far as all of them tell.
+        deterministic: all points tell that nothing in them is random.
     """
 
     name: str
@@ -215,7 +208,8 @@ def _from_results(
             Row(
                 *(found.key, found.model, found.data, found.values, found.done, found.failed),
                 *(found.mean, found.std, found.interval, found.seconds),
-                *(own, values, costs, reference, found.images),
+                *(own, values, costs, reference),
+                images=found.images,
             )
         )
     material = Material(
@@ -243,9 +237,7 @@ def _with_chosen(material: Material, results: Results, point: str | None) -> Mat
 
 def _all_deterministic(results: Results, points: Sequence[PointSummary]) -> bool:
     """Tell whether all points say that nothing in them is random; read until one does not."""
-    if any(point.std for point in points):
-        return False
-    keys = [point.key for point in points if point.done]
+    keys = [] if any(point.std for point in points) else [p.key for p in points if p.done]
     return bool(keys) and all(
         at(point.details, "deterministic") is True
         for start in range(0, len(keys), _AT_ONCE)

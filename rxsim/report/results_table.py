@@ -93,9 +93,10 @@ def print_summary(
         shown = points if most is None else points[:most]
         names = _that_fit(summary, shown, console.width)
         # Wider than the terminal only if the results alone are: they are never cut.
-        table = _table(summary, shown, names)
-        width = max(console.width, _results_width(summary, shown))
-        console.print(table, width=width, crop=False)
+        usual = console.width
+        console.width = max(usual, _results_width(summary, shown))
+        console.print(_table(summary, shown, names), crop=False)
+        console.width = usual
         if len(names) < len(summary.names):
             left = ", ".join(map(_safe, summary.names[: len(summary.names) - len(names)]))
             console.print(

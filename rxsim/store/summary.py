@@ -215,7 +215,11 @@ def _heads(results: Results, sweep: str | None) -> list[Head]:
     read = SettingsReader().read
     rows = results.rows(sql, values)
     told = _told_images(results, [row[0] for row in rows if row[-1] is None])
-    heads = [Head(*row[:7], read(row[7], row[1]), images=told.get(row[0], row[8])) for row in rows]
+    rows = [(*row[:-1], told.get(row[0], row[-1])) for row in rows]
+    heads = [
+        Head(row, key, model, model_hash, data, data_hash, metric, read(text, key), images)
+        for row, key, model, model_hash, data, data_hash, metric, text, images in rows
+    ]
     if sweep is None:
         return heads
     order = results.rows("SELECT point, position FROM sweep_points WHERE sweep = ?", (sweep,))

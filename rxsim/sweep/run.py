@@ -115,7 +115,8 @@ def run_sweep(
         WriteError: the disk is full; earlier trials are safe.
     """
     start = time.monotonic()
-    results.add_sweep(plan.name, plan.text, [planned.point.key for planned in plan.points])
+    keys = [planned.point.key for planned in plan.points]
+    results.add_sweep(plan.name, plan.text, keys, [planned.values for planned in plan.points])
     run = _Run(plan, results, pool, cache, cache_bytes, show)
     run.go()
     run.end.seconds = time.monotonic() - start
