@@ -39,7 +39,7 @@ from rxsim.pipeline import verify as verify_study
 from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
 from rxsim.session import default_threads
 from rxsim.store import open_results
-from rxsim.sweep import LocalPool, SweepEnd, memory_for, read_plan
+from rxsim.sweep import LocalPool, SweepEnd, ending, memory_for, read_plan
 from rxsim.sweep import run_sweep as run_plan
 from rxsim.verify import TOLERANCE
 
@@ -361,15 +361,11 @@ def run_sweep(
     plan = read_plan(Path(file))
     check_destination(Path(output), [Path(file), *(planned.model for planned in plan.points)])
     count = workers or default_threads()
-    pool = LocalPool(count, memory_for(count))
-    done = False
-    try:
-        with open_results(Path(output), write=True) as results:
-            end = run_plan(plan, results, pool, cache=None if cache is None else Path(cache))
-        done = True
-        return end
-    finally:
-        pool.close(kill=not done)
+    with (
+        ending(LocalPool(count, memory_for(count))) as pool,
+        open_results(Path(output), write=True) as results,
+    ):
+        return run_plan(plan, results, pool, cache=None if cache is None else Path(cache))
 
 
 def check(file: str | Path, baseline: str | Path) -> Check:

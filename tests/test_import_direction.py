@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics, and `rxsim.__version__`.
 HELPERS = {
-    *("cache", "errors", "files", "numerics", "parallel"),
+    *("cache", "dotted", "errors", "files", "numerics", "parallel", "sealed"),
     *("schema", "seeds", "stages", "statistics"),
 }
 BEFORE_PIPELINE = {
@@ -21,6 +21,8 @@ BEFORE_PIPELINE = {
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "cache": HELPERS,
+    "dotted": HELPERS,
+    "sealed": HELPERS,
     "numerics": HELPERS,
     "statistics": HELPERS,
     "files": HELPERS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rxsim.commands.arguments import FILE
+from rxsim.commands.arguments import FILE, new_images_option
 from rxsim.commands.collection import nothing_collected
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
@@ -41,11 +41,7 @@ from rxsim.report.material import read_material
 )
 @click.option("--title", metavar="TEXT", help="Above the figure; papers have captions instead.")
 @click.option("--log-x/--linear-x", default=None, help="Scale of x; default: as the values lie.")
-@click.option(
-    "--new-images",
-    is_flag=True,
-    help="Intervals of points hold for new images too, not only chips.",
-)
+@new_images_option
 @nothing_collected()
 def command(
     results: Path,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rxsim.commands.arguments import FILE
+from rxsim.commands.arguments import FILE, new_images_option
 from rxsim.commands.collection import nothing_collected
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.html import build_page
@@ -30,11 +30,7 @@ from rxsim.report.material import read_material
     help="The point whose ladder and layers are shown, by the beginning of its key; default: the "
     "best one.",
 )
-@click.option(
-    "--new-images",
-    is_flag=True,
-    help="Intervals of points hold for new images too, not only chips.",
-)
+@new_images_option
 @nothing_collected()
 def command(
     results: Path,

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rxsim.commands.arguments import FILE
+from rxsim.commands.arguments import FILE, new_images_option
 from rxsim.commands.collection import nothing_collected
 from rxsim.report.results_table import SHOWN_POINTS, arranged, print_rows, print_summary
 from rxsim.store import Query, export_results, failures, merge_results, open_results, summarise
@@ -30,7 +30,7 @@ def command() -> None:
 @click.option("--sort", metavar="NAME", help="A setting, mean, std, ...; -NAME turns it round.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N best (or first).")
 @click.option("--all", "everything", is_flag=True, help=f"More than {SHOWN_POINTS} points.")
-@click.option("--new-images", is_flag=True, help="Intervals for new images too, from the hits.")
+@new_images_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, all points.")
 @nothing_collected()
 def show(

@@ -27,6 +27,7 @@ from rxsim.sweep import (
     Plan,
     Pool,
     SweepProgress,
+    ending,
     estimate,
     memory_for,
     read_plan,
@@ -82,7 +83,7 @@ def command(sweep_file: Path, **given: Any) -> None:
     _tell_of_others(plan, path)
     with (
         _interruptible(path),
-        _pool(given) as pool,
+        ending(_pool(given)) as pool,
         open_results(path, write=True) as results,
         _progress(plan) as show,
     ):
@@ -128,25 +129,17 @@ def _cache(given: str | None) -> Path | None:
     return folder
 
 
-@contextmanager
-def _pool(given: dict[str, Any]) -> Iterator[Pool]:
-    """Open the place where jobs run; its workers end with it."""
+def _pool(given: dict[str, Any]) -> Pool:
+    """Open the place where jobs run."""
     if given["dask"] is not None:
         if given["workers"] or given["memory"]:
             raise InputError(
                 "--dask: found --workers or --memory beside it, expected it alone; the cluster decides"
             )
-        pool: Pool = DaskPool(given["dask"])
-    else:
-        workers = given["workers"] or default_threads()
-        memory = given["memory"]
-        pool = LocalPool(workers, memory_for(workers) if memory is None else int(memory * 2**30))
-    done = False
-    try:
-        yield pool
-        done = True
-    finally:
-        pool.close(kill=not done)
+        return DaskPool(given["dask"])
+    workers = given["workers"] or default_threads()
+    memory = given["memory"]
+    return LocalPool(workers, memory_for(workers) if memory is None else int(memory * 2**30))
 
 
 @contextmanager
@@ -201,6 +194,6 @@ def _dry_run(plan: Plan, path: Path, cache: Path | None, given: dict[str, Any]) 
         with open_results(path) as results:
             known = results.trials([planned.point.key for planned in plan.points])
     workers = given["workers"] or default_threads()
-    with _pool(given) as pool:
+    with ending(_pool(given)) as pool:
         workers = workers if given["dask"] is None else max(pool.slots // 2, 1)
         print_plan(plan, estimate(plan, known, pool, workers, cache), workers)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from rxsim.config.settings import Settings
+from rxsim.dotted import flat
+from rxsim.sealed import hash_of
 
 
 def as_plain(settings: Settings) -> dict[str, Any]:
@@ -43,15 +42,7 @@ def calibration_settings(settings: Settings) -> dict[str, Any]:
     plain = as_plain(settings)
     del plain["layers"], plain["device"]["n_bits"], plain["device"]["n_levels"]
     plain["device"]["levels"] = settings.device.levels  # 6 bits and 64 levels are the same
-    return {name: value for name, value in _flat(plain) if name not in _NOT_CALIBRATED}
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+    return {name: value for name, value in flat(plain) if name not in _NOT_CALIBRATED}
 
 
 def settings_hash(settings: Settings) -> str:
@@ -59,5 +50,4 @@ def settings_hash(settings: Settings) -> str:
     plain = as_plain(settings)
     del plain["device"]["n_bits"], plain["device"]["n_levels"]
     plain["device"]["levels"] = settings.device.levels  # 6 bits and 64 levels are the same
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hash_of(plain)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rxsim.config.overlay import overlay
 from rxsim.config.settings import Settings, check_layers
+from rxsim.dotted import nested
 from rxsim.errors import SettingError
 from rxsim.files import parse_yaml, read_yaml_mapping
 from rxsim.schema import validated
@@ -64,10 +65,7 @@ def settings_with(base: Mapping[str, Any], changes: Mapping[str, Any], where: st
     """
     given: dict[str, Any] = {}
     for name, value in changes.items():
-        nested: Any = value
-        for part in reversed(name.split(".")):
-            nested = {part: nested}
-        _assign(given, nested)
+        _assign(given, nested(name.split("."), value))
     settings = validated(Settings, overlay(base, given), where)
     check_layers(settings)
     return settings
@@ -103,8 +101,4 @@ def _parse_assignment(text: str) -> dict[str, Any]:
         raise SettingError(
             f"--set: found {text!r}, expected name=value, such as adc.n_bits=8 or seed=1"
         )
-    nested: Any = parse_yaml(value, f"--set {name.strip()}")
-    for part in reversed(parts):
-        nested = {part: nested}
-    assert isinstance(nested, dict)
-    return nested
+    return nested(parts, parse_yaml(value, f"--set {name.strip()}"))

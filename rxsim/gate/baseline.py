@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import rxsim
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
 from rxsim.schema import in_yaml, validated
+from rxsim.sealed import check_kind, is_whole, sealed
 
 KIND = "rxsim baseline"
 SCHEMA_VERSION = 1
@@ -138,7 +138,7 @@ def to_json(records: Sequence[Record]) -> str:
         "rxsim": rxsim.__version__,
         "cases": [record._as_json() for record in records],
     }
-    return json.dumps({**values, "sha256": _sha256(values)}, indent=1, allow_nan=False) + "\n"
+    return json.dumps(sealed(values), indent=1, allow_nan=False) + "\n"
 
 
 def read_baseline(path: Path) -> dict[str, Record]:
@@ -173,28 +173,10 @@ def is_baseline(path: Path) -> bool:
     return isinstance(values, dict) and values.get("kind") == KIND
 
 
-def hash_of(values: Any) -> str:
-    """Hash plain values by their canonical JSON (hex SHA-256)."""
-    return _sha256(values)
-
-
 def _check_head(values: Any, what: str) -> None:
     """Refuse other files, other versions and changed content."""
-    if not isinstance(values, dict) or values.get("kind") != KIND:
-        found = values.get("kind") if isinstance(values, dict) else values
-        raise InputError(
-            f"{what} is something else: found kind {in_yaml(found)}, expected {KIND}; give a file that "
-            "'rxsim check --update' wrote"
-        )
-    version = values.get("schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        newer = isinstance(version, int) and version > SCHEMA_VERSION
-        raise InputError(
-            f"{what}, written by rxsim {in_yaml(values.get('rxsim'))}, has the schema_version "
-            f"{in_yaml(version)}, expected {SCHEMA_VERSION}; "
-            f"{'install a newer rxsim, or ' if newer else ''}{AGAIN}"
-        )
-    if values.get("sha256") != _sha256({k: v for k, v in values.items() if k != "sha256"}):
+    check_kind(values, what, KIND, SCHEMA_VERSION, "rxsim check --update", AGAIN)
+    if not is_whole(values):
         raise InputError(
             f"{what} is damaged (a merge by hand?): its content has another SHA-256 than it states; "
             f"{AGAIN}"
@@ -236,8 +218,3 @@ def _unpacked(text: str, shape: tuple[int, ...], where: str) -> np.ndarray:
         )
     bits = np.unpackbits(np.frombuffer(content, dtype=np.uint8), count=count)
     return bits.astype(bool).reshape(shape)
-
-
-def _sha256(values: Any) -> str:
-    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

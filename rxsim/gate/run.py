@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.dotted import flat
 from rxsim.errors import InputError, RxsimError
-from rxsim.gate.baseline import AGAIN, LOWER_RUNGS, NamedHash, Record, Sources, hash_of
+from rxsim.gate.baseline import AGAIN, LOWER_RUNGS, NamedHash, Record, Sources
 from rxsim.gate.cases import Case, Cases
 from rxsim.gate.verdict import Outcome, Verdict, judge, measure_drop
 from rxsim.pipeline import Evaluation, Study, evaluate, open_study
 from rxsim.pipeline.hardware import is_random
+from rxsim.sealed import hash_of
 from rxsim.stages import ShowProgress, Stages
 
 
@@ -190,7 +192,7 @@ def changes(before: Record, after: Record) -> tuple[str, ...]:
         ("inputs changed: ", old.inputs, new.inputs),
         ("", old.versions, new.versions),
     ):
-        flat_first, flat_second = dict(_flat(first)), dict(_flat(second))
+        flat_first, flat_second = dict(flat(first)), dict(flat(second))
         for name in {**flat_first, **flat_second}:
             # What is absent counts as null: other versions may say more.
             left, right = flat_first.get(name), flat_second.get(name)
@@ -307,14 +309,6 @@ def _tables(before: Record, after: Record) -> tuple[np.ndarray, np.ndarray]:
     chips = max(len(before.hits), len(after.hits))
     shape = (chips, after.hits.shape[1])
     return np.broadcast_to(before.hits, shape), np.broadcast_to(after.hits, shape)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _shown(value: Any) -> str:

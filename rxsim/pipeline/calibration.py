@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
 from rxsim.numerics import NUMERICS
 from rxsim.schema import in_yaml, validated
+from rxsim.sealed import check_kind, hash_of, is_whole, sealed
 
 T = TypeVar("T")
 KIND = "rxsim calibration"
@@ -200,7 +200,7 @@ class Calibration:
             "layer_settings": {name: dict(own) for name, own in self.layer_settings.items()},
             "layers": [self._layer_as_json(name) for name in self.input_ranges],
         }
-        return _line({**values, "sha256": _sha256(values)}) + "\n"
+        return _line(sealed(values)) + "\n"
 
     def _layer_as_json(self, name: str) -> dict[str, Any]:
         measured, point = self.input_ranges[name], self.points.get(name)
@@ -221,7 +221,7 @@ def settings_sha256(
     settings: Mapping[str, Any], layer_settings: Mapping[str, Mapping[str, Any]]
 ) -> str:
     """Hash the settings that a calibration depends on."""
-    return _sha256({"settings": settings, "layer_settings": layer_settings})
+    return hash_of({"settings": settings, "layer_settings": layer_settings})
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -285,26 +285,14 @@ def from_json(values: Any, what: str = "the calibration") -> Calibration:
 
 def _check_head(values: Any, what: str) -> None:
     """Refuse other files, other versions and changed content."""
-    if not isinstance(values, dict) or values.get("kind") != KIND:
-        found = values.get("kind") if isinstance(values, dict) else values
-        raise InputError(
-            f"{what} is something else: found kind {in_yaml(found)}, expected {KIND}; give a file that "
-            "'rxsim calibrate' wrote"
-        )
-    version, numerics = values.get("schema_version"), values.get("numerics")
-    by = in_yaml(values.get("rxsim"))
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        newer = isinstance(version, int) and version > SCHEMA_VERSION
-        raise InputError(
-            f"{what}, written by rxsim {by}, has the schema_version {in_yaml(version)}, expected "
-            f"{SCHEMA_VERSION}; {'install a newer rxsim, or ' if newer else ''}{AGAIN}"
-        )
+    check_kind(values, what, KIND, SCHEMA_VERSION, "rxsim calibrate", AGAIN)
+    numerics = values.get("numerics")
     if numerics != NUMERICS or isinstance(numerics, bool):
         raise InputError(
-            f"{what} was measured by rxsim {by}, whose ranges may be others (numerics "
-            f"{in_yaml(numerics)}, expected {NUMERICS}); {AGAIN}"
+            f"{what} was measured by rxsim {in_yaml(values.get('rxsim'))}, whose ranges may be others "
+            f"(numerics {in_yaml(numerics)}, expected {NUMERICS}); {AGAIN}"
         )
-    if values.get("sha256") != _sha256({k: v for k, v in values.items() if k != "sha256"}):
+    if not is_whole(values):
         raise InputError(
             f"{what} is damaged: its content has another SHA-256 than it states; {AGAIN}"
         )
@@ -323,8 +311,3 @@ def _ranges(values: list[float], layer: str, what: str) -> np.ndarray:
 
 def _line(values: Any) -> str:
     return json.dumps(values, separators=(",", ":"), allow_nan=False)
-
-
-def _sha256(values: Any) -> str:
-    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import onnx
@@ -51,7 +51,7 @@ class Runner:
         """Run the user's own model and keep its output as the reference."""
         name = self._study.network.path.name
         model = self._study.network.original
-        run: Callable[[], np.ndarray] = lambda: self._predict(model, "float32", f"model {name}")  # noqa: E731
+        run = partial(self._predict, model, "float32", f"model {name}")
         self._reference = remembered_outputs(self._study, model, run)
         self._check_labels()
         return self._score(self._reference)
@@ -71,10 +71,7 @@ class Runner:
 
     def score(self, patched: PatchedNetwork, rung: str, *, keep: bool = False) -> Scores:
         """Run a patched network; `keep` its outputs where others may want them again."""
-
-        def run() -> np.ndarray:
-            return self._predict(patched.model, rung, f"the patched network ({rung})")
-
+        run = partial(self._predict, patched.model, rung, f"the patched network ({rung})")
         return self._score(remembered_outputs(self._study, patched.model, run) if keep else run())
 
     def _score(self, outputs: np.ndarray) -> Scores:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -192,15 +192,6 @@ def hits_of(packed: bytes, images: int, key: str) -> np.ndarray:
     if images is None or len(bits) != -(-images // 8):
         raise _unreadable(key, "hits", f"{len(bits)} bytes for {images} images")
     return np.unpackbits(bits, count=images).astype(bool)
-
-
-def flat_settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every setting by its dotted name, in the settings' own order."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from flat_settings(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _as_text(values: Any) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rxsim.dotted import flat
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
-from rxsim.store.coding import flat_settings, settings_of
+from rxsim.store.coding import settings_of
 from rxsim.store.database import Results
 from rxsim.store.tables import METRICS
 
@@ -63,7 +64,7 @@ _Settings = dict[str, dict[str, Any]]
 def _settings(results: Results) -> _Settings:
     """Return every point's settings by column name, by the point's key."""
     return {
-        key: {_column(name): value for name, value in flat_settings(settings_of(text, key))}
+        key: {_column(name): value for name, value in flat(settings_of(text, key))}
         for key, text in results.rows("SELECT key, settings FROM points ORDER BY id")
     }
 

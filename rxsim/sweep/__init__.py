@@ -2,7 +2,7 @@
 
 from rxsim.sweep.estimate import Estimate, estimate
 from rxsim.sweep.plan import Plan, PlannedPoint, describe, read_plan
-from rxsim.sweep.pools import DaskPool, LocalPool, Pool
+from rxsim.sweep.pools import DaskPool, LocalPool, Pool, ending
 from rxsim.sweep.run import SweepEnd, SweepProgress, run_sweep
 from rxsim.sweep.worker import memory_for
 
@@ -16,6 +16,7 @@ __all__ = [
     "SweepEnd",
     "SweepProgress",
     "describe",
+    "ending",
     "estimate",
     "memory_for",
     "read_plan",

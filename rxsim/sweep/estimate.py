@@ -12,7 +12,7 @@ from rxsim.errors import InputError
 from rxsim.store import Trial
 from rxsim.sweep.plan import Plan, PlannedPoint
 from rxsim.sweep.pools import Pool
-from rxsim.sweep.run import jobs_of
+from rxsim.sweep.run import job_of
 
 START_SECONDS = 3.0
 """Until a worker has loaded its libraries; on the machine of the README's figures."""
@@ -99,8 +99,8 @@ def _measured(plan: Plan, pool: Pool, cache: Path | None) -> list[Trial]:
     for of_model in points.values():
         for planned in {one.point.key: one for one in (of_model[0], of_model[-1])}.values():
             count = min(plan.trials, 2) if planned.is_random else 1
-            for job in jobs_of(planned, range(count), cache):
-                trial = pool.submit(job).result().trial
+            for number in range(count):
+                trial = pool.submit(job_of(planned, number, cache)).result().trial
                 if trial.status == "failed":
                     raise InputError(f"the first trial failed: {trial.error}")
                 found.append(trial)

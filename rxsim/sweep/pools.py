@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing import active_children, get_context
 from typing import Any, Protocol
 
@@ -30,6 +31,17 @@ class Pool(Protocol):
 
     def close(self, *, kill: bool = False) -> None:
         """End the workers; `kill` those that are at work."""
+
+
+@contextmanager
+def ending(pool: Pool) -> Iterator[Pool]:
+    """Let a pool's workers end with what is done with it: at once where that fails."""
+    done = False
+    try:
+        yield pool
+        done = True
+    finally:
+        pool.close(kill=not done)
 
 
 class LocalPool:

@@ -69,24 +69,21 @@ class SweepEnd:
     stages: Counter[str] = field(default_factory=Counter)
 
 
-def jobs_of(
-    point: PlannedPoint, trials: range, cache: Path | None, cache_bytes: int = DEFAULT_BYTES
-) -> list[Job]:
-    """Return the jobs of some of a point's trials."""
-    return [
-        Job(
-            point.point.key,
-            point.trial_key(trial),
-            trial,
-            point.model,
-            point.point.model_sha256,
-            point.settings,
-            point.options,
-            cache,
-            cache_bytes,
-        )
-        for trial in trials
-    ]
+def job_of(
+    point: PlannedPoint, trial: int, cache: Path | None, cache_bytes: int = DEFAULT_BYTES
+) -> Job:
+    """Return the job of one of a point's trials."""
+    return Job(
+        point.point.key,
+        point.trial_key(trial),
+        trial,
+        point.model,
+        point.point.model_sha256,
+        point.settings,
+        point.options,
+        cache,
+        cache_bytes,
+    )
 
 
 def run_sweep(
@@ -176,11 +173,7 @@ class _Run:
         chosen = [trial for trial in trials if trial not in values and trial not in handed]
         handed.update(chosen)
         planned = self._points[key]
-        return [
-            job
-            for trial in chosen
-            for job in jobs_of(planned, range(trial, trial + 1), self._cache, self._cache_bytes)
-        ]
+        return [job_of(planned, trial, self._cache, self._cache_bytes) for trial in chosen]
 
     def go(self) -> None:
         """Work until nothing is left."""
