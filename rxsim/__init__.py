@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from rxsim.version import __version__
 
 if TYPE_CHECKING:
     from rxsim.api import (
@@ -47,6 +47,7 @@ __all__ = [
     "RxsimError",
     "Settings",
     "Verification",
+    "__version__",
     "calibration",
     "check",
     "evaluate",

@@ -36,7 +36,7 @@ from rxsim.pipeline import (
 from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
 from rxsim.pipeline import verify as verify_study
-from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
+from rxsim.pipeline.inspect.verification import N_ARRAYS, N_VECTORS
 from rxsim.session import default_threads
 from rxsim.store import open_results
 from rxsim.sweep import LocalPool, SweepEnd, ending, memory_for, read_plan

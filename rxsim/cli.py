@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-import rxsim
+from rxsim.version import __version__
 
 # Name -> (module, one line of help). The modules are imported only when their command runs: they pull
 # in numba and onnxruntime, and `rxsim --help` should be there at once.
@@ -59,7 +59,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(rxsim.__version__, prog_name="rxsim")
+@click.version_option(__version__, prog_name="rxsim")
 def root() -> None:
     """What a resistive crossbar does to a neural network: any ONNX model, exact circuit."""
 

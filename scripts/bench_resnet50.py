@@ -33,13 +33,14 @@ import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
-from rxsim.circuit import LayerTransfer, solve_array, transfer, transfer_matrices  # noqa: E402
+from rxsim.circuit import solve_array  # noqa: E402
 from rxsim.commands.progress import progress_bars  # noqa: E402
 from rxsim.config import Settings  # noqa: E402
 from rxsim.devices import Chip, program  # noqa: E402
 from rxsim.load import Layer, load_network  # noqa: E402
 from rxsim.mapping import MappedLayer, map_layer  # noqa: E402
 from rxsim.parallel import ordered  # noqa: E402
+from rxsim.tiles import LayerTransfer, transfer, transfer_matrices  # noqa: E402
 
 # Source: He et al., CVPR 2016, table 1 (50 layers), and torchvision.models.resnet50: blocks, width.
 STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))

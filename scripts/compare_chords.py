@@ -15,7 +15,7 @@ from pathlib import Path
 
 import rxsim
 from rxsim.config import load_settings
-from rxsim.pipeline import hardware
+from rxsim.pipeline.chip import foundry
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "rxnn-64.yaml"
 
@@ -37,11 +37,11 @@ def main() -> None:
         ("chords alone", "amplitude", True),
         ("pulse widths", "pulse_width", False),
     ):
-        with_curve = hardware.curved
+        with_curve = foundry.curved
         if plain:
-            hardware.curved = lambda drive, _curve, _settings: drive
+            foundry.curved = lambda drive, _curve, _settings: drive
         result = evaluate(model, data, encoding)
-        hardware.curved = with_curve
+        foundry.curved = with_curve
         found = [row.transformation for row in result.layers if row.transformation]
         errors = sorted((one.plain_rms_lsb if plain else one.rms_lsb) or 0.0 for one in found)
         accuracy = result.rung("nonideal").summary()["accuracy"]["mean"]

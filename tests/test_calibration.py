@@ -20,7 +20,7 @@ from rxsim.cli import main
 from rxsim.config import PRESETS, calibration_settings, load_settings
 from rxsim.errors import InputError
 from rxsim.pipeline import calibrate, open_study, read_calibration
-from rxsim.pipeline.calibration import from_json
+from rxsim.pipeline.study.calibration import from_json
 
 MEASURING = {"calibrate", "operating points", "adc ranges"}
 SMALL = ["--xbar=16x8", "--limit=30", "--set=calibration.samples=12"]

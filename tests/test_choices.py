@@ -18,7 +18,7 @@ from rxsim.load import load_network
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.patch import draw_pulses
 from rxsim.pipeline import DataOptions, Study, evaluate, open_study
-from rxsim.pipeline.hardware import equip, map_study, open_foundry
+from rxsim.pipeline.chip.foundry import equip, map_study, open_foundry
 from rxsim.stages import Stages
 
 MODELS = Path(__file__).parents[1] / "models"

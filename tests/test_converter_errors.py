@@ -12,7 +12,7 @@ from vocabulary.models import network
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
 from rxsim.pipeline import DataOptions, evaluate, open_study
-from rxsim.pipeline.hardware import equip, is_random, map_study, open_foundry, patched_chip
+from rxsim.pipeline.chip.foundry import equip, is_random, map_study, open_foundry, patched_chip
 from rxsim.run import snr_db
 from rxsim.session import Session
 

@@ -25,7 +25,7 @@ from rxsim.data import Preprocess, Source, open_data
 from rxsim.data.image_files import open_image
 from rxsim.errors import DataError, InputError
 from rxsim.pipeline import DataOptions, open_study
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.study.study import Study
 from rxsim.run import predict
 
 CLASSES = ("zebra", "ant", "cat")

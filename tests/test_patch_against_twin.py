@@ -21,7 +21,7 @@ from rxsim.config import Settings, as_plain, load_settings
 from rxsim.devices import Chip, program
 from rxsim.mapping import map_layer
 from rxsim.pipeline import DataOptions, Study, open_study, patched_chip
-from rxsim.pipeline.hardware import map_study, open_foundry
+from rxsim.pipeline.chip.foundry import map_study, open_foundry
 from rxsim.session import Session, with_outputs
 
 MODELS = Path(__file__).parents[1] / "models"

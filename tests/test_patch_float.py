@@ -27,8 +27,8 @@ from rxsim.data import MadeUpInputs
 from rxsim.load import Network, load_network
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline import DataOptions, open_study
-from rxsim.pipeline.hardware import patched_chip
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.foundry import patched_chip
+from rxsim.pipeline.study.study import Study
 from rxsim.session import Session
 from rxsim.stages import Stages
 

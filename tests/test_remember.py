@@ -16,7 +16,7 @@ from rxsim.config import Settings, load_settings
 from rxsim.devices import Chip, program
 from rxsim.patch.builder import GraphBuilder
 from rxsim.pipeline import DataOptions, evaluate, open_study
-from rxsim.pipeline.hardware import map_study, open_foundry
+from rxsim.pipeline.chip.foundry import map_study, open_foundry
 
 MODELS = Path(__file__).parent.parent / "models"
 

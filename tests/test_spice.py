@@ -20,7 +20,7 @@ from rxsim.cli import main
 from rxsim.config import IV, Crossbar
 from rxsim.devices import curve_of
 from rxsim.pipeline import open_study, spice_netlist
-from rxsim.pipeline.hardware import map_study, solve_chip
+from rxsim.pipeline.chip.foundry import map_study, solve_chip
 from rxsim.verify import array_netlist, law_of
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
 from rxsim.verify.sparse_direct import sparse_currents

@@ -15,7 +15,7 @@ from rxsim.circuit import OperatingPoint, chord_matrix, full_currents, solve_arr
 from rxsim.config import IV, Crossbar, load_settings
 from rxsim.converters import driven_passes, layer_drive
 from rxsim.devices import curve_of
-from rxsim.pipeline.transformation import _Probe, measure_transformation
+from rxsim.pipeline.inspect.transformation import _Probe, measure_transformation
 
 SINH = IV(form="sinh", v0=0.08)
 NO_WIRES = Crossbar(r_wire_wl=0, r_wire_bl=0, r_driver=0, r_sense=0)

@@ -18,13 +18,14 @@ import rxsim
 from rxsim.calibrate import InputRange
 from rxsim.cli import main
 from rxsim.config import IV, load_settings
-from rxsim.converters import Dac
+from rxsim.converters import Dac, LayerDrive
 from rxsim.errors import CircuitError, SettingError
 from rxsim.load import load_network
 from rxsim.mapping import map_layer
-from rxsim.pipeline import open_study, probe, verification, verify
+from rxsim.pipeline import open_study, verify
+from rxsim.pipeline.inspect import probe, verification
 from rxsim.session import Session, with_outputs
-from rxsim.verify import LayerDrive, compare, ngspice, sparse_direct
+from rxsim.verify import compare, ngspice, sparse_direct
 from rxsim.verify.compare import current_errors
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
 from rxsim.verify.sparse_direct import sparse_currents

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from rxsim.commands.arguments import FILE, new_images_option
-from rxsim.commands.collection import nothing_collected
+from rxsim.commands.no_gc import nothing_collected
 from rxsim.report.results_table import SHOWN_POINTS, arranged, print_rows, print_summary
 from rxsim.store import Query, export_results, failures, merge_results, open_results, summarise
 

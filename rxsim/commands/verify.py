@@ -19,7 +19,7 @@ from rxsim.commands.progress import progress_bars
 from rxsim.errors import VerificationError
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import Verification, verify
-from rxsim.pipeline.verification import N_ARRAYS, N_VECTORS
+from rxsim.pipeline.inspect.verification import N_ARRAYS, N_VECTORS
 from rxsim.report.verification import print_verification
 from rxsim.stages import Stages
 from rxsim.verify import REFERENCES, TOLERANCE

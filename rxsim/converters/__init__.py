@@ -1,20 +1,13 @@
 """DAC and ADC: their transfer curves, and the ranges that calibration gives them."""
 
 from rxsim.converters.adc import Adc, adc_codes, ranged_adc
-from rxsim.converters.adc_ranges import ErrorMeter, RangeMeter
+from rxsim.converters.curve import DriveCurve
 from rxsim.converters.dac import Dac, layer_dac
-from rxsim.converters.drive_curve import DriveCurve, curved
-from rxsim.converters.errors import (
-    AdcErrors,
-    DacCodes,
-    DacErrors,
-    check_adc_curves,
-    draw_adc_errors,
-    draw_dac_errors,
-    has_random_errors,
-)
+from rxsim.converters.drive_curve import curved
 from rxsim.converters.fixed_ranges import fixed_ranges
 from rxsim.converters.passes import Drive, Pass, full_units, layer_drive, plain_drive
+from rxsim.converters.range_meters import ErrorMeter, RangeMeter
+from rxsim.converters.row_drive import LayerDrive, PassDrive, pass_names
 from rxsim.converters.sharing import range_blocks
 from rxsim.converters.spoil import (
     dac_codes,
@@ -22,6 +15,15 @@ from rxsim.converters.spoil import (
     parts_of,
     spoil_drive,
     spoil_matrices,
+)
+from rxsim.converters.static_errors import (
+    AdcErrors,
+    DacCodes,
+    DacErrors,
+    check_adc_curves,
+    draw_adc_errors,
+    draw_dac_errors,
+    has_random_errors,
 )
 
 __all__ = [
@@ -33,7 +35,9 @@ __all__ = [
     "Drive",
     "DriveCurve",
     "ErrorMeter",
+    "LayerDrive",
     "Pass",
+    "PassDrive",
     "RangeMeter",
     "adc_codes",
     "check_adc_curves",
@@ -48,6 +52,7 @@ __all__ = [
     "layer_dac",
     "layer_drive",
     "parts_of",
+    "pass_names",
     "plain_drive",
     "range_blocks",
     "ranged_adc",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.converters.errors import AdcErrors
+from rxsim.converters.static_errors import AdcErrors
 
 
 @dataclass(frozen=True, slots=True, eq=False)

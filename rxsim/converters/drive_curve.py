@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from rxsim.config import Settings
+from rxsim.converters.curve import DriveCurve
 from rxsim.converters.passes import Drive, Pass
 from rxsim.errors import SettingError
 
 _MOST_UNITS = 2**16
 _SAME = 1e-9  # relative: a curve is odd but for rounding
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DriveCurve:
-    """A curve over the units of one pass.
-
-    Attributes:
-        lowest: the smallest unit that is driven.
-        values: what each unit from there on counts as, in units, float64 (units,).
-    """
-
-    lowest: int
-    values: np.ndarray
-
-    def at(self, unit: int) -> float:
-        """Return what one unit counts as."""
-        return float(self.values[unit - self.lowest])
 
 
 def curved(

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from rxsim.calibrate import InputRange
 from rxsim.config import Settings
+from rxsim.converters.curve import DriveCurve
 from rxsim.converters.dac import Dac, layer_dac
-
-if TYPE_CHECKING:
-    from rxsim.converters.drive_curve import DriveCurve
 
 Part = Literal["whole", "positive", "negative", "sign", "low", "shifted"]
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from rxsim.calibrate import InputRange
 from rxsim.config import Settings
-from rxsim.converters.drive_curve import DriveCurve
-from rxsim.converters.errors import DacCodes, DacErrors
+from rxsim.converters.curve import DriveCurve
 from rxsim.converters.passes import Drive, Pass, layer_drive
+from rxsim.converters.static_errors import DacCodes, DacErrors
 
 
 def driven_passes(name: str, measured: InputRange, settings: Settings) -> tuple[Pass, ...]:

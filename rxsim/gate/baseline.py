@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-import rxsim
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
 from rxsim.schema import in_yaml, validated
 from rxsim.sealed import check_kind, is_whole, sealed
+from rxsim.version import __version__
 
 KIND = "rxsim baseline"
 SCHEMA_VERSION = 1
@@ -135,7 +135,7 @@ def to_json(records: Sequence[Record]) -> str:
     values = {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
-        "rxsim": rxsim.__version__,
+        "rxsim": __version__,
         "cases": [record._as_json() for record in records],
     }
     return json.dumps(sealed(values), indent=1, allow_nan=False) + "\n"

@@ -14,7 +14,7 @@ from rxsim.gate.baseline import AGAIN, LOWER_RUNGS, NamedHash, Record, Sources
 from rxsim.gate.cases import Case, Cases
 from rxsim.gate.verdict import Outcome, Verdict, judge, measure_drop
 from rxsim.pipeline import Evaluation, Study, evaluate, open_study
-from rxsim.pipeline.hardware import is_random
+from rxsim.pipeline.chip.foundry import is_random
 from rxsim.sealed import hash_of
 from rxsim.stages import ShowProgress, Stages
 

@@ -10,10 +10,10 @@ import onnx
 from onnx import helper
 
 from rxsim.errors import ModelError
+from rxsim.load.checks import check_layers, check_names, check_nodes, check_sizes
 from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
 from rxsim.load.fold_constants import fold_constants
-from rxsim.load.geometry import check_layers, check_names, check_nodes, check_sizes
 from rxsim.load.graph import constants
 from rxsim.load.layers import Layer, find_layers
 from rxsim.load.onnx_file import name_nodes, read_onnx

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rxsim.circuit import LayerTransfer
 from rxsim.converters import Adc, DacErrors, Drive, spoil_matrices
 from rxsim.load import Layer
 from rxsim.mapping import Readouts, Tiling
 from rxsim.patch.pulses import Pulses
+from rxsim.tiles import LayerTransfer
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,17 +1,17 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
-from rxsim.pipeline.calibrating import calibrate
-from rxsim.pipeline.calibration import Calibration, read_calibration
-from rxsim.pipeline.data_choice import DataOptions, files_of_card
-from rxsim.pipeline.data_section import DataSection
-from rxsim.pipeline.evaluate import Prepared, evaluate, prepare
-from rxsim.pipeline.hardware import is_random, patched_chip
-from rxsim.pipeline.inventory import Inventory, LayerPlace, take_inventory
-from rxsim.pipeline.result import Evaluation, LayerReport, Rung
-from rxsim.pipeline.spice import Netlist, spice_netlist
-from rxsim.pipeline.study import Study, open_study
-from rxsim.pipeline.trial import TrialResult, run_trial
-from rxsim.pipeline.verification import Verification, verify
+from rxsim.pipeline.chip.calibrate import calibrate
+from rxsim.pipeline.chip.foundry import is_random, patched_chip
+from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
+from rxsim.pipeline.inspect.verification import Verification, verify
+from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory
+from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare
+from rxsim.pipeline.ladder.result import Evaluation, LayerReport, Rung
+from rxsim.pipeline.ladder.trial import TrialResult, run_trial
+from rxsim.pipeline.study.calibration import Calibration, read_calibration
+from rxsim.pipeline.study.choice import DataOptions, files_of_card
+from rxsim.pipeline.study.section import DataSection
+from rxsim.pipeline.study.study import Study, open_study
 
 __all__ = [
     "Calibration",

@@ -24,7 +24,7 @@ class Point:
         settings: resolved, plain, nested; `trials` left out.
         metric: top1, top5, mse or none.
         details: what one evaluation tells besides (ladder, layers, totals, provenance, see
-            `rxsim.pipeline.trial`); None where it is not there yet, or was not asked for.
+            `rxsim.pipeline.ladder.trial`); None where it is not there yet, or was not asked for.
     """
 
     key: str

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rxsim.config import Settings
 from rxsim.load import load_network
-from rxsim.pipeline.hardware import Foundry, map_study, open_foundry
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.foundry import Foundry, map_study, open_foundry
+from rxsim.pipeline.study.study import Study
 from rxsim.session import Session, with_outputs
 from rxsim.stages import Stages
 

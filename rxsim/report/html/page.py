@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jinja2
 
-import rxsim
 from rxsim.report.curves import Points
 from rxsim.report.html.axes import axes_section
 from rxsim.report.html.blocks import Paragraph, Section
@@ -18,6 +17,7 @@ from rxsim.report.html.settings import citation_section, provenance_section, set
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import clean
 from rxsim.report.material import Material
+from rxsim.version import __version__
 
 
 def build_page(material: Material, command: str = "rxsim report") -> str:
@@ -56,7 +56,7 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
     return environment.get_template("page.html.j2").render(
         title=title_of(material),
         source=clean(material.name),
-        version=rxsim.__version__,
+        version=__version__,
         sections=[section for section in found if section is not None],
     )
 

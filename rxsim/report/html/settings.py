@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import rxsim
 from rxsim.report.html.blocks import (
     Block,
     Code,
@@ -19,6 +18,7 @@ from rxsim.report.html.blocks import (
 )
 from rxsim.report.labels import clean, flat, shortened, value_text
 from rxsim.report.material import Material, at, common_settings
+from rxsim.version import __version__
 
 _LONGEST_LIST = 8
 _MOST_ENTRIES = 200
@@ -117,7 +117,7 @@ def _plain(value: Any) -> str:
 def citation_section(material: Material) -> Section:
     """Return how to cite the program, its method, and the devices that were used."""
     blocks: list[Block] = [
-        Reference(f"rxsim, version {rxsim.__version__} (the program that computed these results)."),
+        Reference(f"rxsim, version {__version__} (the program that computed these results)."),
         Reference(*_RXNN),
     ]
     names = {row.settings.get("device.model") for row in material.rows}

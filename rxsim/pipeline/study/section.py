@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from rxsim.data import Metric
-from rxsim.pipeline.data_choice import DataOptions
+from rxsim.pipeline.study.choice import DataOptions
 from rxsim.schema import Integer, Section
 
 _PATHS = ("data", "calibrate", "card", "classes", "images", "label_file", "label_map")

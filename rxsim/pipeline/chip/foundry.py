@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from rxsim.calibrate import InputRange, measure_input_ranges
-from rxsim.circuit import LayerTransfer, OperatingPoint, transfer_matrices
+from rxsim.circuit import OperatingPoint
 from rxsim.config import Settings
 from rxsim.converters import (
     Adc,
@@ -28,13 +28,14 @@ from rxsim.patch import (
     layer_hardware,
     patch_network,
 )
-from rxsim.pipeline.adc_ranges import measured_ranges
-from rxsim.pipeline.calibration import CalibratedRung
-from rxsim.pipeline.converter_errors import check_converters, spoiled_adcs, spoiled_dacs
-from rxsim.pipeline.operating import operating_points
-from rxsim.pipeline.remember import remembered_input_ranges, remembered_transfer
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.adc_ranges import measured_ranges
+from rxsim.pipeline.chip.converter_errors import check_converters, spoiled_adcs, spoiled_dacs
+from rxsim.pipeline.chip.memo import remembered_input_ranges, remembered_transfer
+from rxsim.pipeline.chip.operating_points import operating_points
+from rxsim.pipeline.study.calibration import CalibratedRung
+from rxsim.pipeline.study.study import Study
 from rxsim.seeds import Effect, device_generator
+from rxsim.tiles import LayerTransfer, transfer_matrices
 
 
 @dataclass(frozen=True, slots=True, eq=False)

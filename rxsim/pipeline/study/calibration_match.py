@@ -12,9 +12,9 @@ import numpy as np
 from rxsim.config import Settings, calibration_settings, layer_settings
 from rxsim.errors import InputError
 from rxsim.load import Network
-from rxsim.pipeline.calibration import AGAIN, Calibration, DataRecord, ModelRecord
-from rxsim.pipeline.data_choice import DataChoice, DataOptions
-from rxsim.pipeline.study_data import StudyData
+from rxsim.pipeline.study.calibration import AGAIN, Calibration, DataRecord, ModelRecord
+from rxsim.pipeline.study.choice import DataChoice, DataOptions
+from rxsim.pipeline.study.data import StudyData
 from rxsim.schema import in_yaml
 
 _NOTHING = object()

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rxsim.pipeline.evaluate import Prepared, climb
-from rxsim.pipeline.result import Evaluation
+from rxsim.pipeline.ladder.ladder import Prepared, climb
+from rxsim.pipeline.ladder.result import Evaluation
 from rxsim.run import Scores
 
 

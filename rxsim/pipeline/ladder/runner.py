@@ -10,8 +10,8 @@ import onnx
 from rxsim.data import choose_positions
 from rxsim.errors import DataError
 from rxsim.patch import PatchedNetwork
-from rxsim.pipeline.remember import remembered_outputs
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.memo import remembered_outputs
+from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, score
 
 DIAGNOSED_INPUTS = 500

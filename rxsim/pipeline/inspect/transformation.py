@@ -17,6 +17,7 @@ from rxsim.converters import (
     Adc,
     Dac,
     Drive,
+    LayerDrive,
     Pass,
     driven_passes,
     full_units,
@@ -26,10 +27,9 @@ from rxsim.converters import (
 from rxsim.devices import program
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
-from rxsim.pipeline.hardware import Foundry
+from rxsim.pipeline.chip.foundry import Foundry
 from rxsim.seeds import Sample, sample_generator
 from rxsim.session import Session, with_outputs
-from rxsim.verify import LayerDrive
 
 TILES, INPUTS, POSITIONS = 2, 4, 2
 """Tiles of a layer, calibration inputs, and positions of each that are solved in full."""

@@ -27,7 +27,7 @@ from rxsim.errors import DataError, InputError
 from rxsim.files import sha256_of
 from rxsim.load import InputSpec, Network
 from rxsim.load.shapes import Shape, shape_of
-from rxsim.pipeline.data_choice import DataChoice
+from rxsim.pipeline.study.choice import DataChoice
 from rxsim.session import Inputs
 
 MADE_UP_INPUTS = 64

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-import rxsim
-from rxsim.circuit import LayerTransfer
 from rxsim.config import as_plain, settings_hash
 from rxsim.patch import LayerHardware
-from rxsim.pipeline.hardware import (
+from rxsim.pipeline.chip.foundry import (
     Foundry,
     Mapped,
     calibrate_adcs,
@@ -24,12 +22,14 @@ from rxsim.pipeline.hardware import (
     patch_study,
     solve_chip,
 )
-from rxsim.pipeline.inventory import Inventory, take_inventory
-from rxsim.pipeline.result import ArrayLoss, Evaluation, LayerReport, Rung
-from rxsim.pipeline.runner import Runner
-from rxsim.pipeline.study import Study
-from rxsim.pipeline.transformation import Transformation, measure_transformation
+from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
+from rxsim.pipeline.ladder.inventory import Inventory, take_inventory
+from rxsim.pipeline.ladder.result import ArrayLoss, Evaluation, LayerReport, Rung
+from rxsim.pipeline.ladder.runner import Runner
+from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
+from rxsim.tiles import LayerTransfer
+from rxsim.version import __version__
 
 WORST_ARRAYS = 20
 """So many of the arrays that lose most current to their wires are named."""
@@ -188,7 +188,7 @@ def _provenance(study: Study) -> dict[str, Any]:
         "settings_sha256": settings_hash(study.settings),
         "seed": study.settings.seed,
         "versions": {
-            "rxsim": rxsim.__version__,
+            "rxsim": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "numba", "onnx", "onnxruntime")},
         },

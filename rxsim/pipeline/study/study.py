@@ -16,14 +16,14 @@ from rxsim.data import InputSet, MadeUpInputs
 from rxsim.errors import InputError, ModelError
 from rxsim.load import DigitalNode, Network, load_network
 from rxsim.load.shapes import macs_by_node
-from rxsim.pipeline.calibration import Calibration
-from rxsim.pipeline.calibration_match import (
+from rxsim.pipeline.study.calibration import Calibration
+from rxsim.pipeline.study.calibration_match import (
     check_model_and_settings,
     drop_missing,
     with_calibration,
 )
-from rxsim.pipeline.data_choice import DataChoice, DataOptions, choose_data
-from rxsim.pipeline.study_data import StudyData, make_up_data, open_study_data
+from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
+from rxsim.pipeline.study.data import StudyData, make_up_data, open_study_data
 from rxsim.session import Inputs, Session, default_threads
 from rxsim.stages import Stages
 

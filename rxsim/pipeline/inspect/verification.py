@@ -12,18 +12,24 @@ from typing import Any
 
 import numpy as np
 
-import rxsim
 from rxsim.config import Settings, as_plain, settings_hash
 from rxsim.errors import CircuitError, InputError, SettingError
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
-from rxsim.pipeline.hardware import Mapped, map_study
-from rxsim.pipeline.probe import LayerInput, array_currents, inputs_of, program_array, settings_of
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.foundry import Mapped, map_study
+from rxsim.pipeline.inspect.probe import (
+    LayerInput,
+    array_currents,
+    inputs_of,
+    program_array,
+    settings_of,
+)
+from rxsim.pipeline.study.study import Study
 from rxsim.seeds import Sample, sample_generator
 from rxsim.session import Progress
 from rxsim.verify import TOLERANCE, ArrayCheck, Circuit, check_array
 from rxsim.verify.compare import reference_for
+from rxsim.version import __version__
 
 SCHEMA_VERSION = 1
 N_ARRAYS = 6
@@ -296,7 +302,7 @@ def _provenance(study: Study) -> dict[str, Any]:
         "settings_sha256": settings_hash(study.settings),
         "seed": study.settings.seed,
         "versions": {
-            "rxsim": rxsim.__version__,
+            "rxsim": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "scipy", "numba", "onnx")},
         },

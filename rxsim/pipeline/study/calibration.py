@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal, TypeVar
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-import rxsim
 from rxsim.calibrate import InputRange
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
 from rxsim.numerics import NUMERICS
 from rxsim.schema import in_yaml, validated
 from rxsim.sealed import check_kind, hash_of, is_whole, sealed
+from rxsim.version import __version__
 
 T = TypeVar("T")
 KIND = "rxsim calibration"
@@ -137,7 +137,7 @@ class Calibration:
     input_ranges: Mapping[str, InputRange]
     points: Mapping[str, tuple[float, float | None]]
     adc_ranges: Mapping[CalibratedRung, Mapping[str, np.ndarray]]
-    version: str = rxsim.__version__
+    version: str = __version__
     name: str = "the calibration"
 
     def input_range(self, layer: str) -> InputRange:

@@ -11,13 +11,14 @@ import onnx
 
 from rxsim.cache import content_key
 from rxsim.calibrate import InputRange
-from rxsim.circuit import LayerTransfer, OperatingPoint
+from rxsim.circuit import OperatingPoint
 from rxsim.config import Settings
 from rxsim.devices import Chip, has_random_effects
 from rxsim.mapping import MappedLayer
 from rxsim.numerics import NUMERICS
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.study.study import Study
 from rxsim.session import serialized
+from rxsim.tiles import LayerTransfer
 
 
 def remembered_transfer(

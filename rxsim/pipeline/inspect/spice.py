@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-import rxsim
 from rxsim.circuit import gated, solve_nonlinear
 from rxsim.config import as_yaml, settings_hash
+from rxsim.converters import PassDrive
 from rxsim.devices import curve_of
 from rxsim.errors import InputError
 from rxsim.mapping import PhysicalArray
-from rxsim.pipeline.hardware import map_study
-from rxsim.pipeline.probe import (
+from rxsim.pipeline.chip.foundry import map_study
+from rxsim.pipeline.inspect.probe import (
     LayerInput,
     ProgrammedArray,
     array_currents,
@@ -24,8 +24,9 @@ from rxsim.pipeline.probe import (
     mapped_layer,
     program_array,
 )
-from rxsim.pipeline.study import Study
-from rxsim.verify import PassDrive, array_netlist, law_of
+from rxsim.pipeline.study.study import Study
+from rxsim.verify import array_netlist, law_of
+from rxsim.version import __version__
 
 # Of very many passes (random pulses) the first ones are looked at.
 _MOST_PASSES = 32
@@ -135,7 +136,7 @@ def _header(
     layer = programmed.layer.layer
     array = programmed.array
     yield _one_line(
-        f"rxsim {rxsim.__version__}: layer {layer.name}, array {array.index} of {network.path.name}"
+        f"rxsim {__version__}: layer {layer.name}, array {array.index} of {network.path.name}"
     )
     yield ""
     yield "Run it:  ngspice -b THIS_FILE"

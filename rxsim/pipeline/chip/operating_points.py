@@ -12,7 +12,7 @@ from rxsim.config import Settings
 from rxsim.converters import driven_passes, full_units, layer_drive
 from rxsim.devices import SeparableCurve, curve_of
 from rxsim.errors import SettingError
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.study.study import Study
 from rxsim.session import Session, with_outputs
 
 

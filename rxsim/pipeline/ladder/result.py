@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from rxsim.patch import PatchedNetwork
-from rxsim.pipeline.inventory import Inventory, LayerPlace
-from rxsim.pipeline.transformation import Transformation
+from rxsim.pipeline.inspect.transformation import Transformation
+from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace
 from rxsim.run import Scores
 from rxsim.statistics import Interval, chip_interval, population_interval, within
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxsim.circuit import LayerTransfer
-from rxsim.pipeline.adc_ranges import calibrated_layers, layer_blocks, measured_ranges
-from rxsim.pipeline.calibration import CalibratedRung, Calibration
-from rxsim.pipeline.calibration_match import data_record, model_record, settings_record
-from rxsim.pipeline.hardware import Mapped, equip, map_study, solve_chip
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.adc_ranges import calibrated_layers, layer_blocks, measured_ranges
+from rxsim.pipeline.chip.foundry import Mapped, equip, map_study, solve_chip
+from rxsim.pipeline.study.calibration import CalibratedRung, Calibration
+from rxsim.pipeline.study.calibration_match import data_record, model_record, settings_record
+from rxsim.pipeline.study.study import Study
+from rxsim.tiles import LayerTransfer
 
 
 def calibrate(study: Study) -> Calibration:

@@ -12,9 +12,9 @@ from rxsim.config import Adc as AdcSettings
 from rxsim.config import Settings
 from rxsim.converters import ErrorMeter, RangeMeter, adc_codes, range_blocks
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
-from rxsim.pipeline.calibration import CalibratedRung
-from rxsim.pipeline.remember import remembered_adc_ranges
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.memo import remembered_adc_ranges
+from rxsim.pipeline.study.calibration import CalibratedRung
+from rxsim.pipeline.study.study import Study
 from rxsim.session import Session, with_outputs
 
 T = TypeVar("T")

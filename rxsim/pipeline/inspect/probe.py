@@ -12,16 +12,24 @@ from rxsim.calibrate import InputRange
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.solve import solve_array
 from rxsim.config import Settings, layer_settings
-from rxsim.converters import Dac, Pass, driven_passes, full_units, layer_drive
+from rxsim.converters import (
+    Dac,
+    LayerDrive,
+    Pass,
+    PassDrive,
+    driven_passes,
+    full_units,
+    layer_drive,
+    pass_names,
+)
 from rxsim.devices import Chip, program
 from rxsim.errors import InputError
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.patch import Pulses, draw_pulses
-from rxsim.pipeline.hardware import Mapped
-from rxsim.pipeline.study import Study
+from rxsim.pipeline.chip.foundry import Mapped
+from rxsim.pipeline.study.study import Study
 from rxsim.seeds import Effect, device_generator
 from rxsim.session import Session, with_outputs
-from rxsim.verify import LayerDrive, PassDrive, pass_names
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""From a study to chips: ranges, arrays, converters, the patched network."""

@@ -1,0 +1,1 @@
+"""The rungs of an evaluation, and their result."""

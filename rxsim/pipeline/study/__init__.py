@@ -1,0 +1,1 @@
+"""What is asked: network, settings, the evaluated and the calibration inputs."""
