@@ -13,9 +13,10 @@ from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, core_schema
 
 from rxsim.errors import SettingError
+from rxsim.folders import names_in
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -53,6 +54,29 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_decimal)]
 Integer = Annotated[int, BeforeValidator(whole)]
 Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
+
+
+class ChoiceIn:
+    """Marks a setting that names a file of a folder: `Annotated[str, ChoiceIn("rxsim.encodings")]`."""
+
+    def __init__(self, package: str, suffix: str = ".py") -> None:
+        """Take the folder's dotted name and the suffix of its files (see `rxsim.folders`)."""
+        self._package, self._suffix = package, suffix
+
+    def _known(self, value: Any) -> Any:
+        names = names_in(self._package, self._suffix)
+        if value not in names:
+            listed = ", ".join(map(repr, names[:-1])) + f" or {names[-1]!r}"
+            raise ValueError(f"found {in_yaml(value)}, expected {listed}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Check a value before it is taken as text."""
+        return core_schema.no_info_before_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        """List the names in a JSON schema."""
+        return {**handler(core), "enum": list(names_in(self._package, self._suffix))}
 
 
 class Section(BaseModel):

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics.
 HELPERS = {
-    *("cache", "dotted", "errors", "files", "numerics", "parallel", "sealed"),
+    *("cache", "dotted", "errors", "files", "folders", "numerics", "parallel", "sealed"),
     *("schema", "seeds", "stages", "statistics", "version"),
 }
 BEFORE_PIPELINE = {
@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "cache": HELPERS,
     "dotted": HELPERS,
+    "folders": {"errors"},
     "sealed": HELPERS,
     "numerics": HELPERS,
     "statistics": HELPERS,

@@ -1,0 +1,73 @@
+"""A folder whose files are the choices: a choice's name is its file's name.
+
+An input encoding is a file in `rxsim/encodings`, a device law one in `rxsim/devices/laws`, and so on. To
+add one is to add a file: names are listed without importing, a file is imported when it is chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from rxsim.errors import InputError
+
+T = TypeVar("T")
+
+
+@cache
+def names_in(package: str, suffix: str = ".py") -> tuple[str, ...]:
+    """List the choices of a folder, sorted; files whose names begin with an underscore are none.
+
+    Args:
+        package: dotted name of the folder, such as "rxsim.encodings".
+        suffix: of the files that count.
+    """
+    files = (path for path in folder_of(package).iterdir() if path.suffix == suffix)
+    return tuple(sorted(path.stem for path in files if not path.name.startswith("_")))
+
+
+@cache
+def folder_of(package: str) -> Path:
+    """Return where a package lies, without importing it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"no folder {package}")
+    return Path(spec.submodule_search_locations[0])
+
+
+class Folder(Generic[T]):
+    """The choices of one folder; each file holds its choice under the same name.
+
+    Attributes:
+        package: dotted name of the folder.
+        member: name under which each file holds its choice.
+    """
+
+    def __init__(self, package: str, member: str) -> None:
+        self.package, self.member = package, member
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all choices, sorted."""
+        return names_in(self.package)
+
+    def __getitem__(self, name: str) -> T:
+        """Return a choice.
+
+        Raises:
+            InputError: there is none of this name.
+        """
+        if name not in self.names:
+            raise InputError(
+                f"found {name!r}, expected one of {', '.join(self.names)}; a new one is a file "
+                f"{name}.py in {self.package.replace('.', '/')}"
+            )
+        module: Any = importlib.import_module(f"{self.package}.{name}")
+        return cast(T, getattr(module, self.member))
+
+    def all(self) -> dict[str, T]:
+        """Return every choice by its name, names sorted."""
+        return {name: self[name] for name in self.names}
