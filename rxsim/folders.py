@@ -1,6 +1,6 @@
 """A folder whose files are the choices: a choice's name is its file's name.
 
-An input encoding is a file in `rxsim/encodings`, a device law one in `rxsim/devices/laws`, and so on. To
+An input encoding is a file in `rxsim/encodings`, a device law a file in `rxsim/devices/laws`. To
 add one is to add a file: names are listed without importing, a file is imported when it is chosen.
 """
 
