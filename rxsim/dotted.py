@@ -27,3 +27,10 @@ def nested(parts: Sequence[str], value: Any) -> dict[str, Any]:
         found = {part: found}
     assert isinstance(found, dict)
     return found
+
+
+def at(values: Any, name: str) -> Any:
+    """Return what stands at a dotted name of nested objects, such as adc.n_bits of settings."""
+    for part in name.split("."):
+        values = getattr(values, part)
+    return values

@@ -54,17 +54,25 @@ class Folder(Generic[T]):
         """Names of all choices, sorted."""
         return names_in(self.package)
 
+    def check(self, name: str) -> None:
+        """Refuse a name that no file has.
+
+        Raises:
+            InputError: naming it, and those there are.
+        """
+        if name not in self.names:
+            what = self.member.lower()
+            raise InputError(
+                f"{what}: found {name!r}, expected one of {', '.join(self.names)}; choose one of these"
+            )
+
     def __getitem__(self, name: str) -> T:
         """Return a choice.
 
         Raises:
             InputError: there is none of this name.
         """
-        if name not in self.names:
-            raise InputError(
-                f"found {name!r}, expected one of {', '.join(self.names)}; a new one is a file "
-                f"{name}.py in {self.package.replace('.', '/')}"
-            )
+        self.check(name)
         module: Any = importlib.import_module(f"{self.package}.{name}")
         return cast(T, getattr(module, self.member))
 

@@ -66,7 +66,8 @@ class ChoiceIn:
     def _known(self, value: Any) -> Any:
         names = names_in(self._package, self._suffix)
         if value not in names:
-            listed = ", ".join(map(repr, names[:-1])) + f" or {names[-1]!r}"
+            *others, last = map(repr, names or ("nothing: there are none yet",))
+            listed = f"{', '.join(others)} or {last}" if others else last
             raise ValueError(f"found {in_yaml(value)}, expected {listed}")
         return value
 

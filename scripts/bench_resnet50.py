@@ -26,7 +26,6 @@ import resource  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterable, Iterator  # noqa: E402
-from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -38,7 +37,7 @@ from rxsim.commands.progress import progress_bars  # noqa: E402
 from rxsim.config import Settings  # noqa: E402
 from rxsim.devices import Chip, program  # noqa: E402
 from rxsim.load import Layer, load_network  # noqa: E402
-from rxsim.mapping import MappedLayer, map_layer  # noqa: E402
+from rxsim.mapping import MappedLayer, PhysicalArray, map_layer  # noqa: E402
 from rxsim.parallel import ordered  # noqa: E402
 from rxsim.tiles import LayerTransfer, transfer, transfer_matrices  # noqa: E402
 
@@ -141,8 +140,8 @@ def solve_all(
     return [
         transfer_matrices(
             each,
-            partial(program, layer_index=each.layer.index, device=settings.device, chip=Chip(0, 0)),
-            settings.crossbar,
+            settings,
+            Chip(0, 0),
             threads=threads,
             done=done,
         )
@@ -165,7 +164,7 @@ def stages(mapped: list[MappedLayer], settings: Settings, threads: int) -> dict[
     """
     places = [(layer, index) for layer in mapped for index in range(layer.n_arrays)][::SAMPLE]
     scale = sum(layer.n_arrays for layer in mapped) / len(places)
-    arrays: list[tuple[MappedLayer, transfer.PhysicalArray]] = []
+    arrays: list[tuple[MappedLayer, PhysicalArray]] = []
     targets = timed(lambda: arrays.extend((layer, layer.array(k)) for layer, k in places))
     programmed: list[np.ndarray] = []
     chip, device = Chip(0, 0), settings.device
@@ -200,7 +199,7 @@ def in_this_thread(
 
 def profile(layers: tuple[Layer, ...], settings: Settings) -> None:
     """Print where the time of mapping, programming and solving goes, by own and by total time."""
-    transfer.ordered = in_this_thread  # type: ignore[assignment]
+    transfer.ordered = in_this_thread
     with cProfile.Profile() as profiler:
         solve_all(map_all(layers, settings), settings, 1, lambda: None)
     for key in ("tottime", "cumulative"):

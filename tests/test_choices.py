@@ -18,8 +18,8 @@ from rxsim.load import load_network
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.patch import draw_pulses
 from rxsim.pipeline import DataOptions, Study, evaluate, open_study
-from rxsim.pipeline.chip.foundry import equip, map_study, open_foundry
 from rxsim.stages import Stages
+from tests.chips import foundry_of, mapped_of, nominal_hardware
 
 MODELS = Path(__file__).parents[1] / "models"
 MATMUL = """
@@ -61,7 +61,7 @@ def test_the_sign_of_inputs_follows_their_true_minimum_whatever_the_percentile(t
     x = np.full((8, 3), 1.0)
     x[0, 0] = -1e-3
     study = matmul_study(tmp_path, x, "input.percentile=50")
-    found = map_study(study).input_ranges["y"]
+    found = mapped_of(study).input_ranges["y"]
     assert found.signed
     assert found.x_max == 1.0
 
@@ -70,23 +70,23 @@ def test_a_signed_converter_of_one_bit_is_refused(tmp_path):
     x = np.array([[1.0, -1.0, 0.5]])
     study = matmul_study(tmp_path, x, "dac.n_bits=1")
     with pytest.raises(SettingError, match=r"layer y has inputs of both signs"):
-        open_foundry(study, map_study(study))
+        foundry_of(study)
     unsigned = matmul_study(tmp_path, np.abs(x), "dac.n_bits=1")
-    open_foundry(unsigned, map_study(unsigned))
+    foundry_of(unsigned)
 
 
 def test_a_range_of_zero_counts_as_one_ampere_and_reads_zero(tmp_path):
     assert ranged_adc(6, np.zeros((1, 1, 2)), np.array([True])).lsb == pytest.approx(1 / 31)
     no_wires = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
     study = matmul_study(tmp_path, np.ones((8, 3)), "adc.scope=column", *no_wires)
-    adc = open_foundry(study, map_study(study)).adcs[0]
+    adc = foundry_of(study).adcs[0]
     assert adc.lsb[0, 0, 0] < 1e-6
     assert adc.lsb[0, 0, 1] == pytest.approx(1 / 31)  # the column of zeros never carries current
 
 
 def test_an_x_max_of_zero_counts_as_one(tmp_path):
     study = matmul_study(tmp_path, np.zeros((8, 3)))
-    assert map_study(study).input_ranges["y"].x_max == 1.0
+    assert mapped_of(study).input_ranges["y"].x_max == 1.0
 
 
 def test_numbers_by_layer_come_from_at_most_500_inputs():
@@ -223,11 +223,11 @@ def test_the_share_of_an_input_offset_is_removed_by_what_perfect_hardware_would_
     x = np.random.default_rng(0).uniform(-1, 1, (8, 3))
     own = ["input.signed_input=offset", "crossbar.r_sense=20000", "device.n_bits=null"]
     study = matmul_study(tmp_path, x, *own)
-    foundry = open_foundry(study, map_study(study))
-    (item,) = equip(study, foundry.mapped, foundry.nominal, ideal=foundry.ideal)
+    foundry = foundry_of(study)
+    (item,) = nominal_hardware(foundry)
     rest = item.drive.rest_volt
     assert rest == pytest.approx(32 * 0.2 / 63)
-    assert item.constant[0] == pytest.approx(rest * foundry.ideal[0].matrices[0].sum(axis=1))
+    assert item.constant[0] == pytest.approx(rest * foundry.perfect[0].matrices[0].sum(axis=1))
 
 
 def test_codes_are_rounded_from_float32_products():

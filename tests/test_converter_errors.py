@@ -11,10 +11,11 @@ from vocabulary.models import network
 
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
-from rxsim.pipeline import DataOptions, evaluate, open_study
-from rxsim.pipeline.chip.foundry import equip, is_random, map_study, open_foundry, patched_chip
+from rxsim.pipeline import DataOptions, evaluate, open_study, patched_chip
+from rxsim.pipeline.chip.foundry import is_random
 from rxsim.run import snr_db
 from rxsim.session import Session
+from tests.chips import foundry_of, mapped_of, nominal_hardware, perfect_hardware
 
 MODELS = Path(__file__).parents[1] / "models"
 BASE = [
@@ -73,11 +74,10 @@ def models(tmp_path_factory) -> dict[str, Path]:
 def compare(path: Path, settings: Settings, trial: int = 1) -> None:
     """Hold every output of one layer to the plain computation, but for those near a threshold."""
     study = open_study(path, settings, DataOptions(limit=2))
-    mapped = map_study(study)
-    foundry = open_foundry(study, mapped)
-    (plain,) = equip(study, mapped, foundry.nominal, ideal=foundry.ideal)
+    foundry = foundry_of(study)
+    (plain,) = nominal_hardware(foundry)
     x = np.random.default_rng(2).standard_normal((6, *path_shape(study))).astype(np.float32)
-    (found,) = Session(foundry.chip(trial).model, "patched").run(["y"], {"x": x})
+    (found,) = Session(foundry.make(trial).network.model, "patched").run(["y"], {"x": x})
     values = np.maximum(x, 0) if "unsigned" in path.name else x
     is_conv = plain.layer.op == "Conv"
     expected, risky = slow_layer(
@@ -279,7 +279,7 @@ def test_nominal_hardware_has_no_errors(models):
     """Ranges and the rung `ideal` are those without errors; tables count on every chip."""
     (path, bad) = models["conv signed"], settings_of(*EVERY)
     study, good = open_study(path, bad, DataOptions(limit=2)), clean(path, bad)
-    spoiled, plain = (open_foundry(one, map_study(one)) for one in (study, good))
+    spoiled, plain = (foundry_of(one) for one in (study, good))
     assert (spoiled.adcs[0].lsb == plain.adcs[0].lsb).all()
     assert spoiled.adcs[0].errors is None
     rungs = [evaluate(one).rung("ideal").trials[0].snr_db for one in (study, good)]
@@ -300,9 +300,9 @@ def test_a_table_of_curves_beyond_the_bound_is_refused(models):
         with pytest.raises(
             SettingError, match=rf"^adc\.{kind}: found .* expected .* larger adc.share"
         ):
-            map_study(study)
+            mapped_of(study)
     for fits in (["adc.n_bits=22", "adc.inl=[1,-1]"], ["adc.n_bits=18", "adc.inl=1"]):
-        map_study(open_study(models["gemm signed"], settings_of(*fits), DataOptions(limit=2)))
+        mapped_of(open_study(models["gemm signed"], settings_of(*fits), DataOptions(limit=2)))
 
 
 def test_a_larger_share_makes_room_for_the_table(models):
@@ -310,10 +310,10 @@ def test_a_larger_share_makes_room_for_the_table(models):
         own = settings_of("adc.inl=1", "adc.n_bits=23", f"adc.share={share}", "adc.where=per_layer")
         study = open_study(models["gemm signed"], own, DataOptions(limit=2))
         if fits:
-            map_study(study)
+            mapped_of(study)
         else:
             with pytest.raises(SettingError):
-                map_study(study)
+                mapped_of(study)
 
 
 def test_every_place_of_a_large_table_is_found(tmp_path):
@@ -360,9 +360,8 @@ def by_hand(path: Path, own: Settings, x: np.ndarray, *, before: bool = True) ->
         before: whether gain and offset belong to the voltage (or else to the current).
     """
     study = open_study(path, own, DataOptions(limit=2))
-    mapped = map_study(study)
-    foundry = open_foundry(study, mapped)
-    (plain,) = equip(study, mapped, foundry.ideal, ideal=foundry.ideal)
+    foundry = foundry_of(study)
+    (plain,) = perfect_hardware(foundry)
     dac = plain.drive.dac
     codes = np.rint(np.clip(np.float32(x) * np.float32(dac.code_per_x), dac.low, dac.high))
     digits = own.input.encoding == "bit_serial"

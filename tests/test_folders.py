@@ -40,7 +40,7 @@ def test_a_new_file_is_a_new_choice(package: str, tmp_path: Path) -> None:
 
 def test_an_unknown_choice_is_told_with_those_there_are(package: str) -> None:
     folder: Folder[str] = Folder(package, "FRUIT")
-    with pytest.raises(InputError, match=r"found 'plum', expected one of apple, pear"):
+    with pytest.raises(InputError, match=r"fruit: found 'plum', expected one of apple, pear"):
         folder["plum"]
 
 

@@ -16,7 +16,8 @@ HELPERS = {
 }
 BEFORE_PIPELINE = {
     *("config", "data", "load", "session", "calibrate", "mapping"),
-    *("devices", "circuit", "tiles", "converters", "patch", "run", "verify"),
+    *("devices", "circuit", "compensate", "tiles", "converters", "patch", "run", "verify"),
+    *("effects", "scenarios"),
 }
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -40,7 +41,10 @@ ALLOWED: dict[str, set[str]] = {
     "mapping": HELPERS | {"load", "config"},
     "devices": HELPERS | {"mapping", "config"},
     "circuit": HELPERS | {"devices", "config"},
-    "tiles": HELPERS | {"circuit", "devices", "mapping", "config"},
+    "compensate": HELPERS | {"circuit", "devices", "mapping", "config"},
+    "effects": HELPERS | {"config"},
+    "scenarios": HELPERS | {"effects", "config"},
+    "tiles": HELPERS | {"compensate", "circuit", "devices", "mapping", "config"},
     "converters": HELPERS | {"config", "session", "load", "calibrate"},
     "patch": HELPERS | {"tiles", "converters", "calibrate", "mapping", "load"},
     "verify": HELPERS | {"circuit", "converters", "load", "config"},

@@ -21,8 +21,8 @@ from rxsim.config import Settings, as_plain, load_settings
 from rxsim.devices import Chip, program
 from rxsim.mapping import map_layer
 from rxsim.pipeline import DataOptions, Study, open_study, patched_chip
-from rxsim.pipeline.chip.foundry import map_study, open_foundry
 from rxsim.session import Session, with_outputs
+from tests.chips import foundry_of
 
 MODELS = Path(__file__).parents[1] / "models"
 N_IMAGES = 12
@@ -72,9 +72,9 @@ def compare(model: str, assignments: list[str], trial: int = 0) -> tuple[int, in
         programmed_arrays(study, trial),
         sparse.g_eff,
     )
-    foundry = open_foundry(study, map_study(study))
+    foundry = foundry_of(study)
     take_ranges(twin, study, foundry)
-    patched = foundry.chip(trial)
+    patched = foundry.make(trial).network
     layers = study.network.layers
     names = [name for layer in layers for name in (layer.input, layer.output)]
     names = list(dict.fromkeys(names))
@@ -177,7 +177,7 @@ def test_calibrated_ranges_equal_the_twins(assignments):
     calibration = study.calibration.feeds(0, len(study.calibration))["image"]
     model = onnx.load(MODELS / "digits_cnn.onnx")
     twin = build(model, as_plain(settings), calibration, None, sparse.g_eff)
-    foundry = open_foundry(study, map_study(study))
+    foundry = foundry_of(study)
     for layer, adc in zip(study.network.layers, foundry.adcs, strict=True):
         ranges = adc.lsb * adc.high[:, None, None]
         for p, theirs in enumerate(twin.layers[layer.name].adc_range):
@@ -211,10 +211,10 @@ def test_the_whole_network_agrees_with_the_twin_end_to_end(model):
         programmed_arrays(study, 0),
         sparse.g_eff,
     )
-    foundry = open_foundry(study, map_study(study))
+    foundry = foundry_of(study)
     take_ranges(twin, study, foundry)
     theirs = twin.run(x["image"])
-    session = Session(foundry.chip(0).model, "the patched network")
+    session = Session(foundry.make(0).network.model, "the patched network")
     (ours,) = session.run(["logits"], x)
     error = np.sqrt(np.square(ours - theirs).mean() / np.square(theirs).mean())
     exact = np.abs(ours - theirs).max(axis=1) < 1e-4 * np.abs(theirs).max()

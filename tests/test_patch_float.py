@@ -26,8 +26,7 @@ from rxsim.config import Settings, load_settings
 from rxsim.data import MadeUpInputs
 from rxsim.load import Network, load_network
 from rxsim.patch import PatchedNetwork
-from rxsim.pipeline import DataOptions, open_study
-from rxsim.pipeline.chip.foundry import patched_chip
+from rxsim.pipeline import DataOptions, open_study, patched_chip
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session
 from rxsim.stages import Stages

@@ -16,7 +16,7 @@ from rxsim.config import Settings, load_settings
 from rxsim.devices import Chip, program
 from rxsim.patch.builder import GraphBuilder
 from rxsim.pipeline import DataOptions, evaluate, open_study
-from rxsim.pipeline.chip.foundry import map_study, open_foundry
+from tests.chips import foundry_of
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -159,8 +159,7 @@ def test_the_loss_of_an_array_is_what_its_wires_take(tmp_path: Path) -> None:
         }
     )
     study = open_study(two_layers(tmp_path), settings, DataOptions(limit=4))
-    mapped = map_study(study)
-    made = open_foundry(study, mapped).make(0)
+    made = foundry_of(study).make(0)
     worst = []
     for transfer in made.transfers:
         layer = transfer.mapped

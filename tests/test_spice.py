@@ -18,12 +18,14 @@ import rxsim
 from rxsim.circuit.lines import lines_of
 from rxsim.cli import main
 from rxsim.config import IV, Crossbar
-from rxsim.devices import curve_of
+from rxsim.devices import Chip, curve_of
+from rxsim.effects import without
 from rxsim.pipeline import open_study, spice_netlist
-from rxsim.pipeline.chip.foundry import map_study, solve_chip
+from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.verify import array_netlist, law_of
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
 from rxsim.verify.sparse_direct import sparse_currents
+from tests.chips import mapped_of
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 MODEL = MODELS / "digits_cnn.onnx"
@@ -308,10 +310,8 @@ def test_the_array_is_the_one_that_evaluation_solves(tmp_path: Path) -> None:
     for i, j, ohm in cells:
         g[int(i), int(j)] = 1 / float(ohm)
     study = open_study(MODEL, settings)
-    mapped = map_study(study)
-    from rxsim.devices import Chip
-
-    plus_minus_minus = solve_chip(study, mapped, Chip(0, 1), wires=False)[1].matrices[0]
+    mapped = mapped_of(study).under(lambda settings: without(settings, ["wires"]))
+    plus_minus_minus = SolvedArrays(study).drawn(mapped, Chip(0, 1))[1].matrices[0]
     other = rxsim.netlist(MODEL, settings=settings, layer="conv2", array=3, trial=1)
     h = np.zeros((16, 12))
     for i, j, ohm in re.findall(r"^rx(\d+)_(\d+) \S+ \S+ (\S+)$", other, re.MULTILINE):

@@ -2,9 +2,10 @@
 
 from rxsim.config.identity import as_plain, as_yaml, calibration_settings, settings_hash
 from rxsim.config.iv import IV
-from rxsim.config.merge import load_settings, parse_xbar, settings_with
+from rxsim.config.merge import load_settings, parse_xbar, settings_changed, settings_with
 from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping
 from rxsim.config.presets import PRESETS, Preset
+from rxsim.config.reads import Reads, flat_settings, pinned
 from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
 from rxsim.config.together import check_gating
 
@@ -20,15 +21,19 @@ __all__ = [
     "LayerSettings",
     "Mapping",
     "Preset",
+    "Reads",
     "Settings",
     "as_plain",
     "as_yaml",
     "calibration_settings",
     "check_gating",
     "check_layers",
+    "flat_settings",
     "layer_settings",
     "load_settings",
     "parse_xbar",
+    "pinned",
+    "settings_changed",
     "settings_hash",
     "settings_with",
 ]

@@ -12,8 +12,14 @@ from rxsim.sealed import hash_of
 
 
 def as_plain(settings: Settings) -> dict[str, Any]:
-    """Return validated settings as plain nested dictionaries (conductances, not resistances)."""
-    return settings.model_dump(mode="json")
+    """Return validated settings as plain nested dictionaries (conductances, not resistances).
+
+    A list of no steps is left out: results from before there were any keep their identity.
+    """
+    plain = settings.model_dump(mode="json")
+    if not plain["compensate"]:
+        del plain["compensate"]
+    return plain
 
 
 def as_yaml(settings: Settings) -> str:

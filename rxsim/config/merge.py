@@ -9,7 +9,7 @@ from typing import Any
 
 from rxsim.config.overlay import overlay
 from rxsim.config.settings import Settings, check_layers
-from rxsim.dotted import nested
+from rxsim.dotted import at, nested
 from rxsim.errors import SettingError
 from rxsim.files import parse_yaml, read_yaml_mapping
 from rxsim.schema import validated
@@ -69,6 +69,25 @@ def settings_with(base: Mapping[str, Any], changes: Mapping[str, Any], where: st
     settings = validated(Settings, overlay(base, given), where)
     check_layers(settings)
     return settings
+
+
+def settings_changed(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:
+    """Return resolved settings with other values at some dotted names, checked as a whole.
+
+    Args:
+        settings: resolved.
+        changes: values by dotted name, such as {"adc.n_bits": None}.
+        where: what messages call the result.
+
+    Raises:
+        SettingError: the values contradict each other.
+    """
+    if all(at(settings, name) == value for name, value in changes.items()):
+        return settings
+    values = settings.model_dump()
+    for name, value in changes.items():
+        _assign(values, nested(name.split("."), value))
+    return validated(Settings, values, where)
 
 
 def parse_xbar(text: str) -> tuple[int, int]:

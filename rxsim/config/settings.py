@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Device, Input, 
 from rxsim.config.overlay import overlay
 from rxsim.config.together import check_together
 from rxsim.errors import SettingError
-from rxsim.schema import Integer, Section, validated
+from rxsim.schema import ChoiceIn, Integer, Section, validated
 
 
 class LayerSettings(Section):
@@ -37,6 +37,9 @@ class Settings(Section):
     dac: Dac = Dac()
     adc: Adc = Adc()
     calibration: Calibration = Calibration()
+    compensate: tuple[Annotated[str, ChoiceIn("rxsim.compensate")], ...] = Field(
+        (), description="steps that give accuracy back without training, in their order"
+    )
     trials: Integer = Field(1, ge=1, description="programmed chips")
     seed: Integer = Field(0, ge=0, description="seed of every random draw")
 

@@ -1,6 +1,7 @@
 """Weight matrices -> tiles of target conductances on physical arrays."""
 
 from rxsim.mapping.arrays import PhysicalArray
+from rxsim.mapping.cells import cells_of
 from rxsim.mapping.layer import MappedLayer, map_layer
 from rxsim.mapping.levels import to_levels
 from rxsim.mapping.readouts import Readouts
@@ -11,6 +12,7 @@ __all__ = [
     "PhysicalArray",
     "Readouts",
     "Tiling",
+    "cells_of",
     "map_layer",
     "tile_layer",
     "to_levels",

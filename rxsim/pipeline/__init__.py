@@ -1,7 +1,8 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
 from rxsim.pipeline.chip.calibrate import calibrate
-from rxsim.pipeline.chip.foundry import is_random, patched_chip
+from rxsim.pipeline.chip.foundries import patched_chip
+from rxsim.pipeline.chip.foundry import is_random
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory

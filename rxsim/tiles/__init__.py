@@ -1,5 +1,21 @@
-"""A layer's arrays: programmed, solved, and gathered into transfer matrices."""
+"""A layer's arrays, one path: target -> compensate -> program -> solve -> gather."""
 
+from rxsim.config import Reads
+from rxsim.tiles.program import ProgrammedArray, program_array
+from rxsim.tiles.solve import OperatingPoint, array_matrix, has_circuit, is_linear
 from rxsim.tiles.transfer import LayerTransfer, transfer_matrices
 
-__all__ = ["LayerTransfer", "transfer_matrices"]
+TILES = Reads(("crossbar", "device", "mapping", "compensate"))
+"""What a layer's transfer matrices follow from, besides its weights and the chip."""
+
+__all__ = [
+    "TILES",
+    "LayerTransfer",
+    "OperatingPoint",
+    "ProgrammedArray",
+    "array_matrix",
+    "has_circuit",
+    "is_linear",
+    "program_array",
+    "transfer_matrices",
+]

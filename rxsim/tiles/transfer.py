@@ -1,23 +1,21 @@
-"""A layer's transfer matrices: every array programmed and solved, the pairs subtracted."""
+"""A layer's transfer matrices: every array programmed, solved, and added where its columns belong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.circuit.factors import cells_in_series
-from rxsim.circuit.operating import OperatingPoint, chord_matrix
-from rxsim.circuit.solve import solve_array
-from rxsim.config import Crossbar
+from rxsim.config import Settings
+from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
+from rxsim.tiles.program import program_array
+from rxsim.tiles.solve import OperatingPoint, array_matrix
 
 # Arrays that a thread takes at once: small ones are solved as quickly as they are handed over.
 _CHUNK = 8
-
-Programmer = Callable[[PhysicalArray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +37,8 @@ class LayerTransfer:
 
 def transfer_matrices(
     mapped: MappedLayer,
-    programmer: Programmer,
-    crossbar: Crossbar | None,
+    settings: Settings,
+    chip: Chip,
     *,
     point: OperatingPoint | None = None,
     threads: int = 1,
@@ -50,17 +48,24 @@ def transfer_matrices(
 
     Args:
         mapped: the layer on its arrays.
-        programmer: gives the programmed conductances (n_rows, n_cols) of an array.
-        crossbar: the resistances, or None for perfect wires (access resistance included).
+        settings: the layer's: devices and circuit.
+        chip: the chip whose arrays these are.
         point: where cells that are not linear, or that the inputs gate, are made linear.
         threads: arrays solved side by side; the result does not depend on it.
         done: called after each array.
+
+    Raises:
+        CircuitError: an array can't be solved.
     """
     tiling, count = mapped.tiling, mapped.readouts.count
     matrices = tuple(np.zeros((tiling.groups, len(rows), count)) for rows in mapped.row_tiles)
     orders = [np.argsort(rows) for rows in mapped.row_tiles]
     losses = np.zeros(mapped.n_arrays)
-    for array, block, loss in _solved(mapped, programmer, crossbar, point, threads):
+
+    def work(index: int) -> tuple[PhysicalArray, np.ndarray, float]:
+        return _solved(mapped, index, settings, chip, point)
+
+    for array, block, loss in ordered(work, range(mapped.n_arrays), threads, _CHUNK):
         losses[array.index] = loss
         rows, read = array.rows[array.rows >= 0], array.cols >= 0
         if len(rows) and read.any():
@@ -72,6 +77,25 @@ def transfer_matrices(
         if done is not None:
             done()
     return LayerTransfer(mapped, matrices, losses)
+
+
+def _solved(
+    mapped: MappedLayer, index: int, settings: Settings, chip: Chip, point: OperatingPoint | None
+) -> tuple[PhysicalArray, np.ndarray, float]:
+    """Give an array with its block of g_eff, rows signed and references taken off, and its loss."""
+    programmed = program_array(mapped, index, settings, chip)
+    array, g = programmed.array, programmed.g
+    rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
+    off = array.references[read]
+    has_reference = bool((off >= 0).any())
+    wanted = np.union1d(read, off[off >= 0]) if has_reference else read
+    block = array_matrix(g, settings, point, rows, wanted)
+    loss = _loss(block, g[np.ix_(rows, wanted)])
+    if has_reference:
+        taken = block[:, np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))]
+        block = block[:, np.searchsorted(wanted, read)] - np.where(off >= 0, taken, 0.0)
+    signs = array.row_signs[rows]
+    return array, block if (signs > 0).all() else block * signs[:, None], loss
 
 
 def _add(
@@ -94,46 +118,7 @@ def _is_run(places: np.ndarray) -> bool:
     return span == len(places) and bool((np.diff(places) == 1).all())
 
 
-def _solved(
-    mapped: MappedLayer,
-    programmer: Programmer,
-    crossbar: Crossbar | None,
-    point: OperatingPoint | None,
-    threads: int,
-) -> Iterator[tuple[PhysicalArray, np.ndarray, float]]:
-    """Give every array with its signed block of g_eff and its loss, in order, few at a time."""
-
-    def work(index: int) -> tuple[PhysicalArray, np.ndarray, float]:
-        array = mapped.array(index)
-        g = programmer(array)
-        rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
-        off = array.references[read]
-        has_reference = bool((off >= 0).any())
-        wanted = np.union1d(read, off[off >= 0]) if has_reference else read
-        if point is not None and crossbar is not None:
-            found = chord_matrix(g, crossbar, point, rows, wanted)
-        elif crossbar is None:
-            found = g[np.ix_(rows, wanted)]
-        elif _has_no_wires(crossbar):
-            found = cells_in_series(g, crossbar.r_access)[0][np.ix_(rows, wanted)]
-        else:
-            found = solve_array(g, crossbar, rows=rows, cols=wanted).g_eff
-        loss = 0.0 if crossbar is None else _loss(found, g[np.ix_(rows, wanted)])
-        if has_reference:
-            taken = found[:, np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))]
-            found = found[:, np.searchsorted(wanted, read)] - np.where(off >= 0, taken, 0.0)
-        signs = array.row_signs[rows]
-        return array, found if (signs > 0).all() else found * signs[:, None], loss
-
-    return ordered(work, range(mapped.n_arrays), threads, _CHUNK)
-
-
-def _loss(found: np.ndarray, g: np.ndarray) -> float:
+def _loss(block: np.ndarray, g: np.ndarray) -> float:
     """Share of the current of all cells that does not arrive."""
     whole = float(g.sum())
-    return 1.0 - float(found.sum()) / whole if whole > 0 else 0.0
-
-
-def _has_no_wires(crossbar: Crossbar) -> bool:
-    """Tell whether nothing but the access resistance stands between a source and its sense."""
-    return not any((crossbar.r_wire_wl, crossbar.r_wire_bl, crossbar.r_driver, crossbar.r_sense))
+    return 1.0 - float(block.sum()) / whole if whole > 0 else 0.0

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from rxsim.config import Settings
 from rxsim.load import load_network
-from rxsim.pipeline.chip.foundry import Foundry, map_study, open_foundry
+from rxsim.pipeline.chip.foundry import Foundry
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session, with_outputs
 from rxsim.stages import Stages
+from tests.chips import foundry_of
 
 
 class Whole:
@@ -53,7 +54,7 @@ class Package:
         layers = self.study.network.layers
         wanted = [name for layer in layers for name in (layer.input, layer.output)]
         wanted = list(dict.fromkeys([*wanted, self.study.output, *names.values()]))
-        patched = self.foundry.chip(trial)
+        patched = self.foundry.make(trial).network
         session = Session(with_outputs(patched.model, wanted), "the patched network")
         found = session.run(wanted, {"x": np.asarray(x, np.float32)})
         return dict(zip(wanted, found, strict=True))
@@ -84,4 +85,4 @@ def build_package(model: onnx.ModelProto, settings: Settings, calibration: NDArr
         metric="none",
         output=network.output,
     )
-    return Package(study, open_foundry(study, map_study(study)))
+    return Package(study, foundry_of(study))

@@ -13,8 +13,9 @@ from rxsim.config import Settings
 from rxsim.converters import ErrorMeter, RangeMeter, adc_codes, range_blocks
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
 from rxsim.pipeline.chip.memo import remembered_adc_ranges
-from rxsim.pipeline.study.calibration import CalibratedRung
+from rxsim.pipeline.study.calibration import CALIBRATED
 from rxsim.pipeline.study.study import Study
+from rxsim.scenarios import SCENARIOS, Scenario
 from rxsim.session import Session, with_outputs
 
 T = TypeVar("T")
@@ -45,11 +46,16 @@ def calibrated_layers(settings: Mapping[str, Settings]) -> set[str]:
     }
 
 
+def calibrated_scenarios() -> tuple[Scenario, ...]:
+    """Return the scenarios whose ADC ranges a calibration file holds."""
+    return tuple(SCENARIOS[name] for name in CALIBRATED)
+
+
 def measured_ranges(
     study: Study,
     mapped: HasSettings,
     open_layers: Sequence[LayerHardware],
-    rung: CalibratedRung,
+    scenario: Scenario,
 ) -> dict[str, np.ndarray]:
     """Run the open-ADC network over the calibration inputs, or take what was kept of such a run.
 
@@ -57,7 +63,7 @@ def measured_ranges(
         study: the study.
         mapped: knows the layers' settings.
         open_layers: nominal hardware whose ADCs are open.
-        rung: the rung whose hardware that is.
+        scenario: whose hardware that is; an earlier calibration holds the ranges of some.
 
     Returns:
         Ampere (a side), (conversions, groups, readouts), by name of each layer with calibrated ADCs.
@@ -70,9 +76,9 @@ def measured_ranges(
     wanted = [item for item in open_layers if item.layer.name in names]
     blocks = [layer_blocks(item, own[item.layer.name].scope) for item in wanted]
     kept = study.calibration_file
-    if kept is not None:
+    if kept is not None and scenario in calibrated_scenarios():
         return {
-            item.layer.name: kept.ranges(rung, item.layer.name, block)
+            item.layer.name: kept.ranges(scenario.name, item.layer.name, block)
             for item, block in zip(wanted, blocks, strict=True)
         }
     if not wanted:

@@ -5,26 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from rxsim.pipeline.chip.adc_ranges import calibrated_layers, layer_blocks, measured_ranges
-from rxsim.pipeline.chip.foundry import Mapped, equip, map_study, solve_chip
-from rxsim.pipeline.study.calibration import CalibratedRung, Calibration
+from rxsim.pipeline.chip.foundries import Foundries
+from rxsim.pipeline.chip.foundry import nominal_layers
+from rxsim.pipeline.study.calibration import CALIBRATED, Calibration
 from rxsim.pipeline.study.calibration_match import data_record, model_record, settings_record
 from rxsim.pipeline.study.study import Study
-from rxsim.tiles import LayerTransfer
+from rxsim.scenarios import SCENARIOS, Scenario
 
 
 def calibrate(study: Study) -> Calibration:
-    """Measure input ranges, operating points and the ADC ranges of both rungs.
+    """Measure input ranges, operating points and the ADC ranges of the rungs that have some.
 
     Raises:
         RxsimError: something in the study can't be used.
     """
-    mapped = map_study(study)
-    adc_ranges: dict[CalibratedRung, dict[str, np.ndarray]] = {"ideal": {}, "nonideal": {}}
-    if calibrated_layers(mapped.settings):
-        levels = solve_chip(study, mapped, None, wires=False)
-        adc_ranges["ideal"] = _shared(study, mapped, levels, None)
-        nominal = solve_chip(study, mapped, None)
-        adc_ranges["nonideal"] = _shared(study, mapped, nominal, levels)
+    foundries = Foundries(study)
+    mapped = foundries.map(SCENARIOS["nonideal"])
     base, changes = settings_record(study.network, study.settings)
     return Calibration(
         model_record(study.network),
@@ -33,17 +29,17 @@ def calibrate(study: Study) -> Calibration:
         changes,
         mapped.input_ranges,
         {name: (point.volt, point.activity) for name, point in mapped.points.items()},
-        adc_ranges,
+        {rung: _ranges(study, foundries, SCENARIOS[rung]) for rung in CALIBRATED},
     )
 
 
-def _shared(
-    study: Study, mapped: Mapped, transfers: list[LayerTransfer], ideal: list[LayerTransfer] | None
-) -> dict[str, np.ndarray]:
-    """Measure one rung's ADC ranges and keep each once, by layer name."""
-    open_layers = equip(study, mapped, transfers, ideal=ideal)
-    rung: CalibratedRung = "ideal" if ideal is None else "nonideal"
-    measured = measured_ranges(study, mapped, open_layers, rung)
+def _ranges(study: Study, foundries: Foundries, scenario: Scenario) -> dict[str, np.ndarray]:
+    """Measure a scenario's ADC ranges and keep each once, by layer name."""
+    mapped = foundries.map(scenario)
+    if not calibrated_layers(mapped.settings):
+        return {}
+    open_layers = nominal_layers(study, mapped, foundries.solved)
+    measured = measured_ranges(study, mapped, open_layers, scenario)
     kept = {}
     for item in open_layers:
         ranges = measured.get(item.layer.name)

@@ -18,7 +18,7 @@ from rxsim.mapping import MappedLayer
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline.study.study import Study
 from rxsim.session import serialized
-from rxsim.tiles import LayerTransfer
+from rxsim.tiles import TILES, LayerTransfer
 
 
 def remembered_transfer(
@@ -26,7 +26,7 @@ def remembered_transfer(
     mapped: MappedLayer,
     own: Settings,
     point: OperatingPoint | None,
-    chip: Chip | None,
+    chip: Chip,
     solve: Callable[[], LayerTransfer],
 ) -> LayerTransfer:
     """Return a layer's transfer matrices with wires; solved where they are not known.
@@ -36,21 +36,21 @@ def remembered_transfer(
         mapped: the layer on its arrays.
         own: its settings.
         point: where its arrays are made linear.
-        chip: the chip; None for nominal devices.
+        chip: the chip.
         solve: solves the layer.
     """
     if study.cache is None:
         return solve()
     layer = mapped.layer
     # Chips whose programming is not random share the nominal one's arrays.
-    drawn = chip is not None and has_random_effects(own.device)
+    drawn = has_random_effects(own.device)
     linearised = None
     if point is not None:
         linearised = [point.volt, point.activity, own.input.v_read]
     key = content_key(
         *("transfer", NUMERICS, layer.matrices, layer.op, list(layer.kernel), layer.index),
-        *(section.model_dump(mode="json") for section in (own.crossbar, own.device, own.mapping)),
-        [chip.seed, chip.trial] if chip is not None and drawn else None,
+        TILES.of(own),
+        [chip.seed, chip.trial] if drawn else None,
         linearised,
     )
 

@@ -13,16 +13,16 @@ from rxsim.converters import driven_passes, full_units, layer_drive
 from rxsim.devices import SeparableCurve, curve_of
 from rxsim.errors import SettingError
 from rxsim.pipeline.study.study import Study
+from rxsim.scenarios import SCENARIOS, Scenario
 from rxsim.session import Session, with_outputs
-
-
-def is_linear(own: Settings) -> bool:
-    """Tell whether an array's currents are linear in its inputs."""
-    return own.device.iv.form == "linear" and own.crossbar.topology == "crossbar"
+from rxsim.tiles import is_linear
 
 
 def operating_points(
-    study: Study, settings: Mapping[str, Settings], ranges: Mapping[str, InputRange]
+    study: Study,
+    scenario: Scenario,
+    settings: Mapping[str, Settings],
+    ranges: Mapping[str, InputRange],
 ) -> dict[str, OperatingPoint]:
     """Find where the arrays of each layer that are not linear are made so.
 
@@ -32,7 +32,8 @@ def operating_points(
 
     Args:
         study: the study.
-        settings: by layer name.
+        scenario: which effects are on; an earlier calibration holds the points of `nonideal`.
+        settings: by layer name, under the scenario.
         ranges: of the layers' inputs, by name.
 
     Raises:
@@ -41,7 +42,7 @@ def operating_points(
     """
     layers = [layer for layer in study.network.layers if not is_linear(settings[layer.name])]
     kept = study.calibration_file
-    if kept is not None:
+    if kept is not None and scenario == SCENARIOS["nonideal"]:
         curves = {name: curve_of(own.device.iv, own.input.v_read) for name, own in settings.items()}
         return {
             layer.name: OperatingPoint(curves[layer.name], *kept.point(layer.name))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rxsim import tiles
 from rxsim.calibrate import InputRange
 from rxsim.circuit.lines import Lines, lines_of
-from rxsim.circuit.solve import solve_array
 from rxsim.config import Settings, layer_settings
 from rxsim.converters import (
     Dac,
@@ -22,18 +22,18 @@ from rxsim.converters import (
     layer_drive,
     pass_names,
 )
-from rxsim.devices import Chip, program
+from rxsim.devices import Chip
 from rxsim.errors import InputError
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.patch import Pulses, draw_pulses
-from rxsim.pipeline.chip.foundry import Mapped
+from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.study import Study
 from rxsim.seeds import Effect, device_generator
 from rxsim.session import Session, with_outputs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ProgrammedArray:
+class ProbedArray:
     """One array of a chip.
 
     Attributes:
@@ -56,17 +56,15 @@ def settings_of(study: Study, layer: MappedLayer) -> Settings:
     return layer_settings(study.settings, layer.layer.name) or study.settings
 
 
-def program_array(study: Study, layer: MappedLayer, index: int, trial: int) -> ProgrammedArray:
+def program_array(study: Study, layer: MappedLayer, index: int, trial: int) -> ProbedArray:
     """Program one array of a chip as an evaluation does."""
-    array = layer.array(index)
     settings = settings_of(study, layer)
-    g = program(array, layer.layer.index, layer.device, Chip(settings.seed, trial))
-    return ProgrammedArray(layer, array, g, lines_of(settings.crossbar, *g.shape), settings)
+    programmed = tiles.program_array(layer, index, settings, Chip(settings.seed, trial))
+    lines = lines_of(settings.crossbar, *programmed.g.shape)
+    return ProbedArray(layer, programmed.array, programmed.g, lines, settings)
 
 
-def array_currents(
-    programmed: ProgrammedArray, v_in: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
+def array_currents(programmed: ProbedArray, v_in: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return what an evaluation computes for an array: v_in @ g_eff of the rows in use.
 
     Args:
@@ -78,8 +76,8 @@ def array_currents(
         Ampere, (n_vectors, n_columns).
     """
     rows = np.flatnonzero(programmed.array.rows >= 0)
-    solution = solve_array(programmed.g, programmed.settings.crossbar, rows=rows, cols=columns)
-    return np.asarray(v_in[:, rows] @ solution.g_eff)
+    matrix = tiles.array_matrix(programmed.g, programmed.settings, None, rows, columns)
+    return np.asarray(v_in[:, rows] @ matrix)
 
 
 class LayerInput:

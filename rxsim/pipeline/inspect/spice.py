@@ -13,10 +13,10 @@ from rxsim.converters import PassDrive
 from rxsim.devices import curve_of
 from rxsim.errors import InputError
 from rxsim.mapping import PhysicalArray
-from rxsim.pipeline.chip.foundry import map_study
+from rxsim.pipeline.chip.mapped import map_study
 from rxsim.pipeline.inspect.probe import (
     LayerInput,
-    ProgrammedArray,
+    ProbedArray,
     array_currents,
     check_index,
     check_layer,
@@ -25,6 +25,7 @@ from rxsim.pipeline.inspect.probe import (
     program_array,
 )
 from rxsim.pipeline.study.study import Study
+from rxsim.scenarios import whole
 from rxsim.verify import array_netlist, law_of
 from rxsim.version import __version__
 
@@ -78,7 +79,7 @@ def spice_netlist(
     check_index("sample", sample, n_samples, f"there are {n_samples} calibration inputs")
     if trial < 0:
         raise InputError(f"trial: found {trial}, expected 0 or above; choose a chip")
-    mapped = map_study(study)
+    mapped = map_study(study, whole(study.settings))
     chosen = mapped_layer(mapped, layer)
     check_index("array", array, chosen.n_arrays, f"layer {layer} has {chosen.n_arrays} arrays")
     programmed = program_array(study, chosen, array, trial)
@@ -109,7 +110,7 @@ def spice_netlist(
 
 
 def _vector(
-    given: LayerInput, programmed: ProgrammedArray, wanted: int | None
+    given: LayerInput, programmed: ProbedArray, wanted: int | None
 ) -> tuple[PassDrive, int]:
     """Choose the pass and the position that drive the array."""
     rows, layer = programmed.array.rows, given.layer.layer
@@ -128,7 +129,7 @@ def _vector(
 
 
 def _header(
-    study: Study, programmed: ProgrammedArray, trial: int, where: str, i_out: np.ndarray
+    study: Study, programmed: ProbedArray, trial: int, where: str, i_out: np.ndarray
 ) -> Iterator[str]:
     """Yield the comments: what this is, how to run it, what rxsim computed, all settings."""
     network, settings = study.network, programmed.settings
@@ -167,13 +168,13 @@ def _header(
     yield ""
 
 
-def _matrix(groups: int, programmed: ProgrammedArray) -> str:
+def _matrix(groups: int, programmed: ProbedArray) -> str:
     layer = programmed.layer.layer
     size = f"{layer.n_inputs}x{layer.n_outputs}"
     return f"matrix {size}" if groups == 1 else f"{groups} matrices of {size}"
 
 
-def _tile(programmed: ProgrammedArray) -> str:
+def _tile(programmed: ProbedArray) -> str:
     """Tell which weights an array holds, in numbers of the layer's matrices."""
     layer, array = programmed.layer.layer, programmed.array
     inputs, outputs = array.rows[array.rows >= 0], array.cols[array.cols >= 0]

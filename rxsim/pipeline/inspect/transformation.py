@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.circuit import OperatingPoint, chord_matrix, full_currents
+from rxsim import tiles
+from rxsim.circuit import OperatingPoint, full_currents
 from rxsim.config import Settings
 from rxsim.converters import (
     Adc,
@@ -24,10 +25,11 @@ from rxsim.converters import (
     layer_drive,
     parts_of,
 )
-from rxsim.devices import program
+from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
 from rxsim.pipeline.chip.foundry import Foundry
+from rxsim.scenarios import nominal
 from rxsim.seeds import Sample, sample_generator
 from rxsim.session import Session, with_outputs
 
@@ -162,11 +164,12 @@ class _Probe:
             For each pass and readout (pass, row tile, readout), ampere: in full, transformed, and by
             chords alone, (3, vectors).
         """
-        array = self.layer.array(number)
-        g = program(array, self.layer.layer.index, self.layer.device, None)
+        chip = Chip(self.own.seed, 0)
+        programmed = tiles.program_array(self.layer, number, nominal(self.own), chip)
+        array, g = programmed.array, programmed.g
         driven, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
         every = np.arange(g.shape[1])
-        chords = chord_matrix(g, self.own.crossbar, self.point, driven, every)
+        chords = tiles.array_matrix(g, self.own, self.point, driven, every)
         units = codes.volts(array.rows, array.row_signs, positions)
         results = []
         for place, one in self._passes():

@@ -1,4 +1,4 @@
-"""The ladder: float32 -> weights -> ideal -> nonideal, and the reasons layer by layer."""
+"""The ladder: float32 -> weights -> ideal -> nonideal, each a scenario; and numbers layer by layer."""
 
 from __future__ import annotations
 
@@ -11,23 +11,18 @@ from typing import Any
 import numpy as np
 
 from rxsim.config import as_plain, settings_hash
+from rxsim.errors import InputError
 from rxsim.patch import LayerHardware
-from rxsim.pipeline.chip.foundry import (
-    Foundry,
-    Mapped,
-    calibrate_adcs,
-    equip,
-    map_study,
-    open_foundry,
-    patch_study,
-    solve_chip,
-)
+from rxsim.pipeline.chip.foundries import Foundries
+from rxsim.pipeline.chip.foundry import Foundry, MadeChip
+from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
 from rxsim.pipeline.ladder.inventory import Inventory, take_inventory
 from rxsim.pipeline.ladder.result import ArrayLoss, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
+from rxsim.scenarios import SCENARIOS, Scenario, chosen
 from rxsim.tiles import LayerTransfer
 from rxsim.version import __version__
 
@@ -43,25 +38,22 @@ class Prepared:
         study: the study.
         runner: has scored the float network.
         floating: these scores.
-        mapped: the layers on their arrays.
-        levels: transfer matrices with levels only.
-        foundry: makes chips.
+        foundries: make the chips of its scenarios.
     """
 
     study: Study
     runner: Runner
     floating: Scores
-    mapped: Mapped
-    levels: list[LayerTransfer]
-    foundry: Foundry
+    foundries: Foundries
 
     def nonideal(self, trial: int) -> Scores:
-        """Make a chip and score it.
+        """Make a chip with all effects and score it.
 
         Raises:
             RxsimError: its arrays can't be solved, or it yields NaN.
         """
-        return self.runner.score(self.foundry.chip(trial), "nonideal")
+        foundry = self.foundries.open(SCENARIOS["nonideal"])
+        return self.runner.score(foundry.make(trial).network, "nonideal")
 
 
 def prepare(study: Study) -> Prepared:
@@ -72,51 +64,63 @@ def prepare(study: Study) -> Prepared:
     """
     runner = Runner(study)
     floating = runner.score_float()
-    mapped = map_study(study)
-    levels = solve_chip(study, mapped, None, wires=False)
-    return Prepared(study, runner, floating, mapped, levels, open_foundry(study, mapped, levels))
+    foundries = Foundries(study)
+    foundries.open(SCENARIOS["nonideal"])
+    return Prepared(study, runner, floating, foundries)
 
 
-def evaluate(study: Study) -> Evaluation:
-    """Climb the ladder of MODEL.md section 7.
+def rungs_of(study: Study) -> tuple[Scenario, ...]:
+    """Return the scenarios of a study's ladder, in their order."""
+    names = ("weights", "ideal", "nonideal")
+    return chosen((*names, "compensated") if study.settings.compensate else names)
+
+
+def evaluate(study: Study, scenarios: Sequence[str | Scenario] | None = None) -> Evaluation:
+    """Climb the ladder (docs/concepts/model.md, section 7), or other scenarios.
+
+    Args:
+        study: the study.
+        scenarios: the rungs after `float32`, by name or as they are; the ladder's where left out. The
+            numbers by layer are those of the last one.
 
     Raises:
-        RxsimError: something in the study can't be used.
+        RxsimError: something in the study can't be used, or a scenario is unknown.
     """
-    return climb(prepare(study))
+    if scenarios is None:
+        return climb(prepare(study))
+    wanted = chosen(scenarios)
+    names = [scenario.name for scenario in wanted]
+    if not names or len({"float32", *names}) <= len(names):
+        raise InputError(
+            f"scenarios: found {', '.join(names) or 'none'}, expected at least one, each of another "
+            "name than the others and float32"
+        )
+    runner = Runner(study)
+    return climb(Prepared(study, runner, runner.score_float(), Foundries(study)), wanted)
 
 
-def climb(prepared: Prepared) -> Evaluation:
+def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Evaluation:
     """Climb the ladder of a prepared study and look at every layer.
 
     Raises:
         RxsimError: something in the study can't be used.
     """
-    study, runner, mapped = prepared.study, prepared.runner, prepared.mapped
-    ladder = [Rung("float32", (prepared.floating,))]
-    bare = equip(study, mapped, prepared.levels, converters=False)
-    weights = patch_study(study, bare, [None] * len(bare))
-    ladder.append(Rung("weights", (runner.score(weights, "weights", keep=True),)))
-
-    with_dacs = equip(study, mapped, prepared.levels)
-    ideal_adcs = calibrate_adcs(study, mapped, with_dacs, "ideal")
-    ideal = patch_study(study, with_dacs, ideal_adcs)
-    ladder.append(Rung("ideal", (runner.score(ideal, "ideal", keep=True),)))
-
-    foundry = prepared.foundry
-    first = foundry.make(0)
-    runs = [runner.score(first.network, "nonideal")]
-    for trial in range(1, study.settings.trials):
-        runs.append(prepared.nonideal(trial) if foundry.random else runs[0])
-    ladder.append(Rung("nonideal", tuple(runs)))
-
-    healthy = runner.diagnose(ideal)
+    study, runner = prepared.study, prepared.runner
+    ladder, first = [Rung("float32", (prepared.floating,))], None
+    healthy: Mapping[str, LayerHealth] = {}
+    for scenario in rungs_of(study) if scenarios is None else scenarios:
+        foundry = prepared.foundries.open(scenario)
+        first = foundry.make(0)
+        ladder.append(_rung(runner, foundry, first, study.settings.trials))
+        if scenario.name == "ideal":
+            healthy = runner.diagnose(first.network)
+    assert first is not None
     health = runner.diagnose(first.network)
     shapes = {name: tensor.shape for name, tensor in study.inputs.feeds(0, 1).items()}
     inventory = take_inventory(study.network, study.settings, shapes)
     return Evaluation(
         tuple(ladder),
-        _layer_reports(inventory, mapped, healthy, health, measure_transformation(foundry)),
+        _layer_reports(inventory, foundry.mapped, healthy, health, measure_transformation(foundry)),
         inventory,
         as_plain(study.settings),
         _provenance(study),
@@ -127,9 +131,22 @@ def climb(prepared: Prepared) -> Evaluation:
         not foundry.random,
         study.stages.seconds,
         first.network,
-        _totals(inventory, mapped, with_dacs),
+        _totals(inventory, foundry.mapped, first.layers),
         _worst_arrays(first.transfers),
     )
+
+
+def _rung(runner: Runner, foundry: Foundry, first: MadeChip, trials: int) -> Rung:
+    """Score a scenario: each chip where chips are drawn under it, else the only hardware there is."""
+    scenario = foundry.scenario
+    # The outputs of perfect hardware are wanted again by other points of a sweep.
+    runs = [runner.score(first.network, scenario.name, keep=not scenario.per_chip)]
+    for trial in range(1, trials if scenario.per_chip else 1):
+        if foundry.random:
+            runs.append(runner.score(foundry.make(trial).network, scenario.name))
+        else:
+            runs.append(runs[0])
+    return Rung(scenario.name, tuple(runs))
 
 
 def _totals(
@@ -171,7 +188,7 @@ def _layer_reports(
             place,
             mapped.input_ranges[place.name].x_max,
             mapped.input_ranges[place.name].signed,
-            healthy[place.name].snr_db,
+            healthy[place.name].snr_db if healthy else None,
             health[place.name].snr_db,
             health[place.name].dac_clipping,
             health[place.name].adc_clipping,

@@ -83,7 +83,7 @@ class LayerReport:
         place: the layer on its arrays.
         input_max: x_max of its DACs.
         signed_input: whether they are driven both ways.
-        snr_db_ideal: signal to noise with perfect wires and devices.
+        snr_db_ideal: signal to noise with perfect wires and devices; None where that was not run.
         snr_db: signal to noise of the first chip.
         dac_clipping: share of inputs that saturate their DAC on the first chip; None without DAC.
         adc_clipping: saturated conversions over all conversions of it; None without ADC.
@@ -93,7 +93,7 @@ class LayerReport:
     place: LayerPlace
     input_max: float
     signed_input: bool
-    snr_db_ideal: float
+    snr_db_ideal: float | None
     snr_db: float
     dac_clipping: float | None
     adc_clipping: float | None

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -24,7 +24,7 @@ T = TypeVar("T")
 KIND = "rxsim calibration"
 SCHEMA_VERSION = 1
 AGAIN = "run 'rxsim calibrate' again"
-CalibratedRung = Literal["ideal", "nonideal"]
+CALIBRATED = ("ideal", "nonideal")
 """Rungs whose ADCs have ranges of their own: perfect wires; wires. Both with nominal devices."""
 
 # Assumption: no file of a real network comes near (ResNet-50 with adc.scope: column: some 20 MB).
@@ -136,7 +136,7 @@ class Calibration:
     layer_settings: Mapping[str, Mapping[str, Any]]
     input_ranges: Mapping[str, InputRange]
     points: Mapping[str, tuple[float, float | None]]
-    adc_ranges: Mapping[CalibratedRung, Mapping[str, np.ndarray]]
+    adc_ranges: Mapping[str, Mapping[str, np.ndarray]]
     version: str = __version__
     name: str = "the calibration"
 
@@ -156,7 +156,7 @@ class Calibration:
         """
         return self._held(self.points, layer, "operating point")
 
-    def ranges(self, rung: CalibratedRung, layer: str, blocks: np.ndarray) -> np.ndarray:
+    def ranges(self, rung: str, layer: str, blocks: np.ndarray) -> np.ndarray:
         """Return the ADC ranges of a layer.
 
         Args:
@@ -258,7 +258,7 @@ def from_json(values: Any, what: str = "the calibration") -> Calibration:
             f"{what} holds ranges of other layers than settings, expected each once; it is damaged: "
             f"{AGAIN}"
         )
-    adc_ranges: dict[CalibratedRung, dict[str, np.ndarray]] = {"ideal": {}, "nonideal": {}}
+    adc_ranges: dict[str, dict[str, np.ndarray]] = {name: {} for name in CALIBRATED}
     for layer in file.layers:
         if layer.adc is not None:
             adc_ranges["ideal"][layer.name] = _ranges(layer.adc.ideal, layer.name, what)

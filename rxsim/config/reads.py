@@ -1,0 +1,63 @@
+"""Which settings a stage reads: stated once, beside the stage; identities derive from it.
+
+A cached result, a calibration and a count of hardware each depend on what some stages read, and on
+nothing else. A test runs the stages and sees that none reads more than it states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rxsim.config.identity import as_plain
+from rxsim.config.settings import Settings
+from rxsim.dotted import flat
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Names of settings: whole sections or single keys, less some.
+
+    Attributes:
+        names: sections (`mapping`), keys (`crossbar.rows`) or top-level settings (`seed`).
+        but: keys, or beginnings of keys, that are left out.
+    """
+
+    names: tuple[str, ...]
+    but: tuple[str, ...] = ()
+
+    def __or__(self, other: Reads) -> Reads:
+        """Return what two stages read together; what one leaves out the other may read."""
+        but = tuple(name for name in self.but if not other.covers(name))
+        but += tuple(name for name in other.but if not self.covers(name))
+        return Reads(self.names + other.names, tuple(dict.fromkeys(but)))
+
+    def less(self, names: Iterable[str]) -> Reads:
+        """Return the same without some keys."""
+        return Reads(self.names, (*self.but, *names))
+
+    def covers(self, name: str) -> bool:
+        """Tell whether a key, by its dotted name, is read."""
+        return _under(name, self.names) and not _under(name, self.but)
+
+    def of(self, settings: Settings) -> dict[str, Any]:
+        """Return the plain values that are read, by dotted name."""
+        return {name: value for name, value in flat_settings(settings).items() if self.covers(name)}
+
+
+def _under(name: str, places: Iterable[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def flat_settings(settings: Settings) -> dict[str, Any]:
+    """Return a layer's settings by dotted name, plain; 6 bits and 64 levels are one thing."""
+    plain = as_plain(settings)
+    del plain["layers"], plain["device"]["n_bits"], plain["device"]["n_levels"]
+    plain["device"]["levels"] = settings.device.levels
+    return dict(flat(plain))
+
+
+def pinned(off: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the names of the settings that switch some effects off."""
+    return tuple(dict.fromkeys(name for settings in off for name in settings))

@@ -1,0 +1,7 @@
+"""Devices differ from each other: off, none does."""
+
+from __future__ import annotations
+
+from rxsim.effects import Effect
+
+EFFECT = Effect(order=7, title="device variation", off={"device.d2d_sigma": 0.0}, per_chip=True)

@@ -1,0 +1,73 @@
+"""Converters around a layer's arrays: DACs in front of them, ADCs behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rxsim.converters import Adc, curved, fixed_ranges, layer_drive, ranged_adc
+from rxsim.devices import Chip
+from rxsim.patch import LayerHardware, draw_pulses, layer_hardware
+from rxsim.pipeline.chip.adc_ranges import measured_ranges
+from rxsim.pipeline.chip.converter_errors import spoiled_dacs
+from rxsim.pipeline.chip.mapped import Mapped
+from rxsim.pipeline.study.study import Study
+from rxsim.scenarios import Scenario
+from rxsim.seeds import Effect, device_generator
+from rxsim.tiles import LayerTransfer
+
+
+def equip(
+    mapped: Mapped,
+    transfers: Sequence[LayerTransfer],
+    perfect: Sequence[LayerTransfer],
+    chip: Chip,
+) -> list[LayerHardware]:
+    """Put DACs in front of every layer's arrays; ADCs are still open.
+
+    Args:
+        mapped: the layers on their arrays.
+        transfers: their transfer matrices.
+        perfect: transfer matrices of nominal devices without wires, by which offsets of the inputs are
+            removed.
+        chip: whose random pulses and static errors.
+    """
+    equipped = []
+    for transfer, without_wires in zip(transfers, perfect, strict=True):
+        layer = transfer.mapped.layer
+        settings, measured = mapped.settings[layer.name], mapped.input_ranges[layer.name]
+        drive = layer_drive(layer.name, measured, settings)
+        if layer.name in mapped.points:
+            drive = curved(drive, mapped.points[layer.name].drive, settings)
+        drive, errors = spoiled_dacs(transfer.mapped, measured, settings, drive, chip)
+        pulses = None
+        if drive.pulses:
+            rng = device_generator(chip.seed, chip.trial, layer.index, Effect.PULSES, 0)
+            pulses = draw_pulses(rng, drive.pulses, measured.shape, layer.op)
+        where = settings.adc.where
+        equipped.append(layer_hardware(transfer, drive, where, without_wires, pulses, errors))
+    return equipped
+
+
+def calibrate_adcs(
+    study: Study, mapped: Mapped, open_layers: Sequence[LayerHardware], scenario: Scenario
+) -> list[Adc | None]:
+    """Choose every layer's ADCs from a scenario's nominal hardware, ADCs open.
+
+    Source: docs/concepts/model.md, section 6.
+    """
+    measured = measured_ranges(study, mapped, open_layers, scenario)
+    by_name = {layer.layer.name: layer for layer in mapped.layers}
+    adcs: list[Adc | None] = []
+    for item in open_layers:
+        settings = mapped.settings[item.layer.name]
+        if settings.adc.n_bits is None:
+            adcs.append(None)
+            continue
+        ranges = measured.get(item.layer.name)
+        if ranges is None:
+            layer = by_name[item.layer.name]
+            shape = (len(item.both_sides), item.tiling.groups, item.readouts.count)
+            step, tiles = layer.cells.step, len(layer.row_tiles)
+            ranges = fixed_ranges(settings, item.drive, shape, tiles, step, item.is_difference)
+        adcs.append(ranged_adc(settings.adc.n_bits, ranges, item.both_sides))
+    return adcs

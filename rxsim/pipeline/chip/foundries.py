@@ -1,0 +1,55 @@
+"""The foundries of a study, one for each scenario; what they have in common is done once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from rxsim.calibrate import InputRange
+from rxsim.errors import InputError
+from rxsim.patch import PatchedNetwork
+from rxsim.pipeline.chip.foundry import Foundry, open_foundry
+from rxsim.pipeline.chip.mapped import Mapped, input_ranges, map_study
+from rxsim.pipeline.chip.solved import SolvedArrays
+from rxsim.pipeline.study.study import Study
+from rxsim.scenarios import Scenario, whole
+
+
+class Foundries:
+    """Opens the foundry of any scenario of a study."""
+
+    def __init__(self, study: Study) -> None:
+        """Start without any."""
+        self._study = study
+        self.solved = SolvedArrays(study)
+        self._open: dict[Scenario, Foundry] = {}
+
+    @cached_property
+    def input_ranges(self) -> dict[str, InputRange]:
+        """Range of every layer's inputs, by its name."""
+        return input_ranges(self._study)
+
+    def map(self, scenario: Scenario) -> Mapped:
+        """Map the study's layers under a scenario."""
+        return map_study(self._study, scenario, self.input_ranges)
+
+    def open(self, scenario: Scenario) -> Foundry:
+        """Return the foundry of a scenario.
+
+        Raises:
+            RxsimError: something in the study can't be used under it.
+        """
+        if scenario not in self._open:
+            mapped = self.map(scenario)
+            self._open[scenario] = open_foundry(self._study, scenario, mapped, self.solved)
+        return self._open[scenario]
+
+
+def patched_chip(study: Study, trial: int = 0) -> PatchedNetwork:
+    """Return the patched network of one chip: what `rxsim patch` writes.
+
+    Raises:
+        InputError: something in the study can't be used.
+    """
+    if trial < 0:
+        raise InputError(f"trial: found {trial}, expected 0 or above")
+    return Foundries(study).open(whole(study.settings)).make(trial).network

@@ -1,0 +1,104 @@
+"""A study's layers on their arrays, under the settings of one scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from rxsim.calibrate import InputRange, measure_input_ranges
+from rxsim.config import Settings
+from rxsim.mapping import MappedLayer, map_layer
+from rxsim.pipeline.chip.converter_errors import check_converters
+from rxsim.pipeline.chip.memo import remembered_input_ranges
+from rxsim.pipeline.chip.operating_points import operating_points
+from rxsim.pipeline.study.study import Study
+from rxsim.scenarios import Scenario
+from rxsim.tiles import OperatingPoint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped:
+    """A study's layers on their arrays.
+
+    Attributes:
+        layers: the mapped layers.
+        settings: what holds for each of them under the scenario, by its name.
+        input_ranges: of their inputs, by name.
+        points: where arrays that are not linear are made so, by name of their layers.
+    """
+
+    layers: tuple[MappedLayer, ...]
+    settings: Mapping[str, Settings]
+    input_ranges: Mapping[str, InputRange]
+    points: Mapping[str, OperatingPoint]
+
+    def under(self, change: Callable[[Settings], Settings]) -> Mapped:
+        """Return the same layers with some effects of the hardware switched off.
+
+        Args:
+            change: turns effects off that do not move targets: `nominal` or `perfect`.
+        """
+        return replace(self, settings=for_each(self.settings, change))
+
+
+def map_study(
+    study: Study, scenario: Scenario, ranges: Mapping[str, InputRange] | None = None
+) -> Mapped:
+    """Measure input ranges (or take those of an earlier calibration) and map every layer.
+
+    Args:
+        study: the study.
+        scenario: which effects are on.
+        ranges: of the layers' inputs, where they are known: no scenario changes them.
+
+    Raises:
+        RxsimError: something in the study can't be used.
+    """
+    settings = for_each(study.layer_settings(), scenario.settings)
+    ranges = input_ranges(study) if ranges is None else ranges
+    with study.stages("map"):
+        layers = tuple(
+            map_layer(layer, own.crossbar, own.device, own.mapping)
+            for layer, own in ((layer, settings[layer.name]) for layer in study.network.layers)
+        )
+        check_converters(layers, settings)
+    return Mapped(layers, settings, ranges, operating_points(study, scenario, settings, ranges))
+
+
+def input_ranges(study: Study) -> dict[str, InputRange]:
+    """Measure the range of every layer's inputs, or take those of an earlier calibration."""
+    kept = study.calibration_file
+    if kept is not None:
+        return {layer.name: kept.input_range(layer.name) for layer in study.network.layers}
+    percentile = {
+        name: settings.input.percentile for name, settings in study.layer_settings().items()
+    }
+    with study.stages("calibrate") as progress:
+        return remembered_input_ranges(
+            study,
+            percentile,
+            lambda: measure_input_ranges(
+                study.network.model,
+                study.network.layers,
+                study.calibration,
+                percentile=percentile,
+                batch=study.batch,
+                threads=study.threads,
+                fixed_batch=study.network.fixed_batch,
+                progress=progress,
+            ),
+        )
+
+
+def for_each(
+    settings: Mapping[str, Settings], change: Callable[[Settings], Settings]
+) -> dict[str, Settings]:
+    """Change the settings of every layer; layers with equal settings share the result."""
+    known: dict[str, Settings] = {}
+    changed = {}
+    for name, of_layer in settings.items():
+        text = of_layer.model_dump_json()
+        if text not in known:
+            known[text] = change(of_layer)
+        changed[name] = known[text]
+    return changed

@@ -1,0 +1,103 @@
+"""Programmed and solved arrays of a study: those of nominal devices are kept for other scenarios."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+from rxsim.devices import Chip
+from rxsim.errors import CircuitError
+from rxsim.mapping import MappedLayer
+from rxsim.pipeline.chip.mapped import Mapped
+from rxsim.pipeline.chip.memo import remembered_transfer
+from rxsim.pipeline.study.study import Study
+from rxsim.tiles import (
+    TILES,
+    LayerTransfer,
+    OperatingPoint,
+    has_circuit,
+    is_linear,
+    transfer_matrices,
+)
+
+
+class SolvedArrays:
+    """Programs and solves the arrays of a study's layers."""
+
+    def __init__(self, study: Study) -> None:
+        """Start without any."""
+        self._study = study
+        self._kept: dict[str, LayerTransfer] = {}
+
+    def nominal(self, mapped: Mapped) -> list[LayerTransfer]:
+        """Return the transfer matrices of layers whose settings have nothing that is drawn.
+
+        Raises:
+            CircuitError: naming the layer.
+        """
+        chip = Chip(self._study.settings.seed, 0)
+        keys = [_key(layer, mapped) for layer in mapped.layers]
+        missing = [
+            layer for layer, key in zip(mapped.layers, keys, strict=True) if key not in self._kept
+        ]
+        if missing:
+            for layer, transfer in zip(missing, self._solve(mapped, missing, chip), strict=True):
+                self._kept[_key(layer, mapped)] = transfer
+        return [self._kept[key] for key in keys]
+
+    def drawn(self, mapped: Mapped, chip: Chip) -> list[LayerTransfer]:
+        """Return the transfer matrices of one chip.
+
+        Raises:
+            CircuitError: naming the layer.
+        """
+        return self._solve(mapped, list(mapped.layers), chip)
+
+    def _solve(self, mapped: Mapped, layers: list[MappedLayer], chip: Chip) -> list[LayerTransfer]:
+        study, total, finished = self._study, sum(layer.n_arrays for layer in layers), 0
+        by_name = mapped.settings
+        wires = any(has_circuit(by_name[layer.layer.name], None) for layer in layers)
+        with study.stages("solve" if wires else "levels") as progress:
+
+            def done() -> None:
+                nonlocal finished
+                finished += 1
+                progress(finished, total)
+
+            return [self._layer(layer, mapped, chip, done) for layer in layers]
+
+    def _layer(
+        self, layer: MappedLayer, mapped: Mapped, chip: Chip, done: Callable[[], None]
+    ) -> LayerTransfer:
+        name = layer.layer.name
+        settings, point = mapped.settings[name], _point(layer, mapped)
+        solve = partial(
+            transfer_matrices,
+            layer,
+            settings,
+            chip,
+            point=point,
+            threads=self._study.threads,
+            done=done,
+        )
+        try:
+            if not has_circuit(settings, point):  # quicker than to look it up
+                return solve()
+            return remembered_transfer(self._study, layer, settings, point, chip, solve)
+        except CircuitError as error:
+            raise CircuitError(f"layer {name}: {error}") from None
+
+
+def _point(layer: MappedLayer, mapped: Mapped) -> OperatingPoint | None:
+    """Return where a layer's arrays are made linear; None where its settings have linear ones."""
+    settings = mapped.settings[layer.layer.name]
+    return None if is_linear(settings) else mapped.points[layer.layer.name]
+
+
+def _key(layer: MappedLayer, mapped: Mapped) -> str:
+    """Tell layers apart whose arrays differ; a study's layer has one matrix and one index."""
+    point = _point(layer, mapped)
+    linearised = None if point is None else [point.volt, point.activity]
+    settings = mapped.settings[layer.layer.name]
+    return json.dumps([layer.layer.index, TILES.of(settings), linearised])

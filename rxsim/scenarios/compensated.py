@@ -1,0 +1,7 @@
+"""Everything that the settings say, with the steps of `compensate`."""
+
+from __future__ import annotations
+
+from rxsim.scenarios import Scenario, all_but
+
+SCENARIO = Scenario("compensated", all_but())

@@ -1,0 +1,54 @@
+"""One programmed array's matrix: exact, by whatever its circuit needs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxsim.circuit import OperatingPoint, chord_matrix, solve_array
+from rxsim.config import Settings
+
+__all__ = ["OperatingPoint", "array_matrix", "has_circuit", "is_linear"]
+
+
+def array_matrix(
+    g: np.ndarray,
+    settings: Settings,
+    point: OperatingPoint | None,
+    rows: np.ndarray,
+    cols: np.ndarray,
+) -> np.ndarray:
+    """Find what an array's sense currents are per volt on its rows.
+
+    Args:
+        g: programmed conductances, siemens, float64 (n_rows, n_cols).
+        settings: the layer's: resistances, ends and topology.
+        point: where cells that are not linear, or that the inputs gate, are made linear; None where
+            all are linear.
+        rows: int64, the rows that carry inputs; all others are at 0 V.
+        cols: int64, the wanted bitlines.
+
+    Returns:
+        Siemens, float64 (rows, cols).
+
+    Raises:
+        CircuitError: no accuracy can be certified, or the operating point can't be reached.
+    """
+    crossbar = settings.crossbar
+    if point is not None:
+        return chord_matrix(g, crossbar, point, rows, cols)
+    if not has_circuit(settings, point):
+        cells = g[np.ix_(rows, cols)]
+        return np.asarray(cells / (1.0 + cells * crossbar.r_access))
+    return solve_array(g, crossbar, rows=rows, cols=cols).g_eff
+
+
+def has_circuit(settings: Settings, point: OperatingPoint | None) -> bool:
+    """Tell whether more than the access resistance stands between a source and its sense."""
+    bar = settings.crossbar
+    wires = any((bar.r_wire_wl, bar.r_wire_bl, bar.r_driver, bar.r_sense))
+    return wires or point is not None
+
+
+def is_linear(settings: Settings) -> bool:
+    """Tell whether an array's currents are linear in its inputs."""
+    return settings.device.iv.form == "linear" and settings.crossbar.topology == "crossbar"
