@@ -17,10 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 import rxsim
 from rxsim.cli import main
-from rxsim.config import PRESETS, calibration_settings, load_settings
+from rxsim.config import PRESETS, load_settings
 from rxsim.errors import InputError
 from rxsim.pipeline import calibrate, open_study, read_calibration
 from rxsim.pipeline.study.calibration import from_json
+from rxsim.pipeline.study.calibration_match import calibrated_by
 
 MEASURING = {"calibrate", "operating points", "adc ranges"}
 SMALL = ["--xbar=16x8", "--limit=30", "--set=calibration.samples=12"]
@@ -255,7 +256,7 @@ def test_errors_that_nominal_hardware_has_not_change_no_calibration(
 def test_levels_count_however_they_are_written() -> None:
     one = load_settings(None, assignments=["device.n_bits=6"])
     two = load_settings(None, assignments=["device.n_levels=64"])
-    assert calibration_settings(one) == calibration_settings(two)
+    assert calibrated_by().of(one) == calibrated_by().of(two)
 
 
 @pytest.mark.parametrize(

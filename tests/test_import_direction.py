@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "data": HELPERS,
     "load": HELPERS,
     "session": HELPERS,
-    "calibrate": HELPERS | {"load", "session"},
+    "calibrate": HELPERS | {"config", "load", "session"},
     "mapping": HELPERS | {"load", "config"},
     "devices": HELPERS | {"mapping", "config"},
     "circuit": HELPERS | {"devices", "config"},

@@ -1,6 +1,6 @@
 """Settings: their models, where they come from, and what identifies them."""
 
-from rxsim.config.identity import as_plain, as_yaml, calibration_settings, settings_hash
+from rxsim.config.identity import as_plain, as_yaml, settings_hash
 from rxsim.config.iv import IV
 from rxsim.config.merge import load_settings, parse_xbar, settings_changed, settings_with
 from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping
@@ -25,7 +25,6 @@ __all__ = [
     "Settings",
     "as_plain",
     "as_yaml",
-    "calibration_settings",
     "check_gating",
     "check_layers",
     "flat_settings",

@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 
 from rxsim.config.settings import Settings
-from rxsim.dotted import flat
 from rxsim.sealed import hash_of
 
 
@@ -28,32 +27,17 @@ def as_yaml(settings: Settings) -> str:
     return text
 
 
-# Devices' errors and converters' static errors: calibration sees nominal ones. A preset's name is one
-# of them: what else it gives stands in g_on, g_off and the levels.
-_STATIC = ("gain_sigma", "offset_sigma", "inl", "dnl")
-_NOT_CALIBRATED = {
-    "trials",
-    *(f"device.{name}" for name in ("model", "write_sigma", "write_unit", "d2d_sigma")),
-    *(f"device.{name}" for name in ("stuck_lrs", "stuck_hrs", "time")),
-    *(f"{converter}.{name}" for converter in ("dac", "adc") for name in _STATIC),
-    "adc.share",
-}
+def canonical(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain values of which equal settings have the same.
 
-
-def calibration_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings that can change what calibration measures, plain, by dotted name.
-
-    What differs for single layers is left out: resolve it first.
+    Six bits and 64 levels are one thing: the number of levels stands for both.
     """
     plain = as_plain(settings)
-    del plain["layers"], plain["device"]["n_bits"], plain["device"]["n_levels"]
-    plain["device"]["levels"] = settings.device.levels  # 6 bits and 64 levels are the same
-    return {name: value for name, value in flat(plain) if name not in _NOT_CALIBRATED}
+    del plain["device"]["n_bits"], plain["device"]["n_levels"]
+    plain["device"]["levels"] = settings.device.levels
+    return plain
 
 
 def settings_hash(settings: Settings) -> str:
     """Hash validated settings: equal settings, written in whatever way, hash alike."""
-    plain = as_plain(settings)
-    del plain["device"]["n_bits"], plain["device"]["n_levels"]
-    plain["device"]["levels"] = settings.device.levels  # 6 bits and 64 levels are the same
-    return hash_of(plain)
+    return hash_of(canonical(settings))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rxsim.config.identity import as_plain
+from rxsim.config.identity import canonical
 from rxsim.config.settings import Settings
 from rxsim.dotted import flat
 
@@ -51,10 +51,9 @@ def _under(name: str, places: Iterable[str]) -> bool:
 
 
 def flat_settings(settings: Settings) -> dict[str, Any]:
-    """Return a layer's settings by dotted name, plain; 6 bits and 64 levels are one thing."""
-    plain = as_plain(settings)
-    del plain["layers"], plain["device"]["n_bits"], plain["device"]["n_levels"]
-    plain["device"]["levels"] = settings.device.levels
+    """Return a layer's settings by dotted name, plain."""
+    plain = canonical(settings)
+    del plain["layers"]
     return dict(flat(plain))
 
 

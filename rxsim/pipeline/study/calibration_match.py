@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from rxsim.config import Settings, calibration_settings, layer_settings
+from rxsim.calibrate import INPUT_RANGES
+from rxsim.config import Reads, Settings, layer_settings, pinned
+from rxsim.converters.reads import ADC_RANGES, INPUTS
+from rxsim.effects import effects
 from rxsim.errors import InputError
 from rxsim.load import Network
 from rxsim.pipeline.study.calibration import AGAIN, Calibration, DataRecord, ModelRecord
 from rxsim.pipeline.study.choice import DataChoice, DataOptions
 from rxsim.pipeline.study.data import StudyData
 from rxsim.schema import in_yaml
+from rxsim.tiles import TILES
 
 _NOTHING = object()
 Plain = Mapping[str, Any]
@@ -48,6 +53,18 @@ class AbsentInputs:
         raise InputError(self._what)
 
 
+@cache
+def calibrated_by() -> Reads:
+    """Return the settings that can change what calibration measures.
+
+    They are what its stages read, less what nominal hardware does not have: the effects that are drawn
+    for each chip, and the time after programming (ranges are taken at time 0).
+    """
+    stages = INPUT_RANGES | TILES | INPUTS | ADC_RANGES | Reads(("calibration", "seed"))
+    drawn = pinned(effect.off for effect in effects().values() if effect.per_chip)
+    return stages.less((*drawn, "device.time"))
+
+
 def model_record(network: Network) -> ModelRecord:
     """Return what identifies a network."""
     return ModelRecord(name=network.path.name, sha256=network.identity)
@@ -60,12 +77,12 @@ def settings_record(network: Network, settings: Settings) -> tuple[Plain, dict[s
         network: the network, without layers that the settings leave digital.
         settings: resolved settings.
     """
-    base = calibration_settings(settings)
+    base = calibrated_by().of(settings)
     changes: dict[str, Plain] = {}
     for layer in network.layers:
         own = layer_settings(settings, layer.name)
         assert own is not None
-        found = calibration_settings(own)
+        found = calibrated_by().of(own)
         changes[layer.name] = {k: v for k, v in found.items() if base.get(k, _NOTHING) != v}
     return base, changes
 
