@@ -18,7 +18,9 @@ from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Device, Input, 
 from rxsim.converters.reads import ADC_RANGES, INPUTS
 from rxsim.devices import Chip
 from rxsim.effects import effects
+from rxsim.mapping import COUNTS
 from rxsim.pipeline import DataOptions, calibrate, open_study
+from rxsim.pipeline.study import study as study_module
 from rxsim.pipeline.study.calibration_match import calibrated_by
 from rxsim.schema import Section
 from rxsim.tiles import TILES, transfer_matrices
@@ -30,6 +32,7 @@ STAGES = {
     "tiles": TILES,
     "inputs": INPUTS,
     "ADC ranges": ADC_RANGES,
+    "counts": COUNTS,
     "calibration": calibrated_by(),
 }
 SECTIONS: dict[str, type[Section]] = {
@@ -45,8 +48,8 @@ SECTIONS: dict[str, type[Section]] = {
 CHANGED = {
     "crossbar": {"tiles", "calibration"},
     "device": {"tiles", "calibration"},
-    "mapping": {"tiles", "calibration"},
-    "input": {"inputs", "calibration"},
+    "mapping": {"tiles", "calibration", "counts"},
+    "input": {"inputs", "calibration", "counts"},
     "dac": {"inputs", "calibration"},
     "adc": {"ADC ranges", "calibration"},
     "calibration": {"calibration"},
@@ -150,6 +153,22 @@ def test_calibration_reads_no_setting_that_it_does_not_state(
     checked = {"adc.share"}
     states = calibrated_by() | Reads(drawn)
     assert {name for name in read - checked if not _stated(states, name)} == set()
+
+
+@pytest.mark.parametrize("changes", SETTINGS)
+def test_counting_reads_no_setting_that_it_does_not_state(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of passes is the input's: it is handed in, and the batch asks for it."""
+    settings = rxsim.settings(xbar="16x12", changes={**changes, "calibration.samples": 4})
+    study = open_study(MODELS / "digits_mlp.onnx", settings, DataOptions(limit=2))
+    with watched(monkeypatch) as read:
+        for layer in study.plan.layers.values():
+            assert layer.arrays * layer.cells * (layer.conversions(1) or 0) > 0
+            assert layer.arrays_unpacked is None
+            study_module._passes(layer.settings)
+    # The cells of a weight come with their levels, which no count depends on.
+    assert {name for name in read if not _stated(COUNTS, name)} <= {"device.n_bits"}
 
 
 def _stated(reads: Reads, name: str) -> bool:

@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "pipeline", "run"},
     "report": HELPERS
-    | {"pipeline", "run", "config", "circuit", "verify", "store", "gate", "sweep"},
+    | {"pipeline", "run", "config", "circuit", "mapping", "verify", "store", "gate", "sweep"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "cli": HELPERS,
     "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate"},

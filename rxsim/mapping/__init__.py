@@ -4,16 +4,21 @@ from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.cells import cells_of
 from rxsim.mapping.layer import MappedLayer, map_layer
 from rxsim.mapping.levels import to_levels
+from rxsim.mapping.plan import COUNTS, LayerPlan, NetworkPlan, plan_network
 from rxsim.mapping.readouts import Readouts
 from rxsim.mapping.tiling import Tiling, tile_layer
 
 __all__ = [
+    "COUNTS",
+    "LayerPlan",
     "MappedLayer",
+    "NetworkPlan",
     "PhysicalArray",
     "Readouts",
     "Tiling",
     "cells_of",
     "map_layer",
+    "plan_network",
     "tile_layer",
     "to_levels",
 ]

@@ -7,12 +7,14 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rxsim.config import Reads
 from rxsim.errors import InputError
 from rxsim.files import read_json
 from rxsim.report.labels import QUANTITIES, Quantity, flat, shortened
@@ -32,12 +34,6 @@ _SQLITE = b"SQLite format 3\x00"
 _LARGEST_JSON = 500_000_000
 _AT_ONCE = 500  # points whose details are in memory together
 _ALL_READ = 2000  # points of a file whose details are all read
-# Settings that change neither the number of arrays and conversions nor the float network.
-_NO_COST = (
-    *("device.", "dac.", "calibration.", "crossbar.r_", "seed", "input.v_read", "adc.range"),
-    *("adc.scope", "adc.percentile", "adc.criterion", "adc.gain", "adc.offset", "adc.inl"),
-    "adc.dnl",
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -283,12 +279,23 @@ def _costs(
     return more
 
 
+@cache
+def costed() -> Reads:
+    """Return the settings that change arrays and conversions, or which inputs the float network sees.
+
+    Only large files ask for it: what it needs takes longer to load than small reports to make.
+    """
+    from rxsim.mapping import COUNTS
+
+    return COUNTS | Reads(("seed", "layers"))
+
+
 def _cost_group(found: PointSummary) -> tuple[Any, ...]:
     """Return what can change a point's costs and its float reference."""
     deciding = [
         level_key(value)
         for name, value in found.values.items()
-        if not name.startswith(_NO_COST) and name != "adc.n_bits"
+        if costed().covers(name) and name != "adc.n_bits"
     ]
     return found.model, found.data, found.values.get("adc.n_bits", 0) is None, *deciding
 

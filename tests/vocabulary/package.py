@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rxsim.config import Settings
 from rxsim.load import load_network
+from rxsim.mapping import NetworkPlan
 from rxsim.pipeline.chip.foundry import Foundry
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session, with_outputs
@@ -74,6 +75,7 @@ def build_package(model: onnx.ModelProto, settings: Settings, calibration: NDArr
     study = Study(
         network=network,
         settings=settings,
+        plan=NetworkPlan({}, {}),
         inputs=inputs,
         labels=None,
         indices=None,

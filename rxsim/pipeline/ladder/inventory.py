@@ -11,14 +11,13 @@ import numpy as np
 import onnx
 
 from rxsim.config import Settings, layer_settings
-from rxsim.load import Layer, Network
-from rxsim.load.shapes import macs_by_node
-from rxsim.mapping import tile_layer
+from rxsim.load import Network
+from rxsim.mapping import LayerPlan, NetworkPlan, plan_network
 
 _REAL_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlace:
     """A layer on its arrays, by the numbers.
 
@@ -82,30 +81,15 @@ def take_inventory(
         settings: the array's size and the mapping.
         input_shapes: shape of each input, with a batch axis of 1.
     """
-    macs = macs_by_node(network.model, dict(input_shapes))
-    total = sum(macs.values())
-    places = []
-    for layer in network.layers:
-        own = layer_settings(settings, layer.name)
-        if own is None:
-            continue
-        tiling = tile_layer(layer, own.crossbar, own.mapping)
-        count = macs.get(layer.name)
-        places.append(
-            LayerPlace(
-                layer.name,
-                layer.op,
-                layer.groups,
-                layer.n_inputs,
-                layer.n_outputs,
-                tiling.n_arrays,
-                tiling.utilisation,
-                count,
-                count / total if count is not None and total else None,
-                layer.matrices.size,
-                _arrays_unpacked(layer, own) if tiling.packed > 1 else None,
-            )
-        )
+    by_layer = {layer.name: layer_settings(settings, layer.name) for layer in network.layers}
+    mapped = {name: of_layer for name, of_layer in by_layer.items() if of_layer is not None}
+    return inventory_of(network, plan_network(network, mapped, input_shapes))
+
+
+def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:
+    """List what a planned network puts onto crossbars."""
+    total = sum(plan.macs.values())
+    places = tuple(_place(layer, total) for layer in plan.layers.values())
     taken = sum(place.macs or 0 for place in places)
     parameters = sum(
         int(np.prod(tensor.dims))
@@ -118,12 +102,25 @@ def take_inventory(
         # Layers may share one tensor: it then lies on arrays more than once.
         "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
     }
-    return Inventory(tuple(places), _digital(network, macs), shares)
+    return Inventory(places, _digital(network, plan.macs), shares)
 
 
-def _arrays_unpacked(layer: Layer, own: Settings) -> int:
-    mapping = own.mapping.model_copy(update={"pack_groups": False})
-    return tile_layer(layer, own.crossbar, mapping).n_arrays
+def _place(plan: LayerPlan, total: int) -> LayerPlace:
+    """Tell a layer's plan in plain numbers, its share of all multiply-accumulates with it."""
+    layer, macs = plan.layer, plan.macs
+    return LayerPlace(
+        name=layer.name,
+        op=layer.op,
+        groups=layer.groups,
+        rows=layer.n_inputs,
+        cols=layer.n_outputs,
+        arrays=plan.arrays,
+        utilisation=plan.tiling.utilisation,
+        macs=macs,
+        mac_share=macs / total if macs is not None and total else None,
+        parameters=plan.parameters,
+        arrays_unpacked=plan.arrays_unpacked,
+    )
 
 
 def _digital(network: Network, macs: Mapping[str, int]) -> tuple[dict[str, Any], ...]:

@@ -12,12 +12,13 @@ import numpy as np
 
 from rxsim.config import as_plain, settings_hash
 from rxsim.errors import InputError
+from rxsim.mapping import NetworkPlan
 from rxsim.patch import LayerHardware
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
-from rxsim.pipeline.ladder.inventory import Inventory, take_inventory
+from rxsim.pipeline.ladder.inventory import Inventory, inventory_of
 from rxsim.pipeline.ladder.result import ArrayLoss, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.study.study import Study
@@ -116,8 +117,7 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
             healthy = runner.diagnose(first.network)
     assert first is not None
     health = runner.diagnose(first.network)
-    shapes = {name: tensor.shape for name, tensor in study.inputs.feeds(0, 1).items()}
-    inventory = take_inventory(study.network, study.settings, shapes)
+    inventory = inventory_of(study.network, study.plan)
     return Evaluation(
         tuple(ladder),
         _layer_reports(inventory, foundry.mapped, healthy, health, measure_transformation(foundry)),
@@ -131,7 +131,7 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
         not foundry.random,
         study.stages.seconds,
         first.network,
-        _totals(inventory, foundry.mapped, first.layers),
+        _totals(study.plan, first.layers),
         _worst_arrays(first.transfers),
     )
 
@@ -149,21 +149,20 @@ def _rung(runner: Runner, foundry: Foundry, first: MadeChip, trials: int) -> Run
     return Rung(scenario.name, tuple(runs))
 
 
-def _totals(
-    inventory: Inventory, mapped: Mapped, equipped: Sequence[LayerHardware]
-) -> dict[str, int | None]:
+def _totals(plan: NetworkPlan, equipped: Sequence[LayerHardware]) -> dict[str, int | None]:
     """Count arrays, their cells, and conversions for one input (None where a shape is unknown)."""
-    arrays = cells = 0
-    conversions: int | None = 0
-    for place, item in zip(inventory.layers, equipped, strict=True):
-        own = mapped.settings[place.name]
-        arrays += place.arrays
-        cells += place.arrays * own.crossbar.rows * own.crossbar.cols
-        if own.adc.n_bits is not None and conversions is not None:
-            each = len(item.both_sides) * int(item.readouts.present.sum())
-            positions = None if place.macs is None else place.macs // place.parameters
-            conversions = None if positions is None else conversions + positions * each
-    return {"arrays": arrays, "cells": cells, "conversions": conversions}
+    layers = list(plan.layers.values())
+    converted = [
+        layer.conversions(len(hardware.drive.passes))
+        for layer, hardware in zip(layers, equipped, strict=True)
+        if layer.settings.adc.n_bits is not None
+    ]
+    known = [count for count in converted if count is not None]
+    return {
+        "arrays": sum(layer.arrays for layer in layers),
+        "cells": sum(layer.cells for layer in layers),
+        "conversions": sum(known) if len(known) == len(converted) else None,
+    }
 
 
 def _worst_arrays(transfers: Sequence[LayerTransfer]) -> tuple[ArrayLoss, ...]:

@@ -15,7 +15,7 @@ from rxsim.config import Settings, check_gating, check_layers, layer_settings
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.errors import InputError, ModelError
 from rxsim.load import DigitalNode, Network, load_network
-from rxsim.load.shapes import macs_by_node
+from rxsim.mapping import NetworkPlan, plan_network
 from rxsim.pipeline.study.calibration import Calibration
 from rxsim.pipeline.study.calibration_match import (
     check_model_and_settings,
@@ -32,13 +32,14 @@ _BATCH_BYTES = 64 * 2**20
 _LARGEST_BATCH = 64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Study:
     """Everything that an evaluation needs.
 
     Attributes:
         network: the loaded network.
         settings: resolved settings.
+        plan: what its layers take of the hardware.
         inputs: the evaluated inputs.
         labels: the right outputs, int64 (n,); for the metric mse float32 targets (n, ...); or None.
         indices: their places in the data, or None.
@@ -55,6 +56,7 @@ class Study:
 
     network: Network
     settings: Settings
+    plan: NetworkPlan
     inputs: InputSet | MadeUpInputs
     labels: np.ndarray | None
     indices: np.ndarray | None
@@ -87,10 +89,7 @@ class Study:
 
     def layer_settings(self) -> dict[str, Settings]:
         """Resolve the settings of every layer on crossbars, by its name."""
-        found = {
-            layer.name: layer_settings(self.settings, layer.name) for layer in self.network.layers
-        }
-        return {name: own for name, own in found.items() if own is not None}
+        return settings_by_layer(self.network, self.settings)
 
 
 def open_study(
@@ -134,25 +133,34 @@ def open_study(
         data = _data(network, settings, choice, output)
         if calibration is not None:
             data = with_calibration(calibration, data, given=choice.calibrate is not None)
-        batch = _batch_size(network, settings, data.inputs)
+        shapes = {name: tensor.shape for name, tensor in data.inputs.feeds(0, 1).items()}
+        plan = plan_network(network, settings_by_layer(network, settings), shapes)
+        batch = _batch_size(plan)
         one_by_one = batch > 1 and _runs_one_by_one_only(network, output, data.inputs)
         provenance = {**data.provenance, "output": output, "one_by_one": one_by_one}
         return Study(
-            network,
-            settings,
-            data.inputs,
-            data.labels,
-            data.indices,
-            data.calibration,
-            provenance,
-            1 if one_by_one else batch,
-            threads or default_threads(),
-            stages,
-            data.metric,
-            output,
-            calibration,
-            cache,
+            network=network,
+            settings=settings,
+            plan=plan,
+            inputs=data.inputs,
+            labels=data.labels,
+            indices=data.indices,
+            calibration=data.calibration,
+            provenance=provenance,
+            batch=1 if one_by_one else batch,
+            threads=threads or default_threads(),
+            stages=stages,
+            metric=data.metric,
+            output=output,
+            calibration_file=calibration,
+            cache=cache,
         )
+
+
+def settings_by_layer(network: Network, settings: Settings) -> dict[str, Settings]:
+    """Resolve the settings of every layer on crossbars, by its name."""
+    by_layer = {layer.name: layer_settings(settings, layer.name) for layer in network.layers}
+    return {name: of_layer for name, of_layer in by_layer.items() if of_layer is not None}
 
 
 def _without_digital(network: Network, settings: Settings) -> Network:
@@ -194,19 +202,17 @@ def _output(network: Network, choice: DataChoice) -> str:
     return choice.output
 
 
-def _batch_size(network: Network, settings: Settings, inputs: Inputs) -> int:
+def _batch_size(plan: NetworkPlan) -> int:
     """Choose a batch so that every layer's currents and outputs fit into memory side by side.
 
     The closer look at each layer holds them all, for a few batches in flight.
     """
-    shapes = {name: tensor.shape for name, tensor in inputs.feeds(0, 1).items()}
-    macs = macs_by_node(network.model, shapes)
     values = 0
-    for layer in network.layers:
-        own = layer_settings(settings, layer.name) or settings
-        row_tiles = -(-layer.n_inputs // own.crossbar.rows)
-        conversions = row_tiles * _passes(own) * own.mapping.slices
-        values += macs.get(layer.name, 0) // layer.n_inputs * (conversions + 2)
+    for layer in plan.layers.values():
+        settings = layer.settings
+        row_tiles = -(-layer.layer.n_inputs // settings.crossbar.rows)
+        conversions = row_tiles * _passes(settings) * settings.mapping.slices
+        values += (layer.macs or 0) // layer.layer.n_inputs * (conversions + 2)
     return int(np.clip(_BATCH_BYTES // max(4 * values, 1), 1, _LARGEST_BATCH))
 
 

@@ -1,0 +1,130 @@
+"""What each layer takes of the hardware, from shapes alone: the one plan that every counter reads.
+
+Batch sizes, totals, `rxsim map` and the report count from it; no weight is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rxsim.config import Reads, Settings
+from rxsim.load import Layer, Network
+from rxsim.load.shapes import macs_by_node
+from rxsim.mapping.cells import cells_of
+from rxsim.mapping.readouts import Readouts, readouts_of
+from rxsim.mapping.tiling import Tiling, tile_layer
+
+COUNTS = Reads(
+    (
+        *("crossbar.rows", "crossbar.cols", "mapping", "input", "dac.n_bits"),
+        *("adc.n_bits", "adc.where"),
+    ),
+    but=("mapping.w_max_scope", "mapping.w_percentile", "input.v_read", "input.percentile"),
+)
+"""What arrays, conversions and bits follow from, besides the network."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerPlan:
+    """A layer on its arrays, by the numbers.
+
+    Attributes:
+        layer: the layer.
+        settings: the layer's.
+        tiling: how its matrices are cut.
+        macs: multiply-accumulates for one input; None where a shape is unknown.
+    """
+
+    layer: Layer
+    settings: Settings
+    tiling: Tiling = field(repr=False)
+    macs: int | None
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the layer."""
+        return int(self.layer.matrices.size)
+
+    @property
+    def arrays(self) -> int:
+        """Physical arrays."""
+        return self.tiling.n_arrays
+
+    @property
+    def cells(self) -> int:
+        """Cells of these arrays, used or not."""
+        return self.arrays * self.settings.crossbar.rows * self.settings.crossbar.cols
+
+    @property
+    def positions(self) -> int | None:
+        """How often one network input drives the arrays; None where a shape is unknown."""
+        return None if self.macs is None else self.macs // self.parameters
+
+    @property
+    def converted_row_tiles(self) -> int:
+        """Row tiles whose currents are converted apart from each other."""
+        return 1 if self.settings.adc.where == "per_layer" else len(self.tiling.row_tiles)
+
+    @cached_property
+    def readouts(self) -> Readouts:
+        """What of its currents is converted."""
+        cells = cells_of(self.settings.device, self.settings.mapping)
+        return readouts_of(self.tiling, cells, self.layer.groups)
+
+    @property
+    def arrays_unpacked(self) -> int | None:
+        """Arrays if each group had some of its own; None where each has."""
+        if self.tiling.packed == 1:
+            return None
+        mapping = self.settings.mapping.model_copy(update={"pack_groups": False})
+        return tile_layer(self.layer, self.settings.crossbar, mapping).n_arrays
+
+    def conversions(self, passes: int) -> int | None:
+        """Count the conversions for one network input; None where a shape is unknown.
+
+        Args:
+            passes: converted passes of its inputs.
+        """
+        if self.positions is None:
+            return None
+        per_position = passes * self.converted_row_tiles * int(self.readouts.present.sum())
+        return self.positions * per_position
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkPlan:
+    """The layers of a network on crossbars, and the work of all its nodes.
+
+    Attributes:
+        layers: by name, in topological order; layers that the settings leave digital are left out.
+        macs: multiply-accumulates for one input by node name, where shapes are known.
+    """
+
+    layers: Mapping[str, LayerPlan]
+    macs: Mapping[str, int]
+
+
+def plan_network(
+    network: Network, settings: Mapping[str, Settings], input_shapes: Mapping[str, tuple[int, ...]]
+) -> NetworkPlan:
+    """Plan the layers of a network.
+
+    Args:
+        network: the network.
+        settings: of each layer on crossbars, by its name.
+        input_shapes: shape of each input, with a batch axis of 1.
+
+    Raises:
+        SettingError: an array has no room for the cells of one weight.
+    """
+    macs = macs_by_node(network.model, dict(input_shapes))
+    plans = {}
+    for layer in network.layers:
+        own = settings.get(layer.name)
+        if own is not None:
+            tiling = tile_layer(layer, own.crossbar, own.mapping)
+            count = macs.get(layer.name)
+            plans[layer.name] = LayerPlan(layer=layer, settings=own, tiling=tiling, macs=count)
+    return NetworkPlan(plans, macs)
