@@ -16,6 +16,7 @@ import onnx
 
 from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
 from rxsim.config import Crossbar, Settings, load_settings
+from rxsim.devices import check_presets
 from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, write_atomically
 from rxsim.gate import Check, check_cases, read_baseline, read_cases
@@ -65,7 +66,9 @@ def settings(
         for name, value in (changes or {}).items()
     ]
     path = None if config is None else Path(config)
-    return load_settings(path, xbar=xbar, assignments=assignments)
+    found = load_settings(path, xbar=xbar, assignments=assignments)
+    check_presets(found)
+    return found
 
 
 def evaluate(

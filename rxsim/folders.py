@@ -31,11 +31,14 @@ def names_in(package: str, suffix: str = ".py") -> tuple[str, ...]:
 
 @cache
 def folder_of(package: str) -> Path:
-    """Return where a package lies, without importing it."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"no folder {package}")
-    return Path(spec.submodule_search_locations[0])
+    """Return where a package lies, without importing it or a package around it."""
+    top, *inner = package.split(".")
+    spec = importlib.util.find_spec(top)
+    for place in [] if spec is None else spec.submodule_search_locations or []:
+        folder = Path(place).joinpath(*inner)
+        if folder.is_dir():
+            return folder
+    raise ModuleNotFoundError(f"no folder {package}")
 
 
 class Folder(Generic[T]):

@@ -1,7 +1,7 @@
 """Where every random generator comes from: one seed, and a key that says what the draw is for.
 
 The same key gives the same draws for any number of workers, in any order, with any other effect on
-or off (MODEL.md calls a trial "one chip").
+or off (a trial is one chip).
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import numpy as np
 
 
 class Effect(IntEnum):
-    """What a device draw is for; the numbers are part of a result's identity and never change."""
+    """What a device draw is for; the numbers are part of a result's identity and never change.
+
+    A device law states its own number (see `rxsim.devices.law`); these are the first ones.
+    """
 
     WRITE = 0
     VARIATION = 1
@@ -35,10 +38,16 @@ class Sample(IntEnum):
 
 
 def device_generator(
-    seed: int, trial: int, layer: int, effect: Effect, array: int
+    seed: int, trial: int, layer: int, effect: int, array: int
 ) -> np.random.Generator:
     """Return the generator of one effect on one physical array of one chip."""
     key = (trial, layer, int(effect), array)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def chip_generator(seed: int, trial: int, effect: int) -> np.random.Generator:
+    """Return the generator of one effect's draws that all arrays of one chip share."""
+    key = (trial, int(effect), 0)  # of a length that no other key has
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 

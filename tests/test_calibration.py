@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import rxsim
 from rxsim.cli import main
-from rxsim.config import PRESETS, load_settings
+from rxsim.config import load_settings
 from rxsim.errors import InputError
 from rxsim.pipeline import calibrate, open_study, read_calibration
 from rxsim.pipeline.study.calibration import from_json
@@ -165,7 +165,7 @@ VARIANTS = {
         "layers={one: {adc: {scope: column}}, t*: {adc: {n_bits: 9}}, three: {dac: {n_bits: 4}}}"
     ],
     "chips that differ": ["device.write_sigma=0.05", "device.stuck_hrs=0.01", "trials=2"],
-    "preset": [f"device.model={next(name for name, one in PRESETS.items() if one.sigma)}"],
+    "preset": ["device.model=pcm-nandakumar"],
 }
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rxsim.config import PRESETS, Device, load_settings
-from rxsim.devices import Chip, program
+from rxsim.config import Device, load_settings, named_preset
+from rxsim.devices import Chip, measured_law, program
+from rxsim.devices.measured_deviation import MeasuredDeviation
 from rxsim.errors import SettingError
 from rxsim.mapping import PhysicalArray
 
@@ -74,7 +75,11 @@ def test_a_preset_has_the_range_and_deviation_of_its_source(name):
     assert (device.g_off / uS, device.g_on / uS) == pytest.approx((low, high))
     assert device.levels is None
     g = np.linspace(low, high, 50)
-    assert PRESETS[name].sigma(g * uS) / uS == pytest.approx(np.maximum(sigma(g), 0), rel=1e-6)
+    law = measured_law("write_error", named_preset(name).laws["write_error"].law)
+    assert isinstance(law, MeasuredDeviation)
+    assert law.sigma(g * uS, named_preset(name)) / uS == pytest.approx(
+        np.maximum(sigma(g), 0), rel=1e-6
+    )
 
 
 def test_two_fits_of_joshi_and_nandakumar_agree_as_they_are_known_to():

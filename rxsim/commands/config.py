@@ -11,6 +11,7 @@ import click
 from rxsim.commands.arguments import FILE
 from rxsim.commands.options import read_settings, settings_options
 from rxsim.config import Settings, as_yaml, load_settings
+from rxsim.devices import check_presets
 
 
 @click.group("config")
@@ -22,7 +23,9 @@ def command() -> None:
 @settings_options
 def show(**given: Any) -> None:
     """Print the resolved settings as YAML."""
-    click.echo(as_yaml(read_settings(given)), nl=False)
+    settings = read_settings(given)
+    check_presets(settings)
+    click.echo(as_yaml(settings), nl=False)
 
 
 @command.command("schema")
@@ -36,5 +39,5 @@ def schema() -> None:
 def validate(files: tuple[Path, ...]) -> None:
     """Check settings files; exit code 2 at the first that can't be used."""
     for path in files:
-        load_settings(path)
+        check_presets(load_settings(path))
         click.echo(f"{path}: ok")

@@ -1,37 +1,58 @@
 """Settings: their models, where they come from, and what identifies them."""
 
+from rxsim.config.device import IV, Device, read_device
 from rxsim.config.identity import as_plain, as_yaml, settings_hash
-from rxsim.config.iv import IV
-from rxsim.config.merge import load_settings, parse_xbar, settings_changed, settings_with
-from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Device, Input, Mapping
-from rxsim.config.presets import PRESETS, Preset
+from rxsim.config.merge import (
+    load_settings,
+    parse_xbar,
+    read_settings_file,
+    settings_changed,
+    settings_with,
+)
+from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Input, Mapping
+from rxsim.config.presets import (
+    STEPS,
+    LawChoice,
+    Preset,
+    Step,
+    is_preset_file,
+    named_preset,
+    preset_names,
+)
 from rxsim.config.reads import Reads, flat_settings, pinned
 from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
 from rxsim.config.together import check_gating
 
 __all__ = [
     "IV",
-    "PRESETS",
+    "STEPS",
     "V_READ",
     "Adc",
     "Crossbar",
     "Dac",
     "Device",
     "Input",
+    "LawChoice",
     "LayerSettings",
     "Mapping",
     "Preset",
     "Reads",
     "Settings",
+    "Step",
     "as_plain",
     "as_yaml",
     "check_gating",
     "check_layers",
     "flat_settings",
+    "is_preset_file",
     "layer_settings",
     "load_settings",
+    "named_preset",
     "parse_xbar",
     "pinned",
+    "preset_names",
+    "read_device",
+    "read_settings_file",
     "settings_changed",
     "settings_hash",
     "settings_with",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rxsim.config.device import read_device
 from rxsim.config.overlay import overlay
 from rxsim.config.settings import Settings, check_layers
 from rxsim.dotted import at, nested
@@ -21,6 +22,7 @@ def load_settings(
     xbar: str | None = None,
     assignments: Iterable[str] = (),
     overrides: Mapping[str, Any] | None = None,
+    folder: Path = Path(),
 ) -> Settings:
     """Resolve the settings of a run.
 
@@ -29,6 +31,8 @@ def load_settings(
         xbar: the array's size as `ROWSxCOLS`.
         assignments: `dotted.name=value` strings, the value read as YAML.
         overrides: top-level settings given by options (such as trials and seed); None is left out.
+        folder: where relative paths in the assignments start (a preset's file); those in a settings
+            file start from its own folder.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
@@ -36,7 +40,7 @@ def load_settings(
     """
     values: dict[str, Any] = {}
     if path is not None:
-        values = read_yaml_mapping(path, "the settings file")
+        values = read_settings_file(path)
         validated(Settings, values, f"settings file {path}")
     if xbar is not None:
         rows, cols = parse_xbar(xbar)
@@ -47,18 +51,31 @@ def load_settings(
     given: dict[str, Any] = {}
     for assignment in assignments:
         _assign(given, _parse_assignment(assignment))
-    settings = validated(Settings, overlay(values, given), "settings")
+    settings = validated(Settings, overlay(values, _presets_read(given, folder)), "settings")
     check_layers(settings)
     return settings
 
 
-def settings_with(base: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> Settings:
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Read a settings file, not checked yet; a preset's file that it names is read too.
+
+    Raises:
+        InputError: a file can't be read.
+        SettingError: what a preset's file says is no preset.
+    """
+    return _presets_read(read_yaml_mapping(path, "the settings file"), path.parent)
+
+
+def settings_with(
+    base: Mapping[str, Any], changes: Mapping[str, Any], where: str, folder: Path = Path()
+) -> Settings:
     """Lay values by dotted name over settings as a file gives them.
 
     Args:
-        base: nested, as read from a file.
+        base: nested, as `read_settings_file` returns them.
         changes: values by dotted name, such as {"adc.n_bits": 8}.
         where: what messages call the source.
+        folder: where relative paths in the changes start.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
@@ -66,7 +83,7 @@ def settings_with(base: Mapping[str, Any], changes: Mapping[str, Any], where: st
     given: dict[str, Any] = {}
     for name, value in changes.items():
         _assign(given, nested(name.split("."), value))
-    settings = validated(Settings, overlay(base, given), where)
+    settings = validated(Settings, overlay(base, _presets_read(given, folder)), where)
     check_layers(settings)
     return settings
 
@@ -102,6 +119,25 @@ def parse_xbar(text: str) -> tuple[int, int]:
             f"--xbar: found {text!r}, expected ROWSxCOLS with both above 0, such as 64x64"
         )
     return int(match[1]), int(match[2])
+
+
+def _presets_read(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Read the presets that sections `device` name by their files, those of single layers too."""
+    read = {name: _device_read(value, name, folder) for name, value in values.items()}
+    layers = values.get("layers")
+    if isinstance(layers, Mapping):
+        read["layers"] = {
+            pattern: {name: _device_read(value, name, folder) for name, value in layer.items()}
+            if isinstance(layer, Mapping)
+            else layer
+            for pattern, layer in layers.items()
+        }
+    return read
+
+
+def _device_read(value: Any, name: Any, folder: Path) -> Any:
+    is_device = name == "device" and isinstance(value, Mapping)
+    return read_device(value, folder) if is_device else value
 
 
 def _assign(given: dict[str, Any], more: Mapping[str, Any]) -> None:

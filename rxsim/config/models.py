@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from rxsim.config.iv import IV
-from rxsim.config.presets import PRESETS
-from rxsim.schema import Integer, NotNegative, Number, Section, Zero, in_yaml, whole
+from rxsim.schema import Integer, NotNegative, Number, Section, whole
 
 # Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
 # 4F2 cell has between 14 and 10 nm, or a 1T1R cell at 22 nm (wire resistance as NeuroSim computes it).
 WIRE_OHM = 2.5
 PERIPHERY_OHM = 100.0
-# Source: Jain et al., IBM J. Res. Dev. 63(6), 2019, Fig. 9: R_min 200k, R_max 1.4M, 64x64, 6 bits.
-R_ON_OHM = 200e3
-R_OFF_OHM = 1.4e6
 # Source: CrossSim reads at 0.1 V, aihwkit at 0.4 V, NeuroSim at 0.5 V; 0.2 V lies between them.
 V_READ = 0.2
 
@@ -48,114 +42,6 @@ class Crossbar(Section):
     r_sense_far: NotNegative | None = Field(
         None, description="from a bitline's other end to its sense, ohm; null: open"
     )
-
-
-def _with_resistances(schema: dict[str, Any]) -> None:
-    """Tell a JSON schema of r_on and r_off, which are no fields of their own."""
-    for name in ("on", "off"):
-        schema["properties"][f"r_{name}"] = {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "description": f"1/g_{name}, ohm; instead of g_{name}",
-        }
-
-
-class Device(Section):
-    """The memory cell: its conductance range, its levels and its programming errors."""
-
-    model_config = ConfigDict(json_schema_extra=_with_resistances)
-
-    g_on: Number = Field(1 / R_ON_OHM, gt=0, description="largest conductance, siemens")
-    g_off: Number = Field(1 / R_OFF_OHM, ge=0, description="smallest conductance, siemens")
-    n_bits: Annotated[int, Field(ge=1, le=24), BeforeValidator(whole)] | None = Field(
-        6, description="2**n_bits levels; null: continuous"
-    )
-    n_levels: Annotated[int, Field(ge=2), BeforeValidator(whole)] | None = Field(
-        None, description="number of levels, instead of n_bits"
-    )
-    model: str = Field("ideal", description="a published device; see 'rxsim presets'")
-    write_sigma: Number = Field(0.0, ge=0, description="standard deviation of the write error")
-    write_unit: Literal["range", "relative"] = Field(
-        "range", description="write_sigma is a share of g_on - g_off, or of the cell's own g"
-    )
-    d2d_sigma: Number = Field(0.0, ge=0, description="sigma of the log-normal variation")
-    stuck_lrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
-    stuck_hrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
-    time: Zero = Field(0, description="seconds from programming to the read")
-    iv: IV = Field(IV(), description="current-voltage curve of the cell")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolve(cls, values: Any) -> Any:
-        """Accept r_on and r_off in place of g_on and g_off, and fill in what a preset gives."""
-        if not isinstance(values, dict):
-            return values
-        values = cls._from_resistance(dict(values))
-        preset = PRESETS.get(str(values.get("model", "ideal")))
-        return values if preset is None else {**preset.device, **values}
-
-    @staticmethod
-    def _from_resistance(values: dict[str, Any]) -> dict[str, Any]:
-        for name in ("on", "off"):
-            if f"r_{name}" not in values:
-                continue
-            resistance = values.pop(f"r_{name}")
-            if f"g_{name}" in values:
-                raise ValueError(
-                    f"found both r_{name} and g_{name}, expected one of them; remove the other"
-                )
-            try:
-                ohm = float("nan") if isinstance(resistance, bool) else float(resistance)
-            except (TypeError, ValueError):
-                ohm = float("nan")
-            if not 0 < ohm < float("inf"):
-                raise ValueError(
-                    f"found r_{name} {in_yaml(resistance)}, expected a resistance above 0 ohm"
-                    + (" (for an open cell write g_off: 0)" if name == "off" else "")
-                )
-            values[f"g_{name}"] = 1 / ohm
-        if values.get("n_levels") is not None:
-            if values.get("n_bits") is not None:
-                raise ValueError("found both n_bits and n_levels, expected one; remove the other")
-            values["n_bits"] = None
-        return values
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.g_off >= self.g_on:
-            raise ValueError(
-                f"found g_off {self.g_off:g} S and g_on {self.g_on:g} S, expected g_off below g_on "
-                "(r_off above r_on)"
-            )
-        self._check_model()
-        if self.stuck_lrs + self.stuck_hrs > 1:
-            raise ValueError("found stuck_lrs + stuck_hrs above 1, expected at most 1 together")
-        return self
-
-    def _check_model(self) -> None:
-        """Refuse an unknown preset, a range beyond its measurements, and errors counted twice."""
-        preset = PRESETS.get(self.model)
-        if preset is None:
-            near = difflib.get_close_matches(self.model, PRESETS, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see 'rxsim presets'"
-            raise ValueError(f"found model {self.model!r}, expected a preset's name; {hint}")
-        slack = 1 + 1e-9
-        if self.g_off * slack < preset.low or self.g_on > preset.high * slack:
-            raise ValueError(
-                f"found {self.g_off:g} to {self.g_on:g} S, expected a range within the "
-                f"{preset.low:g} to {preset.high:g} S that {self.model} was measured in"
-            )
-        for name in ("write_sigma", "d2d_sigma"):
-            if preset.sigma is not None and getattr(self, name):
-                raise ValueError(
-                    f"found {name} together with model: {self.model}, expected one of them; the "
-                    "preset's deviation already holds write error and variation"
-                )
-
-    @property
-    def levels(self) -> int | None:
-        """Number of conductance levels, or None for a continuous device."""
-        return self.n_levels if self.n_bits is None else 2**self.n_bits
 
 
 class Mapping(Section):

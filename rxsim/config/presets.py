@@ -1,165 +1,176 @@
-"""Published devices by name: what `device.model` may say, and where each number is from.
+"""Published devices as data: the schema of a preset's file, and the presets that rxsim brings.
 
-A preset gives the conductance range and the standard deviation of a programmed conductance as a
-function of its target. That sigma is what was measured on many devices: it REPLACES the generic write
-error and already holds the variation between devices. A key that the user gives wins over the preset's;
-a range beyond what was measured is refused, for nothing is extrapolated.
+A preset is a YAML file: the conductance range that was measured, the settings that follow from it, and
+the laws that its cells obey, with numbers as their source prints them. What `device.model` may say is
+the name of a file in `rxsim/devices/presets`, or a file of the user's own with the same schema. A key
+that the user gives wins over the preset's; a range beyond what was measured is refused, for nothing is
+extrapolated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import difflib
+import math
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
 
-import numpy as np
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-MICRO = 1e-6
+from rxsim.errors import InputError
+from rxsim.files import read_yaml_mapping
+from rxsim.folders import folder_of, names_in
+from rxsim.schema import ChoiceIn, NotNegative, Positive, Section, in_yaml, validated
+
+FOLDER = "rxsim.devices.presets"
+"""Where the presets that rxsim brings lie: read as files, nothing is imported."""
+
+Step = Literal["write_error", "variation", "drift", "read_noise", "faults"]
+"""What happens to a cell between its level and its reading, in this order.
+
+Source: docs/concepts/model.md section 4.
+"""
+STEPS: tuple[Step, ...] = get_args(Step)
+
+# A published deviation was measured over many devices: what it holds must not be added once more.
+_HELD: dict[Step, tuple[str, ...]] = {"write_error": ("write_sigma", "d2d_sigma")}
+
+_SIEMENS = {"siemens": 1.0, "millisiemens": 1e-3, "microsiemens": 1e-6, "nanosiemens": 1e-9}
+_SHORT = {"siemens": "S", "millisiemens": "mS", "microsiemens": "uS", "nanosiemens": "nS"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sigma:
-    """Standard deviation of a programmed conductance, as its source states it.
+def _given_number(value: Any) -> Any:
+    """Bring a law's number, text or list to one canonical form: 25, 25.0 and "2.5e1" are the same."""
+    if isinstance(value, list | tuple):
+        return tuple(_given_number(part) for part in value)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"found {in_yaml(value)}, expected a number, a list of numbers or a word")
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"found {in_yaml(value)}, expected a finite number")
+    return number + 0.0
 
-    Attributes:
-        coefficients: of a polynomial, constant first; its value is in microsiemens.
-        unit: siemens that stand for 1 of the polynomial's variable (1e-6, or G_max where the source
-            writes g = G/G_max).
-        saturating: (A, B) in microsiemens in place of a polynomial: A (1 - exp(-G/B)).
+
+class LawChoice(BaseModel):
+    """A law at one step, and the numbers that it computes with."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Annotated[Any, BeforeValidator(_given_number)]]
+
+    law: Annotated[str, ChoiceIn("rxsim.devices.laws")] = Field(
+        description="a file of rxsim/devices/laws; the keys beside it are its numbers"
+    )
+    source: str | None = Field(None, description="where its numbers are from, if not the preset's")
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The numbers by name, as the file gives them."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class MeasuredRange(Section):
+    """Conductances between which a device was measured, in the preset's unit."""
+
+    low: NotNegative = Field(description="smallest conductance; g_off where the user gives none")
+    high: Positive = Field(description="largest conductance; g_on where the user gives none")
+
+
+class Preset(Section):
+    """A device as data; the schema of a preset's file."""
+
+    schema_version: Literal[1] = Field(description="of this schema")
+    about: str = Field(min_length=1, description="what it is, in one line")
+    source: str = Field(min_length=1, description="paper, figure, and whose fit; - for none")
+    status: Literal["measured", "fit", "assumption"] = Field(
+        description="numbers as measured, a curve that was fitted to a figure, or nothing measured"
+    )
+    unit: Literal["siemens", "millisiemens", "microsiemens", "nanosiemens"] = Field(
+        "microsiemens", description="of the range and of the laws' conductances"
+    )
+    range: MeasuredRange | None = Field(None, description="conductances that were measured")
+    device: dict[str, Any] = Field({}, description="settings of the section device that it gives")
+    laws: dict[Step, LawChoice] = Field({}, description="what happens to its cells, step by step")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.range is not None and self.range.low >= self.range.high:
+            raise ValueError(
+                f"found range.low {self.range.low:g} and range.high {self.range.high:g}, expected low "
+                "below high"
+            )
+        if "model" in self.device:
+            raise ValueError("found device.model, expected no preset in a preset; leave it out")
+        return self
+
+    @property
+    def siemens(self) -> float:
+        """What one of its unit is in siemens."""
+        return _SIEMENS[self.unit]
+
+    @property
+    def short_unit(self) -> str:
+        """Its unit as figures write it, such as uS."""
+        return _SHORT[self.unit]
+
+    @property
+    def low(self) -> float:
+        """Smallest measured conductance, siemens."""
+        return 0.0 if self.range is None else self.range.low * self.siemens
+
+    @property
+    def high(self) -> float:
+        """Largest measured conductance, siemens."""
+        return math.inf if self.range is None else self.range.high * self.siemens
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings of the section `device` that it gives, conductances in siemens."""
+        if self.range is None:
+            return dict(self.device)
+        return {"g_on": self.high, "g_off": self.low, **self.device}
+
+    def held(self) -> tuple[str, ...]:
+        """Name the settings that would count a second time what its laws hold already."""
+        return tuple(name for step in self.laws for name in _HELD.get(step, ()))
+
+
+def preset_names() -> tuple[str, ...]:
+    """Name the presets that rxsim brings, sorted."""
+    return names_in(FOLDER, ".yaml")
+
+
+@cache
+def named_preset(name: str) -> Preset:
+    """Return a preset that rxsim brings; only its own file is read.
+
+    Raises:
+        InputError: there is none of this name.
     """
-
-    coefficients: tuple[float, ...] = ()
-    unit: float = MICRO
-    saturating: tuple[float, float] | None = None
-
-    def __call__(self, target: np.ndarray) -> np.ndarray:
-        """Return the deviation in siemens for target conductances in siemens."""
-        if self.saturating is not None:
-            height, scale = self.saturating
-            return np.asarray(height * -np.expm1(-target / (scale * MICRO)) * MICRO)
-        value = np.polynomial.polynomial.polyval(target / self.unit, self.coefficients)
-        return np.asarray(np.maximum(value, 0) * MICRO)
+    if name not in preset_names():
+        near = difflib.get_close_matches(name, preset_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else "see 'rxsim presets'"
+        raise InputError(f"found {name!r}, expected a preset's name or file; {hint}")
+    text = (folder_of(FOLDER) / f"{name}.yaml").read_text(encoding="utf-8")
+    # The C loader reads a file in a tenth of the time; every command reads one.
+    values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return validated(Preset, values, f"preset {name}")
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A published device.
+def is_preset_file(given: Any) -> bool:
+    """Tell whether what `device.model` says is a file of the user's own."""
+    return isinstance(given, str) and given.lower().endswith((".yaml", ".yml"))
 
-    Attributes:
-        about: what it is, in one line.
-        source: paper, figure, and whose fit.
-        device: settings of the section `device` that it gives.
-        sigma: its programming error; None where it has none of its own.
-        low: smallest measured conductance, siemens.
-        high: largest measured conductance, siemens.
+
+def read_preset_file(path: Path) -> Preset:
+    """Read a preset's file; `rxsim.config.device` checks the settings that it gives.
+
+    Raises:
+        InputError: it can't be read.
+        SettingError: a key is unknown, missing, of the wrong type or out of range.
     """
-
-    about: str
-    source: str
-    device: Mapping[str, Any] = field(default_factory=dict)
-    sigma: Sigma | None = None
-    low: float = 0.0
-    high: float = float("inf")
-
-
-def _analog(about: str, source: str, low: float, high: float, sigma: Sigma) -> Preset:
-    """A device with continuous levels between two measured conductances in microsiemens."""
-    device = {"g_on": high * MICRO, "g_off": low * MICRO, "n_bits": None}
-    return Preset(about, source, device, sigma, low * MICRO, high * MICRO)
-
-
-_WAN = "Wan et al., Nature 608, 2022, Extended Data Fig. 3"
-_FALCONE = "Falcone et al., arXiv 2502.04524, 2025"
-_CHEN = "Chen et al., 2015: 1.75 % and 9.04 % stuck cells; papers disagree on which is which"
-
-PRESETS: dict[str, Preset] = {
-    "ideal": Preset("levels only, and the generic errors that the settings state", "-"),
-    "pcm-nandakumar": _analog(
-        "phase-change memory, G_max 25 uS, at programming (no drift)",
-        "Nandakumar et al., ICECS 2019; the fit that aihwkit uses by default",
-        0.0,
-        25.0,
-        Sigma((0.26348, 1.9650, -1.1731), unit=25 * MICRO),
-    ),
-    "pcm-joshi": _analog(
-        "phase-change memory, 0.25 to 25 uS, 27.36 s after programming",
-        "Joshi et al., Nat. Commun. 11, 2020, Fig. 3b; CrossSim's fit",
-        0.25,
-        25.0,
-        Sigma((0.28638599, 0.07585724, -0.00178767)),
-    ),
-    "pcm-hermes": _analog(
-        "phase-change memory, two devices a cell, G_max 20.7 uS, at programming (no drift)",
-        "Le Gallo et al., 2023 (HERMES)",
-        0.0,
-        20.7,
-        Sigma((0.16603222, 4.71806468, -8.48101252, 4.68961419), unit=20.7 * MICRO),
-    ),
-    "rram-wan-1s": _analog(
-        "RRAM, G_max 40 uS, 1 second after programming",
-        f"{_WAN}; aihwkit's fit",
-        0.0,
-        40.0,
-        Sigma((0.348, 16.03, -43.853, 45.393, -16.815), unit=40 * MICRO),
-    ),
-    "rram-wan-1day": _analog(
-        "RRAM, G_max 40 uS, 1 day after programming",
-        f"{_WAN}; aihwkit's fit",
-        0.0,
-        40.0,
-        Sigma((0.701, 22.086, -50.773, 47.095, -16.458), unit=40 * MICRO),
-    ),
-    "rram-wan-2days": _analog(
-        "RRAM, G_max 40 uS, 2 days after programming",
-        f"{_WAN}; aihwkit's fit",
-        0.0,
-        40.0,
-        Sigma((0.782, 20.274, -43.507, 37.062, -11.934), unit=40 * MICRO),
-    ),
-    "rram-wan-crosssim": _analog(
-        "RRAM, up to 39.26 uS: another fit of the same figure, and a different one",
-        f"{_WAN}; CrossSim's fit",
-        0.0,
-        39.26,
-        Sigma((1.053, 0.2374, -1.167e-2, 1.536e-4)),
-    ),
-    "rram-milo": _analog(
-        "RRAM, 50 to 225 uS, programmed with IGVVA-100",
-        "Milo et al., IRPS 2021, Fig. 4; CrossSim's fit",
-        50.0,
-        225.0,
-        Sigma((4.7823, -0.009107)),
-    ),
-    "rram-falcone-2pct": _analog(
-        "CMO/HfOx RRAM, 9 to 88.2 uS, 2 % acceptance range",
-        _FALCONE,
-        9.0,
-        88.2,
-        Sigma((0.01122, 0.01129)),
-    ),
-    "rram-falcone-0.2pct": _analog(
-        "CMO/HfOx RRAM, 9 to 88.2 uS, 0.2 % acceptance range",
-        _FALCONE,
-        9.0,
-        88.2,
-        Sigma((0.000811, 0.001069)),
-    ),
-    "sonos-agrawal": _analog(
-        "SONOS 40 nm, 0 to 16 uS (read at 0.1 V), fresh",
-        # Currents A 19.887 nA and B 176.31 nA, over 0.1 V.
-        "Agrawal et al., IEDM 2022: sigma_I = A (1 - exp(-I/B))",
-        0.0,
-        16.0,
-        Sigma(saturating=(0.19887, 1.7631)),
-    ),
-    "stuck-chen-lrs-1.75": Preset(
-        "1.75 % of the cells stuck at g_on, 9.04 % at g_off",
-        _CHEN,
-        {"stuck_lrs": 0.0175, "stuck_hrs": 0.0904},
-    ),
-    "stuck-chen-lrs-9.04": Preset(
-        "9.04 % of the cells stuck at g_on, 1.75 % at g_off",
-        _CHEN,
-        {"stuck_lrs": 0.0904, "stuck_hrs": 0.0175},
-    ),
-}
+    return validated(Preset, read_yaml_mapping(path, "the preset file"), f"preset file {path}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Device, Input, Mapping
+from rxsim.config.device import Device, read_device
+from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Input, Mapping
 from rxsim.config.overlay import overlay
 from rxsim.config.together import check_together
 from rxsim.errors import SettingError
@@ -25,6 +27,11 @@ class LayerSettings(Section):
     input: dict[str, Any] = Field({}, description="as above")
     dac: dict[str, Any] = Field({}, description="as above")
     adc: dict[str, Any] = Field({}, description="as above")
+
+    @field_validator("device")
+    @classmethod
+    def _read_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return read_device(values, Path())
 
 
 class Settings(Section):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rxsim.config.models import Adc, Crossbar, Dac, Device, Input, Mapping
+from rxsim.config.device import Device
+from rxsim.config.models import Adc, Crossbar, Dac, Input, Mapping
 from rxsim.errors import SettingError
 
 

@@ -1,6 +1,30 @@
-"""Programming: from target conductances to those of one chip; and the cells' current-voltage curves."""
+"""Devices: the laws by which cells are programmed, and their current-voltage curves."""
 
-from rxsim.devices.iv import IVCurve, SeparableCurve, curve_of
-from rxsim.devices.program import Chip, has_random_effects, program
+from rxsim.devices.cell_curve import IVCurve, SeparableCurve, curve_of
+from rxsim.devices.law import (
+    Cells,
+    Chip,
+    Draws,
+    Law,
+    MeasuredLaw,
+    acting_laws,
+    check_presets,
+    measured_law,
+)
+from rxsim.devices.program import has_random_effects, program
 
-__all__ = ["Chip", "IVCurve", "SeparableCurve", "curve_of", "has_random_effects", "program"]
+__all__ = [
+    "Cells",
+    "Chip",
+    "Draws",
+    "IVCurve",
+    "Law",
+    "MeasuredLaw",
+    "SeparableCurve",
+    "acting_laws",
+    "check_presets",
+    "curve_of",
+    "has_random_effects",
+    "measured_law",
+    "program",
+]

@@ -1,35 +1,30 @@
-"""Program one array: target -> level -> write error -> variation -> stuck cells, in this order."""
+"""Program one array: from target conductances to those that one chip is left with."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from rxsim.config import Device
-from rxsim.devices.effects import has_write_error, stuck_cells, variation, write_error
+from rxsim.devices.law import Cells, Chip, Draws, acting_laws
 from rxsim.mapping import PhysicalArray, to_levels
-from rxsim.seeds import Effect, device_generator
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One trial: the draws of all its devices follow from these two numbers."""
-
-    seed: int
-    trial: int
 
 
 def has_random_effects(device: Device) -> bool:
-    """Tell whether two chips can differ at all."""
-    generic = (device.d2d_sigma, device.stuck_lrs, device.stuck_hrs)
-    return has_write_error(device) or any(generic)
+    """Tell whether two chips can differ at all.
+
+    Raises:
+        SettingError: the preset's laws can't be used.
+    """
+    return bool(acting_laws(device))
 
 
 def program(
     array: PhysicalArray, layer_index: int, device: Device, chip: Chip | None
 ) -> np.ndarray:
     """Return the conductances that an array is left with.
+
+    Each cell is set to its level, then changed by every law that acts, in the order of their steps,
+    and is not below 0 S after any.
 
     Args:
         array: the array with its targets.
@@ -39,15 +34,14 @@ def program(
 
     Returns:
         Conductances, siemens, float64 (n_rows, n_cols); open cells stay at 0.
+
+    Raises:
+        SettingError: the preset's laws can't be used.
     """
     g = to_levels(array.target, device)
     if chip is not None:
-        for effect, applies, change in (
-            (Effect.WRITE, has_write_error(device), write_error),
-            (Effect.VARIATION, device.d2d_sigma > 0, variation),
-            (Effect.STUCK, device.stuck_lrs + device.stuck_hrs > 0, stuck_cells),
-        ):
-            if applies:
-                rng = device_generator(chip.seed, chip.trial, layer_index, effect, array.index)
-                g = change(g, device, rng)
+        cells = Cells(device, array.target, g)
+        for law in acting_laws(device):
+            draws = Draws(chip, layer_index, array.index, law.stream)
+            g = np.maximum(law.change(g, cells, draws), 0)
     return np.where(array.blank, 0.0, g) if array.blank.any() else g

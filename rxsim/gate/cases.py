@@ -137,7 +137,7 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
     return Case(
         section.name,
         model,
-        _settings(section, config, where),
+        _settings(section, config, where, folder),
         options,
         float(section.smallest_drop),
         (
@@ -150,7 +150,7 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
     )
 
 
-def _settings(section: CaseSection, config: Path | None, where: str) -> Settings:
+def _settings(section: CaseSection, config: Path | None, where: str, folder: Path) -> Settings:
     """Lay a case's settings over its file; names may be nested or dotted, as with `--set`."""
     assignments = [
         f"{name}={json.dumps(value, default=str)}" for name, value in section.settings.items()
@@ -160,6 +160,7 @@ def _settings(section: CaseSection, config: Path | None, where: str) -> Settings
             config,
             assignments=assignments,
             overrides={"trials": section.trials, "seed": section.seed},
+            folder=folder,
         )
     except InputError as error:
         raise type(error)(f"{where}: {error}") from None

@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rxsim.cache import content_key
-from rxsim.config import Settings, as_plain, layer_settings, settings_hash, settings_with
+from rxsim.config import (
+    Settings,
+    as_plain,
+    layer_settings,
+    read_settings_file,
+    settings_hash,
+    settings_with,
+)
 from rxsim.errors import SettingError
-from rxsim.files import read_yaml_mapping
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline import DataOptions, Study, is_random, open_study
 from rxsim.schema import in_yaml
@@ -75,7 +81,7 @@ def read_plan(path: Path) -> Plan:
     file, text = read_sweep_file(path)
     folder = path.parent
     bases: list[tuple[Path | None, dict[str, Any]]] = [
-        (name, read_yaml_mapping(folder / name, "the settings file")) for name in file.configs
+        (name, read_settings_file(folder / name)) for name in file.configs
     ] or [(None, {})]
     axes = file.read_axes()
     changes = assignments(axes, file.design, file.points, file.design_seed)
@@ -86,7 +92,7 @@ def read_plan(path: Path) -> Plan:
         study: Study | None = None
         for name, base in bases:
             for change in changes:
-                settings = _settings(file, base, change)
+                settings = _settings(file, base, change, folder)
                 trials = trials or settings.trials
                 settings = settings.model_copy(update={"trials": 1})
                 if study is None:
@@ -103,10 +109,12 @@ def read_plan(path: Path) -> Plan:
     return Plan(file.name or path.stem, text, tuple(points.values()), chips, file.stop)
 
 
-def _settings(file: SweepFile, base: Mapping[str, Any], change: Mapping[str, Any]) -> Settings:
+def _settings(
+    file: SweepFile, base: Mapping[str, Any], change: Mapping[str, Any], folder: Path
+) -> Settings:
     where = "point " + ", ".join(f"{name}={in_yaml(value)}" for name, value in change.items())
     merged = {**_flat_top(file.settings), **change}
-    return settings_with(base, merged, where if change else "settings")
+    return settings_with(base, merged, where if change else "settings", folder)
 
 
 def _flat_top(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from rxsim.config import IV
+from rxsim.errors import SettingError
 
 CellLaw = Callable[[float, str], str]
 """Conductance in siemens and the text of a cell's voltage -> the expression of its current in ampere.
@@ -32,11 +33,14 @@ def exact(value: float) -> str:
 def law_of(iv: IV, v_read: float) -> CellLaw | None:
     """Return the law of a cell's settings, or None for a linear cell.
 
-    Separable forms are g f(v), scaled so that f(v_read) = v_read (MODEL.md section 1).
+    Separable forms are g f(v), scaled so that f(v_read) = v_read (docs/concepts/model.md section 1).
 
     Args:
         iv: the curve.
         v_read: volt.
+
+    Raises:
+        SettingError: the form has no law here.
     """
     if iv.form == "linear":
         return None
@@ -49,6 +53,11 @@ def law_of(iv: IV, v_read: float) -> CellLaw | None:
     if iv.form == "sinh":
         assert iv.v0 is not None
         return _sinh(iv.v0, v_read)
+    if iv.form != "cubic":
+        raise SettingError(
+            f"device.iv: found form: {iv.form}, which no netlist can say yet, expected linear, sinh, "
+            "cubic, table or milo; choose one of these"
+        )
     return _cubic(0.25 if iv.cubic is None else iv.cubic, v_read)
 
 
@@ -67,8 +76,8 @@ def _cubic(cubic: float, v_read: float) -> CellLaw:
 def _table(v_points: tuple[float, ...], f_points: tuple[float, ...], v_read: float) -> CellLaw:
     """f(v) is the cubic through the points that keeps their shape (PCHIP), scaled.
 
-    As `rxsim.devices.iv` has it: it passes through 0 at 0 V, and points at positive voltages only stand
-    for a symmetric cell. Beyond the points it goes on along its tangents.
+    As `rxsim.devices.iv.table` has it: it passes through 0 at 0 V, and points at positive voltages
+    only stand for a symmetric cell. Beyond the points it goes on along its tangents.
     """
     points = dict(zip((*v_points, 0.0), (*f_points, 0.0), strict=True))
     if v_points[0] >= 0:

@@ -13,6 +13,7 @@ import numpy as np
 from rxsim.cache import Cache
 from rxsim.config import Settings, check_gating, check_layers, layer_settings
 from rxsim.data import InputSet, MadeUpInputs
+from rxsim.devices import check_presets
 from rxsim.errors import InputError, ModelError
 from rxsim.load import DigitalNode, Network, load_network
 from rxsim.mapping import NetworkPlan, plan_network
@@ -121,6 +122,7 @@ def open_study(
     """
     stages = stages or Stages()
     options = options or DataOptions()
+    check_presets(settings)
     with stages("load"):
         network = _without_digital(load_network(model), settings)
         if calibration is not None:

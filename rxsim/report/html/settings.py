@@ -121,9 +121,14 @@ def citation_section(material: Material) -> Section:
         Reference(*_RXNN),
     ]
     names = {row.settings.get("device.model") for row in material.rows}
+    own: list[Block] = []
     if material.chosen is not None:
-        names.add(at(material.chosen.point.settings, "device", "model"))
-    blocks += _devices({name for name in names if isinstance(name, str)})
+        model = at(material.chosen.point.settings, "device", "model")
+        if isinstance(model, dict):  # a preset's file of the user's own
+            own = [Reference(f"{model.get('source')} (device model: {model.get('about')}).")]
+        else:
+            names.add(model)
+    blocks += [*_devices({name for name in names if isinstance(name, str)}), *own]
     return Section("cite", "How to cite", blocks)
 
 
@@ -131,9 +136,9 @@ def _devices(names: set[str]) -> list[Block]:
     """Return what published the devices of these names."""
     if names <= {"ideal"}:
         return []  # nothing was published; to import the settings takes longer than this page's text
-    from rxsim.config import PRESETS
+    from rxsim.config import named_preset, preset_names
 
-    sources = {name: PRESETS[name].source for name in sorted(names & PRESETS.keys())}
+    sources = {name: named_preset(name).source for name in sorted(names & {*preset_names()})}
     return [
         Reference(f"{source} (device model {name}).")
         for name, source in sources.items()

@@ -1,0 +1,252 @@
+"""The memory cell: its conductances, its levels, its errors, and its current-voltage curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
+
+from rxsim.config.presets import Preset, is_preset_file, named_preset, read_preset_file
+from rxsim.errors import InputError
+from rxsim.schema import (
+    ChoiceIn,
+    NotNegative,
+    Number,
+    Positive,
+    Section,
+    Zero,
+    in_yaml,
+    validated,
+    whole,
+)
+
+# Source: Jain et al., IBM J. Res. Dev. 63(6), 2019, Fig. 9: R_min 200k, R_max 1.4M, 64x64, 6 bits.
+R_ON_OHM = 200e3
+R_OFF_OHM = 1.4e6
+
+_CURVES: dict[str, tuple[str, ...]] = {
+    "linear": (),
+    "sinh": ("v0",),
+    "cubic": ("cubic",),
+    "table": ("v", "f"),
+    "milo": (),
+}
+"""What each form takes; a form that is not listed checks its own."""
+_OPTIONAL = ("cubic",)
+
+
+class IV(Section):
+    """How a cell's current depends on its voltage; `rxsim.devices.iv` computes it."""
+
+    form: Annotated[str, ChoiceIn("rxsim.devices.iv")] = Field(
+        "linear",
+        description="linear; sinh: v0 sinh(v/v0); cubic: v - cubic v^3; table; milo (RRAM)",
+    )
+    v0: Positive | None = Field(None, description="volt; scale of the sinh (form: sinh)")
+    cubic: NotNegative | None = Field(
+        None, description="1/volt^2; loss of conductance with v^2 (form: cubic; default 0.25)"
+    )
+    v: tuple[Number, ...] | None = Field(None, description="volt; points of a table, rising")
+    f: tuple[Number, ...] | None = Field(
+        None, description="volt; relative current at these points, rising (form: table)"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        every = ("v0", "cubic", "v", "f")
+        taken = _CURVES.get(self.form, every)
+        for name in every if self.form in _CURVES else ():
+            given = getattr(self, name) is not None
+            if given and name not in taken:
+                raise ValueError(f"found {name} with form: {self.form}, which has none; remove it")
+            if not given and name in taken and name not in _OPTIONAL:
+                raise ValueError(f"found form: {self.form} without {name}; add it")
+        if self.v is not None and self.f is not None:
+            self._check_table(self.v, self.f)
+        return self
+
+    @staticmethod
+    def _check_table(v: tuple[float, ...], f: tuple[float, ...]) -> None:
+        if len(v) != len(f) or len(v) < 2:
+            raise ValueError(
+                f"found {len(v)} points v and {len(f)} f, expected as many, two at least"
+            )
+        for name, points in (("v", v), ("f", f)):
+            if any(b <= a for a, b in pairwise(points)):
+                raise ValueError(
+                    f"found {name} that does not rise from point to point; sort or mend it"
+                )
+        for volt, value in zip(v, f, strict=True):
+            if (volt > 0) != (value > 0) or (volt < 0) != (value < 0):
+                raise ValueError(
+                    f"found f {value:g} at v {volt:g}, expected the sign of v, and 0 at 0; mend the "
+                    "table"
+                )
+
+
+def _with_resistances(schema: dict[str, Any]) -> None:
+    """Tell a JSON schema of r_on and r_off, which are no fields of their own."""
+    for name in ("on", "off"):
+        schema["properties"][f"r_{name}"] = {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "description": f"1/g_{name}, ohm; instead of g_{name}",
+        }
+
+
+def _known_model(given: Any) -> Any:
+    """Refuse what is no preset before pydantic compares it with each type that it may have."""
+    if not isinstance(given, str | Preset):
+        raise ValueError(f"found {in_yaml(given)}, expected a preset's name or file")
+    if isinstance(given, str):
+        try:
+            named_preset(given)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+    return given
+
+
+class Device(Section):
+    """The memory cell: its conductance range, its levels and its programming errors."""
+
+    model_config = ConfigDict(json_schema_extra=_with_resistances)
+
+    g_on: Number = Field(1 / R_ON_OHM, gt=0, description="largest conductance, siemens")
+    g_off: Number = Field(1 / R_OFF_OHM, ge=0, description="smallest conductance, siemens")
+    n_bits: Annotated[int, Field(ge=1, le=24), BeforeValidator(whole)] | None = Field(
+        6, description="2**n_bits levels; null: continuous"
+    )
+    n_levels: Annotated[int, Field(ge=2), BeforeValidator(whole)] | None = Field(
+        None, description="number of levels, instead of n_bits"
+    )
+    model: Annotated[str | InstanceOf[Preset], BeforeValidator(_known_model)] = Field(
+        "ideal", description="a published device, or a preset file; see 'rxsim presets'"
+    )
+    write_sigma: Number = Field(0.0, ge=0, description="standard deviation of the write error")
+    write_unit: Literal["range", "relative"] = Field(
+        "range", description="write_sigma is a share of g_on - g_off, or of the cell's own g"
+    )
+    d2d_sigma: Number = Field(0.0, ge=0, description="sigma of the log-normal variation")
+    stuck_lrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
+    stuck_hrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
+    time: Zero = Field(0, description="seconds from programming to the read")
+    iv: IV = Field(IV(), description="current-voltage curve of the cell")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        """Accept r_on and r_off in place of g_on and g_off, and fill in what a preset gives."""
+        if not isinstance(values, dict):
+            return values
+        values = cls._from_resistance(read_device(values, Path()))
+        model = values.get("model", "ideal")
+        try:
+            preset = named_preset(model) if isinstance(model, str) else model
+        except InputError:
+            return values  # the field itself refuses it, by its own name
+        if not isinstance(preset, Preset):
+            return values
+        given = cls._from_resistance(preset.given())
+        if "n_bits" in values:
+            given.pop("n_levels", None)  # the other name of the same quantity
+        return {**given, **values}
+
+    @staticmethod
+    def _from_resistance(values: dict[str, Any]) -> dict[str, Any]:
+        for name in ("on", "off"):
+            if f"r_{name}" not in values:
+                continue
+            resistance = values.pop(f"r_{name}")
+            if f"g_{name}" in values:
+                raise ValueError(
+                    f"found both r_{name} and g_{name}, expected one of them; remove the other"
+                )
+            try:
+                ohm = float("nan") if isinstance(resistance, bool) else float(resistance)
+            except (TypeError, ValueError):
+                ohm = float("nan")
+            if not 0 < ohm < float("inf"):
+                raise ValueError(
+                    f"found r_{name} {in_yaml(resistance)}, expected a resistance above 0 ohm"
+                    + (" (for an open cell write g_off: 0)" if name == "off" else "")
+                )
+            values[f"g_{name}"] = 1 / ohm
+        if values.get("n_levels") is not None:
+            if values.get("n_bits") is not None:
+                raise ValueError("found both n_bits and n_levels, expected one; remove the other")
+            values["n_bits"] = None
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.g_off >= self.g_on:
+            raise ValueError(
+                f"found g_off {self.g_off:g} S and g_on {self.g_on:g} S, expected g_off below g_on "
+                "(r_off above r_on)"
+            )
+        self._check_preset()
+        if self.stuck_lrs + self.stuck_hrs > 1:
+            raise ValueError("found stuck_lrs + stuck_hrs above 1, expected at most 1 together")
+        return self
+
+    def _check_preset(self) -> None:
+        """Refuse a range beyond a preset's measurements, and errors counted twice."""
+        preset, slack = self.preset, 1 + 1e-9
+        name = self.model if isinstance(self.model, str) else f"{preset.about!r}"
+        if self.g_off * slack < preset.low or self.g_on > preset.high * slack:
+            raise ValueError(
+                f"found {self.g_off:g} to {self.g_on:g} S, expected a range within the "
+                f"{preset.low:g} to {preset.high:g} S that {name} was measured in"
+            )
+        for setting in preset.held():
+            if getattr(self, setting):
+                raise ValueError(
+                    f"found {setting} together with model: {name}, expected one of them; the "
+                    "preset's deviation already holds write error and variation"
+                )
+
+    @property
+    def preset(self) -> Preset:
+        """What the cell's model says."""
+        return named_preset(self.model) if isinstance(self.model, str) else self.model
+
+    @property
+    def levels(self) -> int | None:
+        """Number of conductance levels, or None for a continuous device."""
+        return self.n_levels if self.n_bits is None else 2**self.n_bits
+
+
+def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Replace a preset that a section `device` gives as a file, or as a mapping, by what it says.
+
+    So settings carry all that they depend on: their identity follows from a file's content, not from
+    where it lies, and settings that were written out can be read anywhere.
+
+    Args:
+        values: the section as YAML gave it.
+        folder: where relative paths start.
+
+    Raises:
+        InputError: the file can't be read.
+        SettingError: what it says is no preset.
+    """
+    given = values.get("model")
+    if is_preset_file(given):
+        path = folder / str(given)
+        where, preset = f"preset file {path}", read_preset_file(path)
+    elif isinstance(given, Mapping):
+        where, preset = "device.model", validated(Preset, given, "device.model")
+    else:
+        return dict(values)
+    return {**values, "model": _canonical(preset, where)}
+
+
+def _canonical(preset: Preset, where: str) -> Preset:
+    """Check the settings that a preset gives, and bring them to the form that settings are kept in."""
+    plain = validated(Device, {"model": preset}, where).model_dump(mode="json")
+    names = {"r_on": "g_on", "r_off": "g_off"}
+    device = {names.get(name, name): plain[names.get(name, name)] for name in preset.device}
+    return preset.model_copy(update={"device": device})

@@ -1,0 +1,198 @@
+"""What a device law is, and which laws act on the cells of some settings.
+
+A law is one file of `rxsim/devices/laws`, which holds it as `LAW`. It says at which step of
+programming it acts, which random stream it draws from, whether it acts for some settings, and its
+arithmetic. There are two kinds: laws that settings switch on (`d2d_sigma`), and laws that a preset
+names, with the numbers of its source (`MeasuredLaw`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from rxsim.config import STEPS, Device, Preset, Settings, Step
+from rxsim.errors import SettingError
+from rxsim.folders import Folder
+from rxsim.schema import Section, in_yaml, validated
+from rxsim.seeds import chip_generator, device_generator
+
+NumbersT = TypeVar("NumbersT", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One trial: the draws of all its devices follow from these two numbers."""
+
+    seed: int
+    trial: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """The cells of one array, as a law sees them besides their present conductances.
+
+    Attributes:
+        device: the settings.
+        target: wanted conductances, siemens, float64 (n_rows, n_cols).
+        level: the levels nearest to them, likewise; what programming aims at.
+    """
+
+    device: Device
+    target: np.ndarray
+    level: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Where a law's random numbers come from, for one array of one chip.
+
+    Attributes:
+        chip: the chip.
+        layer: index of the array's layer.
+        array: index of the array in it.
+        stream: the law's own number.
+    """
+
+    chip: Chip
+    layer: int
+    array: int
+    stream: int
+
+    def of_array(self) -> np.random.Generator:
+        """Return the generator of this array's draws; each call begins it anew.
+
+        A draw for cells covers the whole array, whatever it holds.
+        """
+        chip = self.chip
+        return device_generator(chip.seed, chip.trial, self.layer, self.stream, self.array)
+
+    def of_chip(self) -> np.random.Generator:
+        """Return the generator of draws that all arrays of the chip share."""
+        return chip_generator(self.chip.seed, self.chip.trial, self.stream)
+
+
+class Law(Protocol):
+    """One thing that happens to cells between their level and their reading."""
+
+    @property
+    def step(self) -> Step:
+        """When it happens."""
+
+    @property
+    def stream(self) -> int:
+        """Number of its random stream, part of a result's identity: it never changes.
+
+        No other law that may act beside it has the same one. Numbers below 6 belong to
+        `rxsim.seeds.Effect`.
+        """
+
+    def acts(self, device: Device) -> bool:
+        """Tell whether it changes anything on these settings."""
+
+    def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
+        """Return the conductances that it leaves.
+
+        Args:
+            g: conductances before, siemens, float64 (n_rows, n_cols); not to be written to.
+            cells: what else is known of the cells.
+            draws: where its random numbers come from.
+
+        Returns:
+            Siemens, of the same shape; the caller raises what is below 0 to 0.
+        """
+
+
+class MeasuredLaw(ABC, Generic[NumbersT]):
+    """A law that a preset names at its step, with the numbers of its source; see `Law`.
+
+    Attributes:
+        step: when it happens.
+        stream: number of its random stream.
+        numbers: what the preset must say beside its name.
+        formula: the law as its source writes it, one line.
+    """
+
+    step: Step
+    stream: int
+    numbers: type[NumbersT]
+    formula: str
+
+    def acts(self, device: Device) -> bool:
+        """Tell whether the preset of these settings names it."""
+        choice = device.preset.laws.get(self.step)
+        return choice is not None and LAWS[choice.law] is self
+
+    def numbers_of(self, preset: Preset) -> NumbersT:
+        """Return the numbers that a preset gives it.
+
+        Raises:
+            SettingError: one is missing, unknown, or out of range.
+        """
+        given = preset.laws[self.step].numbers
+        return validated(self.numbers, given, f"device.model: laws.{self.step}")
+
+    @abstractmethod
+    def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
+        """Return the conductances that it leaves; see `Law.change`."""
+
+
+LAWS: Folder[Law] = Folder("rxsim.devices.laws", "LAW")
+"""All laws by name."""
+
+
+def acting_laws(device: Device) -> list[Law]:
+    """List the laws that act on the cells of some settings, in the order of their steps.
+
+    Raises:
+        SettingError: the preset names a law where it does not act, or with other numbers than its own.
+    """
+    check_preset(device.preset)
+    laws = [law for law in LAWS.all().values() if law.acts(device)]
+    return sorted(laws, key=lambda law: (STEPS.index(law.step), law.stream))
+
+
+def check_presets(settings: Settings) -> None:
+    """Refuse presets whose laws can't be used: of the settings, and of single layers.
+
+    Raises:
+        SettingError: see `acting_laws`.
+    """
+    layers = (layer.device.get("model") for layer in settings.layers.values())
+    for preset in (settings.device.preset, *layers):
+        if isinstance(preset, Preset):
+            check_preset(preset)
+
+
+def check_preset(preset: Preset) -> None:
+    """Refuse a preset whose laws can't be used.
+
+    Raises:
+        SettingError: see `acting_laws`.
+    """
+    for step, choice in preset.laws.items():
+        measured_law(step, choice.law).numbers_of(preset)
+
+
+def measured_law(step: Step, name: str) -> MeasuredLaw[Any]:
+    """Return the law that a preset names at a step.
+
+    Raises:
+        SettingError: there is none of this name that a preset may name there.
+    """
+    laws = LAWS.all()
+    law = laws.get(name)
+    if not isinstance(law, MeasuredLaw) or law.step != step:
+        known = [
+            other
+            for other, one in laws.items()
+            if isinstance(one, MeasuredLaw) and one.step == step
+        ]
+        raise SettingError(
+            f"device.model: laws.{step}: found law {in_yaml(name)}, expected "
+            f"{' or '.join(known) or 'none, for there is no law at this step'}; correct it there"
+        )
+    return law
