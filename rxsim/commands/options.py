@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rxsim.commands.arguments import FILE
-from rxsim.config import Settings, load_settings
+from rxsim.config import Settings, load_settings, preset_files
 from rxsim.errors import SettingError
 from rxsim.pipeline import DataOptions, Study, files_of_card, open_study, read_calibration
 from rxsim.stages import Stages
@@ -185,7 +185,8 @@ def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
     """List the files that a command reads: no output may take the place of one."""
     named = [given.get(name) for name in _FILE_NAMES]
     card = model.with_suffix(".yaml") if model.name else None
-    return [model, card, *named, *files_of_card(model, given.get("card"))]
+    presets = preset_files(given.get("config"), given.get("assignments", ()))
+    return [model, card, *named, *presets, *files_of_card(model, given.get("card"))]
 
 
 def _numbers(text: str, name: str) -> list[str]:

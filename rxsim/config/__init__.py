@@ -5,6 +5,7 @@ from rxsim.config.identity import as_plain, as_yaml, settings_hash
 from rxsim.config.merge import (
     load_settings,
     parse_xbar,
+    preset_files,
     read_settings_file,
     settings_changed,
     settings_with,
@@ -50,6 +51,7 @@ __all__ = [
     "named_preset",
     "parse_xbar",
     "pinned",
+    "preset_files",
     "preset_names",
     "read_device",
     "read_settings_file",

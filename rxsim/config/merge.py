@@ -9,6 +9,7 @@ from typing import Any
 
 from rxsim.config.device import read_device
 from rxsim.config.overlay import overlay
+from rxsim.config.presets import is_preset_file
 from rxsim.config.settings import Settings, check_layers
 from rxsim.dotted import at, nested
 from rxsim.errors import SettingError
@@ -119,6 +120,28 @@ def parse_xbar(text: str) -> tuple[int, int]:
             f"--xbar: found {text!r}, expected ROWSxCOLS with both above 0, such as 64x64"
         )
     return int(match[1]), int(match[2])
+
+
+def preset_files(
+    path: Path | None, assignments: Iterable[str], folder: Path = Path()
+) -> list[Path]:
+    """List the files of presets that settings name; the arguments are those of `load_settings`.
+
+    Raises:
+        InputError: the settings file can't be read, or an assignment is none.
+    """
+    sources = [] if path is None else [(read_yaml_mapping(path, "the settings file"), path.parent)]
+    sources += [(_parse_assignment(text), folder) for text in assignments]
+    named: list[Path] = []
+    for values, place in sources:
+        layers = values.get("layers")
+        inner = layers.values() if isinstance(layers, Mapping) else ()
+        for section in (values, *inner):
+            device = section.get("device") if isinstance(section, Mapping) else None
+            model = device.get("model") if isinstance(device, Mapping) else None
+            if is_preset_file(model):
+                named.append(place / str(model))
+    return named
 
 
 def _presets_read(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

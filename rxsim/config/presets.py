@@ -130,9 +130,9 @@ class Preset(Section):
 
     def given(self) -> dict[str, Any]:
         """Return the settings of the section `device` that it gives, conductances in siemens."""
-        if self.range is None:
-            return dict(self.device)
-        return {"g_on": self.high, "g_off": self.low, **self.device}
+        measured = {} if self.range is None else {"on": self.high, "off": self.low}
+        ends = {f"g_{end}": g for end, g in measured.items() if f"r_{end}" not in self.device}
+        return {**ends, **self.device}
 
     def held(self) -> tuple[str, ...]:
         """Name the settings that would count a second time what its laws hold already."""

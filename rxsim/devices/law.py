@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -109,6 +110,8 @@ class Law(Protocol):
 class MeasuredLaw(ABC, Generic[NumbersT]):
     """A law that a preset names at its step, with the numbers of its source; see `Law`.
 
+    Its name is that of its file.
+
     Attributes:
         step: when it happens.
         stream: number of its random stream.
@@ -124,7 +127,7 @@ class MeasuredLaw(ABC, Generic[NumbersT]):
     def acts(self, device: Device) -> bool:
         """Tell whether the preset of these settings names it."""
         choice = device.preset.laws.get(self.step)
-        return choice is not None and LAWS[choice.law] is self
+        return choice is not None and choice.law == type(self).__module__.rpartition(".")[2]
 
     def numbers_of(self, preset: Preset) -> NumbersT:
         """Return the numbers that a preset gives it.
@@ -148,18 +151,25 @@ def acting_laws(device: Device) -> list[Law]:
     """List the laws that act on the cells of some settings, in the order of their steps.
 
     Raises:
-        SettingError: the preset names a law where it does not act, or with other numbers than its own.
+        SettingError: the preset names a law where it does not act.
     """
-    check_preset(device.preset)
-    laws = [law for law in LAWS.all().values() if law.acts(device)]
-    return sorted(laws, key=lambda law: (STEPS.index(law.step), law.stream))
+    laws = [law for law in _in_order() if law.acts(device)]
+    if sum(isinstance(law, MeasuredLaw) for law in laws) < len(device.preset.laws):
+        check_preset(device.preset)  # a law that does not act is none of its step
+    return laws
+
+
+@cache
+def _in_order() -> tuple[Law, ...]:
+    """Return all laws in the order of their steps; those of one step in that of their numbers."""
+    return tuple(sorted(LAWS.all().values(), key=lambda law: (STEPS.index(law.step), law.stream)))
 
 
 def check_presets(settings: Settings) -> None:
     """Refuse presets whose laws can't be used: of the settings, and of single layers.
 
     Raises:
-        SettingError: see `acting_laws`.
+        SettingError: see `check_preset`.
     """
     layers = (layer.device.get("model") for layer in settings.layers.values())
     for preset in (settings.device.preset, *layers):
@@ -171,7 +181,7 @@ def check_preset(preset: Preset) -> None:
     """Refuse a preset whose laws can't be used.
 
     Raises:
-        SettingError: see `acting_laws`.
+        SettingError: it names a law where it does not act, or gives it other numbers than it takes.
     """
     for step, choice in preset.laws.items():
         measured_law(step, choice.law).numbers_of(preset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rxsim.config import Device
-from rxsim.devices.law import Cells, Chip, Draws, acting_laws
+from rxsim.devices.law import Cells, Chip, Draws, acting_laws, check_preset
 from rxsim.mapping import PhysicalArray, to_levels
 
 
@@ -15,6 +15,7 @@ def has_random_effects(device: Device) -> bool:
     Raises:
         SettingError: the preset's laws can't be used.
     """
+    check_preset(device.preset)
     return bool(acting_laws(device))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from rxsim.config import Settings, load_settings
+from rxsim.config import Settings, load_settings, preset_files
 from rxsim.config.overlay import overlay
 from rxsim.errors import InputError
 from rxsim.files import read_yaml_mapping
@@ -134,16 +134,18 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
         )
     options = section.data_options(folder)
     model = folder / section.model
+    settings = _settings(section, config, where, folder)
     return Case(
         section.name,
         model,
-        _settings(section, config, where, folder),
+        settings,
         options,
         float(section.smallest_drop),
         (
             model,
             *([] if options.card or not model.name else [model.with_suffix(".yaml")]),
             *([] if config is None else [config]),
+            *preset_files(config, _assignments(section), folder),
             *section.data_files(folder),
             *files_of_card(model, options.card),
         ),
@@ -152,15 +154,16 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
 
 def _settings(section: CaseSection, config: Path | None, where: str, folder: Path) -> Settings:
     """Lay a case's settings over its file; names may be nested or dotted, as with `--set`."""
-    assignments = [
-        f"{name}={json.dumps(value, default=str)}" for name, value in section.settings.items()
-    ]
     try:
         return load_settings(
             config,
-            assignments=assignments,
+            assignments=_assignments(section),
             overrides={"trials": section.trials, "seed": section.seed},
             folder=folder,
         )
     except InputError as error:
         raise type(error)(f"{where}: {error}") from None
+
+
+def _assignments(section: CaseSection) -> list[str]:
+    return [f"{name}={json.dumps(value, default=str)}" for name, value in section.settings.items()]

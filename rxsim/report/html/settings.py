@@ -121,14 +121,14 @@ def citation_section(material: Material) -> Section:
         Reference(*_RXNN),
     ]
     names = {row.settings.get("device.model") for row in material.rows}
-    own: list[Block] = []
+    from_files: list[Block] = []
     if material.chosen is not None:
         model = at(material.chosen.point.settings, "device", "model")
         if isinstance(model, dict):  # a preset's file of the user's own
-            own = [Reference(f"{model.get('source')} (device model: {model.get('about')}).")]
+            from_files = [Reference(f"{model.get('source')} (device model: {model.get('about')}).")]
         else:
             names.add(model)
-    blocks += [*_devices({name for name in names if isinstance(name, str)}), *own]
+    blocks += [*_devices({name for name in names if isinstance(name, str)}), *from_files]
     return Section("cite", "How to cite", blocks)
 
 
