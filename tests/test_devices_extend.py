@@ -156,6 +156,23 @@ def test_a_law_a_preset_and_a_form_are_one_file_each(copy: Path, model: str) -> 
     assert run(copy, "-c", USE, model) == "as expected\n"
 
 
+def test_the_law_that_the_docs_show_works(copy: Path) -> None:
+    text = (PACKAGE.parent / "docs/concepts/devices.md").read_text()
+    (code,) = (part.split("```")[0] for part in text.split("```python\n")[1:])
+    (copy / "rxsim/devices/laws/power_drift.py").write_text(code)
+    numbers = "{exponent: 0.05, spread: 0.0, seconds: 100}".replace("{", "{law: power_drift, ")
+    preset = (
+        PRESET.split("laws:")[0].replace(", stuck_hrs: 0.25", "") + f"laws: {{drift: {numbers}}}\n"
+    )
+    (copy / "docs.yaml").write_text(preset)
+    use = USE.split("device = Device(")[0] + (
+        "g, after = done(Device(model='docs.yaml'))\n"
+        "assert np.allclose(after, g * 100 ** -0.05, rtol=1e-12, atol=0)\n"
+        "print('as expected')\n"
+    )
+    assert run(copy, "-c", use) == "as expected\n"
+
+
 def test_the_command_line_knows_them(copy: Path) -> None:
     assert "a toy that drifts" in run(copy, "-m", "rxsim", "presets")
     shown = run(copy, "-m", "rxsim", "presets", "toy")

@@ -12,9 +12,8 @@ from pydantic import create_model
 
 import rxsim
 from rxsim.calibrate import INPUT_RANGES
-from rxsim.config import Reads, Settings, pinned, settings_hash
-from rxsim.config.iv import IV
-from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Device, Input, Mapping
+from rxsim.config import IV, Device, Reads, Settings, pinned, settings_hash
+from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Input, Mapping
 from rxsim.converters.reads import ADC_RANGES, INPUTS
 from rxsim.devices import Chip
 from rxsim.effects import effects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,25 +14,31 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import rxsim
 from rxsim import api
 from rxsim.cli import root
 from rxsim.config import (
+    STEPS,
     Device,
     Preset,
     Settings,
     as_plain,
     as_yaml,
-    calibration_settings,
     load_settings,
     named_preset,
     preset_names,
     settings_hash,
 )
 from rxsim.devices import Chip, check_presets, program
+from rxsim.devices.cell_curve import FORMS
+from rxsim.devices.law import LAWS
 from rxsim.errors import InputError
 from rxsim.gate import read_cases
 from rxsim.mapping import PhysicalArray
+from rxsim.pipeline import DataOptions
+from rxsim.pipeline.study.calibration_match import calibrated_by
 from rxsim.sweep import read_plan
+from rxsim.tiles import TILES
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models" / "digits_mlp.onnx"
@@ -166,14 +173,43 @@ def test_a_users_key_wins_over_the_files(tmp_path, monkeypatch):
 def test_a_calibration_depends_on_what_nominal_cells_are(tmp_path):
     def calibrated(**changes: Any) -> dict[str, Any]:
         write(tmp_path / "mine.yaml", **changes)
-        return calibration_settings(load_settings(settings_file(tmp_path)))
+        return calibrated_by().of(load_settings(settings_file(tmp_path)))
 
     first = calibrated()
     assert not [name for name in first if name.startswith("device.model")]
-    assert calibrated(laws=None) == first  # as of a preset by name: its errors are no part of it
+    assert calibrated(laws=None) == first  # as of a preset by name: what it draws is no part of it
     assert calibrated(range={"low": 1, "high": 25}) != first
     assert calibrated(device={"n_bits": 5}) != first
     assert calibrated(device={"n_bits": 4, "iv": {"form": "sinh", "v0": 1}}) != first
+
+
+def test_kept_arrays_depend_on_what_a_file_says(tmp_path):
+    def key(name: str, **changes: Any) -> dict[str, Any]:
+        write(tmp_path / name / "mine.yaml", **changes)
+        return TILES.of(load_settings(settings_file(tmp_path / name)))
+
+    first = key("a")
+    assert key("b") == first
+    assert key("c", laws={"write_error": {"law": "polynomial", "coefficients": [0.4]}}) != first
+
+
+def test_an_evaluation_with_a_file_is_that_of_a_preset_of_the_same_content(tmp_path):
+    shutil.copy(ROOT / "rxsim/devices/presets/pcm-joshi.yaml", tmp_path / "mine.yaml")
+    evaluated = [
+        rxsim.evaluate(
+            MODEL,
+            rxsim.settings(xbar="32x32", changes={"device.model": model, "trials": 2}),
+            DataOptions(limit=20),
+        )
+        for model in (str(tmp_path / "mine.yaml"), "pcm-joshi")
+    ]
+    own, shipped = (json.loads(json.dumps(result.as_json())) for result in evaluated)
+    assert own["ladder"]["nonideal"]["accuracy"]["per_trial"]
+    assert {name for name in own if own[name] != shipped[name]} == {
+        *("settings", "provenance", "timing"),
+    }
+    again = Settings.model_validate(own["settings"])
+    assert settings_hash(again) == own["provenance"]["settings_sha256"]
 
 
 def test_points_of_a_sweep_differ_by_the_content_of_files_beside_it(tmp_path):
@@ -324,6 +360,20 @@ def test_the_json_schema_describes_a_preset():
     assert {"MeasuredRange", "LawChoice", "Preset"} <= schema.keys()
     assert "pcm-joshi" not in schema  # names are no part of it: any file may be given
     assert set(Preset.model_fields) == set(schema["Preset"]["properties"])
+
+
+def test_the_file_that_the_docs_show_is_the_one_that_rxsim_brings():
+    text = (ROOT / "docs/concepts/devices.md").read_text()
+    (shown,) = (
+        part.split("```")[0] for part in text.split("```yaml\n") if "schema_version: 1" in part[:20]
+    )
+    assert shown == (ROOT / "rxsim/devices/presets/pcm-joshi.yaml").read_text()
+
+
+def test_the_docs_name_every_law_form_and_key_of_a_file():
+    text = (ROOT / "docs/concepts/devices.md").read_text()
+    names = {*LAWS.names, *FORMS.names, *STEPS, *Preset.model_fields}
+    assert {name for name in names if f"`{name}`" not in text} == set()
 
 
 def test_a_wheel_holds_the_presets(tmp_path, monkeypatch):
