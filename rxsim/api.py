@@ -66,9 +66,9 @@ def settings(
         for name, value in (changes or {}).items()
     ]
     path = None if config is None else Path(config)
-    found = load_settings(path, xbar=xbar, assignments=assignments)
-    check_presets(found)
-    return found
+    resolved = load_settings(path, xbar=xbar, assignments=assignments)
+    check_presets(resolved)
+    return resolved
 
 
 def evaluate(

@@ -32,10 +32,10 @@ def test_a_level_is_the_nearest_of_evenly_spaced_ones(n_levels, seed):
     device = Device(g_on=1e-4, g_off=3e-6, n_levels=n_levels)
     g = np.random.default_rng(seed).uniform(3e-6, 1e-4, 200)
     levels = np.linspace(3e-6, 1e-4, n_levels)
-    found = to_levels(g, device)
+    reached = to_levels(g, device)
     nearest = np.abs(g[:, None] - levels[None, :]).min(axis=1)
-    assert np.abs(found - g) == pytest.approx(nearest, abs=1e-18)
-    assert np.abs(found[:, None] - levels[None, :]).min(axis=1).max() < 1e-18
+    assert np.abs(reached - g) == pytest.approx(nearest, abs=1e-18)
+    assert np.abs(reached[:, None] - levels[None, :]).min(axis=1).max() < 1e-18
 
 
 def test_a_tie_between_levels_goes_to_the_even_one():

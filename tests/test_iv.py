@@ -94,8 +94,8 @@ def test_milo_is_the_polynomial_of_its_source():
     n3 = 8.871e-5 * level**2 + 6.7919e-4 * level + 1.2968e-3
     curve = curve_of(FORMS["milo"], V_READ)
     assert not curve.separable
-    found = curve.current(np.array([g, 0.0]), np.array([v, v]))
-    assert found == pytest.approx([g * v + n2 * v**2 + n3 * v**3, 0.0], rel=1e-14)
+    current = curve.current(np.array([g, 0.0]), np.array([v, v]))
+    assert current == pytest.approx([g * v + n2 * v**2 + n3 * v**3, 0.0], rel=1e-14)
     assert (curve.slope(np.zeros(2), np.array([0.1, -0.1])) == 0).all()
 
 

@@ -208,6 +208,12 @@ def test_an_evaluation_with_a_file_is_that_of_a_preset_of_the_same_content(tmp_p
     assert {name for name in own if own[name] != shipped[name]} == {
         *("settings", "provenance", "timing"),
     }
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    page = tmp_path / "own.html"
+    report = CliRunner().invoke(root, ["report", str(tmp_path / "own.json"), "-o", str(page)])
+    assert report.exit_code == 0, report.output
+    cited = "Joshi et al., Nat. Commun. 11, 2020, Fig. 3b; CrossSim&#39;s fit (device model: phase"
+    assert cited in page.read_text()
     again = Settings.model_validate(own["settings"])
     assert settings_hash(again) == own["provenance"]["settings_sha256"]
 

@@ -198,8 +198,8 @@ def measured_law(step: Step, name: str) -> MeasuredLaw[Any]:
     if not isinstance(law, MeasuredLaw) or law.step != step:
         known = [
             other
-            for other, one in laws.items()
-            if isinstance(one, MeasuredLaw) and one.step == step
+            for other, known_law in laws.items()
+            if isinstance(known_law, MeasuredLaw) and known_law.step == step
         ]
         raise SettingError(
             f"device.model: laws.{step}: found law {in_yaml(name)}, expected "

@@ -66,9 +66,9 @@ def _milo_terms(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     closed = np.asarray(g) != 0
     wrong = closed & ~((g >= MILO_G_LOW / SLACK) & (g <= MILO_G_HIGH * SLACK))
     if wrong.any():
-        found = np.asarray(g)[wrong].flat[0] * 1e6
+        first = np.asarray(g)[wrong].flat[0] * 1e6
         raise SettingError(
-            f"device.iv: found a cell of {found:g} uS with form: milo, expected {MILO_G_LOW * 1e6:g} "
+            f"device.iv: found a cell of {first:g} uS with form: milo, expected {MILO_G_LOW * 1e6:g} "
             f"to {MILO_G_HIGH * 1e6:g} uS, where it was measured, or 0 (open); bring device.g_off and "
             "g_on, with the spread of programming, inside that range"
         )
