@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from rxsim.config import Settings
 from rxsim.devices import Chip
+from rxsim.load import Network
+from rxsim.mapping import plan_network
 from rxsim.patch import LayerHardware
 from rxsim.pipeline.chip.equip import equip
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, nominal_layers
 from rxsim.pipeline.chip.mapped import Mapped
-from rxsim.pipeline.study.study import Study
+from rxsim.pipeline.study.study import Study, settings_by_layer
 from rxsim.scenarios import SCENARIOS, perfect
+from rxsim.stages import Stages
+
+
+def bare_study(network: Network, settings: Settings, inputs: Any, batch: int) -> Study:
+    """Ask for a network on some inputs, which it is calibrated on too; nothing is known of the data."""
+    shapes = {name: tensor.shape for name, tensor in inputs.feeds(0, len(inputs)).items()}
+    return Study(
+        network=network,
+        settings=settings,
+        plan=plan_network(network, settings_by_layer(network, settings), shapes),
+        inputs=inputs,
+        labels=None,
+        indices=None,
+        calibration=inputs,
+        provenance={},
+        batch=batch,
+        threads=1,
+        stages=Stages(),
+        metric="none",
+        output=network.output,
+    )
 
 
 def mapped_of(study: Study) -> Mapped:

@@ -18,8 +18,7 @@ from rxsim.load import load_network
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.patch import draw_pulses
 from rxsim.pipeline import DataOptions, Study, evaluate, open_study
-from rxsim.stages import Stages
-from tests.chips import foundry_of, mapped_of, nominal_hardware
+from tests.chips import bare_study, foundry_of, mapped_of, nominal_hardware
 
 MODELS = Path(__file__).parents[1] / "models"
 MATMUL = """
@@ -37,9 +36,7 @@ def matmul_study(folder: Path, x: np.ndarray, *assignments: str) -> Study:
     network = load_network(path)
     settings = load_settings(None, xbar="4x4", assignments=assignments)
     inputs = MadeUpInputs({"x": x.astype(np.float32)})
-    return Study(
-        network, settings, inputs, None, None, inputs, {}, 8, 1, Stages(), "none", network.output
-    )
+    return bare_study(network, settings, inputs, 8)
 
 
 def test_arrays_are_numbered_by_group_row_tile_column_tile_polarity():

@@ -29,7 +29,7 @@ from rxsim.patch import PatchedNetwork
 from rxsim.pipeline import DataOptions, open_study, patched_chip
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session
-from rxsim.stages import Stages
+from tests.chips import bare_study
 
 ASSETS = Path(os.environ.get("RXSIM_ASSETS", ""))
 MODELS = Path(__file__).parent.parent / "models"
@@ -80,20 +80,7 @@ def study_of(network: Network, settings: Settings, feeds: dict[str, np.ndarray])
     """A study that is calibrated on some given feeds."""
     batch = network.fixed_batch or 2
     inputs: Any = OneBatch(feeds, batch)
-    return Study(
-        network,
-        settings,
-        inputs,
-        None,
-        None,
-        inputs,
-        {},
-        batch,
-        1,
-        Stages(),
-        "none",
-        network.output,
-    )
+    return bare_study(network, settings, inputs, batch)
 
 
 def patch_form(name: str, folder: Path, xbar: str, *more: str) -> tuple[Network, PatchedNetwork]:
@@ -292,10 +279,7 @@ def assert_equal_network(path: Path, xbar: str, images: np.ndarray) -> None:
     name = network.inputs[0].name
     few = MadeUpInputs({name: images[:4]})
     batch = network.fixed_batch or 4
-    settings, stages = perfect(xbar), Stages()
-    study = Study(
-        network, settings, few, None, None, few, {}, batch, 1, stages, "none", network.output
-    )
+    study = bare_study(network, perfect(xbar), few, batch)
     patched = patched_chip(study).model
     results = []
     for model in (network.original, patched):

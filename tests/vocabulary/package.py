@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from rxsim.config import Settings
 from rxsim.load import load_network
-from rxsim.mapping import NetworkPlan
 from rxsim.pipeline.chip.foundry import Foundry
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session, with_outputs
-from rxsim.stages import Stages
-from tests.chips import foundry_of
+from tests.chips import bare_study, foundry_of
 
 
 class Whole:
@@ -72,19 +70,5 @@ def build_package(model: onnx.ModelProto, settings: Settings, calibration: NDArr
         path.write_bytes(model.SerializeToString())
         network = load_network(path)
     inputs = Whole("x", calibration)
-    study = Study(
-        network=network,
-        settings=settings,
-        plan=NetworkPlan({}, {}),
-        inputs=inputs,
-        labels=None,
-        indices=None,
-        calibration=inputs,
-        provenance={},
-        batch=len(calibration),
-        threads=1,
-        stages=Stages(),
-        metric="none",
-        output=network.output,
-    )
+    study = bare_study(network, settings, inputs, len(calibration))
     return Package(study, foundry_of(study))
