@@ -2,7 +2,7 @@
 
 Usage: RXSIM_ASSETS=FOLDER python scripts/bench_networks.py [--accelerators] [NAME ...]
 
-FOLDER holds the networks and data that the README names. Each row is one `rxsim eval` in a process of
+FOLDER holds the networks and data that docs/evidence/networks.md names. Each row is one `rxsim eval` in a process of
 its own; its command, wall time and peak memory are printed. Run it while nothing else does.
 """
 
@@ -104,7 +104,7 @@ def main() -> None:
     """Run the wanted rows and print the table and the commands."""
     if "RXSIM_ASSETS" not in os.environ:
         raise SystemExit(
-            "set RXSIM_ASSETS to the folder of networks and data that the README names"
+            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names"
         )
     os.chdir(ROOT)
     wanted = [name for name in sys.argv[1:] if name != "--accelerators"]

@@ -1,4 +1,4 @@
-"""The Python interface gives what the commands give, and the README's example runs as printed."""
+"""The Python interface gives what the commands give, and the guide's example runs as printed."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def run(capsys, *arguments: object) -> str:
     return capsys.readouterr().out
 
 
-def test_the_readmes_python_example_runs(tmp_path):
-    readme = (ROOT / "README.md").read_text()
-    examples = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+def test_the_guides_python_example_runs(tmp_path):
+    guide = (ROOT / "docs" / "guides" / "python.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
     (example,) = [text for text in examples if text.startswith("import rxsim")]
     done = subprocess.run(
         [sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, check=False

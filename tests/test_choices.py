@@ -1,4 +1,4 @@
-"""The choices that the README's model section lists, each under the name it has there."""
+"""The choices that docs/concepts/model.md makes where a model leaves them open, each by its name."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ LEVEL = 0.01
 
 @pytest.fixture(scope="module")
 def rates() -> ModuleType:
-    """scripts/gate_rates.py, whose scenarios are those of the README."""
+    """scripts/gate_rates.py, whose scenarios are those of docs/guides/ci-gate.md."""
     path = Path(__file__).resolve().parents[1] / "scripts" / "gate_rates.py"
     spec = importlib.util.spec_from_file_location("gate_rates", path)
     assert spec is not None

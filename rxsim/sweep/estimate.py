@@ -15,7 +15,7 @@ from rxsim.sweep.pools import Pool
 from rxsim.sweep.run import job_of
 
 START_SECONDS = 3.0
-"""Until a worker has loaded its libraries; on the machine of the README's figures."""
+"""Until a worker has loaded its libraries; on the machine of docs/evidence/speed.md."""
 
 
 @dataclass(frozen=True, slots=True)
