@@ -2,8 +2,9 @@
 
 Usage: RXSIM_ASSETS=FOLDER python scripts/bench_networks.py [--accelerators] [NAME ...]
 
-FOLDER holds the networks and data that docs/evidence/networks.md names. Each row is one `rxsim eval` in a process of
-its own; its command, wall time and peak memory are printed. Run it while nothing else does.
+FOLDER holds the networks and data that docs/evidence/networks.md names. Each row is one `rxsim
+eval` in a process of its own; its command, wall time and peak memory are printed.
+Run it while nothing else does.
 """
 
 from __future__ import annotations

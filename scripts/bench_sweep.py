@@ -2,10 +2,10 @@
 
 Usage: RXSIM_ASSETS=FOLDER python scripts/bench_sweep.py [--images N] [--evals N]
 
-6 ADC settings x 5 chips of ResNet-20 on CIFAR-10 (FOLDER as docs/evidence/networks.md says): first 30 separate
-evaluations of one chip each (all of them, or the first --evals, scaled up), then the sweep with an
-empty cache on as many workers as evaluations have threads. Each is a process of its own; the accuracy
-of each pair is compared. Run it while nothing else does.
+6 ADC settings x 5 chips of ResNet-20 on CIFAR-10 (FOLDER as docs/evidence/networks.md says): first 30
+separate evaluations of one chip each (all of them, or the first --evals, scaled up), then the sweep
+with an empty cache on as many workers as evaluations have threads. Each is a process of its own; the
+accuracy of each pair is compared. Run it while nothing else does.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ def ladder_picture(results: Path) -> str:
     if found is None:
         sys.exit(f"{results}: found no ladder, expected what 'rxsim eval --json' writes")
     start, rest = found[1].split(">", 1)
-    start = start.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"')
+    start = start.replace(
+        "<svg", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"'
+    )
     paper = '<rect width="100%" height="100%" fill="#ffffff" />'
     body = start + ">" + _VARIABLE.sub(r"\1", rest)
     return body.replace("</desc>", f"</desc>{paper}", 1) + "\n"
