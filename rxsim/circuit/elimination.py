@@ -18,43 +18,49 @@ padded with zeros to whole blocks of _WIDTH for SIMD. Two steps repeat:
 Source: star-mesh transformation (Rosen 1924); the subtraction-free form is that of Grassmann, Taksar
 and Heyman (Oper. Res. 33, 1985) for Markov chains.
 
-numba does not see a change in a kernel that is imported from another file, so all of it stands here.
-It reads y[m] as "from the end" where m may be negative, and then uses no SIMD: hence the slices.
+numba reads y[m] as "from the end" where m may be negative, and then uses no SIMD: hence the slices.
 """
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from rxsim.circuit.factors import F_DOWN, G_SENSED, Z_DOWN
+from rxsim.circuit.jit import entry, inner
+from rxsim.circuit.ladder import copy_to, joined_ends, number_places
 
-# Everything is finite and positive: contraction and reassociation change the last bits only.
-_jit = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
-)
 _PANEL = 8
 _WIDTH = 16
 
 
-@_jit
-def _padded(n):  # type: ignore[no-untyped-def]
+@inner
+def _padded(n):
     return -(-n // _WIDTH) * _WIDTH
 
 
-@_jit
-def _take_panel(w, before, first, count, width):  # type: ignore[no-untyped-def]
-    """Copy whole rows of the nodes first .. first + count - 1; the rest of the panel is zeros."""
+@inner
+def _take_panel(w, before, after, r, first, count, width):
+    """Take whole rows of the nodes first .. first + count - 1 out of w.
+
+    They go into `after` as they are and into `before` times their resistance; the rest is zeros.
+    """
+    after[:, :width] = 0.0
     before[:, :width] = 0.0
     for k in range(count):
         node = first + k
+        row = after[k, :width]
         for m in range(node):
-            before[k, m] = w[m, node]
-        before[k, node + 1 : width] = w[node, node + 1 : width]
+            row[m] = w[m, node]
+        copy_to(row[node + 1 :], w[node, node + 1 : width])
+        scaled = before[k, :width]
+        for m in range(scaled.shape[0]):
+            scaled[m] = row[m] * r[node]
 
 
-@_jit
-def _eliminate_panel(after, first, count, width, r):  # type: ignore[no-untyped-def]
+@inner
+def _eliminate_panel(after, first, count, width, r):
     """Eliminate the nodes of a panel one by one in favour of their new ends, in its rows only."""
     for k in range(count):
         row = after[k, :width]
@@ -73,15 +79,15 @@ def _eliminate_panel(after, first, count, width, r):  # type: ignore[no-untyped-
             row[m] *= f
 
 
-@_jit
-def _add_four(y, c0, x0, c1, x1, c2, x2, c3, x3):  # type: ignore[no-untyped-def]
+@inner
+def _add_four(y, c0, x0, c1, x1, c2, x2, c3, x3):
     """Add multiples of four rows: four, for with more LLVM gives up on proving them apart."""
     for m in range(y.shape[0]):
         y[m] += (c0 * x0[m] + c1 * x1[m]) + (c2 * x2[m] + c3 * x3[m])
 
 
-@_jit
-def _update_rest(w, before, after, first, count, n, width):  # type: ignore[no-untyped-def]
+@inner
+def _update_rest(w, before, after, first, count, n, width):
     """Join the neighbours of an eliminated panel: every other row gains before^T after."""
     for start in range(0, n, _WIDTH):
         x0, x1 = after[0, start:width], after[1, start:width]
@@ -100,8 +106,8 @@ def _update_rest(w, before, after, first, count, n, width):  # type: ignore[no-u
                     w[i, first + k] = after[k, i]
 
 
-@_jit
-def _put_in_series(w, n, width, r, before, after):  # type: ignore[no-untyped-def]
+@inner
+def _put_in_series(w, n, width, r, before, after):
     """Put resistances r in front of nodes 0 .. n - 1: each is eliminated in favour of its new end.
 
     Nodes are taken in panels of eight, so that a row is read and written once for eight of them.
@@ -109,25 +115,22 @@ def _put_in_series(w, n, width, r, before, after):  # type: ignore[no-untyped-de
     """
     for first in range(0, n, _PANEL):
         count = min(_PANEL, n - first)
-        _take_panel(w, before, first, count, width)
-        after[:, :width] = before[:, :width]
-        for k in range(count):
-            before[k, :width] *= r[first + k]
+        _take_panel(w, before, after, r, first, count, width)
         _eliminate_panel(after, first, count, width, r)
         _update_rest(w, before, after, first, count, w.shape[0], width)
         for k in range(count):
             node = first + k
-            w[node, node + 1 : width] = after[k, node + 1 : width]
+            copy_to(w[node, node + 1 : width], after[k, node + 1 : width])
 
 
-@_jit
-def _remove(w, k, width):  # type: ignore[no-untyped-def]
+@inner
+def _remove(w, k, width):
     """Eliminate node k for good: it has no end."""
     row = np.zeros(width)
     for m in range(k):
         row[m] = w[m, k]
         w[m, k] = 0.0
-    row[k + 1 :] = w[k, k + 1 : width]
+    copy_to(row[k + 1 :], w[k, k + 1 : width])
     w[k, k + 1 : width] = 0.0
     total = row.sum()
     if total > 0.0:
@@ -137,26 +140,27 @@ def _remove(w, k, width):  # type: ignore[no-untyped-def]
                 w[i, m] += c * row[m]
 
 
-@_jit
-def _add_bitline(w, place, straight, target, column, f, z, sensed):  # type: ignore[no-untyped-def]
-    """Connect a bitline and its devices to the wordline nodes place[i]; its sense is w[:, target].
+@inner
+def _add_bitline(w, place, straight, target, g, factors, j):
+    """Connect bitline j and its devices to the wordline nodes place[i]; its sense is w[:, target].
 
     The conductance that it puts between wordlines l < m is (g_l f_l .. f_(m-1)) g_m h_m, with h_m the
     voltage of its node m for a current into it, all wordlines at 0 V.
     """
-    n = column.shape[0]
-    h = np.empty(n)
-    h[n - 1] = z[n - 1]
-    for i in range(n - 2, -1, -1):
-        h[i] = z[i] + f[i] * f[i] * h[i + 1]
-    for m in range(n):
-        h[m] *= column[m]
+    n = g.shape[0]
+    f, h = np.empty(n), np.empty(n)
+    for i in range(n - 1, -1, -1):
+        f[i], h[i] = factors[F_DOWN, i, j], factors[Z_DOWN, i, j]
+        if i < n - 1:
+            h[i] += f[i] * f[i] * h[i + 1]
     for i in range(n):
-        t = column[i]
+        h[i] *= g[i, j]
+    for i in range(n):
+        t = g[i, j]
         if t == 0.0:
             continue
         node = place[i]
-        w[node, target] += sensed[i]
+        w[node, target] += factors[G_SENSED, i, j]
         if straight:
             row = w[i]
             for m in range(i + 1, n):
@@ -168,89 +172,88 @@ def _add_bitline(w, place, straight, target, column, f, z, sensed):  # type: ign
                 w[min(node, place[m]), max(node, place[m])] += t * h[m]
 
 
-@_jit
-def _one_ended(r_wl, left, right, n_cols):  # type: ignore[no-untyped-def]
-    """Ends of the wordlines; without any wire between them both are one, at the left."""
-    near, far = left.copy(), right.copy()
-    if r_wl == 0.0 or n_cols == 1:
-        for i in range(near.shape[0]):
-            if far[i] < np.inf:
-                total = near[i] + far[i]
-                if near[i] == np.inf:
-                    near[i] = far[i]
-                elif total > 0.0:
-                    near[i] *= far[i] / total
-                far[i] = np.inf
-    return near, far
+@inner
+def _smallest(values):
+    smallest = np.inf
+    for value in values:
+        smallest = min(smallest, value)
+    return smallest
 
 
-@_jit
-def _solve_one(g, factors, r_wl, left, right, sensed, n_sensed):  # type: ignore[no-untyped-def]
-    """Columns of g_eff. sensed[j] is the place of bitline j in the result, or -1 if not wanted.
+@inner
+def _add_right_ends(w, far, place):
+    """Connect the last wordline nodes to their sources, which are the nodes behind the first n.
 
+    Where an end has no resistance, the last node is its source: place[k] says so.
+    """
+    n = far.shape[0]
+    for k in range(n):
+        place[k] = k
+        if far[k] == 0.0:
+            place[k] = n + k
+        elif far[k] < np.inf:
+            w[k, n + k] = 1.0 / far[k]
+
+
+@inner
+def _leave_right_ends(w, place, r_wl):
+    """Go on from sources that are last nodes to the nodes to their left, over a wire."""
+    for k in range(place.shape[0]):
+        if place[k] != k:
+            w[k, place[k]] += 1.0 / r_wl
+            place[k] = k
+
+
+@inner
+def _put_left_ends(w, near, width, before, after):
+    """Put the left ends in front of the first wordline nodes, which become the sources."""
+    n = near.shape[0]
+    ends, largest = np.empty(n), 0.0
+    for k in range(n):
+        ends[k] = near[k] if near[k] < np.inf else 0.0
+        largest = max(largest, ends[k])
+    if largest > 0.0:
+        _put_in_series(w, n, width, ends, before, after)
+    for k in range(n):
+        if near[k] == np.inf:
+            _remove(w, k, width)
+
+
+@inner
+def _network_of_sources(g, factors, r_wl, near, far, sensed, met):
+    """Conductances between the sources of an array's wordlines and its bitlines.
+
+    sensed[j] is the number of bitline j if it is wanted, or -1; met[number] becomes its place in w.
     Where wordlines have a right end, their sources are nodes too: n .. 2 n - 1.
     """
     n, n_cols = g.shape
-    near, far = _one_ended(r_wl, left, right, n_cols)
-    two_ended = far.min() < np.inf
-    n_nodes = 2 * n if two_ended else n
+    nearest = _smallest(far)
+    n_nodes = 2 * n if nearest < np.inf else n
     first_target = _padded(n_nodes)
-    w = np.zeros((n_nodes, first_target + _padded(n_sensed + 1)))
-    before = np.zeros((_PANEL, w.shape[1]))
-    after = np.zeros((_PANEL, w.shape[1]))
-    out = np.empty((n, n_sensed))
-    met = np.empty(n_sensed, dtype=np.int64)  # where in w each wanted bitline went
+    w = np.zeros((n_nodes, first_target + _padded(met.shape[0] + 1)))
+    before, after = np.zeros((_PANEL, w.shape[1])), np.zeros((_PANEL, w.shape[1]))
     used = 1  # the first place gathers the bitlines not wanted
-    place, straight = np.arange(n), True
-    for k in range(n):
-        if far[k] == 0.0:
-            place[k], straight = n + k, False  # the last node of this wordline is its source
-        elif far[k] < np.inf:
-            w[k, n + k] = 1.0 / far[k]
-    wires = np.full(n, r_wl)
+    place, straight, wires = np.empty(n, np.int64), nearest > 0.0, np.empty(n)
+    wires[:] = r_wl
+    _add_right_ends(w, far, place)
     for j in range(n_cols - 1, -1, -1):
         if r_wl > 0.0 and j < n_cols - 1:
             _put_in_series(w, n, first_target + _padded(used), wires, before, after)
         if j == n_cols - 2 and not straight:
-            for k in range(n):
-                if place[k] != k:
-                    w[k, place[k]] += 1.0 / r_wl
-                    place[k] = k
+            _leave_right_ends(w, place, r_wl)
             straight = True
         target = first_target
         if sensed[j] >= 0:
             target = first_target + used
             met[sensed[j]] = target
             used += 1
-        f, z = factors[F_DOWN, :, j].copy(), factors[Z_DOWN, :, j].copy()
-        _add_bitline(
-            w, place, straight, target, g[:, j].copy(), f, z, factors[G_SENSED, :, j].copy()
-        )
-    width = first_target + _padded(used)
-    ends = np.where(near < np.inf, near, 0.0)
-    if ends.max() > 0.0:
-        _put_in_series(w, n, width, ends, before, after)
-    for k in range(n):
-        if near[k] == np.inf:
-            _remove(w, k, width)
-    for at in range(n_sensed):
-        out[:, at] = w[:n, met[at]]
-        if two_ended:
-            out[:, at] += w[n:, met[at]]
-    return out
+        _add_bitline(w, place, straight, target, g, factors, j)
+    _put_left_ends(w, near, first_target + _padded(used), before, after)
+    return w
 
 
-@_jit
-def _places(wanted, n):  # type: ignore[no-untyped-def]
-    """Number some of n lines by their place in `wanted`; -1 for the others."""
-    places = np.full(n, -1)
-    for place in range(wanted.shape[0]):
-        places[wanted[place]] = place
-    return places
-
-
-@_jit
-def eliminate(g, factors, r_wl, left, right, rows, cols):  # type: ignore[no-untyped-def]
+@entry
+def eliminate(g, factors, r_wl, left, right, rows, cols):
     """Transfer matrix of one array between wanted wordlines and bitlines.
 
     The work grows with the square of the wordlines: turn an array that has more of them than bitlines.
@@ -267,5 +270,17 @@ def eliminate(g, factors, r_wl, left, right, rows, cols):  # type: ignore[no-unt
     Returns:
         float64 (wanted wordlines, wanted bitlines), siemens.
     """
-    places = _places(cols, g.shape[1])
-    return _solve_one(g, factors, r_wl, left, right, places, cols.shape[0])[rows]
+    n, n_cols = g.shape
+    near, far = np.empty(n), np.empty(n)
+    for i in range(n):
+        near[i], far[i] = joined_ends(left[i], right[i], r_wl, n_cols)
+    sensed, met = np.empty(n_cols, np.int64), np.empty(cols.shape[0], np.int64)
+    number_places(cols, sensed)
+    w = _network_of_sources(g, factors, r_wl, near, far, sensed, met)
+    result = np.empty((rows.shape[0], cols.shape[0]))
+    for k in range(rows.shape[0]):
+        for at in range(cols.shape[0]):
+            result[k, at] = w[rows[k], met[at]]
+            if w.shape[0] > n:  # the wordline is driven at both ends
+                result[k, at] += w[n + rows[k], met[at]]
+    return result

@@ -6,21 +6,18 @@ of the voltage that comes back) and an impedance z (voltage at the node for a cu
 next node at 0 V): 1/z = 1/r + t and f = z/r, with t the conductance folded up so far and r the
 resistance to the next node, or to the source or the sense behind the last one. Resistances of 0,
 open ends and open devices are ordinary values.
-
-numba does not see a change in a kernel that is imported from another file, so all of it stands here.
 """
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from rxsim.circuit.jit import entry, inner
+from rxsim.circuit.ladder import fold, joined_ends
 from rxsim.circuit.lines import Lines
 from rxsim.circuit.scratch import scratch
-
-_jit = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
-)
 
 F_WL, Z_WL, F_DOWN, Z_DOWN, F_UP, Z_UP, V_DRIVEN, G_SENSED = range(8)
 """What each plane of the factors holds at node (i, j).
@@ -31,8 +28,8 @@ G_SENSED: current sensed for 1 V on the wordline node, all other wordline nodes 
 """
 
 
-@_jit
-def cells_in_series(g, r_access):  # type: ignore[no-untyped-def]
+@entry
+def cells_in_series(g, r_access):
     """Put the access resistance in series with every cell: g/(1 + g r_access).
 
     Args:
@@ -52,36 +49,14 @@ def cells_in_series(g, r_access):  # type: ignore[no-untyped-def]
     return loaded, possible
 
 
-@_jit
-def _ends(near, far, r_wire, n):  # type: ignore[no-untyped-def]
-    """Ends of a line; without any wire between them both are one, at the near end."""
-    if (r_wire > 0.0 and n > 1) or far == np.inf:
-        return near, far
-    if near == np.inf:
-        return far, np.inf
-    total = near + far
-    return (near * (far / total) if total > 0.0 else 0.0), np.inf
-
-
-@_jit
-def _fold(t, r):  # type: ignore[no-untyped-def]
-    """Attenuation, impedance, and the conductance that the next node sees."""
-    if r == np.inf:
-        return 0.0, 1.0 / t, 0.0
-    if t == np.inf:
-        return (1.0 if r == 0.0 else 0.0), 0.0, (1.0 / r)
-    f = 1.0 / (1.0 + r * t)
-    return f, r * f, t * f
-
-
-@_jit
-def _wordline(g, near, far, r_wire, f, z, v):  # type: ignore[no-untyped-def]
+@inner
+def _wordline(g, near, far, r_wire, f, z, v):
     """Fold up one wordline from right to left; v is its voltage for 1 V at both ends."""
     n = g.shape[0]
-    near, far = _ends(near, far, r_wire, n)
+    near, far = joined_ends(near, far, r_wire, n)
     t = 1.0 / far
     for j in range(n - 1, -1, -1):
-        f[j], z[j], t = _fold(t + g[j], r_wire if j > 0 else near)
+        f[j], z[j], t = fold(t + g[j], r_wire if j > 0 else near)
     arrived = 1.0
     for j in range(n):
         arrived *= f[j]
@@ -90,38 +65,30 @@ def _wordline(g, near, far, r_wire, f, z, v):  # type: ignore[no-untyped-def]
         t = 1.0 / near
         arriving = np.empty(n)
         for j in range(n):
-            arriving[j], _, t = _fold(t + g[j], r_wire if j < n - 1 else far)
+            arriving[j], _, t = fold(t + g[j], r_wire if j < n - 1 else far)
         arrived = 1.0
         for j in range(n - 1, -1, -1):
             arrived *= arriving[j]
             v[j] += arrived
 
 
-@_jit
-def _fold_rows(g, t, r_wire, r_last, first, f, z):  # type: ignore[no-untyped-def]
+@inner
+def _fold_rows(g, t, r_wire, r_last, first, f, z):
     """Fold up all bitlines from row `first` (0 or the last) to the opposite one, t at their start."""
     n_rows, n_cols = g.shape
     step = 1 if first == 0 else -1
     last = n_rows - 1 - first
-    for j in range(n_cols):
-        if t[j] == np.inf and first != last:
-            f[first, j], z[first, j], t[j] = 0.0, 0.0, 1.0 / r_wire
-        elif first != last:
-            f[first, j], z[first, j], t[j] = _fold(t[j] + g[first, j], r_wire)
-    for count in range(1, n_rows - 1):
+    for count in range(n_rows - 1):
         i = first + step * count
         g_row, f_row, z_row = g[i], f[i], z[i]
         for j in range(n_cols):
-            total = t[j] + g_row[j]
-            f_row[j] = 1.0 / (1.0 + r_wire * total)
-            z_row[j] = r_wire * f_row[j]
-            t[j] = total * f_row[j]
+            f_row[j], z_row[j], t[j] = fold(t[j] + g_row[j], r_wire)
     for j in range(n_cols):
-        f[last, j], z[last, j], t[j] = _fold(t[j] + g[last, j], r_last[j])
+        f[last, j], z[last, j], t[j] = fold(t[j] + g[last, j], r_last[j])
 
 
-@_jit
-def _sensed(g, f_down, f_up, two_ended, sensed):  # type: ignore[no-untyped-def]
+@inner
+def _sensed(g, f_down, f_up, two_ended, sensed):
     """Current that leaves each bitline at its ends for 1 V on a wordline node."""
     n_rows, n_cols = g.shape
     arrived = np.ones(n_cols)
@@ -138,8 +105,8 @@ def _sensed(g, f_down, f_up, two_ended, sensed):  # type: ignore[no-untyped-def]
                 sensed[i, j] += g[i, j] * arrived[j]
 
 
-@_jit
-def _line_factors(g, r_wl, r_bl, left, right, top, bottom, out):  # type: ignore[no-untyped-def]
+@entry
+def _line_factors(g, r_wl, r_bl, left, right, top, bottom, out):
     """Compute what `line_factors` describes."""
     n_rows, n_cols = g.shape
     for i in range(n_rows):
@@ -147,14 +114,14 @@ def _line_factors(g, r_wl, r_bl, left, right, top, bottom, out):  # type: ignore
         _wordline(g[i], left[i], right[i], r_wl, f, z, v)
     low, high = np.empty(n_cols), np.empty(n_cols)
     start_down, start_up = np.empty(n_cols), np.empty(n_cols)
-    two_ended = False
+    first, two_ended = np.int64(0), np.bool_(False)  # for a literal numba would compile twice
     for j in range(n_cols):
-        low[j], far = _ends(bottom[j], top[j], r_bl, n_rows)
+        low[j], far = joined_ends(bottom[j], top[j], r_bl, n_rows)
         start_down[j] = 1.0 / far
         two_ended = two_ended or far < np.inf
-        high[j], far = _ends(top[j], bottom[j], r_bl, n_rows)
+        high[j], far = joined_ends(top[j], bottom[j], r_bl, n_rows)
         start_up[j] = 1.0 / far
-    _fold_rows(g, start_down, r_bl, low, 0, out[F_DOWN], out[Z_DOWN])
+    _fold_rows(g, start_down, r_bl, low, first, out[F_DOWN], out[Z_DOWN])
     _fold_rows(g, start_up, r_bl, high, n_rows - 1, out[F_UP], out[Z_UP])
     _sensed(g, out[F_DOWN], out[F_UP], two_ended, out[G_SENSED])
 

@@ -4,23 +4,20 @@ All work is in resistances and sums along lines, so that a resistance of exactly
 open device are ordinary values. Each line may lead to its source (or sense) at both ends. Indices run
 from the left of a wordline and the top of a bitline; `left`, `right`, `top`, `bottom` are the ends of
 `rxsim.circuit.lines.Lines`.
-
-numba does not see a change in a kernel that is imported from another file, so all of it stands here.
 """
+
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-_jit = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"}
-)
-_STRIP = 8  # wordlines walked side by side: a walk alone waits for every division
+from rxsim.circuit.jit import entry, inner
+from rxsim.circuit.ladder import SIDE_BY_SIDE, copy_to, fold
 
 
-@_jit
-def _share_of_far(total, moment, near, far, r_wire, n):  # type: ignore[no-untyped-def]
+@inner
+def _share_of_far(total, moment, near, far, r_wire, n):
     """The part of a line's current that flows through its far end (the lever rule).
 
     `moment` is the sum over the line's n - 1 wires of the currents that enter beyond each.
@@ -35,16 +32,16 @@ def _share_of_far(total, moment, near, far, r_wire, n):  # type: ignore[no-untyp
     return (near * total + r_wire * moment) / whole
 
 
-@_jit
-def _level_of_near(total, moment, through_far, near, far, r_wire, n):  # type: ignore[no-untyped-def]
+@inner
+def _level_of_near(total, moment, through_far, near, far, r_wire, n):
     """Voltage between a line's near end and its node there."""
     if near == np.inf:
         return far * total + r_wire * ((n - 1) * total - moment)
     return near * (total - through_far)
 
 
-@_jit
-def _drop_along_wordline(current, left, right, r_wire, drop):  # type: ignore[no-untyped-def]
+@inner
+def _drop_along_wordline(current, left, right, r_wire, drop):
     """Voltage below the source at each node when each draws a current; all (n_cols,)."""
     n = current.shape[0]
     beyond, moment = 0.0, 0.0
@@ -61,12 +58,12 @@ def _drop_along_wordline(current, left, right, r_wire, drop):  # type: ignore[no
         drop[j] = level
 
 
-@_jit
-def _rises_along_bitlines(current, top, bottom, r_wire, rise):  # type: ignore[no-untyped-def]
+@inner
+def _rises_along_bitlines(current, top, bottom, r_wire, rise):
     """Voltage above the sense at each node when each takes up a current; all (n_rows, n_cols)."""
     n_rows, n_cols = current.shape
     moment, through_far = np.zeros(n_cols), np.empty(n_cols)
-    rise[0] = current[0]
+    copy_to(rise[0], current[0])
     for i in range(1, n_rows):
         for j in range(n_cols):
             moment[j] += rise[i - 1, j]
@@ -82,8 +79,8 @@ def _rises_along_bitlines(current, top, bottom, r_wire, rise):  # type: ignore[n
             rise[i, j] = rise[i + 1, j] + r_wire * (rise[i, j] - through_far[j])
 
 
-@_jit
-def node_voltages_of(drawn, fed, v_in, r_wl, r_bl, left, right, top, bottom):  # type: ignore[no-untyped-def]
+@entry
+def node_voltages_of(drawn, fed, v_in, r_wl, r_bl, left, right, top, bottom):
     """Find the voltages that given currents leave behind the wires; no device is looked at.
 
     Args:
@@ -109,48 +106,38 @@ def node_voltages_of(drawn, fed, v_in, r_wl, r_bl, left, right, top, bottom):  #
     return v_wl, v_bl
 
 
-@_jit
-def _next_factor(load, r):  # type: ignore[no-untyped-def]
-    """Attenuation over a resistance behind a load, and the conductance of both in series.
-
-    An infinite load is a node shorted to the far end: nothing passes it.
-    """
-    if load == np.inf:
-        return 0.0, 1.0 / r
-    factor = 1.0 / (1.0 + r * load)
-    return factor, load * factor
-
-
-@_jit
-def _wordline_factors(d, r_wire, first, last, factor, at_first):  # type: ignore[no-untyped-def]
+@inner
+def _wordline_factors(d, r_wire, first, last, factor, at_first):
     """Attenuation from each wordline node to the one on its left, and the first node's resistance."""
     n_rows, n_cols = d.shape
-    load = np.empty(_STRIP)
-    for start in range(0, n_rows, _STRIP):
-        strip = min(_STRIP, n_rows - start)
+    load = np.empty(SIDE_BY_SIDE)
+    for start in range(0, n_rows, SIDE_BY_SIDE):
+        strip = min(SIDE_BY_SIDE, n_rows - start)
         for k in range(strip):
             load[k] = 1.0 / last[start + k]
         for j in range(n_cols - 1, 0, -1):
             for k in range(strip):
-                factor[start + k, j], load[k] = _next_factor(load[k] + d[start + k, j], r_wire)
+                factor[start + k, j], _, load[k] = fold(load[k] + d[start + k, j], r_wire)
         for k in range(strip):
             at_first[start + k] = 1.0 / (1.0 / first[start + k] + load[k] + d[start + k, 0])
 
 
-@_jit
-def _bitline_factors(d, r_wire, top, bottom, factor, at_last):  # type: ignore[no-untyped-def]
+@inner
+def _bitline_factors(d, r_wire, top, bottom, factor, at_last):
     """Attenuation from each bitline node to the one below, and the last node's resistance."""
     n_rows, n_cols = d.shape
-    load = 1.0 / top
+    load = np.empty(n_cols)
+    for j in range(n_cols):
+        load[j] = 1.0 / top[j]
     for i in range(n_rows - 1):
         for j in range(n_cols):
-            factor[i, j], load[j] = _next_factor(load[j] + d[i, j], r_wire)
+            factor[i, j], _, load[j] = fold(load[j] + d[i, j], r_wire)
     for j in range(n_cols):
         at_last[j] = 1.0 / (1.0 / bottom[j] + load[j] + d[n_rows - 1, j])
 
 
-@_jit
-def _solve_wordline(x, factor, at_first, r_wire):  # type: ignore[no-untyped-def]
+@inner
+def _solve_wordline(x, factor, at_first, r_wire):
     """From the current fed into each node to the node voltages, source at 0 V; (n_cols,) in place."""
     n = x.shape[0]
     flow = x[n - 1]
@@ -164,17 +151,17 @@ def _solve_wordline(x, factor, at_first, r_wire):  # type: ignore[no-untyped-def
         x[j] = level
 
 
-@_jit
-def _precondition(rest, factor, at_last, r_wire, z):  # type: ignore[no-untyped-def]
+@inner
+def _precondition(rest, factor, at_last, r_wire, z):
     """Solve all bitlines, wordlines held at 0 V: z = C^-1 rest; returns rest . z."""
     n_rows, n_cols = rest.shape
-    z[0] = rest[0]
+    copy_to(z[0], rest[0])
     for i in range(1, n_rows):
         for j in range(n_cols):
             z[i, j] = rest[i, j] + factor[i - 1, j] * z[i - 1, j]
-    z[n_rows - 1] *= at_last
     energy = 0.0
     for j in range(n_cols):
+        z[n_rows - 1, j] *= at_last[j]
         energy += rest[n_rows - 1, j] * z[n_rows - 1, j]
     for i in range(n_rows - 2, -1, -1):
         for j in range(n_cols):
@@ -183,8 +170,8 @@ def _precondition(rest, factor, at_last, r_wire, z):  # type: ignore[no-untyped-
     return energy
 
 
-@_jit
-def _apply_schur(z, p, c_p, rest, beta, d, factor, at_first, r_wire, s_p):  # type: ignore[no-untyped-def]
+@inner
+def _apply_schur(z, p, c_p, rest, beta, d, factor, at_first, r_wire, s_p):
     """The next direction p = z + beta p, and s_p = (C - D R^-1 D) p; returns p . s_p."""
     n_rows, n_cols = d.shape
     curvature = 0.0
@@ -201,8 +188,8 @@ def _apply_schur(z, p, c_p, rest, beta, d, factor, at_first, r_wire, s_p):  # ty
     return curvature
 
 
-@_jit
-def _solve_bitlines(rest, x, z, d, f_wl, at_first, r_wl, f_bl, at_last, r_bl, tolerance, most):  # type: ignore[no-untyped-def]
+@inner
+def _solve_bitlines(rest, x, z, d, f_wl, at_first, r_wl, f_bl, at_last, r_bl, tolerance, most):
     """Conjugate gradients for S x = rest, all (n_rows, n_cols) and in place; returns the iterations.
 
     `rest` ends as what is left of it and z as C^-1 rest.
@@ -226,8 +213,8 @@ def _solve_bitlines(rest, x, z, d, f_wl, at_first, r_wl, f_bl, at_last, r_bl, to
     return done
 
 
-@_jit
-def _drop_harmless(left_over, d, top, bottom, r_bl, rise):  # type: ignore[no-untyped-def]
+@inner
+def _drop_harmless(left_over, d, top, bottom, r_bl, rise):
     """Forget the left-over currents of bitlines where they move the cells' currents by even less.
 
     That is where wires are good: along 0 ohm only the sum of left-over currents means anything.
@@ -242,8 +229,8 @@ def _drop_harmless(left_over, d, top, bottom, r_bl, rise):  # type: ignore[no-un
             left_over[:, j] = 0.0
 
 
-@_jit
-def linear_step(d, source, missing, r_wl, r_bl, left, right, top, bottom, tolerance, most):  # type: ignore[no-untyped-def]
+@entry
+def linear_step(d, source, missing, r_wl, r_bl, left, right, top, bottom, tolerance, most):
     """Solve the linearised array with a current source beside every cell and all ends at 0 V.
 
     Conjugate gradients on the bitlines' Schur complement S = C - D R^-1 D, preconditioned by C, where R
