@@ -28,7 +28,14 @@ def one_sided(shape: tuple[int, int], wl: float, bl: float, driver: float, sense
     """The default ends: driven left, sensed at the bottom."""
     n_rows, n_cols = shape
     far = [np.full(n, np.inf) for n in shape]
-    return Lines(wl, bl, np.full(n_rows, driver), far[0], far[1], np.full(n_cols, sense))
+    return Lines(
+        r_wire_wl=wl,
+        r_wire_bl=bl,
+        left=np.full(n_rows, driver),
+        right=far[0],
+        top=far[1],
+        bottom=np.full(n_cols, sense),
+    )
 
 
 def random_case(seed: int, largest: int = 6) -> Case:
@@ -42,7 +49,14 @@ def random_case(seed: int, largest: int = 6) -> Case:
         return np.where(kind < 0.4, np.inf, np.where(kind < 0.6, 0.0, rng.uniform(1, 500, n)))
 
     wires = (0.0 if rng.random() < 0.3 else float(rng.uniform(0.1, 20)) for _ in range(2))
-    lines = Lines(*wires, *(ends(n) for n in (shape[0], shape[0], shape[1], shape[1])))
+    lines = Lines(
+        r_wire_wl=next(wires),
+        r_wire_bl=next(wires),
+        left=ends(shape[0]),
+        right=ends(shape[0]),
+        top=ends(shape[1]),
+        bottom=ends(shape[1]),
+    )
     v_in = rng.uniform(-0.2, 0.2, (int(rng.integers(1, 4)), shape[0]))
     return Case(g, lines, v_in, 0.0 if rng.random() < 0.5 else 2000.0)
 

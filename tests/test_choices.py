@@ -244,5 +244,5 @@ def test_a_table_of_positive_voltages_stands_for_a_symmetric_cell():
 
 def test_the_operating_voltage_counts_as_itself_and_pulses_of_one_voltage_need_a_factor_only():
     at = OperatingPoint(curve_of(IV(form="sinh", v0=0.1), 0.2), 0.07)
-    assert at.drive(np.array([0.07]))[0] == pytest.approx(0.07)
-    assert at.drive(np.array([0.0, 0.2]))[0] == 0
+    assert at.linear_volts(np.array([0.07]))[0] == pytest.approx(0.07)
+    assert at.linear_volts(np.array([0.0, 0.2]))[0] == 0

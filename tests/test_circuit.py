@@ -12,13 +12,14 @@ from oracles.error import g_eff_error
 from rxsim.circuit import solve_array
 from rxsim.circuit.elimination import eliminate
 from rxsim.circuit.factors import line_factors
+from rxsim.circuit.lanes import LANES
 from rxsim.circuit.lines import lines_of
 from rxsim.circuit.plan import plan_sweeps
-from rxsim.circuit.relaxation import LANES, relax
+from rxsim.circuit.relaxation import relax
 from rxsim.config import Crossbar
 from rxsim.errors import CircuitError
 
-TOLERANCE = 1e-9  # MODEL.md section 1
+TOLERANCE = 1e-9  # docs/concepts/model.md section 1
 
 
 def crossbar(r_wire_wl=0.0, r_wire_bl=0.0, r_driver=0.0, r_sense=0.0, r_access=0.0) -> Crossbar:

@@ -15,7 +15,7 @@ from oracles.error import g_eff_error
 from rxsim.circuit import solve_array
 from rxsim.config import Crossbar
 
-TOLERANCE = 1e-9  # MODEL.md section 1
+TOLERANCE = 1e-9  # docs/concepts/model.md section 1
 SIDES = list(itertools.product(DRIVE_SIDES, SENSE_SIDES))
 FAR = list(itertools.product([None, 0.0, 37.0], [None, 0.0, 61.0]))
 SHAPES = [(1, 1), (1, 6), (6, 1), (2, 2), (5, 8), (9, 4), (13, 11)]

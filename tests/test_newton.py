@@ -84,7 +84,7 @@ def test_currents_and_voltages_equal_a_plain_newton(name, shape, ends):
 
 
 def spice_law(name: str):
-    """The text of a cell's current, written down anew from MODEL.md."""
+    """The text of a cell's current, written down anew from docs/concepts/model.md."""
     if name == "sinh":
         return lambda g, v: f"{g * V_READ / math.sinh(4.0)!r}*sinh({v}/0.05)"
     if name == "cubic":

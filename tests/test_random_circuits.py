@@ -16,7 +16,7 @@ from oracles.error import g_eff_error
 from rxsim.circuit import solve_array
 from rxsim.config import Crossbar
 
-TOLERANCE = 1e-9  # MODEL.md section 1
+TOLERANCE = 1e-9  # docs/concepts/model.md section 1
 CHUNK = 20
 SMALL = range(0, 200)
 MEDIUM = range(10_000, 12_000)

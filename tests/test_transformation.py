@@ -39,7 +39,7 @@ def test_a_separable_curve_is_exact_without_wires(iv):
     chords = chord_matrix(g, NO_WIRES, at, np.arange(12), np.arange(9))
     exact = np.array([[sum(g[i, j] * at.curve.f(row[i : i + 1])[0] for i in range(12))
                        for j in range(9)] for row in v])  # fmt: skip
-    assert at.drive(v) @ chords == pytest.approx(exact, rel=1e-9, abs=1e-18)
+    assert at.linear_volts(v) @ chords == pytest.approx(exact, rel=1e-9, abs=1e-18)
 
 
 def test_at_the_operating_point_itself_the_chords_are_exact_with_wires():
@@ -48,7 +48,7 @@ def test_at_the_operating_point_itself_the_chords_are_exact_with_wires():
     v = np.full((1, 12), at.volt)
     chords = chord_matrix(g, bar, at, np.arange(12), np.arange(9))
     full = full_currents(g, bar, at, v)
-    assert at.drive(v) @ chords == pytest.approx(full, rel=1e-8)
+    assert at.linear_volts(v) @ chords == pytest.approx(full, rel=1e-8)
 
 
 def test_a_single_cell_with_its_resistances_is_the_root_of_one_equation():
@@ -72,7 +72,7 @@ def test_rows_at_0_volt_and_unwanted_columns_are_left_out():
     v = np.zeros((1, 12))
     v[0, rows] = at.volt
     assert some.shape == (3, 2)
-    assert at.drive(v)[0, rows] @ some == pytest.approx(
+    assert at.linear_volts(v)[0, rows] @ some == pytest.approx(
         full_currents(g, bar, at, v)[0, cols], rel=1e-8
     )
 

@@ -1,4 +1,4 @@
-"""The lines of an array: what a wire costs per cell, and what each line has at its two ends."""
+"""The lines of an array: the resistance of a wire per cell, and that of each line's two ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from rxsim.config import Crossbar
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Lines:
     """Resistances of the wires and ends of one array, in ohm; an infinite end is open.
 
@@ -35,11 +35,11 @@ class Lines:
     def turned(self) -> Lines:
         """Lines of the circuit turned by a half and transposed: its wordlines are these bitlines.
 
-        By reciprocity its g_eff is the transposed one: driven where this one is sensed.
+        By reciprocity its g_eff is the transposed matrix: it is driven where this circuit is sensed.
         """
         return Lines(
-            self.r_wire_bl,
-            self.r_wire_wl,
+            r_wire_wl=self.r_wire_bl,
+            r_wire_bl=self.r_wire_wl,
             left=self.bottom[::-1].copy(),
             right=self.top[::-1].copy(),
             top=self.right[::-1].copy(),
@@ -63,7 +63,14 @@ def lines_of(crossbar: Crossbar, n_rows: int, n_cols: int) -> Lines:
         n_rows, crossbar.r_driver, crossbar.r_driver_far, crossbar.drive_side, "right"
     )
     bottom, top = _ends(n_cols, crossbar.r_sense, crossbar.r_sense_far, crossbar.sense_side, "top")
-    return Lines(crossbar.r_wire_wl, crossbar.r_wire_bl, left, right, top, bottom)
+    return Lines(
+        r_wire_wl=crossbar.r_wire_wl,
+        r_wire_bl=crossbar.r_wire_bl,
+        left=left,
+        right=right,
+        top=top,
+        bottom=bottom,
+    )
 
 
 def _ends(

@@ -38,7 +38,7 @@ _STALLED = 0.5  # a step that leaves more than this, this close to the solution,
 _SLACK = 1 + 1e-9
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class NonlinearSolution:
     """Operating points of one array of non-linear devices.
 
@@ -64,7 +64,7 @@ class NonlinearSolution:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Array:
+class _DrivenArray:
     """One array under one input vector."""
 
     g: np.ndarray
@@ -75,11 +75,11 @@ class _Array:
 
     def ends(self) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Wires and ends, in the order that the kernels take them in."""
-        at = self.lines
-        return at.r_wire_wl, at.r_wire_bl, at.left, at.right, at.top, at.bottom
+        lines = self.lines
+        return lines.r_wire_wl, lines.r_wire_bl, lines.left, lines.right, lines.top, lines.bottom
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _State:
     """Assumed currents and all that follows from them, each (n_rows, n_cols).
 
@@ -134,7 +134,7 @@ def solve_nonlinear(
     i_out, bound = np.empty((n_vectors, g.shape[1])), np.empty(n_vectors)
     residuals = []
     for k, vector in enumerate(vectors):
-        array = _Array(g, curve, lines, crossbar.r_access, vector)
+        array = _DrivenArray(g, curve, lines, crossbar.r_access, vector)
         # A curve may overflow where a step overshoots: the step is then shortened.
         with np.errstate(over="ignore", invalid="ignore"):
             state, bound[k], history = _newton(array)
@@ -144,8 +144,16 @@ def solve_nonlinear(
         if kept is not None:
             kept[:, k] = state.v_wl, state.v_bl, state.current
     steps = np.array([len(history) - 1 for history in residuals])
-    nodes = () if kept is None else tuple(kept)
-    return NonlinearSolution(i_out, bound, steps, tuple(residuals), *nodes)
+    v_wl, v_bl, device_currents = (None, None, None) if kept is None else kept
+    return NonlinearSolution(
+        i_out=i_out,
+        bound=bound,
+        iterations=steps,
+        residuals=tuple(residuals),
+        v_wl=v_wl,
+        v_bl=v_bl,
+        device_currents=device_currents,
+    )
 
 
 def _check(g: np.ndarray, vectors: np.ndarray) -> None:
@@ -160,7 +168,7 @@ def _check(g: np.ndarray, vectors: np.ndarray) -> None:
         raise CircuitError("a source voltage is NaN or infinite")
 
 
-def _newton(array: _Array) -> tuple[_State, float, list[float]]:
+def _newton(array: _DrivenArray) -> tuple[_State, float, list[float]]:
     """Solve for one vector; return the state, the bound in ampere and the norms of the residuals."""
     state = _state(array, *np.zeros((2, *array.g.shape)))
     history = [state.norm]
@@ -196,7 +204,7 @@ def _newton(array: _Array) -> tuple[_State, float, list[float]]:
     return state, bound, history
 
 
-def _state(array: _Array, current: np.ndarray, missing: np.ndarray) -> _State:
+def _state(array: _DrivenArray, current: np.ndarray, missing: np.ndarray) -> _State:
     """Follow the wires from assumed currents to voltages and to what the curves carry there."""
     v_wl, v_bl = node_voltages_of(current, current - missing, array.v_in, *array.ends())
     v_cell = v_wl - v_bl
@@ -204,10 +212,20 @@ def _state(array: _Array, current: np.ndarray, missing: np.ndarray) -> _State:
         v_cell -= array.r_access * current
     residual = array.curve.current(array.g, v_cell) - current
     norm = float(np.abs(residual).sum() + np.abs(missing).sum())
-    return _State(current, missing, v_wl, v_bl, v_cell, residual, norm)
+    return _State(
+        current=current,
+        missing=missing,
+        v_wl=v_wl,
+        v_bl=v_bl,
+        v_cell=v_cell,
+        residual=residual,
+        norm=norm,
+    )
 
 
-def _search(array: _Array, state: _State, step: tuple[np.ndarray, np.ndarray]) -> _State | None:
+def _search(
+    array: _DrivenArray, state: _State, step: tuple[np.ndarray, np.ndarray]
+) -> _State | None:
     """Take the full step if it lowers the residual, else go to where the energy is least; or None.
 
     The solution is the least of a convex energy (the co-content: half the power of the wires and the
@@ -250,7 +268,7 @@ def _energy_slope(state: _State, along: tuple[np.ndarray, np.ndarray]) -> float:
     return float((state.residual * along[0]).sum() - (state.missing * along[1]).sum())
 
 
-def _rounding(array: _Array, state: _State, slope: np.ndarray) -> float:
+def _rounding(array: _DrivenArray, state: _State, slope: np.ndarray) -> float:
     """What rounding along the walks can hide from the residual, ampere.
 
     Source: Higham and Mary, SIAM J. Sci. Comput. 41, 2019: with a probability of nearly 1 the error of
@@ -271,11 +289,11 @@ def _refuse_inexact(state: _State, bound: float) -> None:
         )
 
 
-def _refuse_beyond_range(array: _Array, state: _State) -> None:
+def _refuse_beyond_range(array: _DrivenArray, state: _State) -> None:
     low, high = array.curve.v_low * _SLACK, array.curve.v_high * _SLACK
     if (state.v_cell < low).any() or (state.v_cell > high).any():
-        found = state.v_cell.flat[np.abs(state.v_cell).argmax()]
+        farthest = state.v_cell.flat[np.abs(state.v_cell).argmax()]
         raise CircuitError(
-            f"found a cell voltage of {found:.4g} V, expected {array.curve.v_low:g} to "
+            f"found a cell voltage of {farthest:.4g} V, expected {array.curve.v_low:g} to "
             f"{array.curve.v_high:g} V, where device.iv is known; lower input.v_read or change it"
         )

@@ -1,13 +1,15 @@
-"""Matrices of arrays that are not linear: chords at an operating point (MODEL.md section 1).
+"""Matrices of arrays that are not linear: chords at an operating point.
+
+Source: docs/concepts/model.md section 1.
 
 Cells with a curve: with every row at v* the full solution gives each cell a chord, its current over its
 voltage; g_eff is that of a linear array of the chords. Where the curve is separable, a voltage v counts
 as `u = v* f(v)/f(v*)`, which makes the product exact for ideal wires.
 
 Cells that the inputs gate: a row at 0 V has no cells at all, so currents are not linear in the
-inputs. Cells are weighted by the inputs' mean activity p, so that bitlines carry their mean currents;
-an active wordline carries its own in full, hence wordline and access resistances over p. What each
-cell carries then per active input is its entry of g_eff.
+inputs. Cells are weighted by the inputs' mean activity p, so that bitlines carry their mean currents.
+An active wordline carries its current in full, hence wordline and access resistances are divided by p.
+What each cell carries then per active input is its entry of g_eff.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ class OperatingPoint:
     volt: float
     activity: float | None = None
 
-    def drive(self, v: np.ndarray) -> np.ndarray:
-        """Return what voltages count as on the linear array, volt, of any shape."""
+    def linear_volts(self, v: np.ndarray) -> np.ndarray:
+        """Return what to put on the linear array in place of voltages v, volt, of any shape."""
         if not isinstance(self.curve, SeparableCurve):
             return v
         f_star = float(self.curve.f(np.array(self.volt)))
@@ -53,7 +55,7 @@ def chord_matrix(
     driven: np.ndarray,
     cols: np.ndarray,
 ) -> np.ndarray:
-    """Find the matrix of one array at its operating point.
+    """Compute the matrix of an array at its operating point.
 
     Args:
         g: conductances, siemens, (n_rows, n_cols).
@@ -66,7 +68,7 @@ def chord_matrix(
         Siemens, float64 (driven rows, wanted bitlines).
 
     Raises:
-        CircuitError: the operating point can't be found.
+        CircuitError: the array can't be solved at its operating point.
     """
     v_in = np.zeros(len(g))
     v_in[driven] = point.volt
@@ -89,7 +91,7 @@ def chord_matrix(
 
 
 def _seen_by_active_rows(crossbar: Crossbar, share: float) -> Crossbar:
-    """Give an active wordline its own drop, where all wordlines carry a share of their currents."""
+    """Give an active wordline the voltage drop of its full current, though it carries a share of it."""
     if share == 1:
         return crossbar
     far = crossbar.r_driver_far

@@ -8,10 +8,11 @@ import numpy as np
 
 from rxsim.circuit.elimination import eliminate
 from rxsim.circuit.factors import cells_in_series, line_factors
+from rxsim.circuit.lanes import LANES
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.newton import solve_nonlinear
 from rxsim.circuit.plan import plan_sweeps
-from rxsim.circuit.relaxation import LANES, relax
+from rxsim.circuit.relaxation import relax
 from rxsim.circuit.scratch import scratch
 from rxsim.config import IV, Crossbar
 from rxsim.devices import curve_of
@@ -25,7 +26,7 @@ _SWEEP_NS, _ELIMINATION_NS = 9.0, 0.1
 _MOST_SWEEPS = 48
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ArraySolution:
     """One array solved.
 
@@ -75,22 +76,26 @@ def solve_array(
     loaded, possible = cells_in_series(np.ascontiguousarray(g, dtype=np.float64), crossbar.r_access)
     if not possible:
         raise CircuitError("a conductance is negative, NaN or infinite")
-    array = _Array(
+    array = _LinearArray(
         loaded,
         lines_of(crossbar, n_rows, n_cols),
         np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64),
         np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64),
     )
     g_eff, sweeps, bound = _transfer(array)
-    method = "relaxation" if sweeps >= 0 else "elimination"
+    solution = ArraySolution(
+        g_eff=g_eff,
+        method="relaxation" if sweeps >= 0 else "elimination",
+        sweeps=max(sweeps, 0),
+        bound=bound,
+    )
     if v_in is None:
-        return ArraySolution(g_eff, method, max(sweeps, 0), bound)
+        return solution
     nodes = solve_nonlinear(g, curve_of(IV(), 1.0), crossbar, v_in)
     i_out = nodes.i_out[0] if g_eff.shape != g.shape else np.asarray(v_in) @ g_eff
-    voltages = (
-        (None, None) if nodes.v_wl is None or nodes.v_bl is None else (nodes.v_wl[0], nodes.v_bl[0])
-    )
-    return ArraySolution(g_eff, method, max(sweeps, 0), bound, i_out, *voltages)
+    if nodes.v_wl is None or nodes.v_bl is None:
+        return replace(solution, i_out=i_out)
+    return replace(solution, i_out=i_out, v_wl=nodes.v_wl[0], v_bl=nodes.v_bl[0])
 
 
 def gated(g: np.ndarray, crossbar: Crossbar, v_in: np.ndarray) -> np.ndarray:
@@ -107,7 +112,7 @@ def gated(g: np.ndarray, crossbar: Crossbar, v_in: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Array:
+class _LinearArray:
     """An array of linear cells, its lines, and the wordlines and bitlines that are wanted."""
 
     g: np.ndarray
@@ -116,49 +121,48 @@ class _Array:
     cols: np.ndarray
     is_turned: bool = False
 
-    def turned(self) -> _Array:
+    def turned(self) -> _LinearArray:
         """Turn by a half and transpose: by reciprocity what is driven there is sensed here."""
         n_rows, n_cols = self.g.shape
         g = np.ascontiguousarray(self.g[::-1, ::-1].T)
         rows, cols = n_cols - 1 - self.cols, n_rows - 1 - self.rows
-        return _Array(g, self.lines.turned(), rows, cols, not self.is_turned)
+        return _LinearArray(g, self.lines.turned(), rows, cols, not self.is_turned)
 
-    def mirrored(self) -> _Array:
+    def mirrored(self) -> _LinearArray:
         """Exchange left and right."""
         cols = self.g.shape[1] - 1 - self.cols
         g = np.ascontiguousarray(self.g[:, ::-1])
         return replace(self, g=g, lines=self.lines.mirrored(), cols=cols)
 
-    def given(self, g_eff: np.ndarray) -> np.ndarray:
-        """Turn the solution back."""
+    def turned_back(self, g_eff: np.ndarray) -> np.ndarray:
+        """Return the user's matrix from that of this array, which may be turned."""
         return np.ascontiguousarray(g_eff.T) if self.is_turned else g_eff
 
 
-def _transfer(array: _Array) -> tuple[np.ndarray, int, float]:
+def _transfer(array: _LinearArray) -> tuple[np.ndarray, int, float]:
     """Return g_eff between the wanted lines, the sweeps it took (-1: eliminated), and the bound."""
     # What is driven costs time, what is sensed next to none.
     fewer_driven = array.turned() if len(array.cols) < len(array.rows) else array
     most = _worthwhile_sweeps(fewer_driven)
-    if most > 0:
-        here = fewer_driven
-        factors = line_factors(here.g, here.lines)
-        wanted = (here.rows, here.cols)
-        nodes = scratch("plan", (3, *here.g.shape))
-        sweeps, bound = plan_sweeps(
-            here.g, factors, *wanted, here.is_turned, TOLERANCE, most, nodes
-        )
-        if sweeps >= 0:
-            lanes = scratch("relaxation", (here.g.size * LANES,))
-            return here.given(relax(here.g, factors, *wanted, sweeps, lanes)), sweeps, bound
-    return _eliminated(array)
+    relaxed = _relaxed(fewer_driven, most) if most > 0 else None
+    return _eliminated(array) if relaxed is None else relaxed
 
 
-def _eliminated(array: _Array) -> tuple[np.ndarray, int, float]:
+def _relaxed(array: _LinearArray, most: int) -> tuple[np.ndarray, int, float] | None:
+    """Solve by line relaxation, unless that takes more than so many sweeps."""
+    g, wanted = array.g, (array.rows, array.cols)
+    factors = line_factors(g, array.lines)
+    nodes = scratch("plan", (3, *g.shape))
+    sweeps, bound = plan_sweeps(g, factors, *wanted, array.is_turned, TOLERANCE, most, nodes)
+    if sweeps < 0:
+        return None
+    lanes = scratch("relaxation", (g.size * LANES,))
+    return array.turned_back(relax(g, factors, *wanted, sweeps, lanes)), sweeps, bound
+
+
+def _eliminated(array: _LinearArray) -> tuple[np.ndarray, int, float]:
+    """Solve by eliminating nodes."""
     n_rows, n_cols = array.g.shape
-    # The work grows with the square of the lines that are walked along: walk along the longer ones.
-    here = array.turned() if n_rows > n_cols else array
-    if np.isinf(here.lines.left).all():
-        here = here.mirrored()
     # Rounding alone: no term is ever subtracted, and no entry passes through more operations.
     bound = float((n_rows + n_cols) * min(n_rows, n_cols) * np.finfo(np.float64).eps)
     if bound > TOLERANCE:
@@ -167,12 +171,17 @@ def _eliminated(array: _Array) -> tuple[np.ndarray, int, float]:
             f"line relaxation, and for whose elimination no error below {bound:.0e} can be certified, "
             f"expected {TOLERANCE:.0e}; use smaller arrays, wires of less resistance or devices of more"
         )
-    factors = line_factors(here.g, here.lines)
-    ends = (here.lines.r_wire_wl, here.lines.left, here.lines.right)
-    return here.given(eliminate(here.g, factors, *ends, here.rows, here.cols)), -1, bound
+    # The work grows with the square of the lines that are walked along: walk along the longer ones.
+    walked = array.turned() if n_rows > n_cols else array
+    if np.isinf(walked.lines.left).all():
+        walked = walked.mirrored()
+    factors = line_factors(walked.g, walked.lines)
+    ends = (walked.lines.r_wire_wl, walked.lines.left, walked.lines.right)
+    g_eff = eliminate(walked.g, factors, *ends, walked.rows, walked.cols)
+    return walked.turned_back(g_eff), -1, bound
 
 
-def _worthwhile_sweeps(array: _Array) -> int:
+def _worthwhile_sweeps(array: _LinearArray) -> int:
     """How many sweeps of relaxation an elimination would cost."""
     n_rows, n_cols = array.g.shape
     short, long = sorted((n_rows, n_cols))

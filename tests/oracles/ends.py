@@ -1,4 +1,4 @@
-"""What the lines of an array have at their two ends, as MODEL.md section 1 and the settings say.
+"""What the lines of an array have at their two ends (docs/concepts/model.md section 1, the settings).
 
 Both ends of a wordline lead to the same source, both ends of a bitline to the same sense at 0 V; the
 sensed current is the sum over both ends. Plain loops, written without looking at the package.

@@ -37,7 +37,7 @@ def equip(
         settings, measured = mapped.settings[layer.name], mapped.input_ranges[layer.name]
         drive = layer_drive(layer.name, measured, settings)
         if layer.name in mapped.points:
-            drive = curved(drive, mapped.points[layer.name].drive, settings)
+            drive = curved(drive, mapped.points[layer.name].linear_volts, settings)
         drive, errors = spoiled_dacs(transfer.mapped, measured, settings, drive, chip)
         pulses = None
         if drive.pulses:

@@ -181,7 +181,7 @@ class _Probe:
                     if not volts.any():
                         continue
                     full = full_currents(g, self.own.crossbar, self.point, volts)
-                    by_curve = self.point.drive(volts)[:, driven] @ chords
+                    by_curve = self.point.linear_volts(volts)[:, driven] @ chords
                     plain = volts[:, driven] @ chords
                     total += np.stack([full, by_curve, plain]) * (share / len(voltages))
             off = array.references[read]
