@@ -8,7 +8,8 @@ import math
 import reprlib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -56,15 +57,15 @@ Integer = Annotated[int, BeforeValidator(whole)]
 Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
 
 
-class ChoiceIn:
-    """Marks a setting that names a file of a folder: `Annotated[str, ChoiceIn("rxsim.encodings")]`."""
+class Choice:
+    """Marks a setting that takes one of some names: `Annotated[str, Choice(metric_options)]`."""
 
-    def __init__(self, package: str, suffix: str = ".py") -> None:
-        """Take the folder's dotted name and the suffix of its files (see `rxsim.folders`)."""
-        self._package, self._suffix = package, suffix
+    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+        """Take what returns the names; it is called when a value is checked, not before."""
+        self._names = names
 
     def _known(self, value: Any) -> Any:
-        names = names_in(self._package, self._suffix)
+        names = self._names()
         if value not in names:
             *others, last = map(repr, names or ("nothing: there are none yet",))
             listed = f"{', '.join(others)} or {last}" if others else last
@@ -77,7 +78,15 @@ class ChoiceIn:
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         """List the names in a JSON schema."""
-        return {**handler(core), "enum": list(names_in(self._package, self._suffix))}
+        return {**handler(core), "enum": list(self._names())}
+
+
+class ChoiceIn(Choice):
+    """Marks a setting that names a file of a folder: `Annotated[str, ChoiceIn("rxsim.encodings")]`."""
+
+    def __init__(self, package: str, suffix: str = ".py") -> None:
+        """Take the folder's dotted name and the suffix of its files (see `rxsim.folders`)."""
+        super().__init__(partial(names_in, package, suffix))
 
 
 class Section(BaseModel):

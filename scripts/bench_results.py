@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from made_results import made_point, made_trial, sha
 
-from rxsim.store import Point, open_results
+from rxsim.store import open_results
 from rxsim.store.coding import point_row, trial_row
-from rxsim.store.tables import INSERT_POINT, INSERT_TRIAL
+from rxsim.store.tables import INSERT_POINT, insert_trial
 
 ROWS, BITS = (16, 32, 64, 128, 256), (4, 5, 6, 7, 8)
 WIRES, SIGMAS, CHIPS, IMAGES = np.geomspace(0.5, 20, 20), np.linspace(0, 0.2, 40), 5, 2000
@@ -40,14 +41,14 @@ def make(path: Path) -> None:
             settings["crossbar"] |= {"rows": rows, "r_wire_wl": float(wire)}
             settings["adc"]["n_bits"] = bits
             settings["device"]["write_sigma"] = float(sigma)
-            named = (base.model, base.model_sha256, base.data, base.data_sha256)
-            point = Point(sha(f"{number}"), *named, settings, "top1", None)
+            point = replace(base, key=sha(f"{number}"), settings=settings, details=None)
             results.connection.execute(INSERT_POINT, point_row(point, base.details))
             expected = 0.9 - 0.1 * wire * rows / 2560 - 0.5 * sigma - 0.5 * 2.0**-bits
             for chip in range(CHIPS):
                 hits = rng.random(IMAGES) < expected + rng.normal(0, 0.01)
                 trial = made_trial(point, chip, float(hits.mean()), hits)
-                results.connection.execute(INSERT_TRIAL, trial_row(trial))
+                row = trial_row(trial, results.metrics)
+                results.connection.execute(insert_trial(results.metrics), row)
         results.connection.execute("COMMIT")
 
 

@@ -126,19 +126,28 @@ def made_point(
     key = sha(json.dumps([settings, model, data], sort_keys=True))
     told = details_of(settings, names) if details else None
     where = None if data is None else sha(data)
-    return Point(key, model, sha(model), data, where, settings, "top1", told)
+    return Point(
+        key=key,
+        model=model,
+        model_sha256=sha(model),
+        data=data,
+        data_sha256=where,
+        settings=settings,
+        metric="top1",
+        details=told,
+    )
 
 
 def made_trial(point: Point, number: int, accuracy: float, hits: np.ndarray | None = None) -> Trial:
     return Trial(
-        sha(f"{point.key} {number}"),
-        point.key,
-        number,
-        "done",
-        accuracy=accuracy,
-        agreement=accuracy + 0.03,
-        snr_db=30 * accuracy - 10,
-        relative_difference=1 - accuracy,
+        key=sha(f"{point.key} {number}"),
+        point=point.key,
+        trial=number,
+        status="done",
+        values={
+            **{"accuracy": accuracy, "agreement": accuracy + 0.03},
+            **{"snr_db": 30 * accuracy - 10, "relative_difference": 1 - accuracy},
+        },
         hits=hits,
         seconds=12.5,
         finished=f"2026-11-23T20:{number:02d}:00+00:00",
@@ -147,7 +156,12 @@ def made_trial(point: Point, number: int, accuracy: float, hits: np.ndarray | No
 
 def failed_trial(point: Point, number: int, error: str) -> Trial:
     return Trial(
-        sha(f"{point.key} {number}"), point.key, number, "failed", error=error, seconds=1.0
+        key=sha(f"{point.key} {number}"),
+        point=point.key,
+        trial=number,
+        status="failed",
+        error=error,
+        seconds=1.0,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.metrics import all_metrics
 from rxsim.store import Point, Trial
 
 
@@ -27,17 +28,26 @@ def trial_of(point: Point, number: int, images: int = 50, **changes: Any) -> Tri
     rng = np.random.default_rng([int(point.key[:8], 16), number])
     hits = rng.random(images) < 0.8
     values = {
-        **{"key": key_of(point.key, number), "point": point.key, "trial": number},
-        **{"status": "done", "accuracy": float(hits.mean()), "hits": hits, "seconds": 0.5},
-        **{"agreement": 0.9, "snr_db": 20 + rng.normal(), "relative_difference": 0.1},
-        **{"finished": "2025-01-01T00:00:00Z", **changes},
+        **{"accuracy": float(hits.mean()), "agreement": 0.9, "snr_db": 20 + rng.normal()},
+        **{"relative_difference": 0.1},
     }
-    return Trial(**values)
+    fields = {
+        **{"key": key_of(point.key, number), "point": point.key, "trial": number},
+        **{"status": "done", "hits": hits, "seconds": 0.5, "finished": "2025-01-01T00:00:00Z"},
+    }
+    for name, value in changes.items():
+        (values if name in all_metrics() else fields)[name] = value
+    return Trial(values=values, **fields)
 
 
 def failed_of(point: Point, number: int, error: str = "it broke", finished: str = "1") -> Trial:
     return Trial(
-        key_of(point.key, number), point.key, number, "failed", error=error, finished=finished
+        key=key_of(point.key, number),
+        point=point.key,
+        trial=number,
+        status="failed",
+        error=error,
+        finished=finished,
     )
 
 

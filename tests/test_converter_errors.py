@@ -11,9 +11,9 @@ from vocabulary.models import network
 
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
+from rxsim.metrics.snr_db import decibel
 from rxsim.pipeline import DataOptions, evaluate, open_study, patched_chip
 from rxsim.pipeline.chip.foundry import is_random
-from rxsim.run import snr_db
 from rxsim.session import Session
 from tests.chips import foundry_of, mapped_of, nominal_hardware, perfect_hardware
 
@@ -282,12 +282,15 @@ def test_nominal_hardware_has_no_errors(models):
     spoiled, plain = (foundry_of(one) for one in (study, good))
     assert (spoiled.adcs[0].lsb == plain.adcs[0].lsb).all()
     assert spoiled.adcs[0].errors is None
-    rungs = [evaluate(one).rung("ideal").trials[0].snr_db for one in (study, good)]
+    rungs = [evaluate(one).rung("ideal").trials[0].mean("snr_db") for one in (study, good)]
     assert rungs[0] == rungs[1]
     tables = settings_of(*ADC["tables"])
     assert not is_random(tables)
     results = [
-        evaluate(open_study(path, one, DataOptions(limit=2))).rung("nonideal").trials[0].snr_db
+        evaluate(open_study(path, one, DataOptions(limit=2)))
+        .rung("nonideal")
+        .trials[0]
+        .mean("snr_db")
         for one in (tables, settings_of())
     ]
     assert results[0] < results[1]
@@ -337,7 +340,7 @@ def test_inl_costs_little_where_it_is_small_and_much_where_it_is_large():
         (truth,) = Session(study.network.model, "float").run([name], feeds)
         (y,) = Session(patched_chip(study).model, "patched").run([name], feeds)
         truth = truth.astype(np.float64)
-        found.append(snr_db(float((truth**2).sum()), float(((truth - y) ** 2).sum())))
+        found.append(decibel(float((truth**2).sum()), float(((truth - y) ** 2).sum())))
     print(found)
     assert found[0] - found[1] < 2
     assert found[0] - found[-1] > 12

@@ -115,7 +115,7 @@ def test_the_numbers_of_all_points_are_those_of_the_rows(
     rows = {row[0]: row for row in page.table("key")}
     assert len(rows) == len(swept[1])
     for point, trials in swept[1]:
-        values = np.array([t.accuracy for t in trials if t.status == "done"])
+        values = np.array([t.values["accuracy"] for t in trials if t.status == "done"])
         expected = [
             point.key[:10],
             str(point.settings["crossbar"]["rows"]),
@@ -139,7 +139,7 @@ def test_an_average_over_points_is_taken_chip_by_chip(
     intervals = 0
     for bits, line, mean, interval, points, chips in rows:
         some = [
-            [t.accuracy for t in trials if t.status == "done"]
+            [t.values["accuracy"] for t in trials if t.status == "done"]
             for point, trials in swept[1]
             if str(point.settings["adc"]["n_bits"]) == bits
             and f"{point.settings['crossbar']['r_wire_wl']:g} Ω" == line
@@ -192,7 +192,7 @@ def test_the_heat_map_holds_means_over_the_rest(swept: tuple[Path, list[Any]]) -
     assert len(found) == 9
     for (i, j), mean in found.items():
         expected = [
-            np.mean([t.accuracy for t in trials if t.status == "done"])
+            np.mean([t.values["accuracy"] for t in trials if t.status == "done"])
             for point, trials in swept[1]
             if point.settings["crossbar"]["rows"] == (32, 64, 128)[i]
             and point.settings["crossbar"]["r_wire_wl"] == (1.0, 2.5, 10.0)[j]
@@ -224,7 +224,7 @@ def test_the_ladder_shows_the_best_point_or_the_chosen_one(
     swept: tuple[Path, list[Any]], page: Page
 ) -> None:
     def mean(trials: list[Any]) -> float:
-        return float(np.mean([t.accuracy for t in trials if t.status == "done"]))
+        return float(np.mean([t.values["accuracy"] for t in trials if t.status == "done"]))
 
     rungs = page.table("rung")
     assert [row[0] for row in rungs] == ["float32", "weights", "ideal", "nonideal"]

@@ -15,7 +15,7 @@ HELPERS = {
     *("schema", "seeds", "stages", "statistics", "version"),
 }
 BEFORE_PIPELINE = {
-    *("config", "data", "load", "session", "calibrate", "mapping"),
+    *("config", "metrics", "data", "load", "session", "calibrate", "mapping"),
     *("devices", "circuit", "compensate", "tiles", "converters", "patch", "run", "verify"),
     *("effects", "scenarios"),
 }
@@ -34,7 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "version": set(),
     "parallel": HELPERS,
     "config": HELPERS,
-    "data": HELPERS,
+    "metrics": HELPERS,
+    "data": HELPERS | {"metrics"},
     "load": HELPERS,
     "session": HELPERS,
     "calibrate": HELPERS | {"config", "load", "session"},
@@ -48,13 +49,14 @@ ALLOWED: dict[str, set[str]] = {
     "converters": HELPERS | {"config", "session", "load", "calibrate"},
     "patch": HELPERS | {"tiles", "converters", "calibrate", "mapping", "load"},
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
-    "run": HELPERS | {"patch", "session", "load", "data"},
+    "run": HELPERS | {"patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
-    "store": HELPERS,
+    "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
-    "gate": HELPERS | {"config", "data", "pipeline", "run"},
+    "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run"},
     "report": HELPERS
-    | {"pipeline", "run", "config", "circuit", "mapping", "verify", "store", "gate", "sweep"},
+    | {"pipeline", "run", "config", "circuit", "mapping", "metrics"}
+    | {"verify", "store", "gate", "sweep"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "cli": HELPERS,
     "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate"},

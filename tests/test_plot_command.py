@@ -58,7 +58,7 @@ def refused(result: Result) -> str:
 
 def values_of(written: list[Any], rows: int, wire: float, bits: int) -> np.ndarray:
     (found,) = [
-        np.array([trial.accuracy for trial in trials])
+        np.array([trial.values["accuracy"] for trial in trials])
         for point, trials in written
         if point.settings["crossbar"]["rows"] == rows
         and point.settings["crossbar"]["r_wire_wl"] == wire

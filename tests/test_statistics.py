@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rxsim.run import score, snr_db
+from rxsim.metrics.snr_db import decibel
+from rxsim.run import score
 from rxsim.statistics import chip_interval, population_interval
 
 
@@ -95,21 +96,23 @@ def test_scores_follow_their_definitions():
     outputs = np.array([[1.0, 2.5, 2.0], [4.0, 0.0, 2.0]], dtype=np.float32)
     found = score(outputs, reference, np.array([2, 0]))
     assert found.predictions.tolist() == [1, 0]
-    assert found.hits.tolist() == [False, True]
-    assert found.hits_top5 is None
-    assert found.agreement == 0.5
-    assert found.snr_db == pytest.approx(10 * np.log10((1 + 4 + 9 + 16 + 1) / (0.25 + 1 + 1)))
-    assert found.relative_difference == pytest.approx(1 / 4)
+    assert found.each("accuracy").tolist() == [False, True]
+    assert found.each("top5") is None
+    assert found.mean("agreement") == 0.5
+    assert found.mean("snr_db") == pytest.approx(
+        10 * np.log10((1 + 4 + 9 + 16 + 1) / (0.25 + 1 + 1))
+    )
+    assert found.mean("relative_difference") == pytest.approx(1 / 4)
 
 
 def test_top_5_counts_labels_among_the_five_largest_beyond_ten_classes():
     outputs = np.tile(np.arange(12, dtype=np.float32), (3, 1))
     found = score(outputs, outputs, np.array([7, 6, 11]))
-    assert found.hits_top5.tolist() == [True, False, True]
-    assert found.hits.tolist() == [False, False, True]
+    assert found.each("top5").tolist() == [True, False, True]
+    assert found.each("accuracy").tolist() == [False, False, True]
 
 
 def test_snr_at_its_ends():
-    assert snr_db(1.0, 0.0) == float("inf")
-    assert snr_db(0.0, 1.0) == float("-inf")
-    assert snr_db(100.0, 1.0) == pytest.approx(20.0)
+    assert decibel(1.0, 0.0) == float("inf")
+    assert decibel(0.0, 1.0) == float("-inf")
+    assert decibel(100.0, 1.0) == pytest.approx(20.0)

@@ -30,7 +30,7 @@ def test_what_was_added_is_in_the_file_and_comes_back(tmp_path: Path) -> None:
     )
     assert json.loads(settings_text) == point.settings
     assert json.loads(zlib.decompress(details)) == {"totals": {"arrays": 7}, "snr": None}
-    assert (accuracy, mse, images) == (trial.accuracy, 0.1 + 0.2, 13)
+    assert (accuracy, mse, images) == (trial.values["accuracy"], 0.1 + 0.2, 13)
     assert trial.hits is not None
     letters = "".join(f"{byte:08b}" for byte in hits)
     assert letters == "".join("01"[int(hit)] for hit in trial.hits) + "000"
@@ -39,8 +39,9 @@ def test_what_was_added_is_in_the_file_and_comes_back(tmp_path: Path) -> None:
         (bare,) = results.trials()
         (whole,) = results.points(details=True)
         (short,) = results.points()
+        assert back.values == bare.values == {**dict.fromkeys(results.metrics), **trial.values}
     for name in Trial.__slots__:
-        if name != "hits":
+        if name not in ("hits", "values"):
             assert getattr(back, name) == getattr(trial, name) == getattr(bare, name)
     assert bare.hits is None
     assert back.hits is not None
@@ -73,7 +74,7 @@ def test_a_done_trial_stays_and_a_failed_one_gives_way(tmp_path: Path) -> None:
 
         def now() -> tuple[str, str | None, float | None]:
             (trial,) = results.trials()
-            return trial.status, trial.error, trial.accuracy
+            return trial.status, trial.error, trial.values["accuracy"]
 
         results.add(point, failed_of(point, 0, "first", "1"))
         results.add(point, failed_of(point, 0, "second", "2"))
@@ -269,7 +270,7 @@ def test_a_summary_is_the_mean_over_chips_with_their_interval(tmp_path: Path) ->
     for summary, name in ((whole, "accuracy"), (noise, "snr_db"), (wide, "accuracy")):
         for point in summary.points:
             chips = [t for t in trials if t.point == point.key and t.status == "done"]
-            values = np.array([getattr(trial, name) for trial in chips])
+            values = np.array([trial.values[name] for trial in chips])
             if not chips:
                 assert (point.mean, point.std, point.interval) == (None, None, None)
                 continue

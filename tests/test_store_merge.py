@@ -103,8 +103,10 @@ def test_a_merge_of_contradicting_numbers_names_the_key_and_does_nothing(tmp_pat
             merge_results(tmp_path / "new.db", [fine, into, wrong])
         assert not list(tmp_path.glob("new.db*"))
     # What another processor's rounding changes is no contradiction; times are not compared.
-    assert original.snr_db is not None
-    near = trial_of(one, 0, snr_db=original.snr_db * (1 + 1e-6), seconds=9.0, finished="2")
+    assert original.values["snr_db"] is not None
+    near = trial_of(
+        one, 0, snr_db=original.values["snr_db"] * (1 + 1e-6), seconds=9.0, finished="2"
+    )
     before = plain_rows(into, ALL)
     assert merge_results(into, [made(tmp_path / "near.db", (one, near))]).present == 1
     assert plain_rows(into, ALL) == before

@@ -39,7 +39,12 @@ def sweep(folder: Path, *options: str) -> list[tuple[object, ...]]:
     assert done.exit_code == 0, (done.output, done.exception)
     with open_results(results) as found:
         return [
-            (t.key, t.trial, t.accuracy, t.snr_db, None if t.hits is None else t.hits.tobytes())
+            (
+                t.key,
+                t.trial,
+                t.values,
+                None if t.hits is None else t.hits.tobytes(),
+            )
             for t in found.trials(hits=True)
         ]
 

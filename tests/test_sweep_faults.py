@@ -59,7 +59,14 @@ def rows(path: Path) -> list[tuple[Any, ...]]:
     """Everything in a results file but what is a time, read without rxsim's own words for it."""
     with open_results(path) as results:
         trials = [
-            (t.key, t.point, t.trial, t.status, t.accuracy, t.agreement, t.snr_db, t.hits.tobytes())
+            (
+                t.key,
+                t.point,
+                t.trial,
+                t.status,
+                tuple(t.values.items()),
+                t.hits.tobytes(),
+            )
             for t in results.trials(hits=True)
             if t.hits is not None
         ]

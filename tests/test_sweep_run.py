@@ -38,9 +38,13 @@ def made_up(job: Job) -> Outcome:
     """What a job might give: hits that follow from its key."""
     bits = np.frombuffer(hashlib.sha256(job.key.encode()).digest(), np.uint8)
     hits = np.unpackbits(bits)[:40].astype(bool)
-    accuracy = float(hits.mean())
     trial = Trial(
-        job.key, job.point, job.trial, "done", accuracy=accuracy, agreement=1.0, hits=hits
+        key=job.key,
+        point=job.point,
+        trial=job.trial,
+        status="done",
+        values={"accuracy": float(hits.mean()), "agreement": 1.0},
+        hits=hits,
     )
     return Outcome(trial, {"made_up": job.point} if job.trial == 0 else None)
 
@@ -94,7 +98,7 @@ def rows(path: Path) -> list[tuple[Any, ...]]:
     with open_results(path) as results:
         trials = [
             (
-                *(t.key, t.point, t.trial, t.status, t.accuracy, t.agreement, t.snr_db, t.error),
+                *(t.key, t.point, t.trial, t.status, tuple(t.values.items()), t.error),
                 None if t.hits is None else tuple(t.hits.tolist()),
             )
             for t in results.trials(hits=True)
@@ -234,7 +238,7 @@ def test_a_stopping_rule_saves_trials(stopping_plan: Plan, tmp_path: Path) -> No
     with open_results(path) as results:
         trials = results.trials()
     for planned in stopping_plan.points:
-        values = [t.accuracy for t in trials if t.point == planned.point.key]
+        values = [t.values["accuracy"] for t in trials if t.point == planned.point.key]
         t975 = {3: 4.302653, 4: 3.182446, 5: 2.776445, 6: 2.570582, 7: 2.446912, 8: 2.364624}
         widths = {
             n: t975[n] * np.std(values[:n], ddof=1) / np.sqrt(n) for n in range(3, len(values))
@@ -307,9 +311,11 @@ def test_a_sweep_gives_what_eval_gives_and_workers_change_nothing(tmp_path: Path
             found = evaluate(open_study(MODEL, settings_3, DataOptions(limit=20)))
             trials = results.trials([planned.point.key], hits=True)
             nonideal = found.rung("nonideal")
-            assert nonideal.hits is not None
-            assert np.array_equal(np.stack([t.hits for t in trials]), nonideal.hits)
-            assert [t.snr_db for t in trials] == [run.snr_db for run in nonideal.trials]
+            hits = nonideal.table("accuracy")
+            assert hits is not None
+            assert np.array_equal(np.stack([t.hits for t in trials]), hits)
+            snrs = [run.mean("snr_db") for run in nonideal.trials]
+            assert [t.values["snr_db"] for t in trials] == snrs
             (point,) = results.points([planned.point.key], details=True)
             assert point.details is not None
             whole = found.as_json()
@@ -360,8 +366,15 @@ def test_the_estimate_is_the_mean_of_measured_trials(plan: Plan, tmp_path: Path)
     for planned in plan.points[:2]:
         for trial in range(4):
             seconds = 10.0 if trial == 0 else 1.0
-            key = planned.trial_key(trial)
-            known.append(Trial(key, planned.point.key, trial, "done", seconds=seconds))
+            known.append(
+                Trial(
+                    key=planned.trial_key(trial),
+                    point=planned.point.key,
+                    trial=trial,
+                    status="done",
+                    seconds=seconds,
+                )
+            )
     found = estimate(plan, known, FakePool(), 2, None)
     # Four points are left: four first trials and twelve others, on two workers.
     assert (found.trials, found.first, found.further) == (16, 10.0, 1.0)
@@ -375,7 +388,7 @@ def test_a_best_value_and_the_time_left_are_told(plan: Plan, tmp_path: Path) -> 
     with open_results(tmp_path / "r.sqlite", write=True) as results:
         assert isinstance(results, Results)
         run_sweep(plan, results, FakePool(1), show=told.append)
-        best = max(trial.accuracy or 0 for trial in results.trials())
+        best = max(trial.values["accuracy"] or 0 for trial in results.trials())
     assert [now.done for now in told] == list(range(25))
     assert told[-1].best == best
     assert told[-1].best_values.keys() == AXES.keys()

@@ -15,6 +15,7 @@ from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, Network, load_network
 from rxsim.load.shapes import Shape, shape_of
+from rxsim.metrics import metric_options, truth_for
 
 _PASSED_OVER = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 _SCALING = {
@@ -29,7 +30,7 @@ _UNKNOWN = """\
 # images: images            # CSV: the folder that its files lie in
 # label_file: labels-idx1-ubyte   # IDX: where the labels are not beside the images
 # labels: {offset: 1}       # added to every label, or {map: FILE} (line i: the output of label i)
-# metric: top1              # top1, top5, mse (y holds real numbers), none (no labels needed)
+# metric: top1              # METRICS
 """
 _UNKNOWN_STEPS = """\
   # geometry:               # images: steps in order, before scaling
@@ -118,13 +119,14 @@ def card_text(model_name: str, inferred: Inferred) -> str:
         if inferred.layout is None
         else f"  model_layout: {inferred.layout}\n"
     )
+    unknown = _UNKNOWN.replace("METRICS", _metrics())
     flat = "" if len(spec.shape) != 2 else "  # flatten: true           # images become rows\n"
     return (
         f"# Card of {_one_line(model_name)}, begun by `rxsim card`. Inferred from the model:\n"
         f"{comments}"
         f"input: {json.dumps(spec.name)}\n"
         f"output: {json.dumps(inferred.output)}\n"
-        f"\n{_UNKNOWN}"
+        f"\n{unknown}"
         f"\npreprocess:\n{layout}{flat}{_UNKNOWN_STEPS}"
         "\n# about: {title: .., source: .., licence: ..}   # for readers\n"
     )
@@ -175,3 +177,9 @@ def _outputs(shape: Shape | None) -> str:
 def _one_line(text: str) -> str:
     """Keep names from the model from breaking out of a comment."""
     return re.sub(r"[^ -~]", "?", text)
+
+
+def _metrics() -> str:
+    """List what `metric` may say, with what it needs."""
+    needs = {"values": " (y holds real numbers)", "none": " (no labels needed)"}
+    return ", ".join(f"{name}{needs.get(truth_for(name), '')}" for name in metric_options())

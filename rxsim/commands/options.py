@@ -11,6 +11,7 @@ import click
 from rxsim.commands.arguments import FILE
 from rxsim.config import Settings, load_settings, preset_files
 from rxsim.errors import SettingError
+from rxsim.metrics import metric_options
 from rxsim.pipeline import DataOptions, Study, files_of_card, open_study, read_calibration
 from rxsim.stages import Stages
 
@@ -102,7 +103,7 @@ def _data_options() -> list[_Decorator]:
         click.option("--input", metavar="NAME", help="The input that the data feed."),
         click.option(
             "--metric",
-            type=click.Choice(["top1", "top5", "mse", "none"]),
+            type=click.Choice(metric_options()),
             help="What is measured; none needs no labels.",
         ),
     ]

@@ -1,6 +1,6 @@
 """Data sets of every kind and how their samples become a network's inputs."""
 
-from rxsim.data.card import Card, Metric, card_beside, read_card
+from rxsim.data.card import Card, MetricOption, card_beside, read_card
 from rxsim.data.data_set import DataSet, StoredArrays, Truth
 from rxsim.data.inputs import InputSet, fit_inputs
 from rxsim.data.labels import LabelRule
@@ -16,7 +16,7 @@ __all__ = [
     "InputSet",
     "LabelRule",
     "MadeUpInputs",
-    "Metric",
+    "MetricOption",
     "Preprocess",
     "Source",
     "Split",

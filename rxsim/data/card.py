@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from rxsim.data.preprocess import Preprocess
 from rxsim.files import read_yaml_mapping
-from rxsim.schema import Integer, Section, validated
+from rxsim.metrics import metric_options
+from rxsim.schema import Choice, Integer, Section, validated
 
-Metric = Literal["top1", "top5", "mse", "none"]
+MetricOption = Annotated[str, Choice(metric_options)]
+"""What is measured: top1, top5, mse, .., or none."""
 
 
 class CardLabels(Section):
@@ -43,7 +45,7 @@ class Card(Section):
     labels: CardLabels = Field(CardLabels(), description="from data labels to network outputs")
     input: str | None = Field(None, description="the input that is preprocessed; null: the first")
     output: str | None = Field(None, description="the output that is evaluated; null: the first")
-    metric: Metric | None = Field(None, description="null: top1 where there are labels")
+    metric: MetricOption | None = Field(None, description="null: top1 where there are labels")
     preprocess: Preprocess | None = Field(None, description="how a stored sample becomes an input")
     about: dict[str, Any] = Field({}, description="title, source, licence, accuracy: for readers")
 

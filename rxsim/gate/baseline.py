@@ -8,14 +8,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
-from rxsim.schema import in_yaml, validated
+from rxsim.metrics import hit_options
+from rxsim.schema import Choice, in_yaml, validated
 from rxsim.sealed import check_kind, is_whole, sealed
 from rxsim.version import __version__
 
@@ -67,7 +68,7 @@ class Sources(_Part):
 
 class _CasePart(_Part):
     name: str
-    metric: Literal["top1", "top5"]
+    metric: Annotated[str, Choice(hit_options)]
     accuracy: float
     chips: _Count
     images: _Count
@@ -88,7 +89,7 @@ class Record:
 
     Attributes:
         name: the case's.
-        metric: top1 or top5.
+        metric: what `--metric` says: top1, top5 or another that counts hits.
         hits: bool (chips, images); one row where all chips are the same.
         ladder: hits of the rungs before the chips, by name, bool (images,).
         sources: network, data, versions.
@@ -97,7 +98,7 @@ class Record:
     """
 
     name: str
-    metric: Literal["top1", "top5"]
+    metric: str
     hits: np.ndarray
     ladder: Mapping[str, np.ndarray]
     sources: Sources

@@ -14,6 +14,7 @@ from rxsim.config import Settings, load_settings, preset_files
 from rxsim.config.overlay import overlay
 from rxsim.errors import InputError
 from rxsim.files import read_yaml_mapping
+from rxsim.metrics import hit_options
 from rxsim.pipeline import DataOptions, DataSection, files_of_card
 from rxsim.schema import Integer, Number, in_yaml, validated
 
@@ -127,10 +128,10 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
             "characters; rename it"
         )
     config = None if section.config is None else folder / section.config
-    if section.metric in ("mse", "none"):
+    if section.metric is not None and section.metric not in hit_options():
         raise InputError(
-            f"{where}: metric: found {in_yaml(section.metric)}, expected top1 or top5: the gate counts "
-            "hits; leave it out, or leave out the case"
+            f"{where}: metric: found {in_yaml(section.metric)}, expected {' or '.join(hit_options())}: "
+            "the gate counts hits; leave it out, or leave out the case"
         )
     options = section.data_options(folder)
     model = folder / section.model

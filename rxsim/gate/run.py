@@ -13,6 +13,7 @@ from rxsim.errors import InputError, RxsimError
 from rxsim.gate.baseline import AGAIN, LOWER_RUNGS, NamedHash, Record, Sources
 from rxsim.gate.cases import Case, Cases
 from rxsim.gate.verdict import Outcome, Verdict, judge, measure_drop
+from rxsim.metrics import chosen_metric, hit_options
 from rxsim.pipeline import Evaluation, Study, evaluate, open_study
 from rxsim.pipeline.chip.foundry import is_random
 from rxsim.sealed import hash_of
@@ -219,10 +220,10 @@ def _measure(
 
 def _check_study(study: Study) -> None:
     """Refuse what gives no hits, and a single chip where chips differ."""
-    if study.labels is None or study.metric not in ("top1", "top5"):
+    if study.labels is None or study.metric not in hit_options():
         raise InputError(
-            f"found the metric {study.metric}, expected top1 or top5: what is compared is hits, which "
-            "need labels; give data with labels"
+            f"found the metric {study.metric}, expected {' or '.join(hit_options())}: what is compared "
+            "is hits, which need labels; give data with labels"
         )
     random = any(is_random(own) for own in study.layer_settings().values())
     if random and study.settings.trials < 2:
@@ -267,9 +268,10 @@ def _check_same(study: Study, before: Record) -> None:
 
 def _record(name: str, result: Evaluation) -> Record:
     """Keep of an evaluation what a later one is compared with."""
-    tables = {}
+    tables, metric = {}, chosen_metric(result.metric)
+    assert metric is not None
     for rung in result.ladder:
-        table = rung.hits if result.metric == "top1" else rung.hits_top5
+        table = rung.table(metric)
         assert table is not None
         tables[rung.name] = table
     hits = tables["nonideal"][:1] if result.deterministic else tables["nonideal"]
@@ -277,7 +279,7 @@ def _record(name: str, result: Evaluation) -> Record:
     calibration = known["calibration"]
     return Record(
         name,
-        "top1" if result.metric == "top1" else "top5",
+        result.metric,
         np.ascontiguousarray(hits),
         {rung: tables[rung][0] for rung in LOWER_RUNGS},
         Sources(

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rxsim.metrics import all_metrics
+
 LONGEST_NAME = 200
 
 
@@ -40,7 +42,6 @@ class Quantity:
         name: as `--y` takes it.
         label: words, unit and factor on an axis.
         higher: whether more is better.
-        digits: decimals in tables.
         low: smallest value that it can take, before the factor.
         high: largest one.
     """
@@ -48,7 +49,6 @@ class Quantity:
     name: str
     label: Label
     higher: bool = True
-    digits: int = 2
     low: float = -math.inf
     high: float = math.inf
 
@@ -56,11 +56,7 @@ class Quantity:
         """Write a value in the label's unit; a dash where there is none."""
         if value is None:
             return "-"
-        scaled = value * self.label.factor
-        if self.name in ("mse", "relative_difference"):
-            number = f"{scaled:.4g}"
-        else:
-            number = f"{scaled:.{self.digits}f}"
+        number = all_metrics()[self.name].figure_text(value)
         return f"{number} {self.label.unit}" if unit and self.label.unit else number
 
     def span(self, bounds: tuple[float, float] | None) -> str:
@@ -71,25 +67,15 @@ class Quantity:
         return f"{low} to {high}"
 
 
-def _share(name: str, text: str) -> Quantity:
-    return Quantity(name, Label(text, "%", 100.0), low=0.0, high=1.0)
-
-
 QUANTITIES: dict[str, Quantity] = {
-    quantity.name: quantity
-    for quantity in (
-        _share("accuracy", "Accuracy"),
-        _share("top5", "Top-5 accuracy"),
-        Quantity("mse", Label("Mean squared error"), higher=False, low=0.0),
-        _share("agreement", "Agreement with float32"),
-        Quantity("snr_db", Label("Output SNR", "dB")),
-        Quantity(
-            "relative_difference",
-            Label("Largest relative difference", "%", 100.0),
-            higher=False,
-            low=0.0,
-        ),
+    name: Quantity(
+        name,
+        Label(metric.label, metric.unit, metric.factor),
+        higher=metric.higher_is_better,
+        low=metric.low,
+        high=metric.high,
     )
+    for name, metric in all_metrics().items()
 }
 """Name -> what is measured for every chip."""
 

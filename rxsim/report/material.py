@@ -17,6 +17,7 @@ import numpy as np
 from rxsim.config import Reads
 from rxsim.errors import InputError
 from rxsim.files import read_json
+from rxsim.metrics import chosen_metric
 from rxsim.report.labels import QUANTITIES, Quantity, flat, shortened
 from rxsim.statistics import chip_interval, within
 from rxsim.store import (
@@ -331,14 +332,16 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
     data = parts["provenance"].get("data")
     identity = json.dumps([settings, model, data], sort_keys=True, default=str)
     shown = Point(
-        hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest(),
-        as_text(at(model, "name")) or "unnamed network",
-        as_text(at(model, "sha256")) or "",
-        as_text(at(data, "name")),
-        as_text(at(data, "sha256")),
-        settings,
-        metric,
-        {name: value for name, value in content.items() if name not in ("images", "settings")},
+        key=hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest(),
+        model=as_text(at(model, "name")) or "unnamed network",
+        model_sha256=as_text(at(model, "sha256")) or "",
+        data=as_text(at(data, "name")),
+        data_sha256=as_text(at(data, "sha256")),
+        settings=settings,
+        metric=metric,
+        details={
+            name: value for name, value in content.items() if name not in ("images", "settings")
+        },
     )
     each = [as_number(value) for value in as_list(at(nonideal, unit.name, "per_trial"))]
     chips = [(number, value) for number, value in enumerate(each) if value is not None]
@@ -365,7 +368,7 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
 
 
 def _default_quantity(metric: str) -> str:
-    return {"top1": "accuracy", "top5": "top5", "mse": "mse"}.get(metric, "agreement")
+    return chosen_metric(metric) or "agreement"
 
 
 def common_settings(material: Material) -> dict[str, Any]:

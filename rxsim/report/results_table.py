@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rxsim.errors import InputError
+from rxsim.metrics import all_metrics
 from rxsim.report.console import standard_console
 from rxsim.store import PointSummary, Summary, sort_key
 
@@ -27,11 +28,6 @@ _FOLDED = 24
 _EDGE, _BETWEEN = 1, 3
 """Letters of a table's border, once and with each column."""
 _NUMBERS = ("mean", "std", "done", "failed", "seconds")
-_LOW_IS_GOOD = ("mse", "relative_difference")
-_TITLES = {
-    **{"accuracy": "accuracy", "top5": "top-5", "mse": "MSE", "agreement": "agreement"},
-    **{"snr_db": "SNR dB", "relative_difference": "difference"},
-}
 
 
 def arranged(summary: Summary, sort: str | None, top: int | None) -> tuple[PointSummary, ...]:
@@ -58,7 +54,9 @@ def arranged(summary: Summary, sort: str | None, top: int | None) -> tuple[Point
                 f"--sort: found {name!r}, expected one of {', '.join(known)}; "
                 + (f"did you mean {near[0]}?" if near else "choose one of them")
             )
-        downwards = (name == "mean" and summary.quantity not in _LOW_IS_GOOD) != (sort != name)
+        downwards = (name == "mean" and all_metrics()[summary.quantity].higher_is_better) != (
+            sort != name
+        )
         missing = [point for point in points if _sorted_by(point, name) is None]
         present = [point for point in points if _sorted_by(point, name) is not None]
         present.sort(key=lambda point: sort_key(_sorted_by(point, name)), reverse=downwards)
@@ -162,7 +160,7 @@ def _head(summary: Summary) -> str:
 
 
 def _table(summary: Summary, points: Sequence[PointSummary], names: Sequence[str]) -> Table:
-    title = _TITLES[summary.quantity]
+    title = all_metrics()[summary.quantity].title
     table = Table(title=f"By point ({title}: mean over chips)", title_justify="left")
     for name in names:
         is_number = all(isinstance(p.values[name], int | float | None) for p in points)
@@ -176,7 +174,7 @@ def _table(summary: Summary, points: Sequence[PointSummary], names: Sequence[str
 
 
 def _result_titles(summary: Summary) -> tuple[str, ...]:
-    return "done", "failed", _TITLES[summary.quantity], "std", "95 %", "s/trial"
+    return "done", "failed", all_metrics()[summary.quantity].title, "std", "95 %", "s/trial"
 
 
 def _results(point: PointSummary, quantity: str) -> tuple[str, ...]:
@@ -210,11 +208,7 @@ def _that_fit(summary: Summary, points: Sequence[PointSummary], width: int) -> t
 
 
 def _number(value: float | None, quantity: str) -> str:
-    if value is None:
-        return "-"
-    if quantity == "snr_db":
-        return f"{value:.2f}"
-    return f"{value:.4g}" if quantity in _LOW_IS_GOOD else f"{value:.4f}"
+    return "-" if value is None else all_metrics()[quantity].text(value)
 
 
 def _setting(value: Any) -> str:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rxsim.config import Settings
+from rxsim.metrics import Metric, all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.console import print_seconds, standard_console
 
@@ -65,31 +66,35 @@ def _kilo_ohm(siemens: float) -> str:
     return f"{1e-3 / siemens:g}" if siemens > 0 else "open"
 
 
-_MAIN = {"top1": ("accuracy", "accuracy"), "top5": ("top5", "top-5"), "mse": ("mse", "MSE")}
-
-
 def _ladder_table(result: Evaluation) -> Table:
-    """The rungs: the metric with its intervals where there is truth, agreement and SNR always."""
+    """The rungs: the chosen metric with its intervals, then all others that were measured."""
     summaries = {rung.name: rung.summary() for rung in result.ladder}
-    main, title = _MAIN.get(result.metric, ("", ""))
-    others = [
-        (name, text)
-        for name, text in (("accuracy", "top-1"), ("top5", "top-5"))
-        if name != main and any(summary[name] for summary in summaries.values())
-    ]
+    main = chosen_metric(result.metric)
+    others = {
+        name: metric
+        for name, metric in all_metrics().items()
+        if metric.in_ladder and name != main and any(rung[name] for rung in summaries.values())
+    }
     table = Table(title="The ladder", title_justify="left")
     table.add_column("rung")
-    if main:
+    if main is not None:
+        title = all_metrics()[main].title
         for column in (title, "std", "95 % these images", "95 % new images"):
             table.add_column(column, justify="right")
-    for column in (*(text for _, text in others), "agreement", "SNR dB"):
-        table.add_column(column, justify="right")
+    for metric in others.values():
+        table.add_column(metric.title_beside or metric.title, justify="right")
     for rung, summary in summaries.items():
-        row = [rung, *(_main_cells(summary[main]) if main else [])]
-        row += [f"{summary[name]['mean']:.4f}" for name, _ in others]
-        row += [f"{summary['agreement']['mean']:.4f}", _decibel(summary["snr_db"]["mean"])]
+        row = [rung, *(_main_cells(summary[main]) if main is not None else [])]
+        row += [_mean_cell(summary[name], metric) for name, metric in others.items()]
         table.add_row(*row)
     return table
+
+
+def _mean_cell(values: dict[str, Any] | None, metric: Metric) -> str:
+    mean = None if values is None else values["mean"]
+    if metric.unit == "dB":
+        return _decibel(mean)
+    return "-" if mean is None else metric.text(mean)
 
 
 def _main_cells(values: dict[str, Any]) -> list[str]:

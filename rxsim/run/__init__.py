@@ -1,8 +1,8 @@
-"""Patched sessions -> predictions and metrics."""
+"""Patched sessions -> predictions, their scores, and the health of layers."""
 
 from rxsim.run.diagnose import LayerHealth, diagnose_layers
-from rxsim.run.metrics import Scores, score, snr_db
 from rxsim.run.predict import predict
+from rxsim.run.scores import Scores, score
 
 __all__ = [
     "LayerHealth",
@@ -10,5 +10,4 @@ __all__ = [
     "diagnose_layers",
     "predict",
     "score",
-    "snr_db",
 ]

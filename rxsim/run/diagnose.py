@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 
 from rxsim.load import Layer
+from rxsim.metrics.snr_db import decibel
 from rxsim.patch import LayerTaps, PatchedNetwork
-from rxsim.run.metrics import snr_db
 from rxsim.session import Inputs, Progress, Session, over_batches, with_outputs
 
 
@@ -65,9 +65,9 @@ def diagnose_layers(
     def work(start: int, stop: int) -> np.ndarray:
         wanted = reference.run_inputs(inputs, outputs, start, stop)
         values = session.run_inputs(inputs, names, start, stop)
-        found = dict(zip(names, values, strict=True))
+        tensors = dict(zip(names, values, strict=True))
         rows = [
-            _sums(layer, tap, truth, found)
+            _sums(layer, tap, truth, tensors)
             for layer, tap, truth in zip(layers, taps, wanted, strict=True)
         ]
         return np.array(rows)
@@ -76,22 +76,32 @@ def diagnose_layers(
     totals = sum(over_batches(work, len(inputs), size, threads, progress), np.zeros((1, 6)))
     return {
         layer.name: LayerHealth(
-            snr_db(float(row[0]), float(row[1])), _share(row[2], row[3]), _share(row[4], row[5])
+            decibel(float(row[0]), float(row[1])), _share(row[2], row[3]), _share(row[4], row[5])
         )
         for layer, row in zip(layers, totals, strict=True)
     }
 
 
 def _sums(
-    layer: Layer, tap: LayerTaps, truth: np.ndarray, found: Mapping[str, np.ndarray]
+    layer: Layer, tap: LayerTaps, truth: np.ndarray, tensors: Mapping[str, np.ndarray]
 ) -> tuple[float, ...]:
-    """Signal, noise, saturated and all DAC inputs, saturated and all conversions of a batch."""
-    sums = [_energy(truth), _energy(truth - found[layer.output]), 0.0, 0.0, 0.0, 0.0]
+    """Sum up a layer in a batch, for `LayerHealth`.
+
+    Args:
+        layer: the layer.
+        tap: the tensors to look at in the patched network.
+        truth: the layer's output in the float network.
+        tensors: those of the patched network, by name.
+
+    Returns:
+        Energies of signal and noise, saturated and all DAC inputs, saturated and all conversions.
+    """
+    sums = [_energy(truth), _energy(truth - tensors[layer.output]), 0.0, 0.0, 0.0, 0.0]
     if tap.input_bounds is not None:
-        x = found[layer.input]
+        x = tensors[layer.input]
         sums[2:4] = _outside(x, *tap.input_bounds), x.size
     if tap.adc_bounds is not None:
-        currents = [found[name] for name in tap.currents]
+        currents = [tensors[name] for name in tap.currents]
         if tap.present is not None:  # packed groups: the last array need not be full
             axis = 1 if layer.op == "Conv" else -1
             currents = [np.compress(tap.present, values, axis) for values in currents]

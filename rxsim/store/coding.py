@@ -6,7 +6,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,16 @@ def point_of(row: tuple[Any, ...]) -> Point:
     key, model, model_sha256, data, data_sha256, metric, settings, packed = row
     details = None if packed is None else details_of(packed, key)
     plain = settings_of(settings, key)
-    return Point(key, model, model_sha256, data, data_sha256, plain, metric, details)
+    return Point(
+        key=key,
+        model=model,
+        model_sha256=model_sha256,
+        data=data,
+        data_sha256=data_sha256,
+        settings=plain,
+        metric=metric,
+        details=details,
+    )
 
 
 def settings_of(text: str, key: str) -> dict[str, Any]:
@@ -158,28 +167,40 @@ def axes_of(text: str | None, key: str) -> dict[str, Any]:
     return {} if text is None else _mapping(text, key, "axes")
 
 
-def trial_row(trial: Trial) -> tuple[Any, ...]:
-    """Return a trial's key, its point's key and the columns of `tables.TRIAL_COLUMNS`."""
+def trial_row(trial: Trial, metrics: Sequence[str]) -> tuple[Any, ...]:
+    """Return a trial's key, its point's key and the columns of `tables.trial_columns`.
+
+    Raises:
+        ValueError: the trial has a metric that the file has no column for.
+    """
+    unknown = [name for name in trial.values if name not in metrics]
+    if unknown:
+        raise ValueError(f"no column for {', '.join(unknown)}, expected some of {metrics}")
     hits = None if trial.hits is None else np.packbits(trial.hits.astype(bool)).tobytes()
-    metrics = (
-        *(trial.accuracy, trial.top5, trial.mse, trial.agreement, trial.snr_db),
-        trial.relative_difference,
-    )
+    values = [trial.values.get(name) for name in metrics]
     return (
         *(trial.key, trial.point, trial.trial, trial.status),
-        *(None if value is None else float(value) for value in metrics),
+        *(None if value is None else float(value) for value in values),
         *(trial.error, float(trial.seconds), trial.finished),
         *(None if trial.hits is None else len(trial.hits), hits),
     )
 
 
-def trial_of(row: tuple[Any, ...]) -> Trial:
+def trial_of(row: tuple[Any, ...], metrics: Sequence[str]) -> Trial:
     """Build a trial from what `trial_row` returns."""
-    key, point, trial, status, accuracy, top5, mse, agreement, snr_db, relative = row[:10]
-    error, seconds, finished, images, packed = row[10:]
-    hits = None if packed is None else hits_of(packed, images, key)
-    metrics = accuracy, top5, mse, agreement, snr_db, relative
-    return Trial(key, point, trial, status, *metrics, hits, error, seconds, finished)
+    key, point, trial, status = row[:4]
+    error, seconds, finished, images, packed = row[4 + len(metrics) :]
+    return Trial(
+        key=key,
+        point=point,
+        trial=trial,
+        status=status,
+        values=dict(zip(metrics, row[4:], strict=False)),
+        hits=None if packed is None else hits_of(packed, images, key),
+        error=error,
+        seconds=seconds,
+        finished=finished,
+    )
 
 
 def hits_of(packed: bytes, images: int, key: str) -> np.ndarray:

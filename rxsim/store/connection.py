@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from rxsim.errors import InputError, RxsimError, WriteError
 from rxsim.files import check_destination
-from rxsim.store.tables import APPLICATION_ID, SCHEMA, VERSION
+from rxsim.metrics import all_metrics
+from rxsim.store.tables import APPLICATION_ID, VERSION, create_tables
 
 BUSY_SECONDS = 60.0
 """How long one process waits for another that writes; a trial is written in milliseconds."""
@@ -267,10 +268,7 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection, path):
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             return
-        for statement in filter(str.strip, SCHEMA.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        create_tables(connection, tuple(all_metrics()))
 
 
 def _sentence(path: Path, error: sqlite3.Error, writing: bool) -> RxsimError:

@@ -11,10 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rxsim.metrics import all_metrics
 from rxsim.store.coding import axes_of, axes_text, point_of, point_row, trial_of, trial_row
 from rxsim.store.connection import connect, disconnect, told, transaction
 from rxsim.store.rows import Point, Status, Trial
-from rxsim.store.tables import INSERT_POINT, INSERT_TRIAL, POINT_COLUMNS, TRIAL_COLUMNS
+from rxsim.store.tables import (
+    INSERT_POINT,
+    POINT_COLUMNS,
+    add_columns,
+    insert_trial,
+    metrics_in,
+    trial_columns,
+)
 
 # One bound text stands for any number of keys: SQLite limits how many values may be bound.
 _AMONG = "IN (SELECT value FROM json_each(?))"
@@ -44,12 +52,14 @@ class Results:
         path: the file.
         write: whether it was opened for writing.
         connection: to SQLite; for this package.
+        metrics: names of those that the file has columns for.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, write: bool) -> None:
         self.path = path
         self.write = write
         self.connection = connection
+        self.metrics = metrics_in(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -75,14 +85,15 @@ class Results:
 
         Raises:
             WriteError: the disk is full or fails; nothing of this trial was written.
-            ValueError: the trial is of another point.
+            ValueError: the trial is of another point, or has a metric that the file has not.
         """
         if trial.point != point.key:
             raise ValueError(f"trial {trial.key} is of point {trial.point}, not of {point.key}")
-        row = point_row(point, point.details if details is None else details)
+        head = point_row(point, point.details if details is None else details)
+        chip = trial_row(trial, self.metrics)
         with transaction(self.connection, self.path):
-            self.connection.execute(INSERT_POINT, row)
-            self.connection.execute(INSERT_TRIAL, trial_row(trial))
+            self.connection.execute(INSERT_POINT, head)
+            self.connection.execute(insert_trial(self.metrics), chip)
 
     def status(self, keys: Sequence[str]) -> dict[str, Status]:
         """Return the status of those of the given trials that are there, by key."""
@@ -96,13 +107,16 @@ class Results:
             points: keys of the points whose trials are wanted; all where left out.
             hits: read the hits too.
         """
-        columns = [name if hits or name not in ("images", "hits") else "NULL" for name in _TRIAL]
+        columns = [
+            f"trials.{name}" if hits or name not in ("images", "hits") else "NULL"
+            for name in trial_columns(self.metrics)
+        ]
         where, values = _among("points.key", points)
         sql = (
             f"SELECT trials.key, points.key, {', '.join(columns)} "
             f"FROM trials JOIN points ON points.id = trials.point{where} ORDER BY points.key, trial"
         )
-        return [trial_of(row) for row in self.rows(sql, values)]
+        return [trial_of(row, self.metrics) for row in self.rows(sql, values)]
 
     def points(self, keys: Collection[str] | None = None, *, details: bool = False) -> list[Point]:
         """Return points, ordered by key.
@@ -146,6 +160,25 @@ class Results:
         with told(self.path, writing=False):
             return list(read_sweeps(self.connection))
 
+    def add_metrics(self, names: Collection[str]) -> None:
+        """Give the file columns for metrics that it has not; earlier trials have none of these.
+
+        Inside a transaction the columns are part of it.
+
+        Raises:
+            InputError: a name can't be that of a column.
+            WriteError: the disk is full or fails.
+        """
+        new = [name for name in names if name not in self.metrics]
+        if not new:
+            return
+        if self.connection.in_transaction:
+            add_columns(self.connection, new)
+        else:
+            with transaction(self.connection, self.path):
+                add_columns(self.connection, new)
+        self.metrics = metrics_in(self.connection)
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let all that is read inside be of one moment, whatever others write meanwhile."""
@@ -173,9 +206,6 @@ class Results:
             return self.connection.execute(sql, values).fetchall()
 
 
-_TRIAL = tuple(f"trials.{name}" if name == "trial" else name for name in TRIAL_COLUMNS)
-
-
 def open_results(path: Path, *, write: bool = False) -> Results:
     """Open a results file.
 
@@ -188,7 +218,16 @@ def open_results(path: Path, *, write: bool = False) -> Results:
         InputError: the file is missing, no results file, of a newer version or damaged.
         WriteError: it can't be made or written.
     """
-    return Results(path, connect(path, write=write), write)
+    connection = connect(path, write=write)
+    try:
+        with told(path, writing=write):
+            results = Results(path, connection, write)
+        if write:
+            results.add_metrics(all_metrics())
+    except BaseException:
+        connection.close()
+        raise
+    return results
 
 
 def read_sweeps(connection: sqlite3.Connection) -> Iterator[Sweep]:

@@ -8,6 +8,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,9 @@ from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.store.coding import settings_of
 from rxsim.store.database import Results
-from rxsim.store.tables import METRICS
 
 _POINT = ("model", "model_sha256", "data", "data_sha256", "metric")
-_TRIAL = ("trial", "status", *METRICS, "images", "error", "seconds", "finished")
-_FIXED = ("key", "point", *_POINT, *_TRIAL)
+_BEFORE, _AFTER = ("trial", "status"), ("images", "error", "seconds", "finished")
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _INTEGERS = range(-(2**63), 2**63)
@@ -50,34 +49,50 @@ def export_results(results: Results, path: Path) -> int:
             f"{', '.join(_WRITERS)}; choose one"
         )
     check_destination(path, [results.path])
+    fixed = ("key", "point", *_POINT, *_BEFORE, *results.metrics, *_AFTER)
     with results.snapshot():
-        settings, table = _settings(results), _rows(results)
-    names = list(dict.fromkeys(name for flat in settings.values() for name in flat))
-    write_atomically(path, writer(table, names, settings))
-    return len(table)
+        settings = _settings(results, fixed)
+        rows = _rows(results)
+    names = tuple(dict.fromkeys(name for values in settings.values() for name in values))
+    write_atomically(path, writer(_Table(fixed, results.metrics, rows, names, settings)))
+    return len(rows)
 
 
-_Table = list[tuple[Any, ...]]
-_Settings = dict[str, dict[str, Any]]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """What is written.
+
+    Attributes:
+        fixed: the columns of every results file and its metrics.
+        metrics: those of them that are metrics.
+        rows: the trials, a value for each of `fixed`; the second is the point's key.
+        names: the columns of settings.
+        settings: by the point's key, by column.
+    """
+
+    fixed: tuple[str, ...]
+    metrics: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    names: tuple[str, ...]
+    settings: dict[str, dict[str, Any]]
 
 
-def _settings(results: Results) -> _Settings:
+def _settings(results: Results, fixed: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Return every point's settings by column name, by the point's key."""
     return {
-        key: {_column(name): value for name, value in flat(settings_of(text, key))}
+        key: {
+            f"settings.{name}" if name in fixed else name: value
+            for name, value in flat(settings_of(text, key))
+        }
         for key, text in results.rows("SELECT key, settings FROM points ORDER BY id")
     }
 
 
-def _column(name: str) -> str:
-    return f"settings.{name}" if name in _FIXED else name
-
-
-def _rows(results: Results) -> _Table:
-    """Return what `_FIXED` names of every trial."""
+def _rows(results: Results) -> list[tuple[Any, ...]]:
+    """Return what `_Table.fixed` names of every trial."""
     columns = (
         *("trials.key", "points.key", *(f"points.{name}" for name in _POINT)),
-        *(f"trials.{name}" for name in _TRIAL),
+        *(f'trials."{name}"' for name in (*_BEFORE, *results.metrics, *_AFTER)),
     )
     return results.rows(
         f"SELECT {', '.join(columns)} FROM trials JOIN points ON points.id = trials.point "
@@ -85,13 +100,16 @@ def _rows(results: Results) -> _Table:
     )
 
 
-def _as_csv(table: _Table, names: list[str], settings: _Settings) -> bytes:
+def _as_csv(table: _Table) -> bytes:
     stream = io.BytesIO()
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_cell(name) for name in (*_FIXED, *names)])
-    cells = {key: [_cell(flat.get(name)) for name in names] for key, flat in settings.items()}
-    for row in table:
+    writer.writerow([_cell(name) for name in (*table.fixed, *table.names)])
+    cells = {
+        key: [_cell(values.get(name)) for name in table.names]
+        for key, values in table.settings.items()
+    }
+    for row in table.rows:
         writer.writerow([*map(_cell, row), *cells[row[1]]])
     text.detach()
     return stream.getvalue()
@@ -107,12 +125,12 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _as_json_lines(table: _Table, names: list[str], settings: _Settings) -> bytes:
+def _as_json_lines(table: _Table) -> bytes:
     stream = io.BytesIO()
-    for row in table:
-        flat = settings[row[1]]
-        values = dict(zip(_FIXED, map(_finite, row), strict=True))
-        values.update((name, flat.get(name)) for name in names)
+    for row in table.rows:
+        settings = table.settings[row[1]]
+        values = dict(zip(table.fixed, map(_finite, row), strict=True))
+        values.update((name, settings.get(name)) for name in table.names)
         line = json.dumps(values, separators=(",", ":"), allow_nan=False)
         stream.write(f"{line}\n".encode())
     return stream.getvalue()
@@ -122,7 +140,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _as_parquet(table: _Table, names: list[str], settings: _Settings) -> bytes:
+def _as_parquet(table: _Table) -> bytes:
     try:
         arrow: Any = importlib.import_module("pyarrow")
         parquet: Any = importlib.import_module("pyarrow.parquet")
@@ -132,16 +150,17 @@ def _as_parquet(table: _Table, names: list[str], settings: _Settings) -> bytes:
             ".csv or .jsonl"
         ) from None
     kinds = {
-        **dict.fromkeys(METRICS, arrow.float64()),
+        **dict.fromkeys(table.metrics, arrow.float64()),
         **dict.fromkeys(("trial", "images"), arrow.int64()),
         "seconds": arrow.float64(),
     }
     columns = {
-        name: arrow.array([row[place] for row in table], kinds.get(name, arrow.string()))
-        for place, name in enumerate(_FIXED)
+        name: arrow.array([row[place] for row in table.rows], kinds.get(name, arrow.string()))
+        for place, name in enumerate(table.fixed)
     }
-    for name in names:
-        columns[name] = _settings_column(arrow, [settings[row[1]].get(name) for row in table])
+    for name in table.names:
+        values = [table.settings[row[1]].get(name) for row in table.rows]
+        columns[name] = _settings_column(arrow, values)
     stream = io.BytesIO()
     parquet.write_table(arrow.table(columns), stream)
     return stream.getvalue()
@@ -168,7 +187,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-_WRITERS: dict[str, Callable[[_Table, list[str], _Settings], bytes]] = {
+_WRITERS: dict[str, Callable[[_Table], bytes]] = {
     ".csv": _as_csv,
     ".jsonl": _as_json_lines,
     ".parquet": _as_parquet,

@@ -5,30 +5,31 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import operator
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rxsim.errors import InputError
 from rxsim.files import check_destination
+from rxsim.metrics import all_metrics
 from rxsim.store.connection import told, transaction
 from rxsim.store.database import Results, Sweep, open_results, put_sweep, read_sweeps
 from rxsim.store.tables import (
+    FIRST_METRICS,
     INSERT_POINT,
-    INSERT_TRIAL,
-    METRICS,
     POINT_COLUMNS,
-    TRIAL_COLUMNS,
+    insert_trial,
+    trial_columns,
 )
 
 _BATCH = 500
 # Assumption: an onnxruntime on another processor rounds sums in another order, which moves a sum of
 # float32 by less than this share. Counts of images are whole and must be the same.
 _ROUNDING = 1e-4
-_COUNTED = ("accuracy", "top5", "agreement", "hits")
-_ROUNDED = tuple(name for name in METRICS if name not in _COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,12 @@ def merge_results(into: Path, sources: Sequence[Path]) -> Merged:
 def _merge_one(results: Results, source: Results) -> tuple[int, int]:
     """Copy one file's rows; return how many trials were replaced and how many were seen."""
     connection = results.connection
+    results.add_metrics(source.metrics)
     columns = ", ".join(POINT_COLUMNS)
     for rows in _batches(source, f"SELECT {columns}, details FROM points ORDER BY id"):
         connection.executemany(INSERT_POINT, rows)
     replaced, seen = 0, 0
-    columns = ", ".join(f"trials.{name}" for name in TRIAL_COLUMNS)
+    columns = ", ".join(f"trials.{name}" for name in trial_columns(source.metrics))
     for rows in _batches(
         source,
         f"SELECT trials.key, points.key, {columns} FROM trials JOIN points "
@@ -99,7 +101,7 @@ def _merge_one(results: Results, source: Results) -> tuple[int, int]:
     ):
         replaced += _check(results, source, rows)
         seen += len(rows)
-        connection.executemany(INSERT_TRIAL, rows)
+        connection.executemany(insert_trial(source.metrics), rows)
     known = {sweep.name: sweep for sweep in read_sweeps(connection)}
     with told(source.path, writing=False):
         sweeps = list(read_sweeps(source.connection))
@@ -125,8 +127,9 @@ def _check(results: Results, source: Results, rows: list[tuple[Any, ...]]) -> in
     Raises:
         InputError: one does.
     """
-    place = {name: 2 + index for index, name in enumerate(TRIAL_COLUMNS)}
-    columns = ", ".join(f"trials.{name}" for name in TRIAL_COLUMNS)
+    names = trial_columns(source.metrics)
+    place = {name.strip('"'): 2 + index for index, name in enumerate(names)}
+    columns = ", ".join(f"trials.{name}" for name in names)
     present = {
         row[0]: row
         for row in results.rows(
@@ -136,6 +139,7 @@ def _check(results: Results, source: Results, rows: list[tuple[Any, ...]]) -> in
         )
     }
     replaced = 0
+    compared = _compared(source.metrics)
     for row in rows:
         old = present.get(row[0])
         if old is None:
@@ -146,8 +150,8 @@ def _check(results: Results, source: Results, rows: list[tuple[Any, ...]]) -> in
             continue
         if row[place["status"]] == "failed":
             continue
-        for name in ("trial", *_COUNTED, *_ROUNDED):
-            if not _agree(name, row[place[name]], old[place[name]]):
+        for name, agree in compared.items():
+            if not agree(row[place[name]], old[place[name]]):
                 raise InputError(
                     f"trial {row[0]} is finished in {source.path} and in what it is merged into, "
                     f"with another {name} ({_shown(row[place[name]])} and "
@@ -157,10 +161,21 @@ def _check(results: Results, source: Results, rows: list[tuple[Any, ...]]) -> in
     return replaced
 
 
-def _agree(name: str, one: Any, other: Any) -> bool:
-    if name in _ROUNDED and one is not None and other is not None:
-        return math.isclose(one, other, rel_tol=_ROUNDING)
-    return bool(one == other)
+def _compared(metrics: Sequence[str]) -> dict[str, Callable[[Any, Any], bool]]:
+    """Return what must agree between two finished trials of one key, and what tells whether it does."""
+    known = all_metrics()
+    counted = [name for name in metrics if name in known and known[name].counted]
+    return {
+        **dict.fromkeys(("trial", "hits"), operator.eq),
+        **{name: partial(_agree, name, 0.0) for name in counted},
+        **{name: partial(_agree, name, _ROUNDING) for name in metrics if name not in counted},
+    }
+
+
+def _agree(name: str, tolerance: float, value: float | None, other: float | None) -> bool:
+    if value is None or other is None:  # None: a file from before there was this metric
+        return value is other or name not in FIRST_METRICS
+    return math.isclose(value, other, rel_tol=tolerance)
 
 
 def _shown(value: Any) -> str:

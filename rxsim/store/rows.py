@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 Status = Literal["done", "failed"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Point:
     """One network on one kind of hardware with one set of inputs; its chips are trials.
 
@@ -22,7 +22,7 @@ class Point:
         data: name of the evaluated data; None where inputs were made up.
         data_sha256: of the evaluated data, likewise.
         settings: resolved, plain, nested; `trials` left out.
-        metric: top1, top5, mse or none.
+        metric: what `--metric` says: top1, top5, mse, .., or none.
         details: what one evaluation tells besides (ladder, layers, totals, provenance, see
             `rxsim.pipeline.ladder.trial`); None where it is not there yet, or was not asked for.
     """
@@ -37,7 +37,7 @@ class Point:
     details: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Trial:
     """One chip of a point, evaluated.
 
@@ -46,13 +46,9 @@ class Trial:
         point: the point's key.
         trial: the chip's number, from 0.
         status: done, or failed.
-        accuracy: share of hits; None without labels.
-        top5: share of top-5 hits; None without labels or for few classes.
-        mse: mean squared error; None without targets.
-        agreement: share of inputs with the float network's argmax.
-        snr_db: of the outputs against the float network's; None where they are equal.
-        relative_difference: largest difference of an output over the largest output.
-        hits: bool (images,); None without labels, or where they were not asked for.
+        values: metrics (see `rxsim.metrics`) over all inputs, by name; None where one was not
+            measured or is infinite, as the SNR of equal outputs.
+        hits: bool (images,), those of the accuracy; None without labels, or where they were not read.
         error: why it failed, one sentence; None where it is done.
         seconds: wall time of its evaluation.
         finished: ISO 8601, UTC.
@@ -62,12 +58,7 @@ class Trial:
     point: str
     trial: int
     status: Status
-    accuracy: float | None = None
-    top5: float | None = None
-    mse: float | None = None
-    agreement: float | None = None
-    snr_db: float | None = None
-    relative_difference: float | None = None
+    values: Mapping[str, float | None] = field(default_factory=dict)
     hits: np.ndarray | None = None
     error: str | None = None
     seconds: float = 0.0

@@ -13,14 +13,12 @@ import numpy as np
 from scipy import special
 
 from rxsim.errors import InputError
+from rxsim.metrics import NO_METRIC, all_metrics, chosen_metric, truth_for
 from rxsim.statistics import LEVEL, Interval, population_interval, within
 from rxsim.store.coding import SettingsReader, axes_of, hits_of, images_in
 from rxsim.store.database import Results
-from rxsim.store.tables import METRICS
 from rxsim.store.varying import Head, find_varying
 
-# The largest value of each quantity; the smallest is 0 but for SNR.
-_TOPS = {"accuracy": 1.0, "top5": 1.0, "agreement": 1.0}
 _CHUNK = 100
 """Points whose hits are held at once."""
 
@@ -90,19 +88,19 @@ def summarise(
         results: the file.
         sweep: name of one of its sweeps; points that have no trial yet are left out. Where left
             out, and the file holds one sweep with all its points, the names are still its axes'.
-        quantity: accuracy, top5, mse, agreement, snr_db or relative_difference; what the points'
-            metric measures where left out.
+        quantity: a metric; what the points' own measures where left out.
         images: intervals for new images too, from the hits; of the accuracy only, and where all
             finished trials of a point have hits of the same images.
 
     Raises:
         InputError: there is no such sweep or quantity.
     """
-    if quantity is not None and quantity not in METRICS:
-        near = difflib.get_close_matches(quantity, METRICS, n=1)
+    known = [name for name in all_metrics() if name in results.metrics]
+    if quantity is not None and quantity not in known:
+        near = difflib.get_close_matches(quantity, known, n=1)
         hint = f"did you mean {near[0]}?" if near else "choose one of them"
         raise InputError(
-            f"the quantity {quantity} is not known, expected one of {', '.join(METRICS)}; {hint}"
+            f"the quantity {quantity} is not known, expected one of {', '.join(known)}; {hint}"
         )
     with results.snapshot():
         heads = _heads(results, sweep)
@@ -164,13 +162,13 @@ def chip_values(results: Results, quantity: str) -> dict[str, tuple[tuple[int, .
 
     Args:
         results: the file.
-        quantity: one of `rxsim.store.tables.METRICS`; chips without a finite value are left out.
+        quantity: one of the file's metrics; chips without a finite value are left out.
     """
-    if quantity not in METRICS:
+    if quantity not in results.metrics:
         raise ValueError(f"no quantity: {quantity}")
     sql = (
-        f"SELECT point, trial, {quantity} FROM trials WHERE status = 'done' "
-        f"AND {quantity} IS NOT NULL ORDER BY point, trial"
+        f"SELECT point, trial, \"{quantity}\" FROM trials WHERE status = 'done' "
+        f'AND "{quantity}" IS NOT NULL ORDER BY point, trial'
     )
     with results.snapshot():
         keys = dict(results.rows("SELECT id, key FROM points"))
@@ -257,14 +255,13 @@ def _axes(
 
 def _usual_quantity(heads: Sequence[Head]) -> str:
     """Return what the points' metric measures; agreement where they have no truth."""
-    metrics = {head.metric for head in heads}
-    if metrics == {"top5"}:
-        return "top5"
-    if "mse" in metrics and not metrics & {"top1", "top5"}:
-        return "mse"
-    if metrics & {"top1", "top5"} or not metrics:
+    options = {head.metric for head in heads}
+    chosen = {name for option in options if (name := chosen_metric(option)) is not None}
+    if len(chosen) == 1 and NO_METRIC not in options:
+        return chosen.pop()
+    if not options or any(truth_for(option) == "classes" for option in options):
         return "accuracy"
-    return "agreement"
+    return min(chosen, default="agreement")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -283,7 +280,7 @@ def _numbers(results: Results, heads: Sequence[Head], quantity: str) -> _Numbers
     """Count and average the trials of all points at once; heads tell the points' order."""
     places = {head.row: place for place, head in enumerate(heads)}
     rows = results.rows(
-        f"SELECT point, status = 'done', {quantity}, seconds FROM trials ORDER BY point, trial"
+        f"SELECT point, status = 'done', \"{quantity}\", seconds FROM trials ORDER BY point, trial"
     )
     kept = [row for row in rows if row[0] in places]
     at = np.array([places[row[0]] for row in kept], dtype=np.int64)
@@ -312,7 +309,8 @@ def _chip_intervals(
     counts, back = np.unique(done, return_inverse=True)
     factors = special.stdtrit(np.maximum(counts - 1, 1), (1 + LEVEL) / 2)[back]
     half = factors * std / np.sqrt(np.maximum(done, 1))
-    low, top = _range(quantity)
+    metric = all_metrics()[quantity]
+    low, top = metric.low, metric.high
     lows, highs = np.maximum(mean - half, low).tolist(), np.minimum(mean + half, top).tolist()
     wanted = np.isfinite(half).tolist()
     return [(lows[i], highs[i]) if wanted[i] else None for i in range(len(wanted))]
@@ -342,10 +340,6 @@ def _new_images(results: Results, heads: Sequence[Head]) -> dict[int, tuple[floa
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:
     cut = within(interval, 0.0, 1.0)
     return None if cut is None else (cut.low, cut.high)
-
-
-def _range(quantity: str) -> tuple[float, float]:
-    return (-math.inf if quantity == "snr_db" else 0.0), _TOPS.get(quantity, math.inf)
 
 
 def _plain(value: Any) -> float | None:

@@ -86,17 +86,12 @@ def run_job(job: Job) -> Outcome:
         )
     scores = result.scores
     trial = Trial(
-        job.key,
-        job.point,
-        job.trial,
-        "done",
-        accuracy=_mean(scores.hits),
-        top5=_mean(scores.hits_top5),
-        mse=_mean(scores.errors),
-        agreement=scores.agreement,
-        snr_db=_finite(scores.snr_db),
-        relative_difference=_finite(scores.relative_difference),
-        hits=scores.hits,
+        key=job.key,
+        point=job.point,
+        trial=job.trial,
+        status="done",
+        values={name: _finite(scores.mean(name)) for name in scores.values},
+        hits=scores.each("accuracy"),
         seconds=time.perf_counter() - start,
         finished=now(),
     )
@@ -119,10 +114,10 @@ def failed(job: Job, sentence: str, seconds: float = 0.0) -> Outcome:
     text = " ".join(sentence.split())
     return Outcome(
         Trial(
-            job.key,
-            job.point,
-            job.trial,
-            "failed",
+            key=job.key,
+            point=job.point,
+            trial=job.trial,
+            status="failed",
             error=text,
             seconds=seconds,
             finished=now(),
@@ -151,9 +146,5 @@ def _prepare(job: Job) -> tuple[Prepared, Cache | None]:
     return _prepared[job.point]
 
 
-def _mean(values: np.ndarray | None) -> float | None:
-    return None if values is None else float(values.mean())
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and np.isfinite(value) else None

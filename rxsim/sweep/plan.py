@@ -161,13 +161,13 @@ def _planned(
         *(provenance[name] for name in ("made_up", "labels", "input", "preprocess", "evaluated")),
     )
     point = Point(
-        identity,
-        study.network.path.name,
-        study.network.identity,
-        None if data is None else data["name"],
-        None if data is None else data["sha256"],
-        json.loads(json.dumps(plain)),
-        study.metric,
+        key=identity,
+        model=study.network.path.name,
+        model_sha256=study.network.identity,
+        data=None if data is None else data["name"],
+        data_sha256=None if data is None else data["sha256"],
+        settings=json.loads(json.dumps(plain)),
+        metric=study.metric,
     )
     own = [layer_settings(settings, layer.name) for layer in study.network.layers]
     random = any(

@@ -157,7 +157,9 @@ class _Run:
 
     def _take(self, trial: Trial) -> None:
         """Note a finished trial."""
-        value = trial.agreement if trial.accuracy is None else trial.accuracy
+        value = trial.values.get("accuracy")
+        if value is None:
+            value = trial.values.get("agreement")
         self._values[trial.point][trial.trial] = value
         if value is not None and (self._best is None or value > self._best[0]):
             self._best = (value, trial.point)

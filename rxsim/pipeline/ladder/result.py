@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.metrics import Metric, all_metrics, truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.inspect.transformation import Transformation
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace
@@ -30,33 +31,20 @@ class Rung:
     name: str
     trials: tuple[Scores, ...]
 
-    @property
-    def hits(self) -> np.ndarray | None:
-        """Hits of every run, bool (runs, inputs); None without labels."""
-        return _stacked([run.hits for run in self.trials])
-
-    @property
-    def hits_top5(self) -> np.ndarray | None:
-        """Top-5 hits of every run, bool (runs, inputs); None without labels or for few classes."""
-        return _stacked([run.hits_top5 for run in self.trials])
-
-    @property
-    def errors(self) -> np.ndarray | None:
-        """Mean squared error of every input, (runs, inputs); None without targets."""
-        return _stacked([run.errors for run in self.trials])
+    def table(self, name: str) -> np.ndarray | None:
+        """Return a metric of every run and input, (runs, inputs); None where it was not measured."""
+        parts = [part for run in self.trials if (part := run.each(name)) is not None]
+        return np.stack(parts) if parts else None
 
     def summary(self) -> dict[str, Any]:
         """Return the rung's numbers by name."""
         values: dict[str, Any] = {"trials": len(self.trials)}
-        for name, table, top in (
-            ("accuracy", self.hits, 1.0),
-            ("top5", self.hits_top5, 1.0),
-            ("mse", self.errors, math.inf),
-        ):
-            values[name] = None if table is None else _statistics(table, top)
-        for name in ("agreement", "snr_db", "relative_difference"):
-            each = [getattr(run, name) for run in self.trials]
-            values[name] = {"mean": _plain(_mean(each)), "per_trial": [_plain(v) for v in each]}
+        for name, metric in all_metrics().items():
+            if metric.kind == "whole":
+                values[name] = _whole([run.mean(name) for run in self.trials])
+            else:
+                table = self.table(name)
+                values[name] = None if table is None else _statistics(table, metric)
         return values
 
 
@@ -118,7 +106,7 @@ class Evaluation:
         labels: of the evaluated inputs, or None.
         indices: their places in the data, or None.
         diagnosed: how many of the evaluated inputs the numbers by layer come from.
-        metric: top1, top5, mse or none.
+        metric: what `--metric` says: top1, top5, mse, .., or none.
         deterministic: nothing in the settings is random: all chips are the same.
         seconds: wall time by stage.
         first_chip: the patched network of the first chip; not part of the JSON form.
@@ -162,20 +150,29 @@ class Evaluation:
             "provenance": dict(self.provenance),
             "images": {
                 "indices": _listed(self.indices),
-                "labels": None if self.metric in ("mse", "none") else _listed(self.labels),
+                "labels": _listed(self.labels) if truth_for(self.metric) == "classes" else None,
                 "predictions": {
                     rung.name: [run.predictions.tolist() for run in rung.trials]
                     for rung in self.ladder
                 },
-                "top5_hits": {
-                    rung.name: [
-                        None if run.hits_top5 is None else run.hits_top5.astype(int).tolist()
-                        for run in rung.trials
-                    ]
-                    for rung in self.ladder
-                },
+                **self._hits(),
             },
             "timing": {"seconds": dict(self.seconds)},
+        }
+
+    def _hits(self) -> dict[str, Any]:
+        """Hits of each image, for metrics that predictions and labels do not give."""
+        names = [name for name, metric in all_metrics().items() if metric.kind == "hits"]
+        return {
+            f"{name}_hits": {
+                rung.name: [
+                    None if (hits := run.each(name)) is None else hits.astype(int).tolist()
+                    for run in rung.trials
+                ]
+                for rung in self.ladder
+            }
+            for name in names
+            if name != "accuracy"
         }
 
 
@@ -183,21 +180,25 @@ def _listed(values: np.ndarray | None) -> list[Any] | None:
     return None if values is None else list(values.tolist())
 
 
-def _stacked(parts: list[np.ndarray | None]) -> np.ndarray | None:
-    present = [part for part in parts if part is not None]
-    return np.stack(present) if present else None
-
-
-def _statistics(table: np.ndarray, top: float) -> dict[str, Any]:
-    """Mean, spread over chips, and both intervals of values from 0 to `top`, (chips, inputs)."""
+def _statistics(table: np.ndarray, metric: Metric) -> dict[str, Any]:
+    """Mean, spread over chips, and both intervals of a metric of each input, (chips, inputs)."""
     chips = table.mean(axis=1)
+    these, new = chip_interval(chips), population_interval(table)
     return {
         "mean": float(chips.mean()),
         "std": float(chips.std(ddof=1)) if len(chips) > 1 else None,
-        "interval_these_images": _bounds(within(chip_interval(chips), 0.0, top)),
-        "interval_new_images": _bounds(within(population_interval(table), 0.0, top)),
+        "interval_these_images": _bounds(within(these, metric.low, metric.high)),
+        "interval_new_images": _bounds(within(new, metric.low, metric.high)),
         "per_trial": chips.tolist(),
     }
+
+
+def _whole(each: list[float | None]) -> dict[str, Any] | None:
+    """Mean and single values of a metric that is one number a run; None where it was not measured."""
+    values = [value for value in each if value is not None]
+    if not values:
+        return None
+    return {"mean": _plain(_mean(values)), "per_trial": [_plain(value) for value in values]}
 
 
 def _bounds(interval: Interval | None) -> list[float] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rxsim.data import Card, LabelRule, Metric, Preprocess, card_beside, read_card
+from rxsim.data import Card, LabelRule, Preprocess, card_beside, read_card
 from rxsim.errors import InputError, RxsimError
 from rxsim.schema import validated
 
@@ -44,7 +44,7 @@ class DataOptions:
     label_map: Path | None = None
     input: str | None = None
     output: str | None = None
-    metric: Metric | None = None
+    metric: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class DataChoice:
     rule: LabelRule
     input: str | None
     output: str | None
-    metric: Metric
+    metric: str
     preprocess: Preprocess | None
     limit: int | None
 

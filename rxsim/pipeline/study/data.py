@@ -15,7 +15,6 @@ from rxsim.data import (
     DataSet,
     InputSet,
     MadeUpInputs,
-    Metric,
     Source,
     Truth,
     choose_samples,
@@ -27,17 +26,12 @@ from rxsim.errors import DataError, InputError
 from rxsim.files import sha256_of
 from rxsim.load import InputSpec, Network
 from rxsim.load.shapes import Shape, shape_of
+from rxsim.metrics import truth_for
 from rxsim.pipeline.study.choice import DataChoice
 from rxsim.session import Inputs
 
 MADE_UP_INPUTS = 64
 """How many inputs are made up where there are no data and no limit."""
-_TRUTH: dict[Metric, Truth] = {
-    "top1": "classes",
-    "top5": "classes",
-    "mse": "values",
-    "none": "none",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +43,7 @@ class StudyData:
     indices: np.ndarray | None
     calibration: Inputs
     provenance: Mapping[str, Any]
-    metric: Metric
+    metric: str
 
 
 def open_study_data(
@@ -62,7 +56,7 @@ def open_study_data(
     """
     assert choice.data is not None
     main = _main_input(network, choice)
-    inputs = _fitted(network, choice, main, choice.data, _TRUTH[choice.metric])
+    inputs = _fitted(network, choice, main, choice.data, truth_for(choice.metric))
     labels = _labels(inputs.data, network, choice, output)
     other = _fitted(network, choice, main, choice.calibrate, "any") if choice.calibrate else None
     if other is not None and _same_data(choice, inputs, other):
@@ -146,9 +140,10 @@ def _strata(data: DataSet) -> np.ndarray | int:
 def _labels(data: DataSet, network: Network, choice: DataChoice, output: str) -> np.ndarray | None:
     """Return the truth for every sample, checked against the network's output."""
     expected = _output_shape(network, output)
-    if choice.metric == "none":
+    truth = truth_for(choice.metric)
+    if truth == "none":
         return None
-    if choice.metric == "mse":
+    if truth == "values":
         return _targets(data, expected, network.path.name, output)
     n_outputs = None
     if expected is not None and all(length is not None for length in expected[1:]):

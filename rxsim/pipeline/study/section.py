@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from rxsim.data import Metric
+from rxsim.data import MetricOption
 from rxsim.pipeline.study.choice import DataOptions
 from rxsim.schema import Integer, Section
 
@@ -29,7 +29,7 @@ class DataSection(Section):
     label_offset: Integer | None = Field(None, description="added to every label")
     input: str | None = Field(None, description="the input that the data feed")
     output: str | None = Field(None, description="the output that is evaluated")
-    metric: Metric | None = Field(None, description="null: what the card says")
+    metric: MetricOption | None = Field(None, description="null: what the card says")
     preprocess: dict[str, Any] = Field({}, description="laid over the card's preprocessing")
     limit: _Count | None = Field(None, description="a seeded, class-balanced sample of this size")
 

@@ -110,15 +110,15 @@ def _from_summary(name: str, summary: Any, quantity: Quantity) -> RungNumbers:
 
 
 def _from_trials(chosen: Chosen, quantity: Quantity) -> RungNumbers:
-    each = _known(getattr(trial, quantity.name) for trial in chosen.trials)
+    each = _known(trial.values.get(quantity.name) for trial in chosen.trials)
     values = np.array(each)
     these = within(chip_interval(values), quantity.low, quantity.high)
     new = None
     hits = [trial.hits for trial in chosen.trials if trial.hits is not None]
     if quantity.name == "accuracy" and hits and len({len(row) for row in hits}) == 1:
         new = within(population_interval(np.stack(hits)), quantity.low, quantity.high)
-    agreement = _known(trial.agreement for trial in chosen.trials)
-    snr = _known(trial.snr_db for trial in chosen.trials)
+    agreement = _known(trial.values.get("agreement") for trial in chosen.trials)
+    snr = _known(trial.values.get("snr_db") for trial in chosen.trials)
     return RungNumbers(
         "nonideal",
         float(values.mean()) if each else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxsim.metrics import all_metrics
 from rxsim.report.curves import Points, levels_of, value_in_unit
 from rxsim.report.drawing import shared_reference
 from rxsim.report.html.blocks import Block, Paragraph, Section, Terms
@@ -103,7 +104,7 @@ def _remarks(material: Material) -> list[str]:
     details = None if material.chosen is None else material.chosen.point.details
     if material.deterministic:
         said.append("Nothing in these settings is random: all chips are the same.")
-    if material.quantity.name not in ("accuracy", "top5", "mse"):
+    if all_metrics()[material.quantity.name].truth == "none":
         said.append(
             f"What is compared is {material.quantity.label.text}, which needs no labels; it is "
             "against the float32 network, not against the truth."
