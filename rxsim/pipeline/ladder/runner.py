@@ -9,6 +9,7 @@ import onnx
 
 from rxsim.data import choose_positions
 from rxsim.errors import DataError
+from rxsim.metrics import truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.chip.memo import remembered_outputs
 from rxsim.pipeline.study.study import Study
@@ -29,8 +30,9 @@ class Runner:
         """Start without having run anything: the float network is to be scored first."""
         self._study = study
         self._reference: np.ndarray | None = None
+        self._classes = study.labels if truth_for(study.metric) == "classes" else None
         self.diagnosed = choose_positions(
-            study.labels, len(study.inputs), DIAGNOSED_INPUTS, study.settings.seed
+            self._classes, len(study.inputs), DIAGNOSED_INPUTS, study.settings.seed
         )
 
     def _predict(self, model: onnx.ModelProto, stage: str, what: str) -> np.ndarray:
@@ -57,7 +59,7 @@ class Runner:
         return self._score(self._reference)
 
     def _check_labels(self) -> None:
-        labels, classes = self._study.labels, self._outputs.shape[1]
+        labels, classes = self._classes, self._outputs.shape[1]
         if labels is not None and int(labels.max()) >= classes:
             raise DataError(
                 f"data: found the label {int(labels.max())}, expected labels below {classes}, the "
