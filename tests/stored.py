@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from rxsim.metrics import all_metrics
 from rxsim.store import Point, Trial
 
 
@@ -36,7 +35,7 @@ def trial_of(point: Point, number: int, images: int = 50, **changes: Any) -> Tri
         **{"status": "done", "hits": hits, "seconds": 0.5, "finished": "2025-01-01T00:00:00Z"},
     }
     for name, value in changes.items():
-        (values if name in all_metrics() else fields)[name] = value
+        (fields if name in Trial.__slots__ else values)[name] = value
     return Trial(values=values, **fields)
 
 
