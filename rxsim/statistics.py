@@ -1,4 +1,4 @@
-"""Confidence intervals of an accuracy over chips and images (MODEL.md section 8)."""
+"""Confidence intervals of an accuracy over chips and images (docs/concepts/model.md, section 8)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def chip_interval(values: np.ndarray) -> Interval | None:
     """Interval of the mean over chips, for this very set of images: Student t over chip means.
 
     Args:
-        values: one value a chip, (chips,).
+        values: one for each chip, (chips,).
 
     Returns:
         None for a single chip, which says nothing about others.

@@ -16,8 +16,8 @@ class Scores:
 
     Attributes:
         predictions: the largest output of each input, int64 (inputs,).
-        values: by the metric's name: one value an input, (inputs,), or one float for all, as the
-            metric's kind says; None where it was not measured.
+        values: by the metric's name: a value for each input, (inputs,), or a float for all of them, as
+            the metric's kind says; None where it was not measured.
     """
 
     predictions: np.ndarray

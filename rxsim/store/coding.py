@@ -60,7 +60,7 @@ def settings_of(text: str, key: str) -> dict[str, Any]:
 class SettingsReader:
     """Reads the settings of many points of a file, which are alike: each section is decoded once.
 
-    Sections of the same text are one object, so what is read must not be changed.
+    Sections of the same text are the same object, so what is read must not be changed.
     """
 
     def __init__(self) -> None:
@@ -142,10 +142,10 @@ def images_in(packed: bytes, key: str) -> int | None:
     """
     text = _unpacked(packed, key)
     for name in (b"images", b"evaluated"):
-        found = set(re.findall(rb'"%s":(\d+)[,}]' % name, text))
-        if len(found) == 1:
-            return int(found.pop())
-        if found:
+        counts = set(re.findall(rb'"%s":(\d+)[,}]' % name, text))
+        if len(counts) == 1:
+            return int(counts.pop())
+        if counts:
             break
     else:
         return None
@@ -204,7 +204,7 @@ def trial_of(row: tuple[Any, ...], metrics: Sequence[str]) -> Trial:
 
 
 def hits_of(packed: bytes, images: int, key: str) -> np.ndarray:
-    """Unpack one bit an image, bool (images,).
+    """Unpack a bit for each image, bool (images,).
 
     Raises:
         InputError: there are not as many bits as images.

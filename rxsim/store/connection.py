@@ -43,7 +43,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     if write:
         check_destination(path)
     _check_kind(path, write)
-    with told(path, writing=write):
+    with explained_errors(path, writing=write):
         connection = _connected(path, write)
         try:
             empty = _check_content(connection, path)
@@ -73,7 +73,7 @@ def disconnect(connection: sqlite3.Connection, *, write: bool) -> None:
 
 
 @contextlib.contextmanager
-def told(path: Path, *, writing: bool) -> Iterator[None]:
+def explained_errors(path: Path, *, writing: bool) -> Iterator[None]:
     """Turn what SQLite raises inside into one sentence about the file."""
     try:
         yield
@@ -86,7 +86,7 @@ def told(path: Path, *, writing: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Do all that is done inside, or nothing of it."""
-    with told(path, writing=True):
+    with explained_errors(path, writing=True):
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield
@@ -117,7 +117,7 @@ def file_system(path: Path, mounts: str) -> str | None:
         mounts: the text of /proc/self/mountinfo (proc(5)); the last of several mounts at one place
             hides the others.
     """
-    found: tuple[int, str] | None = None
+    nearest: tuple[int, str] | None = None
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ")
@@ -125,9 +125,9 @@ def file_system(path: Path, mounts: str) -> str | None:
             continue
         place = Path(_unescaped(fields[4]))
         depth = len(place.parts)
-        if path.is_relative_to(place) and (found is None or depth >= found[0]):
-            found = depth, rest[0]
-    return None if found is None else found[1]
+        if path.is_relative_to(place) and (nearest is None or depth >= nearest[0]):
+            nearest = depth, rest[0]
+    return None if nearest is None else nearest[1]
 
 
 def _unescaped(text: str) -> str:
@@ -147,9 +147,9 @@ def _check_kind(path: Path, write: bool) -> None:
         raise InputError(
             f"the results {path} can't be read: {error.strerror or error}; check the path"
         ) from None
-    found = "do not exist" if missing else "are a folder or a device"
+    problem = "do not exist" if missing else "are a folder or a device"
     raise InputError(
-        f"the results {path} {found}, expected a file that 'rxsim sweep' has written; check the path"
+        f"the results {path} {problem}, expected a file that 'rxsim sweep' has written; check the path"
     )
 
 
@@ -236,10 +236,10 @@ def _check_length(connection: sqlite3.Connection, path: Path) -> None:
         return
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     expected = pages * connection.execute("PRAGMA page_size").fetchone()[0]
-    found = path.stat().st_size
-    if found < expected:
+    size = path.stat().st_size
+    if size < expected:
         raise InputError(
-            f"{path} is cut off: it has {found:,} bytes, expected {expected:,}; copy it again"
+            f"{path} is cut off: it has {size:,} bytes, expected {expected:,}; copy it again"
         )
 
 

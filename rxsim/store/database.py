@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from rxsim.metrics import all_metrics
 from rxsim.store.coding import axes_of, axes_text, point_of, point_row, trial_of, trial_row
-from rxsim.store.connection import connect, disconnect, told, transaction
+from rxsim.store.connection import connect, disconnect, explained_errors, transaction
 from rxsim.store.rows import Point, Status, Trial
 from rxsim.store.tables import (
     INSERT_POINT,
@@ -157,7 +157,7 @@ class Results:
 
     def sweeps(self) -> list[Sweep]:
         """Return all sweeps, ordered by name."""
-        with told(self.path, writing=False):
+        with explained_errors(self.path, writing=False):
             return list(read_sweeps(self.connection))
 
     def add_metrics(self, names: Collection[str]) -> None:
@@ -185,7 +185,7 @@ class Results:
         if self.connection.in_transaction:
             yield
             return
-        with told(self.path, writing=False):
+        with explained_errors(self.path, writing=False):
             self.connection.execute("BEGIN")
         try:
             yield
@@ -202,7 +202,7 @@ class Results:
         Raises:
             InputError: the file can't be read.
         """
-        with told(self.path, writing=False):
+        with explained_errors(self.path, writing=False):
             return self.connection.execute(sql, values).fetchall()
 
 
@@ -220,7 +220,7 @@ def open_results(path: Path, *, write: bool = False) -> Results:
     """
     connection = connect(path, write=write)
     try:
-        with told(path, writing=write):
+        with explained_errors(path, writing=write):
             results = Results(path, connection, write)
         if write:
             results.add_metrics(all_metrics())

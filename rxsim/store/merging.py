@@ -16,7 +16,7 @@ from typing import Any
 from rxsim.errors import InputError
 from rxsim.files import check_destination
 from rxsim.metrics import all_metrics
-from rxsim.store.connection import told, transaction
+from rxsim.store.connection import explained_errors, transaction
 from rxsim.store.database import Results, Sweep, open_results, put_sweep, read_sweeps
 from rxsim.store.tables import (
     FIRST_METRICS,
@@ -103,7 +103,7 @@ def _merge_one(results: Results, source: Results) -> tuple[int, int]:
         seen += len(rows)
         connection.executemany(insert_trial(source.metrics), rows)
     known = {sweep.name: sweep for sweep in read_sweeps(connection)}
-    with told(source.path, writing=False):
+    with explained_errors(source.path, writing=False):
         sweeps = list(read_sweeps(source.connection))
     for sweep in sweeps:
         put_sweep(connection, _joined(known.get(sweep.name), sweep))
@@ -111,10 +111,10 @@ def _merge_one(results: Results, source: Results) -> tuple[int, int]:
 
 
 def _batches(source: Results, sql: str) -> Iterator[list[tuple[Any, ...]]]:
-    with told(source.path, writing=False):
+    with explained_errors(source.path, writing=False):
         cursor = source.connection.execute(sql)
     while True:
-        with told(source.path, writing=False):
+        with explained_errors(source.path, writing=False):
             rows = cursor.fetchmany(_BATCH)
         if not rows:
             return

@@ -23,7 +23,7 @@ _CHUNK = 100
 """Points whose hits are held at once."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PointSummary:
     """A point's trials in a few numbers.
 
@@ -31,7 +31,7 @@ class PointSummary:
         key: the point's.
         model: the network's file name.
         data: name of the data; None where inputs were made up.
-        metric: top1, top5, mse or none.
+        metric: what `--metric` said: top1, top5, mse, .., or none.
         values: the summary's `names` and `more` -> value.
         done: finished trials.
         failed: failed trials.
@@ -111,23 +111,29 @@ def summarise(
             for place, interval in _new_images(results, heads).items():
                 intervals[place] = interval
         axes = _axes(results, sweep, heads)
-    found = find_varying(heads, axes)
-    names = (*found.names, *found.more)
-    columns = [found.columns[name] for name in names]
+    varying = find_varying(heads, axes)
+    names = (*varying.names, *varying.more)
+    columns = [varying.columns[name] for name in names]
     points = [
         PointSummary(
-            *(head.key, head.model, head.data, head.metric),
-            dict(zip(names, [column[place] for column in columns], strict=True)),
-            *(int(numbers.done[place]), int(numbers.failed[place])),
-            *(_plain(numbers.mean[place]), _plain(numbers.std[place])),
-            *(intervals[place], float(numbers.seconds[place])),
+            key=head.key,
+            model=head.model,
+            data=head.data,
+            metric=head.metric,
+            values=dict(zip(names, [column[place] for column in columns], strict=True)),
+            done=int(numbers.done[place]),
+            failed=int(numbers.failed[place]),
+            mean=_plain(numbers.mean[place]),
+            std=_plain(numbers.std[place]),
+            interval=intervals[place],
+            seconds=float(numbers.seconds[place]),
             images=head.images,
         )
         for place, head in enumerate(heads)
     ]
     if sweep is None:
-        points.sort(key=lambda point: [sort_key(point.values[name]) for name in found.names])
-    return Summary(quantity, found.names, tuple(points), found.more)
+        points.sort(key=lambda point: [sort_key(point.values[name]) for name in varying.names])
+    return Summary(quantity, varying.names, tuple(points), varying.more)
 
 
 def sort_key(value: Any) -> tuple[int, float, str]:
@@ -178,13 +184,13 @@ def chip_values(results: Results, quantity: str) -> dict[str, tuple[tuple[int, .
     points, first = np.unique(table[:, 0], return_index=True)
     ends = [*first.tolist(), len(table)]
     trials, values = table[:, 1].astype(np.int64).tolist(), table[:, 2].copy()
-    found: dict[str, tuple[tuple[int, ...], np.ndarray]] = {}
+    by_point: dict[str, tuple[tuple[int, ...], np.ndarray]] = {}
     alike: dict[tuple[int, ...], tuple[int, ...]] = {}  # points mostly have the same chips
     for place, point in enumerate(points.tolist()):
         span = slice(ends[place], ends[place + 1])
         chips = tuple(trials[span])
-        found[keys[point]] = alike.setdefault(chips, chips), values[span]
-    return found
+        by_point[keys[point]] = alike.setdefault(chips, chips), values[span]
+    return by_point
 
 
 def _selection(results: Results, sweep: str | None) -> tuple[str, tuple[str, ...]]:
@@ -212,10 +218,20 @@ def _heads(results: Results, sweep: str | None) -> list[Head]:
     )
     read = SettingsReader().read
     rows = results.rows(sql, values)
-    told = _told_images(results, [row[0] for row in rows if row[-1] is None])
-    rows = [(*row[:-1], told.get(row[0], row[-1])) for row in rows]
+    counts = _images_in_details(results, [row[0] for row in rows if row[-1] is None])
+    rows = [(*row[:-1], counts.get(row[0], row[-1])) for row in rows]
     heads = [
-        Head(row, key, model, model_hash, data, data_hash, metric, read(text, key), images)
+        Head(
+            row=row,
+            key=key,
+            model=model,
+            model_sha256=model_hash,
+            data=data,
+            data_sha256=data_hash,
+            metric=metric,
+            settings=read(text, key),
+            images=images,
+        )
         for row, key, model, model_hash, data, data_hash, metric, text, images in rows
     ]
     if sweep is None:
@@ -225,16 +241,16 @@ def _heads(results: Results, sweep: str | None) -> list[Head]:
     return sorted(heads, key=lambda head: places[head.key])
 
 
-def _told_images(results: Results, rows: Sequence[int]) -> dict[int, int]:
+def _images_in_details(results: Results, rows: Sequence[int]) -> dict[int, int]:
     """Return how many images were evaluated as the points' details tell, by row."""
-    found = {}
+    counts = {}
     for start in range(0, len(rows), _CHUNK):
         sql = "SELECT id, key, details FROM points WHERE id IN (SELECT value FROM json_each(?))"
         for row, key, packed in results.rows(sql, (json.dumps(rows[start : start + _CHUNK]),)):
             images = None if packed is None else images_in(packed, key)
             if images is not None:
-                found[row] = images
-    return found
+                counts[row] = images
+    return counts
 
 
 def _axes(
@@ -249,8 +265,8 @@ def _axes(
         return None
     sql = "SELECT point, axes FROM sweep_points WHERE sweep = ? ORDER BY position DESC"
     texts = dict(results.rows(sql, (known[0] if sweep is None else sweep,)))
-    found: list[Mapping[str, Any]] = [axes_of(texts.get(head.key), head.key) for head in heads]
-    return found if all(found) else None
+    values: list[Mapping[str, Any]] = [axes_of(texts.get(head.key), head.key) for head in heads]
+    return values if all(values) else None
 
 
 def _usual_quantity(heads: Sequence[Head]) -> str:
@@ -264,7 +280,7 @@ def _usual_quantity(heads: Sequence[Head]) -> str:
     return min(chosen, default="agreement")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Numbers:
     """The numbers of all points, one an entry; nan where there is none."""
 
@@ -297,9 +313,14 @@ def _numbers(results: Results, heads: Sequence[Head], quantity: str) -> _Numbers
         std = np.sqrt(squares / np.where(done > 1, done - 1, np.nan))
         in_done = np.bincount(at_done, weights=spent[is_done], minlength=size) / done
         in_all = np.bincount(at, weights=spent, minlength=size) / total
-    seconds = np.where(done > 0, in_done, in_all)
-    intervals = _chip_intervals(mean, std, done, quantity)
-    return _Numbers(done, total - done, mean, std, seconds, intervals)
+    return _Numbers(
+        done=done,
+        failed=total - done,
+        mean=mean,
+        std=std,
+        seconds=np.where(done > 0, in_done, in_all),
+        intervals=_chip_intervals(mean, std, done, quantity),
+    )
 
 
 def _chip_intervals(
@@ -318,7 +339,7 @@ def _chip_intervals(
 
 def _new_images(results: Results, heads: Sequence[Head]) -> dict[int, tuple[float, float] | None]:
     """Return intervals over chips and images by place, for the points whose trials have hits."""
-    found: dict[int, tuple[float, float] | None] = {}
+    intervals: dict[int, tuple[float, float] | None] = {}
     for start in range(0, len(heads), _CHUNK):
         places = {head.row: start + i for i, head in enumerate(heads[start : start + _CHUNK])}
         tables: dict[int, list[np.ndarray | None]] = {}
@@ -333,8 +354,8 @@ def _new_images(results: Results, heads: Sequence[Head]) -> dict[int, tuple[floa
         for place, hits_of_chips in tables.items():
             table = [hits for hits in hits_of_chips if hits is not None]
             if len(table) == len(hits_of_chips) and len({len(hits) for hits in table}) == 1:
-                found[place] = _bounds(population_interval(np.stack(table)))
-    return found
+                intervals[place] = _bounds(population_interval(np.stack(table)))
+    return intervals
 
 
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:

@@ -12,10 +12,10 @@ import numpy as np
 _Path = tuple[str, ...]
 _DIGITS = 8
 """Digits of a hash or a key that stand for it; more where these are not enough."""
-_OWN = ("model", "data", "images", "point")
+_NOT_SETTINGS = ("model", "data", "images", "point")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Head:
     """A point with trials: its row of the table, what it is of, its settings.
 
@@ -58,7 +58,7 @@ def find_varying(heads: Sequence[Head], axes: Sequence[Mapping[str, Any]] | None
     """
     paths = _varying_settings(heads)
     settings = {name: _values(heads, path) for name, path in paths.items()}
-    columns = _own_columns(heads)
+    columns = _other_columns(heads)
     if axes is None:
         columns |= settings
     else:
@@ -90,16 +90,16 @@ def level_key(value: Any) -> tuple[str, Any]:
     return "other", json.dumps(value, sort_keys=True, default=str)
 
 
-def _own_columns(heads: Sequence[Head]) -> dict[str, list[Any]]:
+def _other_columns(heads: Sequence[Head]) -> dict[str, list[Any]]:
     """Return what no setting tells: networks and data by content, and how many images."""
-    found: dict[str, list[Any]] = {
+    columns: dict[str, list[Any]] = {
         "model": _named([(head.model, head.model_sha256) for head in heads]),
         "data": _named([(head.data, head.data_sha256) for head in heads]),
         "images": [head.images for head in heads],
     }
-    known = {name: set(values) for name, values in found.items()}
+    known = {name: set(values) for name, values in columns.items()}
     known["images"].discard(None)  # points that failed tell nothing
-    return {name: values for name, values in found.items() if len(known[name]) > 1}
+    return {name: values for name, values in columns.items() if len(known[name]) > 1}
 
 
 def _named(files: Sequence[tuple[str | None, str | None]]) -> list[str | None]:
@@ -132,20 +132,20 @@ def _axis_columns(
     axes: Sequence[Mapping[str, Any]], settings: Mapping[str, list[Any]]
 ) -> dict[str, list[Any]]:
     """Return what varies of that which axes set; a setting where an axis did not set it."""
-    found = {}
+    columns = {}
     for name in dict.fromkeys(name for values in axes for name in values):
         others = settings.get(name, [None] * len(axes))
         column = [values.get(name, other) for values, other in zip(axes, others, strict=True)]
-        if name not in _OWN and len(set(map(level_key, column))) > 1:
-            found[name] = column
-    return found
+        if name not in _NOT_SETTINGS and len(set(map(level_key, column))) > 1:
+            columns[name] = column
+    return columns
 
 
 def _refined(numbers: np.ndarray, column: Sequence[Any]) -> np.ndarray:
     """Number points anew, from 0: the same where they were so and have the same value."""
-    found: dict[Any, int] = {}
-    keys = [found.setdefault(level_key(value), len(found)) for value in column]
-    mixed = numbers * max(len(found), 1) + np.array(keys, dtype=np.int64)
+    levels: dict[Any, int] = {}
+    keys = [levels.setdefault(level_key(value), len(levels)) for value in column]
+    mixed = numbers * max(len(levels), 1) + np.array(keys, dtype=np.int64)
     return np.unique(mixed, return_inverse=True)[1].astype(np.int64)
 
 
@@ -154,30 +154,30 @@ def _varying_settings(heads: Sequence[Head]) -> dict[str, _Path]:
     if not heads:
         return {}
     first = heads[0].settings
-    found: dict[_Path, None] = {}
+    differing: dict[_Path, None] = {}
     compared: set[tuple[str, int]] = set()  # points share their sections, see SettingsReader
     for head in heads:
         if head.settings.keys() != first.keys():
-            found.update(dict.fromkeys(_differences(first, head.settings)))
+            differing.update(dict.fromkeys(_differences(first, head.settings)))
             continue
         new = set(zip(head.settings, map(id, head.settings.values()), strict=True)) - compared
         compared |= new
         for name, _ in new:
             if head.settings[name] != first[name]:
-                differing = _differences(first[name], head.settings[name], (name,))
-                found.update(dict.fromkeys(differing))
+                paths_here = _differences(first[name], head.settings[name], (name,))
+                differing.update(dict.fromkeys(paths_here))
     order = {path: place for place, path in enumerate(_paths(first))}
-    paths = sorted(found, key=lambda path: (order.get(path, len(order)), path))
+    paths = sorted(differing, key=lambda path: (order.get(path, len(order)), path))
     return {".".join(path): path for path in paths}
 
 
-def _differences(one: Any, other: Any, path: _Path = ()) -> Iterator[_Path]:
+def _differences(first: Any, other: Any, path: _Path = ()) -> Iterator[_Path]:
     """Yield the paths of what is not the same; equal sections cost one comparison."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        yield from {**dict.fromkeys(_paths(one, path)), **dict.fromkeys(_paths(other, path))}
+    if not isinstance(first, dict) or not isinstance(other, dict):
+        yield from {**dict.fromkeys(_paths(first, path)), **dict.fromkeys(_paths(other, path))}
         return
-    for name in one if one.keys() == other.keys() else {**one, **other}:
-        inner, other_inner = one.get(name, {}), other.get(name, {})
+    for name in first if first.keys() == other.keys() else {**first, **other}:
+        inner, other_inner = first.get(name, {}), other.get(name, {})
         if inner != other_inner:
             yield from _differences(inner, other_inner, (*path, name))
 
@@ -194,9 +194,9 @@ def _paths(value: Any, path: _Path = ()) -> Iterator[_Path]:
 def _values(heads: Sequence[Head], path: _Path) -> list[Any]:
     """Return the values of a setting; None where there is no such setting."""
     sections = [head.settings.get(path[0]) for head in heads]
-    # One look into each section, which points share; the heads keep them, so an id stays its own.
-    found = {id(section): _value(section, path[1:]) for section in _distinct(sections)}
-    return [found[id(section)] for section in sections]
+    # One look into each section, which points share; the heads keep them, so no id is used twice.
+    values = {id(section): _value(section, path[1:]) for section in _distinct(sections)}
+    return [values[id(section)] for section in sections]
 
 
 def _distinct(values: Sequence[Any]) -> Iterable[Any]:
