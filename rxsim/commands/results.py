@@ -12,6 +12,7 @@ import click
 
 from rxsim.commands.arguments import FILE, new_images_option
 from rxsim.commands.no_gc import nothing_collected
+from rxsim.metrics import all_metrics
 from rxsim.report.results_table import SHOWN_POINTS, arranged, print_rows, print_summary
 from rxsim.store import Query, export_results, failures, merge_results, open_results, summarise
 
@@ -26,7 +27,7 @@ def command() -> None:
 @command.command("show")
 @click.argument("file", type=FILE)
 @click.option("--sweep", metavar="NAME", help="Only the points of one sweep, in its order.")
-@click.option("--quantity", metavar="NAME", help="accuracy, top5, mse, agreement, snr_db, ...")
+@click.option("--quantity", metavar="NAME", help=f"One of {', '.join(all_metrics())}.")
 @click.option("--sort", metavar="NAME", help="A setting, mean, std, ...; -NAME turns it round.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N best (or first).")
 @click.option("--all", "everything", is_flag=True, help=f"More than {SHOWN_POINTS} points.")
