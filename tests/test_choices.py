@@ -209,9 +209,9 @@ def test_the_range_of_least_mean_square_error_is_one_of_256():
 
 def test_random_pulses_are_drawn_once_for_each_chip_channel_and_place():
     """A threshold is the sum of a channel's and a place's number: all inputs meet the same."""
-    pulses = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), "Conv")
+    pulses = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), 1)
     assert (pulses.channels.shape, pulses.places.shape) == ((5, 3, 1, 1), (5, 1, 4, 2))
-    again = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), "Conv")
+    again = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), 1)
     assert (pulses.channels == again.channels).all()
 
 

@@ -15,7 +15,8 @@ HELPERS = {
     *("schema", "seeds", "stages", "statistics", "version"),
 }
 BEFORE_PIPELINE = {
-    *("config", "metrics", "data", "load", "session", "calibrate", "mapping"),
+    *("config", "metrics", "data", "onnx_graph", "operators", "load"),
+    *("session", "calibrate", "mapping"),
     *("devices", "circuit", "compensate", "tiles", "converters", "patch", "run", "verify"),
     *("effects", "scenarios"),
 }
@@ -36,7 +37,9 @@ ALLOWED: dict[str, set[str]] = {
     "config": HELPERS,
     "metrics": HELPERS,
     "data": HELPERS | {"metrics"},
-    "load": HELPERS,
+    "onnx_graph": HELPERS,
+    "operators": HELPERS | {"onnx_graph"},
+    "load": HELPERS | {"onnx_graph", "operators"},
     "session": HELPERS,
     "calibrate": HELPERS | {"config", "load", "session"},
     "mapping": HELPERS | {"load", "config"},
@@ -47,7 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     "scenarios": HELPERS | {"effects", "config"},
     "tiles": HELPERS | {"compensate", "circuit", "devices", "mapping", "config"},
     "converters": HELPERS | {"config", "session", "load", "calibrate"},
-    "patch": HELPERS | {"tiles", "converters", "calibrate", "mapping", "load"},
+    "patch": HELPERS
+    | {"tiles", "converters", "calibrate", "mapping", "load", "operators", "onnx_graph"},
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
     "run": HELPERS | {"patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,

@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper, parser
 
 from rxsim.errors import ModelError
 from rxsim.load import Network, load_network
-from rxsim.load.shapes import macs_by_node
+from rxsim.load.macs import macs_by_node
 
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]

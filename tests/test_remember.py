@@ -14,7 +14,7 @@ import rxsim
 from rxsim.cache import Cache
 from rxsim.config import Settings, load_settings
 from rxsim.devices import Chip, program
-from rxsim.patch.builder import GraphBuilder
+from rxsim.onnx_graph import GraphBuilder
 from rxsim.pipeline import DataOptions, evaluate, open_study
 from tests.chips import foundry_of
 

@@ -14,8 +14,8 @@ from rxsim.commands.arguments import FILE
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, Network, load_network
-from rxsim.load.shapes import Shape, shape_of
 from rxsim.metrics import metric_options, truth_for
+from rxsim.onnx_graph import Shape, shape_of
 
 _PASSED_OVER = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 _SCALING = {

@@ -1,6 +1,6 @@
 """From an ONNX file to a normalised graph and the list of layers a crossbar can take."""
 
-from rxsim.load.layers import Layer
 from rxsim.load.network import DigitalNode, InputSpec, Network, load_network
+from rxsim.operators import Layer
 
 __all__ = ["DigitalNode", "InputSpec", "Layer", "Network", "load_network"]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
 
 from rxsim.errors import ModelError
-from rxsim.load.graph import attributes, constants, inferred_values
-from rxsim.load.layers import Layer
-from rxsim.load.shapes import Shape, shape_of
 from rxsim.load.tensors import bytes_taken, shortened
+from rxsim.onnx_graph import attributes, constants, inferred_values, shape_of
+from rxsim.operators import Layer, operator_of
 
 # Assumption: no network makes a larger tensor of one input; a damaged file may ask for 2**60 bytes.
 _LARGEST_TENSOR = 2**31
@@ -53,7 +51,7 @@ def check_names(model: onnx.ModelProto, path: Path) -> None:
 
 
 def check_nodes(model: onnx.ModelProto, path: Path) -> None:
-    """Refuse groups that split no weights, and normalisation by the batch at hand.
+    """Refuse what an operator finds damaged, and normalisation by the batch at hand.
 
     Raises:
         ModelError: naming the node.
@@ -66,14 +64,10 @@ def check_nodes(model: onnx.ModelProto, path: Path) -> None:
                 "expected inference: a result would depend on the batch it is in; export the model "
                 "in evaluation mode"
             )
-        if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in stored:
-            continue
-        groups, shape = attributes(node).get("group", 1), list(stored[node.input[1]].dims)
-        if groups < 1 or (shape and shape[0] % groups):
-            raise ModelError(
-                f"model {path}: layer {node.name}: found group {groups}, expected a divisor of the "
-                f"{shape[0]} outputs of its weights; correct the model or export it again"
-            )
+        operator = operator_of(node)
+        problem = "" if operator is None else operator.damage(node, stored)
+        if problem:
+            raise _wrong_layer(path, node.name, problem)
 
 
 def check_layers(model: onnx.ModelProto, layers: Iterable[Layer], path: Path) -> None:
@@ -83,39 +77,14 @@ def check_layers(model: onnx.ModelProto, layers: Iterable[Layer], path: Path) ->
         ModelError: naming the layer.
     """
     shapes = {value.name: shape_of(value) for value in inferred_values(model)}
-    stored = {name: tuple(tensor.dims) for name, tensor in constants(model).items()}
+    stored = constants(model)
     for layer in layers:
-        problem = _misfit(layer, shapes.get(layer.input), stored)
+        problem = layer.operator.misfit(layer, shapes.get(layer.input), stored)
         if problem:
-            raise ModelError(
-                f"model {path}: layer {layer.name}: {problem}; correct the model or export it again"
-            )
+            raise _wrong_layer(path, layer.name, problem)
 
 
-def _misfit(layer: Layer, data: Shape | None, stored: Mapping[str, tuple[int, ...]]) -> str | None:
-    """Say what does not fit, or return None."""
-    node = layer.node
-    weight = stored[node.input[1]]
-    bias = stored.get(node.input[2]) if len(node.input) > 2 else None
-    columns = layer.groups * layer.n_outputs
-    if layer.op != "Conv":
-        terms, what = (None if not data else data[-1]), "length"
-        expected = layer.n_inputs
-    else:
-        given = attributes(node).get("kernel_shape")
-        if given is not None and tuple(given) != layer.kernel:
-            return f"found kernel_shape {list(given)}, expected {list(layer.kernel)} of its weights"
-        if data is not None and len(data) != len(weight):
-            return f"found an input of {len(data)} axes, expected {len(weight)} as its weights have"
-        if bias is not None and bias != (columns,):
-            return f"found a bias of shape {list(bias)}, expected [{columns}]"
-        terms, what = (None if data is None else data[1]), "channels"
-        expected = layer.groups * weight[1]
-    if terms is not None and terms != expected:
-        return (
-            f"found {what} {terms} of its input, expected {expected} for its weights of shape "
-            f"{list(weight)}" + (f" in {layer.groups} groups" if layer.groups > 1 else "")
-        )
-    if layer.op == "Gemm" and bias and math.prod(bias) > 1 and bias[-1] not in (1, columns):
-        return f"found a bias of shape {list(bias)}, expected {columns} values"
-    return None
+def _wrong_layer(path: Path, name: str, problem: str) -> ModelError:
+    return ModelError(
+        f"model {path}: layer {name}: {problem}; correct the model or export it again"
+    )

@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from rxsim.load.graph import (
+from rxsim.load.onnx_file import open_session
+from rxsim.onnx_graph import (
     constants,
     fresh_name,
     has_subgraph,
@@ -20,7 +21,6 @@ from rxsim.load.graph import (
     taken_names,
     use_counts,
 )
-from rxsim.load.onnx_file import open_session
 
 _RANDOM = {
     "RandomNormal",
@@ -76,12 +76,12 @@ def _behind(
     nodes: list[onnx.NodeProto], tensors: set[str], values: Collection[str] = ()
 ) -> list[onnx.NodeProto]:
     """Return the nodes that some tensors depend on, in their order, where `values` are known."""
-    needed, found = set(tensors), []
+    needed, chain = set(tensors), []
     for node in reversed(nodes):
         if needed.intersection(node.output):
-            found.append(node)
+            chain.append(node)
             needed.update(item for item in node.input if item and item not in values)
-    return found[::-1]
+    return chain[::-1]
 
 
 def _evaluate_parts(

@@ -14,12 +14,12 @@ from rxsim.load.checks import check_layers, check_names, check_nodes, check_size
 from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
 from rxsim.load.fold_constants import fold_constants
-from rxsim.load.graph import constants
-from rxsim.load.layers import Layer, find_layers
+from rxsim.load.layers import find_layers
 from rxsim.load.onnx_file import name_nodes, read_onnx
 from rxsim.load.orient import orient
-from rxsim.load.shapes import Shape, shape_of
 from rxsim.load.upgrade import upgrade
+from rxsim.onnx_graph import Shape, constants, shape_of
+from rxsim.operators import Layer, mappable_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,14 @@ def load_network(path: Path) -> Network:
     layers, declined = find_layers(model)
     if not layers:
         why = "; ".join(f"{name}: {reason}" for name, reason in list(declined.items())[:3])
+        *others, last = mappable_types()
         raise ModelError(
             f"model {path} has no layer that a crossbar can hold"
-            f"{f' ({why})' if why else ''}, expected a Conv, Gemm or MatMul with constant weights"
+            f"{f' ({why})' if why else ''}, expected a {', '.join(others)} or {last} with constant "
+            "weights"
         )
     check_layers(model, layers, path)
-    mapped = {layer.name for layer in layers}
+    mapped = {layer.node.name for layer in layers}
     digital = tuple(
         DigitalNode(node.name, node.op_type, declined.get(node.name) or reason_for(node.op_type))
         for node in model.graph.node

@@ -61,7 +61,7 @@ def complete_tensors(model: onnx.ModelProto, path: Path) -> bool:
     Raises:
         ModelError: naming the tensor.
     """
-    found = False
+    external = False
     for tensor in stored_tensors(model):
         where = f"model {path}: its tensor {shortened(tensor.name) or '(without a name)'}"
         n_bytes = _n_bytes(tensor, where)
@@ -69,10 +69,10 @@ def complete_tensors(model: onnx.ModelProto, path: Path) -> bool:
             tensor.raw_data = _read_beside(tensor, path.parent, where, n_bytes)
             tensor.ClearField("data_location")
             del tensor.external_data[:]
-            found = True
+            external = True
         elif n_bytes is not None:
             _check_length(tensor, where, n_bytes)
-    return found
+    return external
 
 
 def _n_bytes(tensor: onnx.TensorProto, where: str) -> int | None:

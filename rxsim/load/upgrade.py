@@ -11,13 +11,13 @@ import onnx
 from onnx import inliner, numpy_helper, version_converter
 
 from rxsim.errors import ModelError
-from rxsim.load.graph import (
+from rxsim.load.onnx_file import first_line
+from rxsim.onnx_graph import (
     has_subgraph,
     is_large,
     remove_constants,
     without_large_constants,
 )
-from rxsim.load.onnx_file import first_line
 
 OPSET = 17
 # Source: ONNX's operator changelog: what a patched layer is written in (Cast, Clip, Conv, Gather,
@@ -101,12 +101,12 @@ def _same_operators(function: onnx.FunctionProto, version: int, versions: dict[s
         if node.domain not in ("", "ai.onnx"):
             continue
         try:
-            own, outer = (
+            there, here = (
                 onnx.defs.get_schema(node.op_type, number) for number in (version, versions[""])
             )
         except onnx.defs.SchemaError:
             return False
-        if own.since_version != outer.since_version or has_subgraph(node):
+        if there.since_version != here.since_version or has_subgraph(node):
             return False
     return True
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from rxsim.config import Reads, Settings
 from rxsim.load import Layer, Network
-from rxsim.load.shapes import macs_by_node
+from rxsim.load.macs import macs_by_node
 from rxsim.mapping.cells import cells_of
 from rxsim.mapping.readouts import Readouts, readouts_of
 from rxsim.mapping.tiling import Tiling, tile_layer

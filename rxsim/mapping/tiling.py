@@ -69,9 +69,8 @@ def tile_layer(layer: Layer, crossbar: Crossbar, mapping: Mapping) -> Tiling:
     capacity = _outputs_per_array(layer, crossbar, mapping, cells if adjacent else 1)
     packed = _packed(layer, crossbar, mapping, capacity)
     order = np.arange(layer.n_inputs)
-    if mapping.row_order == "kernel_major" and layer.kernel:
-        positions = int(np.prod(layer.kernel))
-        order = order.reshape(-1, positions).T.ravel()
+    if mapping.row_order == "kernel_major":
+        order = order.reshape(-1, layer.kernel_size).T.ravel()
     order = (np.arange(packed)[:, None] * layer.n_inputs + order).ravel()
     n_outputs = packed * layer.n_outputs
     row_tiles = tuple(order[part] for part in _parts(len(order), crossbar.rows, mapping.split))

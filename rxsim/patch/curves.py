@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from rxsim.patch.builder import GraphBuilder
+from rxsim.onnx_graph import GraphBuilder
 from rxsim.patch.hardware import LayerHardware
 
 
@@ -42,8 +42,7 @@ class AdcCurves:
             if (first == first.flat[0]).all():
                 shaped = np.asarray(first.flat[0], dtype=np.int32)
             else:
-                ones = (1 for _ in hardware.layer.kernel)
-                shaped = first.reshape(-1, *ones).astype(np.int32)
+                shaped = hardware.layer.along_channels(first).astype(np.int32)
             places.append(build.constant(f"adc_curve_{p}", shaped) if shaped.any() else None)
         return AdcCurves(build, table, tuple(places))
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from rxsim.load import Layer
-from rxsim.patch.builder import GraphBuilder
+from rxsim.onnx_graph import GraphBuilder, take_range
+from rxsim.operators import Layer
 from rxsim.patch.hardware import LayerHardware
-from rxsim.patch.product import add_product, take_range
 
 _WHOLE = 1e-9  # factors this near to whole multiples of the smallest one are these
 
@@ -41,7 +40,7 @@ def add_decoding(build: GraphBuilder, hardware: LayerHardware, codes: list[str])
 
 
 def add_exact_decoding(
-    build: GraphBuilder, hardware: LayerHardware, codes: list[str], drives: list[str]
+    build: GraphBuilder, hardware: LayerHardware, codes: list[str], driven: list[str]
 ) -> str:
     """Decode passes, slices and what is removed digitally, in float64.
 
@@ -49,9 +48,9 @@ def add_exact_decoding(
         build: takes the nodes.
         hardware: the layer; without ADCs the codes are ampere.
         codes: a tensor for each conversion, pass by pass.
-        drives: the tensor that each pass drives.
+        driven: the tensor that each pass drives.
     """
-    return _ExactDecoding(build, hardware).add(codes, drives)
+    return _ExactDecoding(build, hardware).add(codes, driven)
 
 
 class _ExactDecoding:
@@ -59,7 +58,7 @@ class _ExactDecoding:
         self._build = build
         self._hardware = hardware
         self._tiles = len(hardware.rows)
-        weights = np.repeat([one.weight for one in hardware.drive.passes], self._tiles)
+        weights = np.repeat([step.weight for step in hardware.drive.passes], self._tiles)
         shape = (len(weights), hardware.tiling.groups, hardware.readouts.count)
         lsb = np.ones(shape) if hardware.adc is None else hardware.adc.lsb
         self._unit = float(lsb.min())
@@ -68,7 +67,7 @@ class _ExactDecoding:
         near = np.abs(values - whole) <= _WHOLE * np.maximum(np.abs(values), 1)
         self._values = np.where(near, whole, values).reshape(-1, self._tiles, *shape[1:])
 
-    def add(self, codes: list[str], drives: list[str]) -> str:
+    def add(self, codes: list[str], driven: list[str]) -> str:
         """Add the nodes; return the name of the float32 output."""
         scale, constant = self._hardware.scale, self._hardware.constant
         together = bool((scale == scale[0]).all())
@@ -79,7 +78,7 @@ class _ExactDecoding:
             total = self._outputs(self._readouts(codes, tiles, name), name)
             if self._hardware.removed:
                 total = self._build.add(
-                    "Sub", [total, self._removed(drives, tiles, name)], f"net{name}"
+                    "Sub", [total, self._removed(driven, tiles, name)], f"net{name}"
                 )
             factor = self._vector(scale[tiles[0]] * self._unit, f"scale{name}")
             parts.append(self._build.add("Mul", [total, factor], f"scaled{name}"))
@@ -93,8 +92,8 @@ class _ExactDecoding:
         """Sum passes and row tiles into readouts, float64, in units."""
         terms = []
         for number, values in enumerate(self._values):
-            one_factor = (values[tiles] == values[tiles[0]]).all()
-            for some in [tiles] if one_factor else [[p] for p in tiles]:
+            same = (values[tiles] == values[tiles[0]]).all()
+            for some in [tiles] if same else [[p] for p in tiles]:
                 names = [codes[number * self._tiles + p] for p in some]
                 part = f"pass_{number}_{some[0]}"
                 # Codes are whole and of few bits: their sum over tiles is exact in float32.
@@ -109,7 +108,7 @@ class _ExactDecoding:
     def _outputs(self, total: str, name: str) -> str:
         """Sum the terms of each output."""
         readouts, groups = self._hardware.readouts, self._hardware.tiling.groups
-        axis = self._axis
+        axis = self._hardware.layer.channel_axis
         terms = []
         for t, (place, weight) in enumerate(zip(readouts.places, readouts.weights, strict=True)):
             index = (np.arange(groups)[:, None] * readouts.count + place).ravel()
@@ -124,27 +123,21 @@ class _ExactDecoding:
         result = terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"outputs{name}")
         return result
 
-    def _removed(self, drives: list[str], tiles: list[int], name: str) -> str:
+    def _removed(self, driven: list[str], tiles: list[int], name: str) -> str:
         """Compute what an offset of the cells adds: a conductance times the sum of the voltages."""
         hardware, groups = self._hardware, self._hardware.tiling.groups
         rows = np.concatenate([hardware.rows[p] for p in tiles])
         columns = 1 if groups == 1 else hardware.tiling.n_outputs
         ones = np.ones((groups, len(rows), columns))
         terms = []
-        for number, (one, drive) in enumerate(zip(hardware.drive.passes, drives, strict=True)):
+        for number, (step, tensor) in enumerate(zip(hardware.drive.passes, driven, strict=True)):
             part = f"sum_{number}{name}"
-            total = add_product(
-                self._build, hardware.layer, hardware.tiling, drive, rows, ones, part
-            )
+            total = hardware.add_product(self._build, tensor, rows, ones, part)
             wide = self._build.add("Cast", [total], f"{part}_wide", to=TensorProto.DOUBLE)
-            siemens = one.weight * one.volt * hardware.removed / self._unit
+            siemens = step.weight * step.volt * hardware.removed / self._unit
             factor = self._number(siemens, f"{part}_factor")
             terms.append(self._build.add("Mul", [wide, factor], f"{part}_current"))
         return terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"removed{name}")
-
-    @property
-    def _axis(self) -> int:
-        return 1 if self._hardware.layer.op == "Conv" else -1
 
     def _number(self, value: float, part: str) -> str:
         return self._build.constant(part, np.asarray(value, dtype=np.float64))
@@ -153,7 +146,7 @@ class _ExactDecoding:
         """Add float64 factors, (groups, columns), or one number where all are equal."""
         if (values == values.flat[0]).all():
             return self._number(float(values.flat[0]), part)
-        shaped = values.reshape(-1, *(1 for _ in self._hardware.layer.kernel))
+        shaped = self._hardware.layer.along_channels(values)
         return self._build.constant(part, shaped.astype(np.float64))
 
 
@@ -162,12 +155,12 @@ def cut_surplus(build: GraphBuilder, hardware: LayerHardware, result: str) -> st
     wanted = hardware.layer.groups * hardware.layer.n_outputs
     if hardware.tiling.groups * hardware.tiling.n_outputs == wanted:
         return result
-    return take_range(build, result, 0, wanted, 1, "outputs")
+    return take_range(build, result, 0, wanted, hardware.layer.channel_axis, "outputs")
 
 
 def _factor(build: GraphBuilder, layer: Layer, factors: np.ndarray, suffix: str) -> str:
     """Add the decoding factors of one conversion: a scalar, or one for each output."""
     if (factors == factors.flat[0]).all():
         return build.scalar(f"decode{suffix}", factors.flat[0])
-    vector = factors.reshape(-1, *(1 for _ in layer.kernel)).astype(np.float32)
+    vector = layer.along_channels(factors).astype(np.float32)
     return build.constant(f"decode{suffix}", vector)

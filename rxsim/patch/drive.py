@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from rxsim.converters import Dac, DriveCurve, Pass
-from rxsim.patch.builder import GraphBuilder
+from rxsim.onnx_graph import GraphBuilder
 from rxsim.patch.pulses import Pulses
 
 

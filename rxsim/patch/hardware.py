@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rxsim.converters import Adc, DacErrors, Drive, spoil_matrices
-from rxsim.load import Layer
 from rxsim.mapping import Readouts, Tiling
+from rxsim.onnx_graph import GraphBuilder
+from rxsim.operators import Layer, MatrixPart
 from rxsim.patch.pulses import Pulses
 from rxsim.tiles import LayerTransfer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LayerHardware:
     """A layer's analog form, as the graph computes it.
 
@@ -61,14 +62,46 @@ class LayerHardware:
     @property
     def both_sides(self) -> np.ndarray:
         """Whether currents of both signs occur in each conversion, bool (conversions,)."""
-        signed = [self.is_difference or one.signed for one in self.drive.passes]
+        signed = [self.is_difference or step.signed for step in self.drive.passes]
         return np.repeat(np.array(signed), len(self.rows))
 
     @property
     def is_plain(self) -> bool:
         """Whether an output is one readout of one pass, and nothing is removed."""
-        one = self.readouts.is_plain and len(self.drive.passes) == 1
-        return one and not self.removed and self.constant is None
+        single = self.readouts.is_plain and len(self.drive.passes) == 1
+        return single and not self.removed and self.constant is None
+
+    def add_product(
+        self,
+        build: GraphBuilder,
+        driven: str,
+        rows: np.ndarray,
+        matrix: np.ndarray,
+        part: str,
+        added: np.ndarray | None = None,
+    ) -> str:
+        """Write the product of what a pass drives and a matrix.
+
+        Args:
+            build: takes the nodes.
+            driven: name of the tensor of the pass, of the shape of the layer's input.
+            rows: which rows of a group take part, int64.
+            matrix: float64 (groups, rows, columns).
+            part: name of the result.
+            added: constant on top, float64 (groups, columns).
+
+        Returns:
+            The name of the tensor of groups * columns channels.
+        """
+        taken = MatrixPart(
+            name=part,
+            groups=self.tiling.groups,
+            n_inputs=self.tiling.n_inputs,
+            rows=rows,
+            matrix=matrix,
+            added=added,
+        )
+        return self.layer.operator.add_product(build, self.layer, driven, taken)
 
     @property
     def summed(self) -> LayerHardware:
@@ -146,17 +179,17 @@ def layer_hardware(
         constant = None if constant is None else constant.sum(axis=0, keepdims=True)
         offsets = None if offsets is None else (np.sum(offsets, axis=0),)
     return LayerHardware(
-        mapped.layer,
-        mapped.tiling,
-        mapped.readouts,
-        drive,
-        rows,
-        matrices,
-        scale,
-        mapped.cells.removed,
-        constant,
-        mapped.cells.is_difference,
-        pulses,
+        layer=mapped.layer,
+        tiling=mapped.tiling,
+        readouts=mapped.readouts,
+        drive=drive,
+        rows=rows,
+        matrices=matrices,
+        scale=scale,
+        removed=mapped.cells.removed,
+        constant=constant,
+        is_difference=mapped.cells.is_difference,
+        pulses=pulses,
         offsets=offsets,
     )
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from rxsim.load.graph import constants, drop_unused_constants, taken_names
+from rxsim.onnx_graph import constants, drop_unused_constants, taken_names
 from rxsim.patch.drive import DriveNodes
 from rxsim.patch.hardware import LayerHardware
-from rxsim.patch.layer import LayerPatch, patch_layer
+from rxsim.patch.node import patch_node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,36 +54,40 @@ def patch_network(
 
     Args:
         model: the normalised float network; left as it is.
-        layers: the analog layers; the others stay digital.
+        layers: the analog layers, all products of a node or none; the others stay digital.
         split: keep conversions apart even where there is no ADC, their currents in ampere.
     """
     patched = onnx.ModelProto()
     patched.CopyFrom(model)
     known = constants(patched)
     taken = taken_names(patched)
-    by_node = {hardware.layer.name: hardware for hardware in layers}
-    drives = DriveNodes()
-    patches: dict[str, LayerPatch] = {}
+    by_node: dict[str, list[LayerHardware]] = {}
+    for hardware in layers:
+        by_node.setdefault(hardware.layer.node.name, []).append(hardware)
+    inputs = DriveNodes()
+    taps: dict[str, LayerTaps] = {}
     nodes: list[onnx.NodeProto] = []
+    added: list[onnx.TensorProto] = []
     for node in patched.graph.node:
-        hardware = by_node.get(node.name)
-        if hardware is None:
+        analog = by_node.get(node.name)
+        if analog is None:
             nodes.append(node)
             continue
-        patch = patch_layer(hardware, known, taken, drives, split=split)
-        patches[node.name] = patch
+        patch = patch_node(analog, known, taken, inputs, split=split)
         nodes.extend(patch.nodes)
+        added.extend(patch.constants)
+        for hardware in analog:
+            name = hardware.layer.name
+            taps[name] = _taps(hardware, patch.currents[name])
     del patched.graph.node[:]
     patched.graph.node.extend(nodes)
-    for patch in patches.values():
-        patched.graph.initializer.extend(patch.constants)
+    patched.graph.initializer.extend(added)
     drop_unused_constants(patched)
     patched.producer_name = "rxsim"
-    taps = {name: _taps(by_node[name], patch) for name, patch in patches.items()}
     return PatchedNetwork(patched, taps)
 
 
-def _taps(hardware: LayerHardware, patch: LayerPatch) -> LayerTaps:
+def _taps(hardware: LayerHardware, currents: tuple[str, ...]) -> LayerTaps:
     dac, adc = hardware.drive.dac, hardware.adc
     bounds = None
     if dac.low is not None and dac.high is not None:
@@ -93,4 +97,4 @@ def _taps(hardware: LayerHardware, patch: LayerPatch) -> LayerTaps:
     if adc is not None:
         codes = tuple((int(low), int(high)) for low, high in zip(adc.low, adc.high, strict=True))
     present = hardware.readouts.present
-    return LayerTaps(patch.currents, codes, bounds, None if present.all() else present.ravel())
+    return LayerTaps(currents, codes, bounds, None if present.all() else present.ravel())

@@ -13,7 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from rxsim.converters import Pass
-from rxsim.patch.builder import GraphBuilder
+from rxsim.onnx_graph import GraphBuilder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,16 +55,18 @@ class Pulses:
         return build.add("Sub", [total, whole], f"level_{number}")
 
 
-def draw_pulses(rng: np.random.Generator, pulses: int, shape: tuple[int, ...], op: str) -> Pulses:
+def draw_pulses(
+    rng: np.random.Generator, pulses: int, shape: tuple[int, ...], channel_axis: int
+) -> Pulses:
     """Draw the thresholds of a layer's inputs.
 
     Args:
         rng: the chip's generator for this layer.
         pulses: how many for one value.
         shape: of the input tensor, without its batch axis.
-        op: Conv (channels first) or a matrix product (channels last).
+        channel_axis: of the input tensor: 1 (channels first) or -1 (channels last).
     """
-    if op == "Conv":
+    if channel_axis == 1:
         channels, spatial = (shape[0], *(1 for _ in shape[1:])), (1, *shape[1:])
     else:
         channels, spatial = (shape[-1],), (1,)

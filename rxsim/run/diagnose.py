@@ -103,8 +103,7 @@ def _sums(
     if tap.adc_bounds is not None:
         currents = [tensors[name] for name in tap.currents]
         if tap.present is not None:  # packed groups: the last array need not be full
-            axis = 1 if layer.op == "Conv" else -1
-            currents = [np.compress(tap.present, values, axis) for values in currents]
+            currents = [np.compress(tap.present, values, layer.channel_axis) for values in currents]
         sums[4:6] = (
             # A tie beside an odd code rounds away from it.
             sum(

@@ -180,7 +180,7 @@ class _OpenRun:
                     self._wanted, meters, self._by_layer(results), strict=True
                 ):
                     if meter is not None:
-                        meter.add(currents, 1 if item.layer.op == "Conv" else -1)
+                        meter.add(currents, item.layer.channel_axis)
 
     def _by_layer(self, taps: list[T]) -> Iterator[list[T]]:
         """Deal out what belongs to each layer: one item for each of its conversions."""

@@ -42,7 +42,7 @@ def equip(
         pulses = None
         if drive.pulses:
             rng = device_generator(chip.seed, chip.trial, layer.index, Effect.PULSES, 0)
-            pulses = draw_pulses(rng, drive.pulses, measured.shape, layer.op)
+            pulses = draw_pulses(rng, drive.pulses, measured.shape, layer.channel_axis)
         where = settings.adc.where
         equipped.append(layer_hardware(transfer, drive, where, without_wires, pulses, errors))
     return equipped

@@ -115,9 +115,9 @@ class LayerInput:
         self._codes = LayerDrive(layer.layer, self._dac, values)
         self._pulses: Pulses | None = None
         if passes[0].pulse is not None:
-            index, op = layer.layer.index, layer.layer.op
+            index, axis = layer.layer.index, layer.layer.channel_axis
             rng = device_generator(settings.seed, trial, index, Effect.PULSES, 0)
-            self._pulses = draw_pulses(rng, settings.input.pulses, measured.shape, op)
+            self._pulses = draw_pulses(rng, settings.input.pulses, measured.shape, axis)
 
     def drive(self, number: int) -> PassDrive:
         """Return one pass."""

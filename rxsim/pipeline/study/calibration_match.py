@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -142,9 +141,9 @@ def _check_shapes(kept: Calibration, network: Network) -> None:
     """Refuse input shapes that a convolution can't have."""
     for layer in network.layers:
         found = kept.input_ranges.get(layer.name)
-        if found is None or layer.op != "Conv":
+        axes, channels = layer.layout.spatial_axes, layer.input_channels
+        if found is None or not axes:
             continue
-        axes, channels = len(layer.kernel), layer.n_inputs // math.prod(layer.kernel) * layer.groups
         if len(found.shape) != 1 + axes or found.shape[0] != channels:
             raise InputError(
                 f"{kept.name}: layer {layer.name}: found inputs of shape {list(found.shape)}, expected "

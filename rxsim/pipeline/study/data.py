@@ -25,8 +25,8 @@ from rxsim.data import (
 from rxsim.errors import DataError, InputError
 from rxsim.files import sha256_of
 from rxsim.load import InputSpec, Network
-from rxsim.load.shapes import Shape, shape_of
 from rxsim.metrics import truth_for
+from rxsim.onnx_graph import Shape, shape_of
 from rxsim.pipeline.study.choice import DataChoice
 from rxsim.session import Inputs
 

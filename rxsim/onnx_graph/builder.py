@@ -1,4 +1,4 @@
-"""Collect the nodes and constants that replace one layer, under names of its own."""
+"""Collect the nodes and constants that replace a node, under names that begin with its name."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from rxsim.onnx_graph.names import fresh_name
+
 _LARGE = 1024  # bytes
 
 
 class GraphBuilder:
-    """Nodes in order and the constants they read; every name starts with the layer's."""
+    """Nodes in order and the constants they read; every name starts with that of what is replaced."""
 
     def __init__(self, prefix: str, taken: set[str]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -23,13 +25,8 @@ class GraphBuilder:
         self._large: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def name(self, part: str) -> str:
-        """Return a free name for a part of the layer."""
-        wanted = f"{self._prefix}/{part}"
-        name, number = wanted, 2
-        while name in self._taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self._taken.add(name)
-        return name
+        """Return a free name for a part."""
+        return fresh_name(self._taken, f"{self._prefix}/{part}")
 
     def constant(self, part: str, value: np.ndarray) -> str:
         """Add a constant and return its name; a large one that is there already is used again.
@@ -65,3 +62,10 @@ class GraphBuilder:
         node_name = result if output is None else self.name(part)
         self.nodes.append(helper.make_node(op, inputs, [result], node_name, **attributes))
         return result
+
+    def give(self, result: str, output: str) -> None:
+        """Let a result go by the name of an output: the last node's own, else by an Identity."""
+        if self.nodes and self.nodes[-1].output[0] == result:
+            self.nodes[-1].output[0] = output
+        else:
+            self.add("Identity", [result], "result", output)

@@ -1,0 +1,43 @@
+"""Questions to an ONNX graph, and small changes of one: no physics, nothing of a crossbar."""
+
+from rxsim.onnx_graph.builder import GraphBuilder
+from rxsim.onnx_graph.constants import (
+    constants,
+    drop_unused_constants,
+    is_large,
+    remove_constants,
+    set_constant,
+)
+from rxsim.onnx_graph.names import fresh_name, taken_names
+from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
+from rxsim.onnx_graph.rewriting import Rewriting
+from rxsim.onnx_graph.selecting import take, take_range
+from rxsim.onnx_graph.shapes import (
+    Shape,
+    inferred_values,
+    n_entries,
+    shape_of,
+    without_large_constants,
+)
+
+__all__ = [
+    "GraphBuilder",
+    "Rewriting",
+    "Shape",
+    "attributes",
+    "constants",
+    "drop_unused_constants",
+    "fresh_name",
+    "has_subgraph",
+    "inferred_values",
+    "is_large",
+    "n_entries",
+    "remove_constants",
+    "set_constant",
+    "shape_of",
+    "take",
+    "take_range",
+    "taken_names",
+    "use_counts",
+    "without_large_constants",
+]

@@ -1,0 +1,322 @@
+"""Operators whose weights a crossbar can hold: one file each, behind one Protocol.
+
+A file of this folder (`conv.py`, `gemm.py` ..) holds one operator as `OPERATOR`, and all that rxsim
+knows about it: which nodes it takes and why not others, its weight matrices, how values lie on the
+wordlines, how its product and its digital rest are written in the patched graph, what it costs. To
+add an operator is to add a file; names that begin with an underscore are shared parts. What comes
+next fits in like this:
+
+- ConvTranspose: `products` gives K = C_in rows and C_out x kernel columns, `windows` the channels of
+  each place, `add_product` a 1x1 Conv, and `write` adds the overlapping outputs up.
+- LSTM, GRU, RNN: two products of one node, the input and the recurrent matrix, told apart by
+  `Product.part`; `write` runs the steps and calls `multiply` for each matrix in each step.
+- QLinearConv and other quantised operators: `products` gives the matrices that the codes stand for,
+  `write` the scales and zero points around the product.
+- Einsum: `why_not` refuses equations that are no matrix product; `normalised` turns the others into
+  MatMul between Transpose and Reshape nodes, as that of Gemm does with a transposed operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+import onnx
+
+from rxsim.folders import Folder
+from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape
+
+Constants = Mapping[str, onnx.TensorProto]
+"""Initializers by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the tensors around a product lie.
+
+    Attributes:
+        channel_axis: of its input and of its result: 1 where channels come first, else -1.
+        spatial_axes: axes behind the channels, by which a constant of one value a channel is spread.
+        kernel: what one channel drives: prod(kernel) rows each, channel first; () for one row.
+    """
+
+    channel_axis: int
+    spatial_axes: int
+    kernel: tuple[int, ...]
+
+
+ROWS = Layout(-1, 0, ())
+"""Channels last, one row each: matrix products."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Product:
+    """Weight matrices of a node that one tensor drives.
+
+    Attributes:
+        stored: the weights as the file holds them, in the float type of the node's tensors.
+        matrices: weights as groups x K x N, scalar factors of the node included
+            (docs/concepts/model.md section 2).
+        input: name of the tensor that drives the wordlines.
+        layout: how that tensor and the result lie.
+        part: tells the products of one node apart; empty where there is one.
+    """
+
+    stored: np.ndarray
+    matrices: np.ndarray
+    input: str
+    layout: Layout
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Layer:
+    """One product that can be mapped: what settings, reports and results call a layer.
+
+    Attributes:
+        name: its node's name in the user's file, else the node's first output; with the part behind
+            where a node has several products.
+        index: its place among all mappable layers in topological order.
+        node: its node in the normalised graph.
+        operator: what its node is.
+        matrices: weights as groups x K x N, scalar factors such as `alpha` included.
+        dtype: the model's own float type of this layer's tensors.
+        input: name of the tensor that drives the wordlines.
+        layout: how that tensor and the result lie.
+    """
+
+    name: str
+    index: int
+    node: onnx.NodeProto
+    operator: Operator
+    matrices: np.ndarray
+    dtype: np.dtype
+    input: str
+    layout: Layout
+
+    @property
+    def op(self) -> str:
+        """Type of its node, such as Conv."""
+        return str(self.node.op_type)
+
+    @property
+    def output(self) -> str:
+        """Name of its node's result, bias included, before any activation."""
+        return str(self.node.output[0])
+
+    @property
+    def groups(self) -> int:
+        """Number of separate matrices."""
+        return int(self.matrices.shape[0])
+
+    @property
+    def n_inputs(self) -> int:
+        """Rows K of each matrix."""
+        return int(self.matrices.shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns N of each matrix."""
+        return int(self.matrices.shape[2])
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """Shape of what one channel drives; () for matrix products."""
+        return self.layout.kernel
+
+    @property
+    def kernel_size(self) -> int:
+        """Rows that one channel drives."""
+        return int(np.prod(self.kernel, dtype=np.int64))
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of the input tensor, those of all groups."""
+        return self.groups * self.n_inputs // self.kernel_size
+
+    @property
+    def channel_axis(self) -> int:
+        """Axis of the channels in the input and in the result."""
+        return self.layout.channel_axis
+
+    def along_channels(self, values: np.ndarray) -> np.ndarray:
+        """Shape one value a channel (of any number of axes) to be spread over a result."""
+        return values.reshape(-1, *(1 for _ in range(self.layout.spatial_axes)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Where the values lie that drive the wordlines at every position of an input.
+
+    Row r of a group g is driven at position i by `values[starts[i] + distances[g * K + r]]`.
+
+    Attributes:
+        starts: int64 (positions,); the positions of the batch's first input come first.
+        distances: int64 (groups * K,).
+        values: the values, padded zeros included, flat.
+    """
+
+    starts: np.ndarray
+    distances: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MatrixPart:
+    """The part of a product that one conversion computes.
+
+    Groups may be packed into blocks, which count as groups here; the last one may have room for groups
+    that the layer has not.
+
+    Attributes:
+        name: of the result.
+        groups: blocks.
+        n_inputs: rows K of a block.
+        rows: the rows of a block that take part, int64.
+        matrix: float64 (groups, rows, columns).
+        added: constant on top, float64 (groups, columns); None for none.
+    """
+
+    name: str
+    groups: int
+    n_inputs: int
+    rows: np.ndarray
+    matrix: np.ndarray
+    added: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """Weights and bias that a normalisation behind a node may be folded into.
+
+    Attributes:
+        weight: as the file holds it.
+        channel_axis: axis of `weight` along which the outputs lie.
+        bias: float64, of a shape that spreads over the outputs; None for none.
+    """
+
+    weight: np.ndarray
+    channel_axis: int
+    bias: np.ndarray | None
+
+
+Multiply = Callable[[Layer, str], str]
+"""Writes the product of a layer with a tensor; returns the name of the float32 result."""
+
+
+class Operator(Protocol):
+    """One kind of node that multiplies by weights.
+
+    `rxsim.operators._single.SingleProduct` answers what most operators answer alike.
+    """
+
+    @property
+    def op_types(self) -> tuple[tuple[str, str], ...]:
+        """Domain ("" for ONNX's own) and type of the nodes that it is about."""
+
+    @property
+    def maps(self) -> bool:
+        """Whether a crossbar takes any of its nodes; else they are counted only."""
+
+    def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
+        """Return nodes that compute the same in the form that `products` takes; or the node itself.
+
+        The node that multiplies keeps the name, the others have none yet.
+        """
+
+    def damage(self, node: onnx.NodeProto, constants: Constants) -> str:
+        """Say what can't be right about a node: what was found and expected; empty if nothing."""
+
+    def why_not(self, node: onnx.NodeProto, constants: Constants) -> str:
+        """Return why a node can't be mapped, in words for the report; empty if it can."""
+
+    def products(self, node: onnx.NodeProto, constants: Constants) -> Sequence[Product]:
+        """Return the products of a node that can be mapped."""
+
+    def misfit(self, layer: Layer, data: Shape | None, constants: Constants) -> str:
+        """Say where weights and bias do not fit a layer's input; empty where they do.
+
+        Args:
+            layer: the layer.
+            data: shape of its input, as far as it is known.
+            constants: of the model.
+        """
+
+    def macs(self, node: onnx.NodeProto, shapes: Mapping[str, Shape | None]) -> int | None:
+        """Count a node's multiply-accumulates; None where the shapes of its tensors do not tell."""
+
+    def affine(self, node: onnx.NodeProto, constants: Constants) -> Affine | None:
+        """Return the weights that a normalisation can be folded into; None where it can't."""
+
+    def set_affine(self, node: onnx.NodeProto, weight: str, bias: str) -> None:
+        """Let a node read the constants that a normalisation was folded into."""
+
+    def windows(self, layer: Layer, values: np.ndarray) -> Windows:
+        """Lay out what drives the wordlines.
+
+        Args:
+            layer: the layer.
+            values: of its input tensor, in volt or in codes.
+        """
+
+    def add_product(self, build: GraphBuilder, layer: Layer, source: str, part: MatrixPart) -> str:
+        """Write the product of a tensor and a part of a layer's matrices.
+
+        Args:
+            build: takes the nodes.
+            layer: the layer.
+            source: name of the tensor that drives, of the shape of the layer's input.
+            part: rows and matrix.
+
+        Returns:
+            The name of a float32 tensor with groups * columns channels.
+        """
+
+    def write(
+        self,
+        build: GraphBuilder,
+        layers: Sequence[Layer],
+        multiply: Multiply,
+        constants: Constants,
+    ) -> list[str]:
+        """Write what replaces a node: its products by `multiply`, the rest (such as bias) digitally.
+
+        Args:
+            build: takes the nodes.
+            layers: the node's products.
+            multiply: writes one of them.
+            constants: of the model.
+
+        Returns:
+            A float32 tensor for each of the node's outputs.
+        """
+
+
+OPERATORS: Folder[Operator] = Folder("rxsim.operators", "OPERATOR")
+"""The operators by the names of their files."""
+
+
+def operator_of(node: onnx.NodeProto) -> Operator | None:
+    """Return what a node is; None where it does not multiply by weights."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    return _by_type().get((domain, node.op_type))
+
+
+def mappable_types() -> list[str]:
+    """Return the types of nodes that a crossbar can take, sorted."""
+    mapped: Iterable[Operator] = (item for item in OPERATORS.all().values() if item.maps)
+    return sorted({op_type for item in mapped for _, op_type in item.op_types})
+
+
+@cache
+def _by_type() -> dict[tuple[str, str], Operator]:
+    by_type: dict[tuple[str, str], Operator] = {}
+    for name, operator in OPERATORS.all().items():
+        for op_type in operator.op_types:
+            if op_type in by_type:
+                raise ValueError(f"operators/{name}.py: {op_type} belongs to another file already")
+            by_type[op_type] = operator
+    return by_type
