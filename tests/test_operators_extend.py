@@ -106,7 +106,7 @@ class Gated(MatrixProduct):
         return sum(n_entries(shapes[name]) for name in (node.input[1], node.input[3]))
 
     def write(self, build, layers, multiply, constants):
-        value, gate = (multiply(layer, layer.input) for layer in layers)
+        value, gate = (multiply(build, layer, layer.input) for layer in layers)
         return [build.add("Mul", [value, gate], "gated")]
 
 
@@ -249,7 +249,13 @@ def test_nodes_that_it_does_not_take_stay_digital_with_its_reason(einsum: Copy) 
     assert result["shares"]["macs_mapped"] == pytest.approx(288 / (288 + 108))
 
 
-def test_a_node_may_have_two_products(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    return Copy(tmp_path_factory.mktemp("gated"), GATED)
+
+
+@pytest.mark.parametrize("digital", [False, True])
+def test_a_node_may_have_two_products_either_one_digital(gated: Copy, digital: bool) -> None:
     w, v = normal(5, 7, 3), normal(6, 9, 3)
     model = network(
         "float[N,7] x, float[N,9] z",
@@ -258,10 +264,11 @@ def test_a_node_may_have_two_products(tmp_path: Path) -> None:
         w=w,
         v=v,
     )
-    copy = Copy(tmp_path, GATED)
-    result, patched = copy.evaluated(model, PERFECT)
-    places = [(row["name"], row["rows"]) for row in result["layers"]]
-    assert places == [("g.value", 7), ("g.gate", 9)]
+    more = ["layers.g?gate.digital=true"] if digital else []
+    result, patched = gated.evaluated(model, PERFECT + more)
+    places = [(row["name"], row["rows"], row["macs"]) for row in result["layers"]]
+    assert places == [("g.value", 7, 21), ("g.gate", 9, 27)][: 1 if digital else 2]
+    assert result["shares"]["macs_mapped"] == (21 / 48 if digital else 1)
     x, z = normal(7, 4, 7), normal(8, 4, 9)
     wanted = (x.astype(np.float64) @ w) * (z.astype(np.float64) @ v)
     assert np.abs(run(patched, {"x": x, "z": z}) - wanted).max() <= 1e-4 * np.abs(wanted).max()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 
 from rxsim.errors import ModelError
 from rxsim.onnx_graph import constants
-from rxsim.operators import Layer, operator_of
+from rxsim.operators import Layer, Operator, operator_of
 
 # Assumption: trained weights stay far below; products with activations and volts then fit in float32.
 _LARGEST = 1e20
@@ -35,22 +36,44 @@ def find_layers(model: onnx.ModelProto) -> tuple[list[Layer], dict[str, str]]:
         if reason:
             declined[node.name] = reason
             continue
-        for product in operator.products(node, known):
-            name = f"{node.name}.{product.part}" if product.part else node.name
-            _check_weights(name, product.stored)
-            layers.append(
-                Layer(
-                    name=name,
-                    index=len(layers),
-                    node=node,
-                    operator=operator,
-                    matrices=product.matrices,
-                    dtype=product.stored.dtype,
-                    input=product.input,
-                    layout=product.layout,
-                )
-            )
+        layers.extend(layers_of(node, operator, known, len(layers)))
     return layers, declined
+
+
+def layers_of(
+    node: onnx.NodeProto, operator: Operator, known: Mapping[str, onnx.TensorProto], first: int
+) -> list[Layer]:
+    """Return the layers of a node that can be mapped.
+
+    Args:
+        node: the node.
+        operator: what it is.
+        known: the constants by name.
+        first: index of its first layer.
+
+    Raises:
+        ModelError: its weights hold NaN, infinity or numbers beyond use.
+    """
+    layers = []
+    products = operator.products(node, known)
+    node_weights = sum(product.matrices.size for product in products)
+    for index, product in enumerate(products, first):
+        name = f"{node.name}.{product.part}" if product.part else node.name
+        _check_weights(name, product.stored)
+        layers.append(
+            Layer(
+                name=name,
+                index=index,
+                node=node,
+                operator=operator,
+                matrices=product.matrices,
+                dtype=product.stored.dtype,
+                input=product.input,
+                layout=product.layout,
+                node_weights=node_weights,
+            )
+        )
+    return layers
 
 
 def _check_weights(name: str, stored: np.ndarray) -> None:

@@ -125,6 +125,8 @@ def plan_network(
         own = settings.get(layer.name)
         if own is not None:
             tiling = tile_layer(layer, own.crossbar, own.mapping)
-            count = macs.get(layer.name)
+            count = macs.get(layer.node.name)
+            if count is not None:
+                count = count * layer.matrices.size // layer.node_weights
             plans[layer.name] = LayerPlan(layer=layer, settings=own, tiling=tiling, macs=count)
     return NetworkPlan(plans, macs)

@@ -9,7 +9,8 @@ next fits in like this:
 - ConvTranspose: `products` gives K = C_in rows and C_out x kernel columns, `windows` the channels of
   each place, `add_product` a 1x1 Conv, and `write` adds the overlapping outputs up.
 - LSTM, GRU, RNN: two products of one node, the input and the recurrent matrix, told apart by
-  `Product.part`; `write` runs the steps and calls `multiply` for each matrix in each step.
+  `Product.part`; the recurrent one's `input` is the node's output, whose values fix its range; `write`
+  runs the steps and calls `multiply` for each matrix in each step.
 - QLinearConv and other quantised operators: `products` gives the matrices that the codes stand for,
   `write` the scales and zero points around the product.
 - Einsum: `why_not` refuses equations that are no matrix product; `normalised` turns the others into
@@ -86,6 +87,7 @@ class Layer:
         dtype: the model's own float type of this layer's tensors.
         input: name of the tensor that drives the wordlines.
         layout: how that tensor and the result lie.
+        node_weights: weights of all products of its node: by these it shares in the node's work.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Layer:
     dtype: np.dtype
     input: str
     layout: Layout
+    node_weights: int
 
     @property
     def op(self) -> str:
@@ -203,8 +206,8 @@ class Affine:
     bias: np.ndarray | None
 
 
-Multiply = Callable[[Layer, str], str]
-"""Writes the product of a layer with a tensor; returns the name of the float32 result."""
+Multiply = Callable[[GraphBuilder, Layer, str], str]
+"""Writes the product of a layer with a tensor into a graph; returns the name of the float32 result."""
 
 
 class Operator(Protocol):

@@ -48,4 +48,4 @@ class SingleProduct:
     ) -> list[str]:
         """Write the product alone."""
         (layer,) = layers
-        return [multiply(layer, layer.input)]
+        return [multiply(build, layer, layer.input)]

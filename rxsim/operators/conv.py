@@ -148,7 +148,7 @@ class Conv(SingleProduct):
     ) -> list[str]:
         """Add the bias, one value a channel."""
         (layer,) = layers
-        total, bias = multiply(layer, layer.input), bias_of(layer.node)
+        total, bias = multiply(build, layer, layer.input), bias_of(layer.node)
         if not bias:
             return [total]
         if bias in constants:

@@ -88,7 +88,7 @@ class Gemm(MatrixProduct):
     ) -> list[str]:
         """Add beta C."""
         (layer,) = layers
-        total, bias = multiply(layer, layer.input), bias_of(layer.node)
+        total, bias = multiply(build, layer, layer.input), bias_of(layer.node)
         if not bias:
             return [total]
         beta = attributes(layer.node).get("beta", 1.0)

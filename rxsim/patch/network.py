@@ -54,7 +54,7 @@ def patch_network(
 
     Args:
         model: the normalised float network; left as it is.
-        layers: the analog layers, all products of a node or none; the others stay digital.
+        layers: the analog layers; the others stay digital.
         split: keep conversions apart even where there is no ADC, their currents in ampere.
     """
     patched = onnx.ModelProto()

@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from rxsim.load.layers import layers_of
 from rxsim.onnx_graph import GraphBuilder
-from rxsim.operators import Layer
+from rxsim.operators import Layer, MatrixPart
 from rxsim.patch.drive import DriveNodes
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.layer import add_layer
@@ -43,20 +44,22 @@ def patch_node(
     """Write the nodes that replace one.
 
     Args:
-        analog: its products on their arrays.
+        analog: its products on their arrays; those that are left digital are written in float32.
         known: the graph's constants by name.
         taken: names in use; extended.
         inputs: what is in the graph already of what passes drive; extended.
         split: keep the conversions apart (and in ampere) even without ADCs, to measure them.
     """
-    layers = [hardware.layer for hardware in analog]
     by_name = {hardware.layer.name: hardware for hardware in analog}
+    layers = _layers(analog, known)
     node = layers[0].node
     build = GraphBuilder(node.name, taken)
     currents: dict[str, tuple[str, ...]] = dict.fromkeys(by_name, ())
 
-    def multiply(layer: Layer, source: str) -> str:
-        total, watched = add_layer(build, by_name[layer.name], source, inputs, split=split)
+    def multiply(into: GraphBuilder, layer: Layer, source: str) -> str:
+        if layer.name not in by_name:
+            return _add_digital(into, layer, source)
+        total, watched = add_layer(into, by_name[layer.name], source, inputs, split=split)
         currents[layer.name] += watched
         return total
 
@@ -69,3 +72,27 @@ def patch_node(
             to = int(helper.np_dtype_to_tensor_dtype(dtype))
             build.add("Cast", [result], "result", output, to=to)
     return NodePatch(build.nodes, build.constants, currents)
+
+
+def _layers(analog: Sequence[LayerHardware], known: Mapping[str, onnx.TensorProto]) -> list[Layer]:
+    """Return all products of a node, also those that the settings leave digital."""
+    given = {hardware.layer.name: hardware.layer for hardware in analog}
+    some = analog[0].layer
+    if some.name == some.node.name:  # its only product
+        return [some]
+    every = layers_of(some.node, some.operator, known, 0)
+    return [given.get(layer.name, layer) for layer in every]
+
+
+def _add_digital(build: GraphBuilder, layer: Layer, source: str) -> str:
+    """Write a product in float32."""
+    if layer.dtype != np.float32:
+        source = build.add("Cast", [source], f"{layer.name}_input", to=onnx.TensorProto.FLOAT)
+    whole = MatrixPart(
+        name=f"{layer.name}_digital",
+        groups=layer.groups,
+        n_inputs=layer.n_inputs,
+        rows=np.arange(layer.n_inputs),
+        matrix=layer.matrices.astype(np.float64),
+    )
+    return layer.operator.add_product(build, layer, source, whole)
