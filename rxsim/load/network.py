@@ -46,7 +46,7 @@ class DigitalNode:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Network:
     """A network ready to be mapped.
 
@@ -112,14 +112,14 @@ def load_network(path: Path) -> Network:
         if node.name in users - mapped
     )
     return Network(
-        path,
-        identity,
-        original,
-        model,
-        tuple(layers),
-        digital,
-        _input_specs(model, path),
-        model.graph.output[0].name,
+        path=path,
+        identity=identity,
+        original=original,
+        model=model,
+        layers=tuple(layers),
+        digital=digital,
+        inputs=_input_specs(model, path),
+        output=model.graph.output[0].name,
     )
 
 
