@@ -1,4 +1,4 @@
-"""What chord conductances alone would have said of non-linear cells, beside the drive's curve.
+"""What chord conductances alone would have said of non-linear cells, beside the inputs' curve.
 
 Usage: python scripts/compare_chords.py MODEL.onnx CARD.yaml DATA [LIMIT]
 
@@ -10,12 +10,14 @@ pulses of one voltage, which need no curve.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
+from unittest import mock
 
 import rxsim
 from rxsim.config import load_settings
-from rxsim.pipeline.chip import foundry
+from rxsim.converters import InputPlan
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "rxnn-64.yaml"
 
@@ -33,15 +35,14 @@ def main() -> None:
     data = rxsim.DataOptions(card=Path(card), data=Path(path), limit=limit)
     print("| transformation | nonideal accuracy | rms error of layers, LSB |\n|---|---|---|")
     for name, encoding, plain in (
-        ("drive curve and chords", "amplitude", False),
+        ("inputs' curve and chords", "amplitude", False),
         ("chords alone", "amplitude", True),
         ("pulse widths", "pulse_width", False),
     ):
-        with_curve = foundry.curved
-        if plain:
-            foundry.curved = lambda drive, _curve, _settings: drive
-        result = evaluate(model, data, encoding)
-        foundry.curved = with_curve
+        with contextlib.ExitStack() as stack:
+            if plain:
+                stack.enter_context(mock.patch.object(InputPlan, "bent", lambda plan, _cells: plan))
+            result = evaluate(model, data, encoding)
         found = [row.transformation for row in result.layers if row.transformation]
         errors = sorted((one.plain_rms_lsb if plain else one.rms_lsb) or 0.0 for one in found)
         accuracy = result.rung("nonideal").summary()["accuracy"]["mean"]

@@ -129,7 +129,7 @@ def slow_layer(
     Returns:
         Outputs (places, groups, N), and whether one lies near a threshold, likewise.
     """
-    dac = hardware.drive.dac
+    dac = hardware.input_plan.dac
     signed = dac.low < 0
     codes = np.float32(x) * np.float32(dac.code_per_x)
     codes = np.rint(np.clip(codes, dac.low, dac.high)).astype(np.float64)

@@ -339,7 +339,10 @@ ASSIGNMENTS = [
     (
         "offset pulses",
         'input={"encoding":"stochastic","signed_input":"offset"}',
-        ["signed_input: offset with encoding: stochastic", "amplitude or pulse_width"],
+        [
+            "signed_input: offset with encoding: stochastic",
+            "amplitude or bit_serial or pulse_width",
+        ],
     ),
     ("preset that does not exist", "device.model=pcm-josh", ["'pcm-josh'", "pcm-joshi?"]),
     ("drift to come", "device.time=100", ["device.time: found 100", "expected 0", "knows"]),

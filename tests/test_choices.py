@@ -13,10 +13,10 @@ from rxsim.config import IV, load_settings
 from rxsim.converters import ErrorMeter, adc_codes, layer_dac, range_blocks, ranged_adc
 from rxsim.data import MadeUpInputs
 from rxsim.devices import curve_of
+from rxsim.encodings.stochastic import draw_thresholds
 from rxsim.errors import SettingError
 from rxsim.load import load_network
 from rxsim.mapping import MappedLayer, map_layer
-from rxsim.patch import draw_pulses
 from rxsim.pipeline import DataOptions, Study, evaluate, open_study
 from tests.chips import bare_study, foundry_of, mapped_of, nominal_hardware
 
@@ -209,9 +209,9 @@ def test_the_range_of_least_mean_square_error_is_one_of_256():
 
 def test_random_pulses_are_drawn_once_for_each_chip_channel_and_place():
     """A threshold is the sum of a channel's and a place's number: all inputs meet the same."""
-    pulses = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), 1)
+    pulses = draw_thresholds(np.random.default_rng(0), 5, (3, 4, 2), 1)
     assert (pulses.channels.shape, pulses.places.shape) == ((5, 3, 1, 1), (5, 1, 4, 2))
-    again = draw_pulses(np.random.default_rng(0), 5, (3, 4, 2), 1)
+    again = draw_thresholds(np.random.default_rng(0), 5, (3, 4, 2), 1)
     assert (pulses.channels == again.channels).all()
 
 
@@ -222,7 +222,7 @@ def test_the_share_of_an_input_offset_is_removed_by_what_perfect_hardware_would_
     study = matmul_study(tmp_path, x, *own)
     foundry = foundry_of(study)
     (item,) = nominal_hardware(foundry)
-    rest = item.drive.rest_volt
+    rest = item.input_plan.rest_volt
     assert rest == pytest.approx(32 * 0.2 / 63)
     assert item.constant[0] == pytest.approx(rest * foundry.perfect[0].matrices[0].sum(axis=1))
 

@@ -365,7 +365,7 @@ def by_hand(path: Path, own: Settings, x: np.ndarray, *, before: bool = True) ->
     study = open_study(path, own, DataOptions(limit=2))
     foundry = foundry_of(study)
     (plain,) = perfect_hardware(foundry)
-    dac = plain.drive.dac
+    dac = plain.input_plan.dac
     codes = np.rint(np.clip(np.float32(x) * np.float32(dac.code_per_x), dac.low, dac.high))
     digits = own.input.encoding == "bit_serial"
     bits = own.dac.n_bits - (dac.low < 0)

@@ -15,7 +15,7 @@ HELPERS = {
     *("schema", "seeds", "stages", "statistics", "version"),
 }
 BEFORE_PIPELINE = {
-    *("config", "metrics", "data", "onnx_graph", "operators", "load"),
+    *("encodings", "config", "metrics", "data", "onnx_graph", "operators", "load"),
     *("session", "calibrate", "mapping"),
     *("devices", "circuit", "compensate", "tiles", "converters", "patch", "run", "verify"),
     *("effects", "scenarios"),
@@ -34,7 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "stages": HELPERS,
     "version": set(),
     "parallel": HELPERS,
-    "config": HELPERS,
+    "encodings": HELPERS,
+    "config": HELPERS | {"encodings"},
     "metrics": HELPERS,
     "data": HELPERS | {"metrics"},
     "onnx_graph": HELPERS,
@@ -49,9 +50,10 @@ ALLOWED: dict[str, set[str]] = {
     "effects": HELPERS | {"config"},
     "scenarios": HELPERS | {"effects", "config"},
     "tiles": HELPERS | {"compensate", "circuit", "devices", "mapping", "config"},
-    "converters": HELPERS | {"config", "session", "load", "calibrate"},
+    "converters": HELPERS | {"encodings", "config", "session", "load", "calibrate"},
     "patch": HELPERS
-    | {"tiles", "converters", "calibrate", "mapping", "load", "operators", "onnx_graph"},
+    | {"encodings", "tiles", "converters", "calibrate", "mapping", "load", "operators"}
+    | {"onnx_graph"},
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
     "run": HELPERS | {"patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,

@@ -13,7 +13,7 @@ from vocabulary.package import Package, build_package
 import rxsim
 from rxsim.circuit import OperatingPoint, chord_matrix, full_currents, solve_array
 from rxsim.config import IV, Crossbar, load_settings
-from rxsim.converters import driven_passes, layer_drive
+from rxsim.converters import layer_input_plan
 from rxsim.devices import curve_of
 from rxsim.pipeline.inspect.transformation import _Probe, measure_transformation
 
@@ -224,8 +224,7 @@ def probe(made: Package) -> _Probe:
     return _Probe(
         layer,
         own,
-        layer_drive("fc", measured, own),
-        driven_passes("fc", measured, own),
+        layer_input_plan("fc", measured, own),
         mapped.points["fc"],
         made.foundry.adcs[0],
     )
@@ -239,17 +238,17 @@ def test_the_instants_of_a_pulse_add_up_to_its_width(how, n_bits):
     at = probe(package(SINH_SETTING, *own))
     high = 2 ** (n_bits - 1) - 1
     units = np.rint(np.linspace(-0.7, 0.6, 12) * high)[None]
-    for one in at.each:
-        volts = np.array(list(at._voltages(one, units, np.zeros((1, 12)))))
+    for one in at.plan.pulses:
+        volts = np.array(at._voltages(one, units, np.zeros((1, 12))))
         assert set(np.unique(np.abs(volts))) <= {0.0, 0.2}
-        wrong = np.abs(volts.mean(axis=0) - one.units(units) * one.volt).max()
+        wrong = np.abs(volts.mean(axis=0) - one.units.of(units) * one.volt).max()
         assert wrong < (1e-12 if n_bits <= 5 else 0.2 / 32)
 
 
 def test_pulses_of_inputs_without_a_dac_have_widths_too():
     at = probe(package(SINH_SETTING, "input.encoding=pulse_width", "dac.n_bits=null"))
     units = np.linspace(-1, 1, 12)[None]
-    volts = np.array(list(at._voltages(at.each[0], units, np.zeros((1, 12)))))
+    volts = np.array(at._voltages(at.plan.pulses[0], units, np.zeros((1, 12))))
     assert np.abs(volts.mean(axis=0) - 0.2 * units).max() < 0.2 / 32
 
 

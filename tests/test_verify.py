@@ -18,7 +18,7 @@ import rxsim
 from rxsim.calibrate import InputRange
 from rxsim.cli import main
 from rxsim.config import IV, load_settings
-from rxsim.converters import Dac, LayerDrive
+from rxsim.converters import Dac, InputVectors
 from rxsim.errors import CircuitError, SettingError
 from rxsim.load import load_network
 from rxsim.mapping import map_layer
@@ -31,7 +31,6 @@ from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
 from rxsim.verify.sparse_direct import sparse_currents
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
-OPEN_DAC = Dac(1.0, 1.0, None, None)
 needs_ngspice = pytest.mark.skipif(not ngspice_installed(), reason="ngspice is not installed")
 
 NETWORK = """
@@ -139,20 +138,18 @@ def layer_and_tensors(
     return layer, values, result
 
 
-def products(layer: Any, drive: LayerDrive, order: str) -> np.ndarray:
+def products(layer: Any, vectors: InputVectors, order: str) -> np.ndarray:
     """Multiply each array's row voltages with the weights that its maps name; (positions, outputs)."""
     settings = load_settings(
         None, xbar="7x3", assignments=[f"mapping.row_order={order}"], overrides={}
     )
     mapped = map_layer(layer, settings.crossbar, settings.device, settings.mapping)
-    total = np.zeros((drive.positions, layer.groups * layer.n_outputs))
-    everywhere = np.arange(drive.positions)
+    total = np.zeros((vectors.positions, layer.groups * layer.n_outputs))
+    everywhere = np.arange(vectors.positions)
     for index in range(0, mapped.n_arrays, 2):
         array = mapped.array(index)
-        volts = drive.volts(array.rows, array.row_signs, everywhere)
+        volts = vectors.at(array.rows, array.row_signs, everywhere)
         assert (volts[:, array.rows < 0] == 0).all()
-        activity = np.abs(volts).sum(axis=1)
-        np.testing.assert_allclose(drive.activity(array.rows), activity, rtol=1e-12)
         rows, cols = array.rows[array.rows >= 0], array.cols[array.cols >= 0]
         group = rows[0] // layer.n_inputs
         weights = layer.matrices[group][rows % layer.n_inputs][:, cols % layer.n_outputs]
@@ -171,7 +168,7 @@ def test_a_convs_vectors_times_its_weights_are_its_outputs(
         f"g (float[N, 4, 8, 9] x) => (float[N, C, H, W] y) {{ [c] y = Conv{given}(x, w) }}"
     )
     layer, x, y = layer_and_tensors(text, {"w": shape}, (2, 4, 8, 9), tmp_path)
-    found = products(layer, LayerDrive(layer, OPEN_DAC, x), order)
+    found = products(layer, InputVectors(layer, x), order)
     wanted = y.transpose(0, 2, 3, 1).reshape(-1, y.shape[1])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
@@ -192,7 +189,7 @@ def test_convs_of_one_and_three_axes(
     )
     shape = (1, 3, *(6, 5, 7)[: len(kernel) - 2])
     layer, x, y = layer_and_tensors(text, {"w": kernel}, shape, tmp_path)
-    found = products(layer, LayerDrive(layer, OPEN_DAC, x), "kernel_major")
+    found = products(layer, InputVectors(layer, x), "kernel_major")
     wanted = np.moveaxis(y, 1, -1).reshape(-1, y.shape[1])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
@@ -203,7 +200,7 @@ def test_a_product_has_a_position_for_every_row_of_activations(tmp_path: Path) -
         "g (float[N, 3, 10] x) => (float[N, 3, 4] y) { [m] y = MatMul(x, w) }"
     )
     layer, x, y = layer_and_tensors(text, {"w": (10, 4)}, (2, 3, 10), tmp_path)
-    found = products(layer, LayerDrive(layer, OPEN_DAC, x), "channel_major")
+    found = products(layer, InputVectors(layer, x), "channel_major")
     np.testing.assert_allclose(found, y.reshape(-1, 4), rtol=0, atol=1e-5)
 
 
@@ -217,7 +214,7 @@ def test_the_dacs_round_and_saturate(tmp_path: Path) -> None:
     x = np.array([[2.0, 5.0, -9.0, 0.0, 1 / 31, 3 / 31]])  # the last two lie half way: ties to even
     signs = np.array([1.0, 1, 1, 1, 1, -1, 1])
     rows = np.array([0, 1, 2, 3, 4, 5, -1])
-    found = LayerDrive(layer, dac, x).volts(rows, signs, np.array([0]))
+    found = InputVectors(layer, dac.codes(x) * dac.volt_per_code).at(rows, signs, np.array([0]))
     np.testing.assert_allclose(found, [[0.2, 0.2, -0.2, 0, 0, -2 * 0.2 / 31, 0]], rtol=1e-12)
 
 
@@ -528,8 +525,10 @@ def layer_input(folder: Path, *assignments: str) -> Any:
 
 def driven(given: Any, number: int) -> Any:
     rows = given.layer.array(0).rows
-    found = given.drive(number).volts(rows, np.ones(8), np.array([0]))[0]
+    wordlines = given.voltages(number)
+    found = wordlines.volts(rows, np.ones(8), np.array([0]))[0]
     assert (found[6:] == 0).all()
+    assert wordlines.activity(rows) == pytest.approx([np.abs(found).sum()])
     return found[:6]
 
 
@@ -544,10 +543,9 @@ def test_every_pass_has_the_voltages_of_its_encoding(name: str, tmp_path: Path) 
 
 def test_pulses_of_some_width_are_on_until_they_end(tmp_path: Path) -> None:
     given = layer_input(tmp_path, "input.encoding=pulse_width", "input.signed_input=offset")
-    drive, rows = given.drive(0), given.layer.array(0).rows
+    wordlines, rows = given.voltages(0), given.layer.array(0).rows
     for share in (0.0, 0.3, 0.5, 0.9):
-        drive.share = share
-        found = drive.volts(rows, np.ones(8), np.array([0]))[0, :6]
+        found = wordlines.volts(rows, np.ones(8), np.array([0]), share)[0, :6]
         np.testing.assert_allclose(found, 0.2 * (share < (CODES + 8) / 15), atol=1e-12)
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from rxsim.schema import Integer, NotNegative, Number, Section, whole
+from rxsim.encodings import ENCODINGS, SignedInput
+from rxsim.schema import ChoiceIn, Integer, NotNegative, Number, Section, whole
 
 # Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
 # 4F2 cell has between 14 and 10 nm, or a 1T1R cell at 22 nm (wire resistance as NeuroSim computes it).
@@ -122,28 +123,27 @@ class Mapping(Section):
 class Input(Section):
     """How activations reach the wordlines."""
 
-    encoding: Literal["amplitude", "pulse_width", "bit_serial", "stochastic"] = Field(
+    encoding: Annotated[str, ChoiceIn("rxsim.encodings")] = Field(
         "amplitude", description="what carries the value"
     )
     v_read: Number = Field(V_READ, gt=0, description="wordline voltage of the largest input, volt")
     percentile: Number = Field(100.0, gt=0, le=100, description="x_max as a percentile of |x|")
-    signed_input: Literal["bipolar", "two_phase", "twos_complement", "offset"] = Field(
-        "bipolar", description="how signed inputs are driven"
-    )
+    signed_input: SignedInput = Field("bipolar", description="how signed inputs are driven")
     bits_per_pulse: Integer = Field(1, ge=1, le=12, description="bits of one pass (bit_serial)")
     pulses: Integer = Field(64, ge=1, le=65536, description="pulses of a stochastic input")
     adc_per_pass: bool = Field(True, description="convert each pass, or their analog sum once")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        allowed = {
-            "twos_complement": ("bit_serial",),
-            "offset": ("amplitude", "pulse_width", "bit_serial"),
-        }.get(self.signed_input)
-        if allowed is not None and self.encoding not in allowed:
+        if self.signed_input not in ENCODINGS[self.encoding].signed_inputs:
+            able = [
+                name
+                for name, encoding in ENCODINGS.all().items()
+                if self.signed_input in encoding.signed_inputs
+            ]
             raise ValueError(
                 f"found signed_input: {self.signed_input} with encoding: {self.encoding}, expected "
-                f"encoding: {' or '.join(allowed)}"
+                f"encoding: {' or '.join(able)}"
             )
         return self
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rxsim.config.device import Device
 from rxsim.config.models import Adc, Crossbar, Dac, Input, Mapping
+from rxsim.encodings import ENCODINGS, check_resolution
 from rxsim.errors import SettingError
 
 
 def check_together(
-    crossbar: Crossbar, device: Device, mapping: Mapping, drive: Input, dac: Dac, adc: Adc
+    crossbar: Crossbar, device: Device, mapping: Mapping, inputs: Input, dac: Dac, adc: Adc
 ) -> None:
     """Refuse sections that contradict each other.
 
@@ -17,7 +18,7 @@ def check_together(
     """
     _check_per_layer(mapping, adc)
     _check_levels(device, mapping)
-    _check_drive(drive, dac)
+    _check_inputs(inputs, dac)
     _check_unit_lsb(device, mapping, dac, adc)
     if mapping.spare_cols >= crossbar.cols:
         raise ValueError(
@@ -26,22 +27,19 @@ def check_together(
         )
 
 
-def check_gating(crossbar: Crossbar, drive: Input, dac: Dac) -> None:
+def check_gating(crossbar: Crossbar, inputs: Input, dac: Dac) -> None:
     """Refuse inputs of more than one bit where they gate the cells.
 
     Raises:
         SettingError: naming what was found and what was expected.
     """
-    one_bit = {
-        "amplitude": dac.n_bits == 1,
-        "bit_serial": drive.bits_per_pulse == 1,
-        "pulse_width": True,  # a row is at the read voltage or at 0 V
-        "stochastic": False,
-    }[drive.encoding]
-    if crossbar.topology == "input_gated" and not one_bit:
+    if crossbar.topology != "input_gated":
+        return
+    if not ENCODINGS[inputs.encoding].is_one_bit(inputs, dac.n_bits):
+        ways = [encoding.one_bit_when for encoding in ENCODINGS.all().values()]
         raise SettingError(
-            "found crossbar.topology: input_gated, expected one-bit inputs: dac.n_bits: 1, or "
-            "input.encoding: bit_serial with bits_per_pulse: 1, or input.encoding: pulse_width"
+            "found crossbar.topology: input_gated, expected one-bit inputs: "
+            + ", or ".join(way for way in ways if way)
         )
 
 
@@ -79,18 +77,11 @@ def _check_levels(device: Device, mapping: Mapping) -> None:
         )
 
 
-def _check_drive(drive: Input, dac: Dac) -> None:
-    if dac.n_bits is None:
-        if drive.encoding == "bit_serial":
-            raise ValueError(
-                "found input.encoding: bit_serial with dac.n_bits: null, expected the inputs' bits"
-            )
-        if drive.signed_input == "offset":
-            raise ValueError(
-                "found input.signed_input: offset with dac.n_bits: null, expected a resolution"
-            )
-        if any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl)):
-            raise ValueError("found errors of a DAC with dac.n_bits: null, expected a resolution")
+def _check_inputs(inputs: Input, dac: Dac) -> None:
+    ENCODINGS[inputs.encoding].check(inputs, dac.n_bits)
+    check_resolution(inputs.signed_input, dac.n_bits)
+    if dac.n_bits is None and any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl)):
+        raise ValueError("found errors of a DAC with dac.n_bits: null, expected a resolution")
 
 
 def _check_unit_lsb(device: Device, mapping: Mapping, dac: Dac, adc: Adc) -> None:

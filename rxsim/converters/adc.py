@@ -1,4 +1,4 @@
-"""The ADC of a layer's readouts: current -> code (MODEL.md section 6)."""
+"""The ADC of a layer's readouts: current -> code (docs/concepts/model.md section 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The DAC of a layer's wordlines: activation -> code -> voltage (MODEL.md section 5)."""
+"""The DAC of a layer's wordlines: activation -> code -> voltage (docs/concepts/model.md section 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""ADC ranges that follow from the settings: full scale, and one LSB a step (MODEL.md section 6)."""
+"""ADC ranges that follow from the settings: full scale, and one LSB a step.
+
+See docs/concepts/model.md section 6.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import numpy as np
 
 from rxsim.config import Settings
 from rxsim.converters.adc import adc_codes
-from rxsim.converters.passes import Drive
+from rxsim.converters.input_plan import InputPlan
 
 
 def fixed_ranges(
     settings: Settings,
-    drive: Drive,
+    plan: InputPlan,
     shape: tuple[int, int, int],
     n_row_tiles: int,
     step: float,
@@ -21,7 +24,7 @@ def fixed_ranges(
 
     Args:
         settings: the layer's settings, with an ADC whose range is full_scale or unit_lsb.
-        drive: its passes.
+        plan: its inputs.
         shape: conversions, groups, readouts.
         n_row_tiles: row tiles of the layer.
         step: siemens of the smallest difference of two weights' cells.
@@ -30,17 +33,15 @@ def fixed_ranges(
     Returns:
         Ampere (a side, where both occur), float64 (conversions, groups, readouts).
     """
-    both_sides = np.array([is_difference or one.signed for one in drive.passes])
+    both_sides = np.array([is_difference or each.signed for each in plan.passes])
     if settings.adc.range == "unit_lsb":
-        volts = np.array([one.volt for one in drive.passes])
-        if drive.passes[0].pulse == -1:
-            volts = volts / drive.pulses
+        volts = np.array([each.volt / each.steps for each in plan.passes])
         by_pass = adc_codes(settings.adc.n_bits or 1, both_sides)[1] * volts * step
     else:
         device, v_read = settings.device, settings.input.v_read
         largest = device.g_on - device.g_off if is_difference else device.g_on
         tiles = n_row_tiles if settings.adc.where == "per_layer" else 1
-        counts = np.array([one.span for one in drive.passes])
+        counts = np.array([each.span for each in plan.passes])
         by_pass = settings.crossbar.rows * v_read * largest * tiles * counts
-    conversions = np.repeat(by_pass, shape[0] // len(drive.passes))
+    conversions = np.repeat(by_pass, shape[0] // len(plan.passes))
     return np.broadcast_to(conversions[:, None, None], shape).copy()

@@ -2,14 +2,11 @@
 
 from rxsim.patch.hardware import LayerHardware, layer_hardware
 from rxsim.patch.network import LayerTaps, PatchedNetwork, patch_network
-from rxsim.patch.pulses import Pulses, draw_pulses
 
 __all__ = [
     "LayerHardware",
     "LayerTaps",
     "PatchedNetwork",
-    "Pulses",
-    "draw_pulses",
     "layer_hardware",
     "patch_network",
 ]

@@ -25,7 +25,7 @@ def add_decoding(build: GraphBuilder, hardware: LayerHardware, codes: list[str])
         hardware: the layer; without ADCs the codes are ampere.
         codes: a tensor for each row tile.
     """
-    factors = hardware.scale * hardware.drive.passes[0].weight
+    factors = hardware.scale * hardware.input_plan.passes[0].weight
     if hardware.adc is not None:
         factors = factors * hardware.adc.lsb
     layer = hardware.layer
@@ -58,7 +58,7 @@ class _ExactDecoding:
         self._build = build
         self._hardware = hardware
         self._tiles = len(hardware.rows)
-        weights = np.repeat([step.weight for step in hardware.drive.passes], self._tiles)
+        weights = np.repeat([step.weight for step in hardware.input_plan.passes], self._tiles)
         shape = (len(weights), hardware.tiling.groups, hardware.readouts.count)
         lsb = np.ones(shape) if hardware.adc is None else hardware.adc.lsb
         self._unit = float(lsb.min())
@@ -130,7 +130,7 @@ class _ExactDecoding:
         columns = 1 if groups == 1 else hardware.tiling.n_outputs
         ones = np.ones((groups, len(rows), columns))
         terms = []
-        for number, (step, tensor) in enumerate(zip(hardware.drive.passes, driven, strict=True)):
+        for number, (step, tensor) in enumerate(zip(hardware.input_plan.passes, driven, strict=True)):
             part = f"sum_{number}{name}"
             total = hardware.add_product(self._build, tensor, rows, ones, part)
             wide = self._build.add("Cast", [total], f"{part}_wide", to=TensorProto.DOUBLE)

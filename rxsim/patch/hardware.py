@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rxsim.converters import Adc, DacErrors, Drive, spoil_matrices
+from rxsim.converters import Adc, DacErrors, InputPlan, matrices_with_gains
 from rxsim.mapping import Readouts, Tiling
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.operators import Layer, MatrixPart
-from rxsim.patch.pulses import Pulses
 from rxsim.tiles import LayerTransfer
 
 
@@ -26,7 +25,7 @@ class LayerHardware:
         layer: the layer.
         tiling: its groups (blocks of packed ones), K and N.
         readouts: what is converted, and what it counts.
-        drive: DACs and passes.
+        input_plan: DACs, encoding and passes.
         rows: for each row tile the inputs k that drive it, int64.
         matrices: for each row tile siemens, float64 (groups, its rows, readouts).
         scale: output units per weighted volt and siemens, float64 (row tiles, groups, N).
@@ -35,7 +34,6 @@ class LayerHardware:
             summed, and that is removed digitally, float64 (row tiles, groups, N); None where inputs of
             0 drive nothing.
         is_difference: whether what is converted is a difference of two currents.
-        pulses: thresholds of its random pulses, where its passes are such.
         adc: the layer's ADCs, or None where there is no converter.
         offsets: for each row tile siemens times LSB that offsets of its DACs drive, float64 (groups,
             readouts); None where they have none.
@@ -44,14 +42,13 @@ class LayerHardware:
     layer: Layer
     tiling: Tiling
     readouts: Readouts
-    drive: Drive
+    input_plan: InputPlan
     rows: tuple[np.ndarray, ...]
     matrices: tuple[np.ndarray, ...]
     scale: np.ndarray
     removed: float
     constant: np.ndarray | None
     is_difference: bool
-    pulses: Pulses | None = None
     adc: Adc | None = None
     offsets: tuple[np.ndarray, ...] | None = None
 
@@ -62,13 +59,13 @@ class LayerHardware:
     @property
     def both_sides(self) -> np.ndarray:
         """Whether currents of both signs occur in each conversion, bool (conversions,)."""
-        signed = [self.is_difference or step.signed for step in self.drive.passes]
+        signed = [self.is_difference or step.signed for step in self.input_plan.passes]
         return np.repeat(np.array(signed), len(self.rows))
 
     @property
     def is_plain(self) -> bool:
         """Whether an output is one readout of one pass, and nothing is removed."""
-        single = self.readouts.is_plain and len(self.drive.passes) == 1
+        single = self.readouts.is_plain and len(self.input_plan.passes) == 1
         return single and not self.removed and self.constant is None
 
     def add_product(
@@ -116,7 +113,9 @@ class LayerHardware:
         ]
         constant = None
         if self.constant is not None:
-            driven = self.drive.counted_rest_volt * np.stack([matrix.sum(axis=1) for matrix in raw])
+            driven = self.input_plan.counted_rest_volt * np.stack(
+                [matrix.sum(axis=1) for matrix in raw]
+            )
             constant = ((self.constant - driven) * self.scale).sum(axis=0, keepdims=True)
         if self.offsets is not None:
             added = (self._offset_currents * self.scale).sum(axis=0, keepdims=True)
@@ -124,7 +123,7 @@ class LayerHardware:
         return replace(
             self,
             readouts=Readouts.plain(self.tiling.n_outputs),
-            drive=self.drive.in_one_pass(),
+            input_plan=self.input_plan.in_one_pass(),
             rows=(np.concatenate(self.rows),),
             matrices=(np.concatenate(weights, axis=1),),
             scale=np.ones((1, *self.scale.shape[1:])),
@@ -139,38 +138,36 @@ class LayerHardware:
         assert self.offsets is not None
         weights, places = self.readouts.weights, self.readouts.places
         sums = [np.einsum("t,gtn->gn", weights, offset[:, places]) for offset in self.offsets]
-        return self.drive.offset_volt * np.stack(sums)
+        return self.input_plan.offset_volt * np.stack(sums)
 
 
 def layer_hardware(
     transfer: LayerTransfer,
-    drive: Drive,
+    input_plan: InputPlan,
     where: str,
     ideal: LayerTransfer | None = None,
-    pulses: Pulses | None = None,
     dac_errors: DacErrors | None = None,
 ) -> LayerHardware:
     """Combine a layer's transfer matrices, scales and inputs.
 
     Args:
         transfer: the arrays' matrices.
-        drive: the layer's DACs and passes.
+        input_plan: the layer's DACs, encoding and passes.
         where: per_tile, or per_layer to sum the row tiles' currents before one conversion.
         ideal: matrices of nominal devices without wires: what inputs of 0 drive is removed by these;
             needed where they drive anything.
-        pulses: thresholds of random pulses.
         dac_errors: gains and offsets of a chip's DACs (their curve belongs to the passes).
     """
     mapped = transfer.mapped
-    scale = mapped.weight_per_siemens * drive.x_per_volt
+    scale = mapped.weight_per_siemens * input_plan.x_per_volt
     rows, matrices = mapped.row_tiles, transfer.matrices
     constant = None
-    if drive.rest_volt:
+    if input_plan.rest_volt:
         assert ideal is not None
-        constant = drive.rest_volt * _ideal_sums(ideal)
+        constant = input_plan.rest_volt * _ideal_sums(ideal)
     offsets = None
     if dac_errors is not None:
-        matrices, offsets = spoil_matrices(matrices, dac_errors, mapped.readouts.col_tiles)
+        matrices, offsets = matrices_with_gains(matrices, dac_errors, mapped.readouts.col_tiles)
     if where == "per_layer":
         # The scale is the same for all row tiles here (settings refuse w_max_scope: tile).
         rows = (np.concatenate(rows),)
@@ -182,14 +179,13 @@ def layer_hardware(
         layer=mapped.layer,
         tiling=mapped.tiling,
         readouts=mapped.readouts,
-        drive=drive,
+        input_plan=input_plan,
         rows=rows,
         matrices=matrices,
         scale=scale,
         removed=mapped.cells.removed,
         constant=constant,
         is_difference=mapped.cells.is_difference,
-        pulses=pulses,
         offsets=offsets,
     )
 

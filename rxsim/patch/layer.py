@@ -10,12 +10,12 @@ from onnx import helper
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.patch.curves import AdcCurves
 from rxsim.patch.decode import add_decoding, add_exact_decoding, cut_surplus
-from rxsim.patch.drive import DriveNodes
 from rxsim.patch.hardware import LayerHardware
+from rxsim.patch.input_nodes import InputNodes
 
 
 def add_layer(
-    build: GraphBuilder, hardware: LayerHardware, source: str, inputs: DriveNodes, *, split: bool
+    build: GraphBuilder, hardware: LayerHardware, source: str, inputs: InputNodes, *, split: bool
 ) -> tuple[str, tuple[str, ...]]:
     """Write the product of a tensor and a layer's matrices.
 
@@ -31,14 +31,14 @@ def add_layer(
         they are not kept apart.
     """
     dtype = int(helper.np_dtype_to_tensor_dtype(hardware.layer.dtype))
-    dac = hardware.drive.dac
-    # The passes of a curved drive do not add up to one: their currents stay apart.
-    measurable = hardware.adc is not None or split or hardware.drive.is_curved
+    dac = hardware.input_plan.dac
+    # Curved passes do not add up to one: their currents stay apart.
+    measurable = hardware.adc is not None or split or hardware.input_plan.is_curved
     if not measurable:
         hardware = hardware.summed
     driven = [
-        inputs.passed(build, source, hardware.drive.dac, step, dtype, hardware.pulses)
-        for step in hardware.drive.passes
+        inputs.units(build, source, dac, step, dtype)
+        for step in hardware.input_plan.passes
     ]
     currents = [
         _add_current(build, hardware, number, p, tensor, measurable)
@@ -52,9 +52,9 @@ def add_layer(
         total = add_decoding(build, hardware, codes)
     else:
         nominal = driven
-        if hardware.removed and hardware.drive.is_curved:
-            straight = [replace(step, curve=None) for step in hardware.drive.passes]
-            nominal = [inputs.passed(build, source, dac, step, dtype) for step in straight]
+        if hardware.removed and hardware.input_plan.is_curved:
+            straight = [replace(step, curve=None) for step in hardware.input_plan.passes]
+            nominal = [inputs.units(build, source, dac, step, dtype) for step in straight]
         total = add_exact_decoding(build, hardware, codes, nominal)
     total = cut_surplus(build, hardware, total)
     return total, tuple(currents) if measurable else ()
@@ -69,7 +69,7 @@ def _add_current(
     measurable: bool,
 ) -> str:
     """Add the readouts of one pass on one row tile: in LSB, or ampere where there is no converter."""
-    step = hardware.drive.passes[number]
+    step = hardware.input_plan.passes[number]
     k = number * len(hardware.rows) + p
     matrix = hardware.matrices[p] * (step.volt * step.gain)
     added = matrix.sum(axis=1) * step.counted_rest if step.counted_rest else None
@@ -79,7 +79,7 @@ def _add_current(
     part, rows = (f"current_{k}" if measurable else "product"), hardware.rows[p]
     if hardware.adc is None:
         return hardware.add_product(build, driven, rows, matrix, part, added)
-    first = hardware.drive.passes[0]
+    first = hardware.input_plan.passes[0]
     if number and step.volt * step.gain == first.volt * first.gain:
         ratio = hardware.adc.per_ampere(k) / hardware.adc.per_ampere(p)
         if (ratio != 1).any():

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 
 from rxsim.onnx_graph import constants, drop_unused_constants, taken_names
-from rxsim.patch.drive import DriveNodes
 from rxsim.patch.hardware import LayerHardware
+from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.node import patch_node
 
 
@@ -64,7 +64,7 @@ def patch_network(
     by_node: dict[str, list[LayerHardware]] = {}
     for hardware in layers:
         by_node.setdefault(hardware.layer.node.name, []).append(hardware)
-    inputs = DriveNodes()
+    inputs = InputNodes()
     taps: dict[str, LayerTaps] = {}
     nodes: list[onnx.NodeProto] = []
     added: list[onnx.TensorProto] = []
@@ -88,7 +88,7 @@ def patch_network(
 
 
 def _taps(hardware: LayerHardware, currents: tuple[str, ...]) -> LayerTaps:
-    dac, adc = hardware.drive.dac, hardware.adc
+    dac, adc = hardware.input_plan.dac, hardware.adc
     bounds = None
     if dac.low is not None and dac.high is not None:
         # Half a code beyond the last one rounds to it, or (an odd code) away from it.

@@ -12,7 +12,7 @@ from onnx import helper
 from rxsim.load.layers import layers_of
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.operators import Layer, MatrixPart
-from rxsim.patch.drive import DriveNodes
+from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.layer import add_layer
 
@@ -37,7 +37,7 @@ def patch_node(
     analog: Sequence[LayerHardware],
     known: Mapping[str, onnx.TensorProto],
     taken: set[str],
-    inputs: DriveNodes,
+    inputs: InputNodes,
     *,
     split: bool,
 ) -> NodePatch:

@@ -130,7 +130,7 @@ def _measured(
 def layer_blocks(item: LayerHardware, scope: str) -> np.ndarray:
     """Number a layer's ranges: which each conversion uses, int64 (conversions, groups, readouts)."""
     readouts = item.readouts
-    passes, tiles = len(item.drive.passes), len(item.rows)
+    passes, tiles = len(item.input_plan.passes), len(item.rows)
     return range_blocks(
         scope,
         passes,

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rxsim.calibrate import InputRange
 from rxsim.config import Settings
 from rxsim.converters import (
     Adc,
     DacErrors,
-    Drive,
+    InputPlan,
     check_adc_curves,
     dac_codes,
     draw_adc_errors,
     draw_dac_errors,
-    driven_passes,
-    spoil_drive,
+    with_dac_errors,
 )
 from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer
@@ -36,30 +34,28 @@ def check_converters(layers: Sequence[MappedLayer], settings: Mapping[str, Setti
         check_adc_curves(name, settings[name], shape, readouts.col_tiles, readouts.columns)
 
 
-def spoiled_dacs(
-    mapped: MappedLayer, measured: InputRange, settings: Settings, drive: Drive, chip: Chip
-) -> tuple[Drive, DacErrors | None]:
+def chips_dacs(
+    mapped: MappedLayer, settings: Settings, plan: InputPlan, chip: Chip
+) -> tuple[InputPlan, DacErrors | None]:
     """Return a layer's inputs on a chip, and what of its DACs' errors belongs to the matrices.
 
     Args:
         mapped: the layer on its arrays.
-        measured: its input range.
         settings: the layer's.
-        drive: its nominal inputs.
+        plan: its nominal inputs.
         chip: whose errors.
     """
-    own, layer = settings.dac, mapped.layer
-    if not any((own.gain_sigma, own.offset_sigma, own.inl, own.dnl)):
-        return drive, None
-    passes = driven_passes(layer.name, measured, settings)
-    rng = device_generator(chip.seed, chip.trial, layer.index, Effect.DAC, 0)
+    dac = settings.dac
+    if not any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl)):
+        return plan, None
+    rng = device_generator(chip.seed, chip.trial, mapped.layer.index, Effect.DAC, 0)
     shape = (mapped.tiling.groups, len(mapped.tiling.col_tiles))
     rows = tuple(len(rows) for rows in mapped.row_tiles)
-    errors = draw_dac_errors(rng, settings, shape, rows, dac_codes(passes, drive, settings))
-    return (drive if errors is None else spoil_drive(drive, passes, errors)), errors
+    errors = draw_dac_errors(rng, settings, shape, rows, dac_codes(plan, settings))
+    return (plan if errors is None else with_dac_errors(plan, errors)), errors
 
 
-def spoiled_adcs(
+def chips_adcs(
     layers: Sequence[LayerHardware],
     adcs: Sequence[Adc | None],
     settings: Mapping[str, Settings],
@@ -73,10 +69,10 @@ def spoiled_adcs(
         settings: by layer name.
         chip: whose errors.
     """
-    found: list[Adc | None] = []
+    drawn: list[Adc | None] = []
     for item, adc in zip(layers, adcs, strict=True):
         if adc is None:
-            found.append(None)
+            drawn.append(None)
             continue
         rng = device_generator(chip.seed, chip.trial, item.layer.index, Effect.ADC, 0)
         errors = draw_adc_errors(
@@ -87,5 +83,5 @@ def spoiled_adcs(
             item.readouts.columns,
             (int(adc.low[0]), int(adc.high[0])),
         )
-        found.append(replace(adc, errors=errors))
-    return found
+        drawn.append(replace(adc, errors=errors))
+    return drawn

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rxsim.converters import Adc, curved, fixed_ranges, layer_drive, ranged_adc
+from rxsim.converters import Adc, fixed_ranges, layer_input_plan, ranged_adc
 from rxsim.devices import Chip
-from rxsim.patch import LayerHardware, draw_pulses, layer_hardware
+from rxsim.patch import LayerHardware, layer_hardware
 from rxsim.pipeline.chip.adc_ranges import measured_ranges
-from rxsim.pipeline.chip.converter_errors import spoiled_dacs
+from rxsim.pipeline.chip.converter_errors import chips_dacs
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import Scenario
@@ -35,16 +35,15 @@ def equip(
     for transfer, without_wires in zip(transfers, perfect, strict=True):
         layer = transfer.mapped.layer
         settings, measured = mapped.settings[layer.name], mapped.input_ranges[layer.name]
-        drive = layer_drive(layer.name, measured, settings)
+        plan = layer_input_plan(layer.name, measured, settings)
         if layer.name in mapped.points:
-            drive = curved(drive, mapped.points[layer.name].linear_volts, settings)
-        drive, errors = spoiled_dacs(transfer.mapped, measured, settings, drive, chip)
-        pulses = None
-        if drive.pulses:
+            plan = plan.bent(mapped.points[layer.name].linear_volts)
+        plan, errors = chips_dacs(transfer.mapped, settings, plan, chip)
+        if plan.encoding.is_random:
             rng = device_generator(chip.seed, chip.trial, layer.index, Effect.PULSES, 0)
-            pulses = draw_pulses(rng, drive.pulses, measured.shape, layer.channel_axis)
+            plan = plan.drawn(rng, measured.shape, layer.channel_axis)
         where = settings.adc.where
-        equipped.append(layer_hardware(transfer, drive, where, without_wires, pulses, errors))
+        equipped.append(layer_hardware(transfer, plan, where, without_wires, errors))
     return equipped
 
 
@@ -68,6 +67,6 @@ def calibrate_adcs(
             layer = by_name[item.layer.name]
             shape = (len(item.both_sides), item.tiling.groups, item.readouts.count)
             step, tiles = layer.cells.step, len(layer.row_tiles)
-            ranges = fixed_ranges(settings, item.drive, shape, tiles, step, item.is_difference)
+            ranges = fixed_ranges(settings, item.input_plan, shape, tiles, step, item.is_difference)
         adcs.append(ranged_adc(settings.adc.n_bits, ranges, item.both_sides))
     return adcs

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from rxsim.config import Settings
 from rxsim.converters import Adc, has_random_errors
 from rxsim.devices import Chip, has_random_effects
+from rxsim.encodings import ENCODINGS
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
-from rxsim.pipeline.chip.converter_errors import spoiled_adcs
+from rxsim.pipeline.chip.converter_errors import chips_adcs
 from rxsim.pipeline.chip.equip import calibrate_adcs, equip
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.solved import SolvedArrays
@@ -65,7 +66,7 @@ class Foundry:
         else:
             transfers = self.solved.nominal(mapped.under(nominal))
         layers = equip(mapped, transfers, self.perfect, chip)
-        adcs = spoiled_adcs(layers, self.adcs, mapped.settings, chip)
+        adcs = chips_adcs(layers, self.adcs, mapped.settings, chip)
         network = patch_study(self.study, layers, adcs)
         return MadeChip(network, tuple(layers), tuple(transfers))
 
@@ -104,7 +105,7 @@ def is_random(settings: Settings) -> bool:
     """Tell whether two chips can differ at all, by a layer's settings."""
     if has_random_effects(settings.device) or has_random_errors(settings):
         return True
-    return settings.input.encoding == "stochastic"
+    return ENCODINGS[settings.input.encoding].is_random
 
 
 def patch_study(

@@ -9,7 +9,7 @@ import numpy as np
 from rxsim.calibrate import InputRange
 from rxsim.circuit import OperatingPoint
 from rxsim.config import Settings
-from rxsim.converters import driven_passes, full_units, layer_drive
+from rxsim.converters import layer_input_plan
 from rxsim.devices import SeparableCurve, curve_of
 from rxsim.errors import SettingError
 from rxsim.pipeline.study.study import Study
@@ -50,8 +50,8 @@ def operating_points(
         }
     if not layers:
         return {}
-    drives = {
-        layer.name: _Drives(layer.name, settings[layer.name], ranges[layer.name])
+    loads = {
+        layer.name: _RowLoad(layer.name, settings[layer.name], ranges[layer.name])
         for layer in layers
     }
     names = list(dict.fromkeys(layer.input for layer in layers))
@@ -63,37 +63,28 @@ def operating_points(
         for results in session.batches(
             study.calibration, names, batch=study.batch, threads=study.threads, progress=progress
         ):
-            found = dict(zip(names, results, strict=True))
+            tensors = dict(zip(names, results, strict=True))
             for layer in layers:
-                sums[layer.name] += drives[layer.name].sums(found[layer.input])
+                sums[layer.name] += loads[layer.name].sums(tensors[layer.input])
     return {
         layer.name: _point(layer.name, settings[layer.name], sums[layer.name]) for layer in layers
     }
 
 
-class _Drives:
+class _RowLoad:
     """What drives a layer's rows, pass by pass: also where passes are summed before a conversion."""
 
-    def __init__(self, name: str, own: Settings, measured: InputRange) -> None:
-        self._own = own
-        self._dac = layer_drive(name, measured, own).dac
-        passes = driven_passes(name, measured, own)
-        # All random pulses of a value are alike.
-        self._passes = list({(one.part, one.digit): one for one in passes}.values())
+    def __init__(self, name: str, settings: Settings, measured: InputRange) -> None:
+        self._plan = layer_input_plan(name, measured, settings)
+        self._pulses = self._plan.encoding.distinct(self._plan.pulses)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum of squared voltages, number of active rows, number of rows: over values and passes."""
-        codes, drive = self._dac.codes(values), self._own.input
+        plan = self._plan
+        codes = plan.dac.codes(values)
         total = np.zeros(3)
-        for one in self._passes:
-            units = one.units(codes)
-            if drive.encoding in ("pulse_width", "stochastic"):
-                # Of the time, or of the pulses, at the read voltage.
-                shares = np.abs(units) / full_units(one, self._dac, drive.v_read)
-                total += [shares.sum() * drive.v_read**2, shares.sum(), units.size]
-            else:
-                active = np.count_nonzero(units)
-                total += [np.square(units * one.volt).sum(), active, units.size]
+        for pulse in self._pulses:
+            total += [*plan.encoding.load(pulse, codes, plan.codes), codes.size]
         return total
 
 

@@ -12,20 +12,10 @@ from rxsim import tiles
 from rxsim.calibrate import InputRange
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.config import Settings, layer_settings
-from rxsim.converters import (
-    Dac,
-    LayerDrive,
-    Pass,
-    PassDrive,
-    driven_passes,
-    full_units,
-    layer_drive,
-    pass_names,
-)
+from rxsim.converters import WordlineVoltages, layer_input_plan
 from rxsim.devices import Chip
 from rxsim.errors import InputError
 from rxsim.mapping import MappedLayer, PhysicalArray
-from rxsim.patch import Pulses, draw_pulses
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.study import Study
 from rxsim.seeds import Effect, device_generator
@@ -104,46 +94,24 @@ class LayerInput:
             settings: the layer's.
             measured: its input range.
             values: the tensor.
-            trial: the chip, whose random pulses these are.
+            trial: the chip, whose random numbers these are.
         """
         self.layer = layer
-        passes = driven_passes(layer.layer.name, measured, settings)
-        self.count, self.names = len(passes), pass_names(passes, settings.input.encoding)
-        self._passes, self._settings, self._values = passes, settings, values
-        dac = layer_drive(layer.layer.name, measured, settings).dac
-        self._dac = Dac(dac.code_per_x, 1.0, dac.low, dac.high)
-        self._codes = LayerDrive(layer.layer, self._dac, values)
-        self._pulses: Pulses | None = None
-        if passes[0].pulse is not None:
+        plan = layer_input_plan(layer.layer.name, measured, settings)
+        encoding, pulses = plan.encoding, plan.pulses
+        if encoding.is_random:
             index, axis = layer.layer.index, layer.layer.channel_axis
             rng = device_generator(settings.seed, trial, index, Effect.PULSES, 0)
-            self._pulses = draw_pulses(rng, settings.input.pulses, measured.shape, axis)
+            pulses = encoding.drawn(pulses, plan.codes, rng, measured.shape, axis)
+        self.count, self.names = len(pulses), encoding.names(pulses)
+        self._plan, self._pulses = plan, pulses
+        self._codes = plan.dac.codes(values)
 
-    def drive(self, number: int) -> PassDrive:
-        """Return one pass."""
-        one, drive = self._passes[number], self._settings.input
-        codes = self._codes
-        if self._pulses is not None:
-            codes = LayerDrive(
-                self.layer.layer, Dac(1.0, drive.v_read, None, None), self._pulse(one)
-            )
-        return PassDrive(
-            codes,
-            one,
-            drive.v_read,
-            name=self.names[number],
-            pulse_width=drive.encoding == "pulse_width",
-            dac=self._dac,
+    def voltages(self, number: int) -> WordlineVoltages:
+        """Return what one pass puts on the wordlines."""
+        return WordlineVoltages(
+            self.layer.layer, self._codes, self._pulses[number], self._plan, self.names[number]
         )
-
-    def _pulse(self, one: Pass) -> np.ndarray:
-        """Compare values with the chip's thresholds of a pulse, as a patched network does: -1, 0, 1."""
-        assert self._pulses is not None
-        units = one.units(self._dac.codes(self._values))
-        steps = full_units(one, self._dac, self._settings.input.v_read)
-        level = self._pulses.channels[one.pulse or 0] + self._pulses.places[one.pulse or 0]
-        over = np.abs(units).astype(np.float32) * np.float32(1 / steps) > level - np.floor(level)
-        return np.where(over, np.sign(units), 0.0)
 
 
 def inputs_of(
@@ -156,7 +124,7 @@ def inputs_of(
         mapped: its layers, for their input ranges.
         layers: the wanted ones.
         sample: position among the calibration inputs.
-        trial: the chip, whose random pulses these are.
+        trial: the chip, whose random numbers these are.
     """
     names = list(dict.fromkeys(item.layer.input for item in layers))
     model = with_outputs(study.network.model, names)

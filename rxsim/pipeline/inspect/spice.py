@@ -9,7 +9,7 @@ import numpy as np
 
 from rxsim.circuit import gated, solve_nonlinear
 from rxsim.config import as_yaml, settings_hash
-from rxsim.converters import PassDrive
+from rxsim.converters import WordlineVoltages
 from rxsim.devices import curve_of
 from rxsim.errors import InputError
 from rxsim.mapping import PhysicalArray
@@ -84,9 +84,9 @@ def spice_netlist(
     check_index("array", array, chosen.n_arrays, f"layer {layer} has {chosen.n_arrays} arrays")
     programmed = program_array(study, chosen, array, trial)
     (given,) = inputs_of(study, mapped, [chosen], sample, trial)
-    drive, position = _vector(given, programmed, position)
+    wordlines, position = _vector(given, programmed, position)
     rows, signs = programmed.array.rows, programmed.array.row_signs
-    v_in = drive.volts(rows, signs, np.array([position]))
+    v_in = wordlines.volts(rows, signs, np.array([position]))
     settings = programmed.settings
     g = gated(programmed.g, settings.crossbar, v_in[0])
     programmed = replace(programmed, g=g)
@@ -96,8 +96,8 @@ def spice_netlist(
     else:
         curve = curve_of(settings.device.iv, settings.input.v_read)
         i_out = solve_nonlinear(g, curve, settings.crossbar, v_in, keep_nodes=False).i_out
-    where = f"calibration input {sample}, position {position} of {drive.positions}"
-    where += f", {drive.name}" if drive.name else ""
+    where = f"calibration input {sample}, position {position} of {wordlines.positions}"
+    where += f", {wordlines.name}" if wordlines.name else ""
     text = array_netlist(
         g,
         programmed.lines,
@@ -106,24 +106,24 @@ def spice_netlist(
         law=law,
         comments=_header(study, programmed, trial, where, i_out[0]),
     )
-    return Netlist(text, position, drive.positions)
+    return Netlist(text, position, wordlines.positions)
 
 
 def _vector(
     given: LayerInput, programmed: ProbedArray, wanted: int | None
-) -> tuple[PassDrive, int]:
+) -> tuple[WordlineVoltages, int]:
     """Choose the pass and the position that drive the array."""
     rows, layer = programmed.array.rows, given.layer.layer
-    best: tuple[float, PassDrive, int] | None = None
+    best: tuple[float, WordlineVoltages, int] | None = None
     for number in range(min(given.count, _MOST_PASSES)):
-        drive = given.drive(number)
+        wordlines = given.voltages(number)
         if wanted is not None:
-            what = f"layer {layer.name} has {drive.positions} positions a sample"
-            check_index("position", wanted, drive.positions, what)
-        activity = drive.activity(rows)
+            what = f"layer {layer.name} has {wordlines.positions} positions a sample"
+            check_index("position", wanted, wordlines.positions, what)
+        activity = wordlines.activity(rows)
         position = int(activity.argmax()) if wanted is None else wanted
         if best is None or activity[position] > best[0]:
-            best = (float(activity[position]), drive, position)
+            best = (float(activity[position]), wordlines, position)
     assert best is not None
     return best[1], best[2]
 

@@ -225,14 +225,14 @@ def _choose_vectors(
 def _vector(given: LayerInput, index: int, rng: np.random.Generator) -> np.ndarray:
     array = given.layer.array(index)
     for number in rng.permutation(given.count):
-        drive = given.drive(int(number))
-        active = np.flatnonzero(drive.activity(array.rows) > 0)
+        wordlines = given.voltages(int(number))
+        active = np.flatnonzero(wordlines.activity(array.rows) > 0)
         if not active.size:
             continue
         position = np.array([rng.choice(active)])
-        if drive.is_pulse:
-            drive.share = float(rng.random() * drive.shares(array.rows, position).max())
-        volts: np.ndarray = drive.volts(array.rows, array.row_signs, position)[0]
+        widths = wordlines.widths(array.rows, position)
+        level = 0.0 if widths is None else float(rng.random() * widths.max())
+        volts: np.ndarray = wordlines.volts(array.rows, array.row_signs, position, level)[0]
         return volts
     return np.zeros(len(array.rows))
 

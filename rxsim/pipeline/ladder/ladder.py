@@ -153,7 +153,7 @@ def _totals(plan: NetworkPlan, equipped: Sequence[LayerHardware]) -> dict[str, i
     """Count arrays, their cells, and conversions for one input (None where a shape is unknown)."""
     layers = list(plan.layers.values())
     converted = [
-        layer.conversions(len(hardware.drive.passes))
+        layer.conversions(len(hardware.input_plan.passes))
         for layer, hardware in zip(layers, equipped, strict=True)
         if layer.settings.adc.n_bits is not None
     ]

@@ -14,6 +14,7 @@ from rxsim.cache import Cache
 from rxsim.config import Settings, check_gating, check_layers, layer_settings
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_presets
+from rxsim.encodings import ENCODINGS
 from rxsim.errors import InputError, ModelError
 from rxsim.load import DigitalNode, Network, load_network
 from rxsim.mapping import NetworkPlan, plan_network
@@ -213,19 +214,11 @@ def _batch_size(plan: NetworkPlan) -> int:
     for layer in plan.layers.values():
         settings = layer.settings
         row_tiles = -(-layer.layer.n_inputs // settings.crossbar.rows)
-        conversions = row_tiles * _passes(settings) * settings.mapping.slices
+        encoding = ENCODINGS[settings.input.encoding]
+        passes = encoding.most_passes(settings.input, settings.dac.n_bits)
+        conversions = row_tiles * passes * settings.mapping.slices
         values += (layer.macs or 0) // layer.layer.n_inputs * (conversions + 2)
     return int(np.clip(_BATCH_BYTES // max(4 * values, 1), 1, _LARGEST_BATCH))
-
-
-def _passes(own: Settings) -> int:
-    """How many passes an input takes at most."""
-    drive = own.input
-    if not drive.adc_per_pass or drive.encoding in ("amplitude", "pulse_width"):
-        return 2
-    if drive.encoding == "stochastic":
-        return 2 * drive.pulses
-    return 2 * -(-(own.dac.n_bits or 1) // drive.bits_per_pulse)
 
 
 def _runs_one_by_one_only(network: Network, output: str, inputs: InputSet | MadeUpInputs) -> bool:

@@ -1,0 +1,19 @@
+"""Pulses of one voltage: a wordline is at v_read (with a sign) for a share of a pass, else at 0 V."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxsim.encodings._codes import InputCodes
+
+
+def share_load(shares: np.ndarray, codes: InputCodes) -> tuple[float, float]:
+    """Sum square volts and active rows of pulses that last some shares, in the mean over time."""
+    return float(shares.sum() * codes.v_read**2), float(shares.sum())
+
+
+def volts_beyond(
+    units: np.ndarray, shares: np.ndarray, codes: InputCodes, level: float | np.ndarray
+) -> np.ndarray:
+    """Return the voltages of those pulses whose share lies beyond a level, volt."""
+    return np.where(shares > level, np.sign(units) * codes.v_read, 0.0)

@@ -1,0 +1,70 @@
+"""The nodes in front of a layer's arrays: activation -> code -> what a pass's units count as."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from onnx import TensorProto
+
+from rxsim.converters import Dac
+from rxsim.encodings import Pass, UnitCurve
+from rxsim.onnx_graph import GraphBuilder
+
+
+class InputNodes:
+    """Makes the tensors of codes and units; layers with equal converters on one tensor share them."""
+
+    def __init__(self) -> None:
+        # What is in the graph already, by input, converter and pass.
+        self._made: dict[tuple[str, Dac, Pass | None], str] = {}
+
+    def codes(self, build: GraphBuilder, source: str, dac: Dac, dtype: int) -> str:
+        """Turn activations into codes (or into shares of x_max where there is no converter).
+
+        Args:
+            build: takes the nodes.
+            source: name of the tensor of activations.
+            dac: the layer's converter.
+            dtype: of the tensor.
+        """
+        key = (source, dac, None)
+        if key in self._made:
+            return self._made[key]
+        value = source
+        if dtype != TensorProto.FLOAT:
+            value = build.add("Cast", [value], "input", to=TensorProto.FLOAT)
+        codes = build.add("Mul", [value, build.scalar("dac_scale", dac.code_per_x)], "dac_scaled")
+        if dac.low is not None and dac.high is not None:
+            bounds = [build.scalar("dac_low", dac.low), build.scalar("dac_high", dac.high)]
+            codes = build.add("Clip", [codes, *bounds], "dac_clipped")
+            codes = build.add("Round", [codes], "dac_codes")
+        self._made[key] = codes
+        return codes
+
+    def units(self, build: GraphBuilder, source: str, dac: Dac, one: Pass, dtype: int) -> str:
+        """Turn activations into the units of a pass, less those that an input of 0 drives.
+
+        Args:
+            build: takes the nodes.
+            source: name of the tensor of activations.
+            dac: the layer's converter.
+            one: the pass.
+            dtype: of the tensor.
+        """
+        codes = self.codes(build, source, dac, dtype)
+        # What a pass counts does not change what it drives.
+        key = (source, dac, replace(one, volt=0.0, weight=0.0, gain=1.0, summed=()))
+        if key not in self._made:
+            units = one.units.add(build, codes, less_rest=one.curve is None)
+            self._made[key] = units if one.curve is None else _curved(build, units, one, one.curve)
+        return self._made[key]
+
+
+def _curved(build: GraphBuilder, units: str, one: Pass, curve: UnitCurve) -> str:
+    """Look up what units count as, less what those of an input of 0 do."""
+    table = (curve.values - one.counted_rest).astype(np.float32)
+    if curve.lowest:
+        units = build.add("Sub", [units, build.scalar("curve_lowest", curve.lowest)], "curve_place")
+    index = build.add("Cast", [units], "curve_index", to=TensorProto.INT32)
+    return build.add("Gather", [build.constant("curve", table), index], "counted", axis=0)
