@@ -52,12 +52,12 @@ class RangeMeter:
     def ranges(self) -> np.ndarray:
         """Return the range (a side) in ampere, float64 (conversions, groups, readouts)."""
         if self._quantiles is not None:
-            found = np.array([quantile.value() for quantile in self._quantiles])
+            ranges = np.array([quantile.value() for quantile in self._quantiles])
         else:
-            found = np.zeros(int(self._blocks.max()) + 1)
+            ranges = np.zeros(int(self._blocks.max()) + 1)
             here = self._blocks >= 0
-            np.maximum.at(found, self._blocks[here], self._maxima[here])
-        return _spread(found, self._blocks)
+            np.maximum.at(ranges, self._blocks[here], self._maxima[here])
+        return _spread(ranges, self._blocks)
 
 
 class ErrorMeter:
@@ -123,7 +123,7 @@ class ErrorMeter:
         ]
         inside = moments[0].cumsum(axis=1)
         beyond, first, second = (
-            one.sum(axis=1, keepdims=True) - one.cumsum(axis=1) for one in moments
+            moment.sum(axis=1, keepdims=True) - moment.cumsum(axis=1) for moment in moments
         )
         shares = np.arange(1, _CANDIDATES + 1) / _CANDIDATES
         clipping = np.maximum(second - 2 * shares * first + shares**2 * beyond, 0)

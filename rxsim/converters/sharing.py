@@ -31,15 +31,15 @@ def range_blocks(
     """
     count = len(slices)
     shape = (passes, n_row_tiles, groups, count)
-    one, tile, group, readout = np.indices(shape, sparse=True)
+    number, tile, group, readout = np.indices(shape, sparse=True)
     by_slice = slices[None, None, None, :]
     if scope == "layer":
-        key = one * count + by_slice
+        key = number * count + by_slice
     elif scope == "tile":
-        key = ((one * n_row_tiles + tile) * groups + group) * count + col_tiles
+        key = ((number * n_row_tiles + tile) * groups + group) * count + col_tiles
         key = key * count + by_slice
     else:
-        key = ((one * n_row_tiles + tile) * groups + group) * count + readout
+        key = ((number * n_row_tiles + tile) * groups + group) * count + readout
     here = np.broadcast_to(present, shape)
     numbers = np.full(shape, -1)
     _, numbers[here] = np.unique(np.broadcast_to(key, shape)[here], return_inverse=True)

@@ -1,4 +1,6 @@
-"""Static errors of converters: gain, offset, INL and DNL, drawn once for every chip (MODEL.md 5, 6).
+"""Static errors of converters: gain, offset, INL and DNL, drawn once for every chip.
+
+See docs/concepts/model.md, sections 5 and 6.
 
 Every kind of error has a random stream of its own (the children 0 gain, 1 offset, 2 INL, 3 DNL of the
 generator that a chip has for a layer's DACs or ADCs), so that none depends on which others are on.
@@ -97,8 +99,8 @@ class AdcErrors:
 def has_random_errors(settings: Settings) -> bool:
     """Tell whether the converters of two chips differ."""
     return any(
-        own.gain_sigma > 0 or own.offset_sigma > 0 or _is_random(own.inl) or _is_random(own.dnl)
-        for own in (settings.dac, settings.adc)
+        each.gain_sigma > 0 or each.offset_sigma > 0 or _is_random(each.inl) or _is_random(each.dnl)
+        for each in (settings.dac, settings.adc)
     )
 
 
@@ -122,18 +124,18 @@ def draw_dac_errors(
     Returns:
         The errors, or None where there are none.
     """
-    own = settings.dac
+    dac = settings.dac
     gains, offsets, *streams = rng.spawn(4)
     known = None if codes is None else DacCodes(*codes)
     curve = None
     if known is not None and known.has_curve:
-        curves = _curves(own.inl, own.dnl, 1, known.high - known.low + 1, streams)
+        curves = _curves(dac.inl, dac.dnl, 1, known.high - known.low + 1, streams)
         curve = None if curves is None else curves[0].astype(np.float64)
-    if curve is None and not (own.gain_sigma or own.offset_sigma):
+    if curve is None and not (dac.gain_sigma or dac.offset_sigma):
         return None
     errors = DacErrors(
-        tuple(own.gain_sigma * gains.standard_normal((*shape, count)) for count in rows),
-        tuple(own.offset_sigma * offsets.standard_normal((*shape, count)) for count in rows),
+        tuple(dac.gain_sigma * gains.standard_normal((*shape, count)) for count in rows),
+        tuple(dac.offset_sigma * offsets.standard_normal((*shape, count)) for count in rows),
         curve,
         0 if known is None else known.low,
     )
@@ -201,17 +203,17 @@ def draw_adc_errors(
     Returns:
         The errors, or None where there are none.
     """
-    own = settings.adc
+    adc = settings.adc
     gains, offsets, *streams = rng.spawn(4)
-    places = _shared(col_tiles, columns, own.share)
+    places = _shared(col_tiles, columns, adc.share)
     per_group = int(places.max()) + 1
     count = shape[0] * shape[1] * per_group
-    curves = _curves(own.inl, own.dnl, count, codes[1] - codes[0] + 1, streams)
-    if curves is None and not (own.gain_sigma or own.offset_sigma):
+    curves = _curves(adc.inl, adc.dnl, count, codes[1] - codes[0] + 1, streams)
+    if curves is None and not (adc.gain_sigma or adc.offset_sigma):
         return None
     numbers = np.arange(count).reshape(*shape, per_group)[:, :, places]
-    of_each = own.gain_sigma * gains.standard_normal(count)
-    on_each = own.offset_sigma * offsets.standard_normal(count)
+    of_each = adc.gain_sigma * gains.standard_normal(count)
+    on_each = adc.offset_sigma * offsets.standard_normal(count)
     alone = curves is None or len(curves) == 1
     return AdcErrors(
         of_each[numbers], on_each[numbers], np.zeros_like(numbers) if alone else numbers, curves
@@ -237,16 +239,16 @@ def check_adc_curves(
     Raises:
         SettingError: the table of its random curves has more than `MOST_ENTRIES` entries.
     """
-    own = settings.adc
-    kind = "inl" if _is_random(own.inl) else "dnl"
-    if own.n_bits is None or not _is_random(getattr(own, kind)):
+    adc = settings.adc
+    kind = "inl" if _is_random(adc.inl) else "dnl"
+    if adc.n_bits is None or not _is_random(getattr(adc, kind)):
         return
-    per_group = int(_shared(col_tiles, columns, own.share).max()) + 1
-    tiles = 1 if own.where == "per_layer" else shape[0]
+    per_group = int(_shared(col_tiles, columns, adc.share).max()) + 1
+    tiles = 1 if adc.where == "per_layer" else shape[0]
     count = tiles * shape[1] * per_group
-    if count * 2**own.n_bits > MOST_ENTRIES:
+    if count * 2**adc.n_bits > MOST_ENTRIES:
         raise SettingError(
-            f"adc.{kind}: found a random curve for each of {count} converters of {own.n_bits} bits in "
+            f"adc.{kind}: found a random curve for each of {count} converters of {adc.n_bits} bits in "
             f"layer {name}, expected at most {MOST_ENTRIES} converters times codes; use fewer bits "
             "(adc.n_bits), a larger adc.share, or a table, which is the same for all converters"
         )
@@ -280,14 +282,14 @@ def _curves(
     """
     if not (_is_random(inl) or _is_random(dnl)):
         count = 1
-    found = np.empty((count, codes), dtype=np.float32)
+    curves = np.empty((count, codes), dtype=np.float32)
     size = max(_BLOCK // codes, 1)
     for start in range(0, count, size):
         rows = min(size, count - start)
-        found[start : start + rows] = _inl(inl, rows, codes, streams[0]) + _dnl(
+        curves[start : start + rows] = _inl(inl, rows, codes, streams[0]) + _dnl(
             dnl, rows, codes, streams[1]
         )
-    return found if found.any() else None
+    return curves if curves.any() else None
 
 
 def _inl(profile: Profile, rows: int, codes: int, rng: np.random.Generator) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpy as np
 from rxsim.encodings._cells import Cells, bent_by_voltage
 from rxsim.encodings._codes import InputCodes, InputSettings
 from rxsim.encodings._pass import Pass, UnitCurve, pass_names
-from rxsim.encodings._signed import SignedInput, check_resolution
+from rxsim.encodings._signed import Phase, SignedInput, check_resolution, phases
 from rxsim.encodings._units import Digit, Graph, Part, Units
 from rxsim.folders import Folder
 
@@ -36,10 +36,12 @@ __all__ = [
     "InputSettings",
     "Part",
     "Pass",
+    "Phase",
     "SignedInput",
     "UnitCurve",
     "Units",
     "check_resolution",
+    "phases",
 ]
 
 
@@ -228,18 +230,18 @@ class Encoding(Protocol):
         rest = pulses[0].rest if len(pulses) == 1 else 0
         return None if high - low < 2 else DacRange(low, high, rest)
 
-    def bent(self, one: Pass, cells: Cells, codes: InputCodes) -> Pass:
+    def bent(self, converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
         """Put the curve of cells that are not linear into a pass.
 
         Args:
-            one: one of `passes`.
+            converted: one of `passes`.
             cells: what a voltage counts as.
             codes: what the pass drives.
 
         Raises:
             SettingError: such a pass can't hold the curve.
         """
-        return bent_by_voltage(one, cells, codes)
+        return bent_by_voltage(converted, cells, codes)
 
 
 ENCODINGS: Folder[Encoding] = Folder("rxsim.encodings", "ENCODING")

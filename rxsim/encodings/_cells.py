@@ -24,11 +24,11 @@ def gains(cells: Cells, v_read: float) -> tuple[float, float]:
     return ahead, back
 
 
-def bent_by_size(one: Pass, cells: Cells, codes: InputCodes, *, counted: bool) -> Pass | None:
+def bent_by_size(converted: Pass, cells: Cells, codes: InputCodes, *, counted: bool) -> Pass | None:
     """Bend a pass whose voltages are 0 or of one size: the curve is a factor.
 
     Args:
-        one: the pass.
+        converted: the pass.
         cells: what a voltage counts as.
         codes: what the pass drives.
         counted: whether several such pulses are counted in one conversion.
@@ -40,8 +40,8 @@ def bent_by_size(one: Pass, cells: Cells, codes: InputCodes, *, counted: bool) -
         SettingError: the two signs count differently, and pulses of both are counted together.
     """
     ahead, back = gains(cells, codes.v_read)
-    if not one.signed or abs(back - ahead) <= _SAME * ahead:
-        return replace(one, gain=ahead)
+    if not converted.signed or abs(back - ahead) <= _SAME * ahead:
+        return replace(converted, gain=ahead)
     if counted:
         raise SettingError(
             "device.iv: found a table that treats the two signs of a voltage differently with inputs "
@@ -50,34 +50,36 @@ def bent_by_size(one: Pass, cells: Cells, codes: InputCodes, *, counted: bool) -
     return None
 
 
-def bent_by_width(one: Pass, cells: Cells, codes: InputCodes) -> Pass:
+def bent_by_width(converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
     """Bend pulses whose length carries the value: those of each sign by its own factor.
 
     Raises:
         SettingError: there are too many units for a table.
     """
     ahead, back = gains(cells, codes.v_read)
-    units = _units(one, codes)
-    return replace(one, curve=UnitCurve(int(units[0]), units * np.where(units < 0, back, ahead)))
+    units = _units(converted, codes)
+    return replace(
+        converted, curve=UnitCurve(int(units[0]), units * np.where(units < 0, back, ahead))
+    )
 
 
-def bent_by_voltage(one: Pass, cells: Cells, codes: InputCodes) -> Pass:
+def bent_by_voltage(converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
     """Bend voltages in proportion to units: a table of what each counts as.
 
     Raises:
         SettingError: there are too many units for a table.
     """
-    units = _units(one, codes)
-    values = np.asarray(cells(units * one.volt) / one.volt)
-    return replace(one, curve=UnitCurve(int(units[0]), values))
+    units = _units(converted, codes)
+    values = np.asarray(cells(units * converted.volt) / converted.volt)
+    return replace(converted, curve=UnitCurve(int(units[0]), values))
 
 
-def _units(one: Pass, codes: InputCodes) -> np.ndarray:
+def _units(converted: Pass, codes: InputCodes) -> np.ndarray:
     """List the units of a pass, int64."""
-    high = one.units.largest(codes.high)
+    high = converted.units.largest(codes.high)
     if high is None or high > _MOST_UNITS:
         raise SettingError(
             f"dac.n_bits: found {'null' if high is None else codes.n_bits} with cells that are "
-            "not linear, expected at most 16 bits: the drive's curve is a table of its codes"
+            "not linear, expected at most 16 bits: the inputs' curve is a table of their codes"
         )
-    return np.arange(-high if one.signed else 0, high + 1)
+    return np.arange(-high if converted.signed else 0, high + 1)

@@ -87,7 +87,7 @@ def pass_names(pulses: Sequence[Pass], each: str = "") -> list[str]:
     if len(pulses) == 1:
         return [each]
     names = []
-    for number, one in enumerate(pulses):
-        what = [*one.units.words, *([each] if each else [])]
+    for number, pulse in enumerate(pulses):
+        what = [*pulse.units.words, *([each] if each else [])]
         names.append(f"pass {number} of {len(pulses)} ({', '.join(what)})")
     return names

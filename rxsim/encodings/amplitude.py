@@ -8,8 +8,7 @@ shifts all codes to positive ones, of 2^n - 1 steps.
 
 from __future__ import annotations
 
-from rxsim.encodings import Encoding, InputCodes, InputSettings, Pass, SignedInput
-from rxsim.encodings._signed import phases
+from rxsim.encodings import Encoding, InputCodes, InputSettings, Pass, SignedInput, phases
 
 
 class Amplitude(Encoding):

@@ -19,10 +19,12 @@ from rxsim.encodings import (
     InputCodes,
     InputSettings,
     Pass,
+    Phase,
     SignedInput,
+    phases,
 )
 from rxsim.encodings._cells import bent_by_size, bent_by_voltage
-from rxsim.encodings._signed import Phase, analog_sums, phases
+from rxsim.encodings._signed import analog_sums
 from rxsim.errors import SettingError
 
 
@@ -54,14 +56,14 @@ class BitSerial(Encoding):
     def passes(self, codes: InputCodes) -> tuple[Pass, ...]:
         """List the digits of each phase, or their analog sums."""
         if codes.per_pass:
-            return tuple(one for phase in phases(codes) for one in _digits(phase, codes))
+            return tuple(digit for phase in phases(codes) for digit in _digits(phase, codes))
         return tuple(
             Pass(
                 units=part,
                 volt=_volt(codes),
                 weight=weight,
                 span=sum(_span(phase, codes) for phase in summed),
-                summed=tuple(one for phase in summed for one in _digits(phase, codes)),
+                summed=tuple(digit for phase in summed for digit in _digits(phase, codes)),
             )
             for part, weight, summed in analog_sums(codes)
         )
@@ -73,17 +75,17 @@ class BitSerial(Encoding):
         high = _base(codes) - 1
         return DacRange(-high if pulses[0].signed else 0, high)
 
-    def bent(self, one: Pass, cells: Cells, codes: InputCodes) -> Pass:
+    def bent(self, converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
         """Bend bits by a factor, digits by a table of their voltages."""
         if codes.settings.bits_per_pulse == 1:
-            factor = bent_by_size(one, cells, codes, counted=not codes.per_pass)
-            return factor or bent_by_voltage(one, cells, codes)
+            factor = bent_by_size(converted, cells, codes, counted=not codes.per_pass)
+            return factor or bent_by_voltage(converted, cells, codes)
         if not codes.per_pass:
             raise SettingError(
                 f"input.adc_per_pass: found false with bits_per_pulse: {codes.settings.bits_per_pulse} "
                 "and cells that are not linear, expected true, or one bit a pulse"
             )
-        return bent_by_voltage(one, cells, codes)
+        return bent_by_voltage(converted, cells, codes)
 
 
 def _digits(phase: Phase, codes: InputCodes) -> tuple[Pass, ...]:
@@ -103,7 +105,7 @@ def _digits(phase: Phase, codes: InputCodes) -> tuple[Pass, ...]:
 
 def _span(phase: Phase, codes: InputCodes) -> float:
     """Sum what the digits of one phase count."""
-    return float(sum(abs(one.weight) for one in _digits(phase, codes)))
+    return float(sum(abs(digit.weight) for digit in _digits(phase, codes)))
 
 
 def _base(codes: InputCodes) -> int:

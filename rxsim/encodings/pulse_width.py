@@ -20,11 +20,11 @@ from rxsim.encodings import (
     InputSettings,
     Pass,
     SignedInput,
+    phases,
 )
 from rxsim.encodings._cells import bent_by_size, bent_by_width
 from rxsim.encodings._pass import pass_names
 from rxsim.encodings._pulses import share_load, volts_beyond
-from rxsim.encodings._signed import phases
 
 # A pulse's width is resolved this finely: the error of an average over its time is far below an LSB.
 _INSTANTS = 32
@@ -82,10 +82,10 @@ class PulseWidth(Encoding):
         """Return how long each wordline is on, of a full pulse."""
         return _widths(pulse, units, codes)
 
-    def bent(self, one: Pass, cells: Cells, codes: InputCodes) -> Pass:
+    def bent(self, converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
         """Count pulses by what v_read counts as, those of each sign apart."""
-        factor = bent_by_size(one, cells, codes, counted=not codes.per_pass)
-        return factor or bent_by_width(one, cells, codes)
+        factor = bent_by_size(converted, cells, codes, counted=not codes.per_pass)
+        return factor or bent_by_width(converted, cells, codes)
 
 
 def _widths(pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray:

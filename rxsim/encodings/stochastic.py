@@ -23,10 +23,10 @@ from rxsim.encodings import (
     Part,
     Pass,
     SignedInput,
+    phases,
 )
 from rxsim.encodings._cells import bent_by_size
 from rxsim.encodings._pulses import share_load, volts_beyond
-from rxsim.encodings._signed import phases
 from rxsim.encodings._units import FLOAT
 
 
@@ -180,7 +180,7 @@ class Stochastic(Encoding):
         """Return passes with a chip's thresholds."""
         thresholds = draw_thresholds(rng, codes.settings.pulses, shape, channel_axis)
         return tuple(
-            replace(one, units=replace(_random(one), thresholds=thresholds)) for one in passes
+            replace(each, units=replace(_random(each), thresholds=thresholds)) for each in passes
         )
 
     def load(self, pulse: Pass, values: np.ndarray, codes: InputCodes) -> tuple[float, float]:
@@ -189,7 +189,7 @@ class Stochastic(Encoding):
 
     def distinct(self, pulses: Sequence[Pass]) -> list[Pass]:
         """Take one pulse of each phase: all random pulses of a value are alike."""
-        return list({_random(one).part: one for one in pulses}.values())
+        return list({_random(pulse).part: pulse for pulse in pulses}.values())
 
     def levels(
         self, pulse: Pass, codes: InputCodes, chances: np.ndarray
@@ -211,9 +211,9 @@ class Stochastic(Encoding):
         del pulses, codes
         return None
 
-    def bent(self, one: Pass, cells: Cells, codes: InputCodes) -> Pass:
+    def bent(self, converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
         """Bend pulses by what v_read counts as."""
-        bent = bent_by_size(one, cells, codes, counted=True)
+        bent = bent_by_size(converted, cells, codes, counted=True)
         assert bent is not None
         return bent
 
@@ -239,10 +239,10 @@ def draw_thresholds(
     )
 
 
-def _random(one: Pass) -> RandomPulses:
+def _random(pulse: Pass) -> RandomPulses:
     """Return a pass's units, which are random pulses here."""
-    assert isinstance(one.units, RandomPulses)
-    return one.units
+    assert isinstance(pulse.units, RandomPulses)
+    return pulse.units
 
 
 ENCODING: Encoding = Stochastic()

@@ -42,28 +42,30 @@ class InputNodes:
         self._made[key] = codes
         return codes
 
-    def units(self, build: GraphBuilder, source: str, dac: Dac, one: Pass, dtype: int) -> str:
+    def units(self, build: GraphBuilder, source: str, dac: Dac, each: Pass, dtype: int) -> str:
         """Turn activations into the units of a pass, less those that an input of 0 drives.
 
         Args:
             build: takes the nodes.
             source: name of the tensor of activations.
             dac: the layer's converter.
-            one: the pass.
+            each: the pass.
             dtype: of the tensor.
         """
         codes = self.codes(build, source, dac, dtype)
         # What a pass counts does not change what it drives.
-        key = (source, dac, replace(one, volt=0.0, weight=0.0, gain=1.0, summed=()))
+        key = (source, dac, replace(each, volt=0.0, weight=0.0, gain=1.0, summed=()))
         if key not in self._made:
-            units = one.units.add(build, codes, less_rest=one.curve is None)
-            self._made[key] = units if one.curve is None else _curved(build, units, one, one.curve)
+            units = each.units.add(build, codes, less_rest=each.curve is None)
+            self._made[key] = (
+                units if each.curve is None else _curved(build, units, each, each.curve)
+            )
         return self._made[key]
 
 
-def _curved(build: GraphBuilder, units: str, one: Pass, curve: UnitCurve) -> str:
+def _curved(build: GraphBuilder, units: str, each: Pass, curve: UnitCurve) -> str:
     """Look up what units count as, less what those of an input of 0 do."""
-    table = (curve.values - one.counted_rest).astype(np.float32)
+    table = (curve.values - each.counted_rest).astype(np.float32)
     if curve.lowest:
         units = build.add("Sub", [units, build.scalar("curve_lowest", curve.lowest)], "curve_place")
     index = build.add("Cast", [units], "curve_index", to=TensorProto.INT32)
