@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,35 +19,11 @@ import rxsim
 
 PACKAGE = Path(rxsim.__file__).parent
 
-TWO_PULSE = '''
-"""Two pulses: the more significant half of a code's bits, then the rest."""
-
-from rxsim.encodings import Digit, Encoding, Pass, phases
-
-
-class TwoPulse(Encoding):
-    signed_inputs = ("bipolar", "two_phase")
-
-    def check(self, settings, n_bits):
-        if n_bits is None:
-            raise ValueError("found input.encoding: two_pulse with dac.n_bits: null, expected bits")
-
-    def most_passes(self, settings, n_bits):
-        return 4
-
-    def passes(self, codes):
-        return tuple(half for phase in phases(codes) for half in self._halves(phase, codes))
-
-    def _halves(self, phase, codes):
-        low = phase.bits // 2
-        high = phase.bits - low
-        volt = codes.v_read / (2**high - 1)
-        yield Pass(units=Digit(phase.part, low, high), volt=volt, weight=phase.weight * 2**low)
-        yield Pass(units=Digit(phase.part, 0, low), volt=volt, weight=phase.weight)
-
-
-ENCODING = TwoPulse()
-'''
+PAGE = PACKAGE.parent / "docs" / "concepts" / "encodings.md"
+# What the documentation shows is what is tested.
+(TWO_PULSE,) = re.findall(
+    r"```python\n(# rxsim/encodings/two_pulse.py\n.*?)```", PAGE.read_text(), re.S
+)
 
 TERNARY = '''
 """Ternary: -1, 0 or 1 times v_read, where a code's size exceeds half of the largest code."""

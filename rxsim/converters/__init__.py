@@ -4,7 +4,7 @@ from rxsim.converters.adc import Adc, adc_codes, ranged_adc
 from rxsim.converters.dac import Dac, layer_dac
 from rxsim.converters.dac_errors import dac_codes, matrices_with_gains, with_dac_errors
 from rxsim.converters.fixed_ranges import fixed_ranges
-from rxsim.converters.input_plan import InputPlan, layer_input_plan, plain_input_plan
+from rxsim.converters.input_plan import InputPlan, layer_input_plan
 from rxsim.converters.range_meters import ErrorMeter, RangeMeter
 from rxsim.converters.sharing import range_blocks
 from rxsim.converters.static_errors import (
@@ -39,7 +39,6 @@ __all__ = [
     "layer_dac",
     "layer_input_plan",
     "matrices_with_gains",
-    "plain_input_plan",
     "range_blocks",
     "ranged_adc",
     "with_dac_errors",

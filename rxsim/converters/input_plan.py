@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rxsim.calibrate import InputRange
-from rxsim.config import Input, Settings
+from rxsim.config import Settings
 from rxsim.converters.dac import Dac, layer_dac
-from rxsim.encodings import ENCODINGS, Cells, Encoding, InputCodes, Part, Pass
+from rxsim.encodings import ENCODINGS, Cells, Encoding, InputCodes, Pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,22 +93,6 @@ class InputPlan:
         """
         drawn = self.encoding.drawn(self.passes, self.codes, rng, shape, channel_axis)
         return replace(self, passes=drawn)
-
-
-def plain_input_plan(x_max: float, settings: Input) -> InputPlan:
-    """Drive activations as they are: no converter, one pass.
-
-    Args:
-        x_max: the largest input.
-        settings: of the inputs.
-    """
-    return InputPlan(
-        dac=Dac(1 / x_max, settings.v_read, None, None),
-        encoding=ENCODINGS["amplitude"],
-        codes=InputCodes(signed=True, n_bits=None, settings=settings, per_pass=True),
-        passes=(Pass(units=Part("whole", signed=True), volt=settings.v_read),),
-        x_per_volt=x_max / settings.v_read,
-    )
 
 
 def layer_input_plan(name: str, measured: InputRange, settings: Settings) -> InputPlan:
