@@ -37,13 +37,16 @@ def operating_points(
         ranges: of the layers' inputs, by name.
 
     Raises:
-        SettingError: a curve or a drive can't be used.
+        SettingError: cells of such a curve can't be driven by such inputs.
         InputError: an earlier calibration holds no point of a layer.
     """
     layers = [layer for layer in study.network.layers if not is_linear(settings[layer.name])]
     kept = study.calibration_file
     if kept is not None and scenario == SCENARIOS["nonideal"]:
-        curves = {name: curve_of(own.device.iv, own.input.v_read) for name, own in settings.items()}
+        curves = {
+            name: curve_of(of_layer.device.iv, of_layer.input.v_read)
+            for name, of_layer in settings.items()
+        }
         return {
             layer.name: OperatingPoint(curves[layer.name], *kept.point(layer.name))
             for layer in layers
@@ -88,15 +91,16 @@ class _RowLoad:
         return total
 
 
-def _point(name: str, own: Settings, sums: np.ndarray) -> OperatingPoint:
-    v_read = own.input.v_read
-    curve = curve_of(own.device.iv, v_read)
+def _point(name: str, settings: Settings, sums: np.ndarray) -> OperatingPoint:
+    v_read = settings.input.v_read
+    curve = curve_of(settings.device.iv, v_read)
     squares, active, count = sums
-    if own.crossbar.topology == "input_gated":
+    if settings.crossbar.topology == "input_gated":
         if not isinstance(curve, SeparableCurve):
             raise SettingError(
-                f"layer {name}: found device.iv.form: {own.device.iv.form} with crossbar.topology: "
-                "input_gated, expected a form whose current is proportional to the conductance"
+                f"layer {name}: found device.iv.form: {settings.device.iv.form} with "
+                "crossbar.topology: input_gated, expected a form whose current is proportional to "
+                "the conductance"
             )
         # Without any active row every activity gives the same: nothing.
         return OperatingPoint(curve, v_read, float(active / count) if active else 1.0)
