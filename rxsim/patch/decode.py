@@ -130,7 +130,9 @@ class _ExactDecoding:
         columns = 1 if groups == 1 else hardware.tiling.n_outputs
         ones = np.ones((groups, len(rows), columns))
         terms = []
-        for number, (step, tensor) in enumerate(zip(hardware.input_plan.passes, driven, strict=True)):
+        for number, (step, tensor) in enumerate(
+            zip(hardware.input_plan.passes, driven, strict=True)
+        ):
             part = f"sum_{number}{name}"
             total = hardware.add_product(self._build, tensor, rows, ones, part)
             wide = self._build.add("Cast", [total], f"{part}_wide", to=TensorProto.DOUBLE)

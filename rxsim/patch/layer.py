@@ -36,10 +36,7 @@ def add_layer(
     measurable = hardware.adc is not None or split or hardware.input_plan.is_curved
     if not measurable:
         hardware = hardware.summed
-    driven = [
-        inputs.units(build, source, dac, step, dtype)
-        for step in hardware.input_plan.passes
-    ]
+    driven = [inputs.units(build, source, dac, step, dtype) for step in hardware.input_plan.passes]
     currents = [
         _add_current(build, hardware, number, p, tensor, measurable)
         for number, tensor in enumerate(driven)

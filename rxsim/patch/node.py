@@ -12,8 +12,8 @@ from onnx import helper
 from rxsim.load.layers import layers_of
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.operators import Layer, MatrixPart
-from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.hardware import LayerHardware
+from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.layer import add_layer
 
 
