@@ -1,6 +1,17 @@
 """rxsim: what a resistive crossbar does to a neural network.
 
-The Python interface is in `rxsim.api`; its names are here too and are imported when first used.
+    import rxsim
+
+    result = rxsim.evaluate("models/digits_mlp.onnx", "64x64", limit=100)
+    print(result)                               # the ladder: float32, weights, ideal, nonideal
+    result.rung("nonideal").hits.mean()         # the accuracy with wires and devices
+
+Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
+(patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),
+`check`; `settings` resolves settings as --config, --xbar and --set do. What can't be used raises
+`RxsimError` with one sentence.
+
+The functions are in `rxsim.api`; its names are here too and are imported when first used.
 """
 
 from __future__ import annotations
@@ -11,6 +22,9 @@ from rxsim.version import __version__
 
 if TYPE_CHECKING:
     from rxsim.api import (
+        Evaluation,
+        Inventory,
+        Verification,
         calibration,
         check,
         evaluate,
@@ -24,18 +38,19 @@ if TYPE_CHECKING:
     )
     from rxsim.config import Crossbar, Settings
     from rxsim.errors import RxsimError
-    from rxsim.pipeline import Calibration, DataOptions, Evaluation, Verification
+    from rxsim.pipeline import Calibration, DataOptions
 
 _HOMES = {
     **dict.fromkeys(
         (
             *("calibration", "check", "evaluate", "inventory", "netlist"),
             *("patched", "run_sweep", "settings", "solve", "verification"),
+            *("Evaluation", "Inventory", "Verification"),
         ),
         "rxsim.api",
     ),
     **dict.fromkeys(("Crossbar", "Settings"), "rxsim.config"),
-    **dict.fromkeys(("Calibration", "DataOptions", "Evaluation", "Verification"), "rxsim.pipeline"),
+    **dict.fromkeys(("Calibration", "DataOptions"), "rxsim.pipeline"),
     "RxsimError": "rxsim.errors",
 }
 
@@ -44,6 +59,7 @@ __all__ = [
     "Crossbar",
     "DataOptions",
     "Evaluation",
+    "Inventory",
     "RxsimError",
     "Settings",
     "Verification",
@@ -68,3 +84,8 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the interface, whether its names have been imported or not."""
+    return sorted(__all__)

@@ -372,12 +372,12 @@ def test_the_python_interface_gives_what_the_commands_give(case: Case) -> None:
         data=case.folder / "test.npz", calibrate=case.folder / "train.npz", limit=30
     )
     written = case.file.read_text()
-    found = rxsim.calibration(case.model, case.folder / "b.json", settings, data)
+    found = rxsim.calibration(case.model, settings, data, output=case.folder / "b.json")
     assert (case.folder / "b.json").read_text() == written == found.to_json()
     result = rxsim.evaluate(case.model, settings, data, calibration=found)
     assert not set(result.seconds) & MEASURING
-    one = rxsim.patched(case.model, None, settings, data, calibration=str(case.file))
-    assert one == rxsim.patched(case.model, None, settings, data)
+    one = rxsim.patched(case.model, settings, data, calibration=str(case.file))
+    assert one == rxsim.patched(case.model, settings, data)
 
 
 def test_the_summary_tells_the_ranges(case: Case, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics.
 HELPERS = {
-    *("cache", "dotted", "errors", "files", "folders", "numerics", "parallel", "sealed"),
+    *("cache", "dotted", "errors", "files", "folders", "given", "numerics", "parallel", "sealed"),
     *("schema", "seeds", "stages", "statistics", "version"),
 }
 BEFORE_PIPELINE = {
@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "cache": HELPERS,
     "dotted": HELPERS,
     "folders": {"errors"},
+    "given": {"errors"},
     "sealed": HELPERS,
     "numerics": HELPERS,
     "statistics": HELPERS,
@@ -65,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"verify", "store", "gate", "sweep"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "cli": HELPERS,
-    "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate"},
+    "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "__init__": {"api", "config", "errors", "pipeline", "version"},
     "__main__": {"cli"},
 }

@@ -303,7 +303,9 @@ def test_the_array_is_the_one_that_evaluation_solves(tmp_path: Path) -> None:
     settings = rxsim.settings(
         xbar="16x12", changes={"calibration.samples": 4, "device.write_sigma": 0.1}
     )
-    text = rxsim.netlist(MODEL, tmp_path / "a.cir", settings, layer="conv2", array=2, trial=1)
+    text = rxsim.netlist(
+        MODEL, settings, layer="conv2", array=2, trial=1, output=tmp_path / "a.cir"
+    )
     assert (tmp_path / "a.cir").read_text() == text
     cells = re.findall(r"^rx(\d+)_(\d+) \S+ \S+ (\S+)$", text, re.MULTILINE)
     g = np.zeros((16, 12))

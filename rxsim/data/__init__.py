@@ -2,6 +2,7 @@
 
 from rxsim.data.card import Card, MetricOption, card_beside, read_card
 from rxsim.data.data_set import DataSet, StoredArrays, Truth
+from rxsim.data.given_arrays import GivenArrays, given_arrays
 from rxsim.data.inputs import InputSet, fit_inputs
 from rxsim.data.labels import LabelRule
 from rxsim.data.made_up import MadeUpInputs, made_up_inputs
@@ -13,6 +14,7 @@ from rxsim.data.source import Source, open_data
 __all__ = [
     "Card",
     "DataSet",
+    "GivenArrays",
     "InputSet",
     "LabelRule",
     "MadeUpInputs",
@@ -26,6 +28,7 @@ __all__ = [
     "choose_positions",
     "choose_samples",
     "fit_inputs",
+    "given_arrays",
     "made_up_inputs",
     "open_data",
     "read_card",

@@ -1,18 +1,19 @@
-"""Data in an npz file: `x` (samples) and `y` (labels), or one array for each network input.
+"""Arrays by name: `x` (samples) and `y` (labels), or one array for each network input.
 
-Pickled arrays are never loaded.
+They come from an npz file, or are given in memory. Pickled arrays are never loaded.
 """
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rxsim.data.data_set import StoredArrays, Truth
+from rxsim.data.given_arrays import GivenArrays
 from rxsim.errors import DataError
 from rxsim.files import sha256_of
 
@@ -35,80 +36,105 @@ def read_npz(
         DataError: not an npz, pickled, keys missing, or arrays of the wrong type or length.
     """
     names = tuple(inputs)
-    x, y, extra = _read_arrays(path, truth, names, main or (names[0] if names else "x"))
-    _check_samples(path, "x", x)
-    for name, values in extra.items():
-        _check_samples(path, name, values)
+    found = _read_arrays(path, truth, names, main or (names[0] if names else "x"))
+    return _checked(found, truth, str(path), path.name, sha256_of(path))
+
+
+def use_arrays(
+    given: GivenArrays,
+    truth: Truth = "classes",
+    inputs: Sequence[str] = (),
+    main: str | None = None,
+) -> StoredArrays:
+    """Take a data set from memory; the arguments are those of `read_npz`.
+
+    Raises:
+        DataError: keys missing, or arrays of the wrong type or length.
+    """
+    names = tuple(inputs)
+    sample_name = main or (names[0] if names else "x")
+    found = _named_arrays(given.arrays, given.name, truth, names, sample_name)
+    return _checked(found, truth, given.name, given.name, given.identity)
+
+
+def _checked(found: _Arrays, truth: Truth, where: str, name: str, identity: str) -> StoredArrays:
+    """Refuse samples and labels of the wrong type or length."""
+    x, y, extra = found
+    _check_samples(where, "x", x)
+    for key, values in extra.items():
+        _check_samples(where, key, values)
         if len(values) != len(x):
             raise DataError(
-                f"{path}: found {len(values)} samples of {name}, expected {len(x)} as in the other "
+                f"{where}: found {len(values)} samples of {key}, expected {len(x)} as in the other "
                 "inputs; check how they were stored"
             )
     labels = None
     if truth == "values":
         assert y is not None
-        labels = _targets(path, y, len(x))
+        labels = _targets(where, y, len(x))
     elif y is not None and (truth == "classes" or (y.ndim == 1 and y.dtype.kind in "iu")):
-        labels = _class_labels(path, y, len(x))
-    return StoredArrays(path.name, sha256_of(path), x, labels, None, extra)
+        labels = _class_labels(where, y, len(x))
+    return StoredArrays(name, identity, x, labels, None, extra)
 
 
-def _check_samples(path: Path, key: str, x: np.ndarray) -> None:
+def _check_samples(where: str, key: str, x: np.ndarray) -> None:
     if x.dtype.kind not in "fiu" and x.dtype != np.bool_:
-        raise DataError(f"{path}: found {key} of type {x.dtype}, expected real numbers; convert it")
+        raise DataError(
+            f"{where}: found {key} of type {x.dtype}, expected real numbers; convert it"
+        )
     if x.ndim < 2 or len(x) == 0:
         raise DataError(
-            f"{path}: found {key} of shape {list(x.shape)}, expected samples along a first axis and "
+            f"{where}: found {key} of shape {list(x.shape)}, expected samples along a first axis and "
             "at least one axis of values"
         )
-    _check_numbers(path, key, x)
+    _check_numbers(where, key, x)
 
 
-def _check_numbers(path: Path, key: str, x: np.ndarray) -> None:
+def _check_numbers(where: str, key: str, x: np.ndarray) -> None:
     if x.dtype.kind != "f" or x.size == 0:
         return
     if not np.isfinite(x).all():
         raise DataError(
-            f"{path}: {key} holds NaN or infinity, expected finite numbers; clean the data"
+            f"{where}: {key} holds NaN or infinity, expected finite numbers; clean the data"
         )
     if max(float(x.max()), -float(x.min())) > float(np.finfo(np.float32).max):
         raise DataError(
-            f"{path}: {key} holds numbers beyond the range of float32, expected numbers a network "
+            f"{where}: {key} holds numbers beyond the range of float32, expected numbers a network "
             "can take; scale the data"
         )
 
 
-def _class_labels(path: Path, y: np.ndarray, count: int) -> np.ndarray:
+def _class_labels(where: str, y: np.ndarray, count: int) -> np.ndarray:
     if y.ndim != 1 or len(y) != count:
         raise DataError(
-            f"{path}: found y of shape {list(y.shape)} for {count} samples, expected one label "
+            f"{where}: found y of shape {list(y.shape)} for {count} samples, expected one label "
             f"for each: shape [{count}]"
             + ("; one-hot rows become labels by y.argmax(1)" if y.ndim == 2 else "; correct it")
         )
     if y.dtype.kind not in "iu":
         raise DataError(
-            f"{path}: found y of type {y.dtype}, expected whole-number labels; convert them, e.g. "
+            f"{where}: found y of type {y.dtype}, expected whole-number labels; convert them, e.g. "
             "with y.astype('int64'), or give --metric mse for targets that are real numbers"
         )
     if int(y.min()) < 0:
         raise DataError(
-            f"{path}: found the label {int(y.min())} at sample {int(y.argmin())}, expected labels of 0 "
-            "and above; leave unlabelled samples out, or store labels from 0 on"
+            f"{where}: found the label {int(y.min())} at sample {int(y.argmin())}, expected labels of "
+            "0 and above; leave unlabelled samples out, or store labels from 0 on"
         )
     if int(y.max()) > np.iinfo(np.int64).max:
-        raise DataError(f"{path}: found the label {int(y.max())}, expected labels that fit int64")
+        raise DataError(f"{where}: found the label {int(y.max())}, expected labels that fit int64")
     return y.astype(np.int64)
 
 
-def _targets(path: Path, y: np.ndarray, count: int) -> np.ndarray:
+def _targets(where: str, y: np.ndarray, count: int) -> np.ndarray:
     if y.dtype.kind not in "fiu":
-        raise DataError(f"{path}: found y of type {y.dtype}, expected real numbers; convert it")
+        raise DataError(f"{where}: found y of type {y.dtype}, expected real numbers; convert it")
     if y.ndim < 1 or len(y) != count:
         raise DataError(
-            f"{path}: found y of shape {list(y.shape)} for {count} samples, expected one target for "
+            f"{where}: found y of shape {list(y.shape)} for {count} samples, expected one target for "
             "each, of the shape of the network's output; check how it was stored"
         )
-    _check_numbers(path, "y", y)
+    _check_numbers(where, "y", y)
     return y.astype(np.float32)
 
 
@@ -142,29 +168,29 @@ def _read_arrays(path: Path, truth: Truth, inputs: tuple[str, ...], main: str) -
                 "with numpy.savez"
             )
         with archive:
-            return _named_arrays(archive, path, truth, inputs, main)
+            return _named_arrays(archive, f"data file {path}", truth, inputs, main)
 
 
 def _named_arrays(
-    archive: np.lib.npyio.NpzFile, path: Path, truth: Truth, inputs: tuple[str, ...], main: str
+    archive: Mapping[str, np.ndarray], what: str, truth: Truth, inputs: tuple[str, ...], main: str
 ) -> _Arrays:
     """Read what the network takes: samples of the main input, labels, further inputs by name."""
-    by_name = len(inputs) > 1 or ("x" not in archive.files and main in archive.files)
+    by_name = len(inputs) > 1 or ("x" not in archive and main in archive)
     sample_key = main if by_name else "x"
     extra_keys = [name for name in inputs if name != main]
-    labelled = truth in ("classes", "values") or (truth == "any" and "y" in archive.files)
+    labelled = truth in ("classes", "values") or (truth == "any" and "y" in archive)
     if labelled and "y" in inputs and by_name:
         raise DataError(
-            f"data file {path}: y would be both labels and an input of the network, expected one; give "
+            f"{what}: y would be both labels and an input of the network, expected one; give "
             "--metric none, or rename the network's input"
         )
     keys = [sample_key, *extra_keys, *(["y"] if labelled else [])]
-    missing = [key for key in keys if key not in archive.files]
+    missing = [key for key in keys if key not in archive]
     if missing:
         samples = f"the inputs {', '.join(inputs)}" if len(inputs) > 1 else "x (samples)"
         raise DataError(
-            f"data file {path} has no {' and no '.join(missing)} (found: "
-            f"{', '.join(sorted(archive.files)) or 'nothing'}), expected {samples} and y "
+            f"{what} has no {' and no '.join(missing)} (found: "
+            f"{', '.join(sorted(archive)) or 'nothing'}), expected {samples} and y "
             "(labels); without labels give --metric none, or leave --data out to measure agreement "
             "and SNR only"
         )
@@ -175,6 +201,6 @@ def _named_arrays(
         pickled = isinstance(error, ValueError) and "allow_pickle" in str(error)
         reason = "it holds pickled objects, which are never loaded" if pickled else "it is damaged"
         raise DataError(
-            f"data file {path} can't be read: {reason}; expected plain arrays x and y; write it "
+            f"{what} can't be read: {reason}; expected plain arrays x and y; write it "
             "again with numpy.savez"
         ) from None

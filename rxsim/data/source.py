@@ -9,10 +9,11 @@ from pathlib import Path
 from rxsim.data.cifar import cifar_files, pickled_batches, read_cifar, refuse_pickle
 from rxsim.data.csv_list import read_csv_list
 from rxsim.data.data_set import DataSet, Truth
+from rxsim.data.given_arrays import GivenArrays
 from rxsim.data.idx import find_idx_images, is_idx, read_idx
 from rxsim.data.image_files import SUFFIXES
 from rxsim.data.image_folder import read_image_folder
-from rxsim.data.npz import read_npz
+from rxsim.data.npz import read_npz, use_arrays
 from rxsim.errors import DataError
 
 
@@ -21,7 +22,8 @@ class Source:
     """Where a data set is and what goes with it.
 
     Attributes:
-        path: an npz, CSV, IDX or CIFAR-10 file, or a folder of images, IDX or CIFAR-10 files.
+        path: an npz, CSV, IDX or CIFAR-10 file, or a folder of images, IDX or CIFAR-10 files; or arrays
+            in memory, which are taken as an npz is.
         truth: what it must hold besides samples.
         classes: names of the classes in the order of the labels, for folders and CSVs.
         images: the folder of a CSV's files.
@@ -30,7 +32,7 @@ class Source:
         main: the input that the samples feed.
     """
 
-    path: Path
+    path: Path | GivenArrays
     truth: Truth = "classes"
     classes: Path | None = None
     images: Path | None = None
@@ -46,6 +48,9 @@ def open_data(source: Source) -> DataSet:
         DataError: no such kind, unusable, or a companion file that its kind does not take.
     """
     path = source.path
+    if isinstance(path, GivenArrays):
+        _check_companions(source, path.name, "npz")
+        return use_arrays(path, source.truth, source.inputs, source.main)
     try:
         folder = path.is_dir()
         if not folder:
@@ -55,7 +60,7 @@ def open_data(source: Source) -> DataSet:
         raise DataError(
             f"data file {path} can't be read: {error.strerror or error}; check the path"
         ) from None
-    _check_companions(source, kind)
+    _check_companions(source, str(path), kind)
     if kind == "npz":
         return read_npz(path, source.truth, source.inputs, source.main)
     if kind == "csv":
@@ -100,26 +105,26 @@ def _kind_of_file(path: Path) -> str:
     )
 
 
-def _check_companions(source: Source, kind: str) -> None:
+def _check_companions(source: Source, where: str, kind: str) -> None:
     """Refuse a companion file that this kind of data has no use for."""
     if source.truth == "values" and kind != "npz":
         raise DataError(
-            f"data {source.path}: found no place for targets that are real numbers, expected an npz "
+            f"data {where}: found no place for targets that are real numbers, expected an npz "
             "with x and y for the metric mse; convert the data or choose another --metric"
         )
     if source.label_file is not None and kind != "idx":
         raise DataError(
-            f"--labels (label_file: {source.label_file}) was given for {source.path}, expected it with "
+            f"--labels (label_file: {source.label_file}) was given for {where}, expected it with "
             "IDX images only, as other kinds hold their labels; leave it out"
         )
     if source.images is not None and kind != "csv":
         raise DataError(
-            f"--images (images: {source.images}) was given for {source.path}, expected it with a CSV "
+            f"--images (images: {source.images}) was given for {where}, expected it with a CSV "
             "of file,label only; leave it out"
         )
     if len(source.inputs) > 1 and kind != "npz":
         raise DataError(
-            f"data {source.path} feeds one input, expected an npz with one array for each of the "
+            f"data {where} feeds one input, expected an npz with one array for each of the "
             f"network's inputs ({', '.join(source.inputs)}); or leave --data out to use made-up inputs"
         )
 

@@ -15,7 +15,7 @@ from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
 from rxsim.load.fold_constants import fold_constants
 from rxsim.load.layers import find_layers
-from rxsim.load.onnx_file import name_nodes, read_onnx
+from rxsim.load.onnx_file import IN_MEMORY, name_nodes, read_onnx, take_onnx
 from rxsim.load.orient import orient
 from rxsim.load.upgrade import upgrade
 from rxsim.onnx_graph import Shape, constants, shape_of
@@ -51,8 +51,8 @@ class Network:
     """A network ready to be mapped.
 
     Attributes:
-        path: the user's file.
-        identity: SHA-256 of the file.
+        path: the user's file; its name alone stands for a model in memory.
+        identity: SHA-256 of the file, or of the bytes of a model in memory.
         original: the user's model as read (nodes named): what `float32` runs.
         model: the normalised graph that layers refer to and that is patched.
         layers: the mappable layers in topological order.
@@ -76,13 +76,14 @@ class Network:
         return self.inputs[0].shape[0]
 
 
-def load_network(path: Path) -> Network:
-    """Read and normalise an ONNX file.
+def load_network(source: Path | onnx.ModelProto) -> Network:
+    """Read and normalise an ONNX file, or a model that is in memory.
 
     Raises:
         ModelError: not ONNX, damaged, can't be normalised, or without a mappable layer.
     """
-    original, identity = read_onnx(path)
+    path = source if isinstance(source, Path) else IN_MEMORY
+    original, identity = read_onnx(source) if isinstance(source, Path) else take_onnx(source)
     check_names(original, path)
     check_sizes(original, path)
     model = onnx.ModelProto()

@@ -11,7 +11,7 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError, Message
 
 from rxsim.errors import ModelError
-from rxsim.load.tensors import complete_tensors, stored_tensors
+from rxsim.load.tensors import complete_tensors, shortened, stored_tensors
 
 # onnxruntime names the place in its own source with the function's full signature, onnx its assertion.
 _SOURCE_PLACE = (
@@ -49,6 +49,40 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
         for tensor in stored_tensors(model):
             digest.update(tensor.raw_data)
     return model, digest.hexdigest()
+
+
+IN_MEMORY = Path("ModelProto")
+"""What messages and results call a model that was given in memory."""
+
+
+def take_onnx(given: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
+    """Take a model from memory, judged as a file is; what was given is not changed.
+
+    Returns:
+        A copy with a name for every node, and the SHA-256 of the model's bytes.
+
+    Raises:
+        ModelError: it is empty, takes over 2 GiB, lacks values of a tensor, or onnxruntime refuses it.
+    """
+    try:
+        content = given.SerializeToString(deterministic=True)
+    except Exception as error:  # protobuf's own, of a type that depends on its implementation
+        raise ModelError(
+            f"model {IN_MEMORY} can't be written as ONNX ({first_line(error)}), expected 2 GiB or "
+            "less; save it with external data and give the path"
+        ) from None
+    model = _parse(content, IN_MEMORY)
+    _check_operator_set(model, IN_MEMORY)
+    for tensor in stored_tensors(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ModelError(
+                f"model {IN_MEMORY}: its tensor {shortened(tensor.name)} has its values in a file, "
+                "expected them in memory; give the model's path, or read it with onnx.load"
+            )
+    complete_tensors(model, IN_MEMORY)
+    name_nodes(model)
+    check_loads(model, IN_MEMORY)
+    return model, hashlib.sha256(content).hexdigest()
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -14,12 +14,15 @@ from rxsim.metrics import Metric, all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.console import print_seconds, standard_console
 
+PLUMBING = "changes shape, order or type only"
+"""Why operators without arithmetic stay digital, as `rxsim.load.digital` says it."""
+
 
 def print_evaluation(result: Evaluation, console: Console | None = None) -> None:
     """Print the ladder, the layers, what stayed digital, and the seconds per stage."""
     console = console or standard_console()
     _print_head(result, console)
-    console.print(_ladder_table(result))
+    console.print(ladder_table(result))
     _print_notes(result, console)
     console.print(_layer_table(result))
     _print_transformation(result, console)
@@ -34,6 +37,13 @@ def print_inventory(
     console = console or standard_console()
     crossbar = settings.crossbar
     console.print(escape(f"{name} on {crossbar.rows}x{crossbar.cols} arrays"), soft_wrap=True)
+    layers, *_ = inventory_tables(inventory)
+    console.print(layers)
+    _print_rest(inventory, console)
+
+
+def inventory_tables(inventory: Inventory) -> list[Table]:
+    """Return the layers, and what stays digital where anything does."""
     table = Table(title="By layer", title_justify="left")
     table.add_column("layer", overflow="fold")
     table.add_column("operator")
@@ -43,8 +53,25 @@ def print_inventory(
         first, *rest = _place_cells(place)
         macs = "-" if place.macs is None else f"{place.macs:,}"
         table.add_row(first, place.op, *rest[:-1], f"{place.parameters:,}", macs, rest[-1])
-    console.print(table)
-    _print_rest(inventory, console)
+    return [table, *([_digital_table(inventory)] if inventory.digital else [])]
+
+
+def _digital_table(inventory: Inventory) -> Table:
+    """What stays digital, most arithmetic first; operators without any share the last line."""
+    table = Table(title="Stays digital", title_justify="left")
+    table.add_column("operator", overflow="fold")
+    table.add_column("nodes", justify="right")
+    table.add_column("MACs", justify="right")
+    table.add_column("why")
+    plumbing = [row for row in inventory.digital if row["reason"] == PLUMBING]
+    others = [row for row in inventory.digital if row["reason"] != PLUMBING]
+    for row in sorted(others, key=lambda row: (-row["macs"], -row["nodes"], row["op"])):
+        work = f"{row['macs']:,}" if row["macs"] else "-"
+        table.add_row(escape(row["op"]), f"{row['nodes']:,}", work, escape(row["reason"]))
+    if plumbing:
+        names = ", ".join(sorted(escape(row["op"]) for row in plumbing))
+        table.add_row(names, f"{sum(row['nodes'] for row in plumbing):,}", "-", PLUMBING)
+    return table
 
 
 def _print_head(result: Evaluation, console: Console) -> None:
@@ -66,8 +93,8 @@ def _kilo_ohm(siemens: float) -> str:
     return f"{1e-3 / siemens:g}" if siemens > 0 else "open"
 
 
-def _ladder_table(result: Evaluation) -> Table:
-    """The rungs: the chosen metric with its intervals, then all others that were measured."""
+def ladder_table(result: Evaluation) -> Table:
+    """Return the rungs: the chosen metric with its intervals, then all others that were measured."""
     summaries = {rung.name: rung.summary() for rung in result.ladder}
     main = chosen_metric(result.metric)
     others = {
@@ -211,17 +238,8 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
         soft_wrap=True,
     )
     _print_packing(inventory, console)
-    if not inventory.digital:
-        return
-    table = Table(title="Stays digital", title_justify="left")
-    table.add_column("operator")
-    table.add_column("nodes", justify="right")
-    table.add_column("MACs", justify="right")
-    table.add_column("why")
-    for row in inventory.digital:
-        work = f"{row['macs']:,}" if row["macs"] else "-"
-        table.add_row(escape(row["op"]), str(row["nodes"]), work, escape(row["reason"]))
-    console.print(table)
+    if inventory.digital:
+        console.print(_digital_table(inventory))
 
 
 def _print_packing(inventory: Inventory, console: Console) -> None:

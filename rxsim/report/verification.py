@@ -29,7 +29,7 @@ def print_verification(result: Verification, console: Console | None = None) -> 
         ),
         soft_wrap=True,
     )
-    console.print(_table(result))
+    console.print(verification_table(result))
     console.print(
         "Error: |i_rxsim - i_reference| over the largest |i_reference| of the array's columns; "
         f"allowed: {result.tolerance:g}.",
@@ -47,7 +47,8 @@ def print_verification(result: Verification, console: Console | None = None) -> 
     print_seconds(result.seconds, console)
 
 
-def _table(result: Verification) -> Table:
+def verification_table(result: Verification) -> Table:
+    """Return the errors by layer and in all."""
     table = Table(title="i_out against an independent solver", title_justify="left")
     table.add_column("layer", overflow="fold")
     for title in ("arrays", "vectors"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from rxsim.calibrate import INPUT_RANGES
 from rxsim.config import Reads, Settings, layer_settings, pinned
 from rxsim.converters.reads import ADC_RANGES, INPUTS
+from rxsim.data import GivenArrays
 from rxsim.effects import effects
 from rxsim.errors import InputError
 from rxsim.load import Network
@@ -159,12 +161,16 @@ def drop_missing(choice: DataChoice, options: DataOptions, *, evaluates: bool) -
         options: what the options say.
         evaluates: whether the data are evaluated.
     """
-    if options.calibrate is None and choice.calibrate is not None and not choice.calibrate.exists():
+    if options.calibrate is None and _is_missing(choice.calibrate):
         choice = replace(choice, calibrate=None)
     unneeded = not evaluates and options.data is None and choice.calibrate is None
-    if unneeded and choice.data is not None and not choice.data.exists():
+    if unneeded and _is_missing(choice.data):
         choice = replace(choice, data=None)
     return choice
+
+
+def _is_missing(source: Path | GivenArrays | None) -> bool:
+    return isinstance(source, Path) and not source.exists()
 
 
 def with_calibration(kept: Calibration, data: StudyData, *, given: bool) -> StudyData:

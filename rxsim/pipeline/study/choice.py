@@ -7,14 +7,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rxsim.data import Card, LabelRule, Preprocess, card_beside, read_card
+import onnx
+
+from rxsim.data import (
+    Card,
+    GivenArrays,
+    LabelRule,
+    Preprocess,
+    card_beside,
+    given_arrays,
+    read_card,
+)
 from rxsim.errors import InputError, RxsimError
-from rxsim.schema import validated
+from rxsim.given import as_count, as_path, check_type
+from rxsim.metrics import metric_options
+from rxsim.schema import in_yaml, validated
+
+_PATHS = ("card", "classes", "images", "label_file", "label_map")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataOptions:
     """Where the inputs come from; what is None here comes from the card beside the model.
+
+    Paths may be text. Data may also be arrays in memory: samples, a pair (samples, labels), or a
+    mapping of arrays by name.
 
     Attributes:
         data: data to evaluate.
@@ -32,8 +49,8 @@ class DataOptions:
         metric: what is measured besides agreement and SNR.
     """
 
-    data: Path | None = None
-    calibrate: Path | None = None
+    data: Path | GivenArrays | None = None
+    calibrate: Path | GivenArrays | None = None
     card: Path | None = None
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
@@ -46,13 +63,46 @@ class DataOptions:
     output: str | None = None
     metric: str | None = None
 
+    def __post_init__(self) -> None:
+        """Make paths of text and data of arrays.
 
-@dataclass(frozen=True, slots=True)
+        Raises:
+            InputError: a value is of a kind that its field can't take.
+        """
+        checked: dict[str, Any] = {
+            "data": _source(self.data, "data"),
+            "calibrate": _source(self.calibrate, "calibrate"),
+        }
+        for name in _PATHS:
+            value = getattr(self, name)
+            checked[name] = None if value is None else as_path(value, name)
+        for name, least in (("limit", 1), ("label_offset", None)):
+            value = getattr(self, name)
+            checked[name] = None if value is None else as_count(value, name, least)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        for name in ("input", "output"):
+            check_type(getattr(self, name) or "", name, str, "the name of one as text")
+        check_type(self.preprocess, "preprocess", Mapping, "a mapping such as {'scale': '1/255'}")
+        metrics = metric_options()
+        if self.metric is not None and self.metric not in metrics:
+            raise InputError(
+                f"metric: found {in_yaml(self.metric)}, expected {', '.join(metrics)}; choose one"
+            )
+
+
+def _source(value: Any, name: str) -> Path | GivenArrays | None:
+    if value is None or isinstance(value, GivenArrays):
+        return value
+    return as_path(value, name) if isinstance(value, str | Path) else given_arrays(value, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataChoice:
     """What card and options say together; None or empty where neither says anything."""
 
-    data: Path | None
-    calibrate: Path | None
+    data: Path | GivenArrays | None
+    calibrate: Path | GivenArrays | None
     classes: Path | None
     images: Path | None
     label_file: Path | None
@@ -80,8 +130,8 @@ def files_of_card(model: Path, card: Path | None) -> list[Path]:
     return [path.parent / name for name in names if path and name]
 
 
-def choose_data(model: Path, options: DataOptions) -> DataChoice:
-    """Lay the options over the model's card.
+def choose_data(model: Path | onnx.ModelProto, options: DataOptions) -> DataChoice:
+    """Lay the options over the model's card; a model in memory has none beside it.
 
     What belongs to the card's data (`calibrate`, `images`, `label_file`) is dropped with them where
     --data names others.
@@ -89,29 +139,38 @@ def choose_data(model: Path, options: DataOptions) -> DataChoice:
     Raises:
         InputError: the card can't be used, or --calibrate stands without data.
     """
-    path = options.card or card_beside(model)
+    path = options.card or (card_beside(model) if isinstance(model, Path) else None)
     card = read_card(path) if path else Card()
 
     def beside(name: str | None) -> Path | None:
         return path.parent / name if path and name else None
 
     own = options.data is None
-    data = options.data or beside(card.data)
+    data = beside(card.data) if options.data is None else options.data
     if data is None and options.calibrate is not None:
         raise InputError("--calibrate was given without --data, expected both; give --data as well")
+    calibrate: Path | GivenArrays | None = options.calibrate
+    if calibrate is None and own:
+        calibrate = beside(card.calibrate)
     return DataChoice(
-        data,
-        options.calibrate or (beside(card.calibrate) if own else None),
-        options.classes or beside(card.classes),
-        options.images or (beside(card.images) if own else None),
-        options.label_file or (beside(card.label_file) if own else None),
-        _label_rule(options, card, beside(card.labels.map)),
-        options.input or card.input,
-        options.output or card.output,
-        options.metric or card.metric or "top1",
-        _preprocess(card, options),
-        options.limit,
+        data=data,
+        calibrate=calibrate,
+        classes=options.classes or beside(card.classes),
+        images=options.images or (beside(card.images) if own else None),
+        label_file=options.label_file or (beside(card.label_file) if own else None),
+        rule=_label_rule(options, card, beside(card.labels.map)),
+        input=options.input or card.input,
+        output=options.output or card.output,
+        metric=_metric(options, card),
+        preprocess=_preprocess(card, options),
+        limit=options.limit,
     )
+
+
+def _metric(options: DataOptions, card: Card) -> str:
+    """Choose what is measured: arrays without labels leave nothing to hit."""
+    unlabelled = isinstance(options.data, GivenArrays) and not options.data.labelled
+    return options.metric or ("none" if unlabelled else card.metric or "top1")
 
 
 def _label_rule(options: DataOptions, card: Card, card_map: Path | None) -> LabelRule:

@@ -13,6 +13,7 @@ import numpy as np
 from rxsim.config import Settings
 from rxsim.data import (
     DataSet,
+    GivenArrays,
     InputSet,
     MadeUpInputs,
     Source,
@@ -108,7 +109,11 @@ def _main_input(network: Network, choice: DataChoice) -> InputSpec:
 
 
 def _fitted(
-    network: Network, choice: DataChoice, main: InputSpec, path: Path, truth: Truth
+    network: Network,
+    choice: DataChoice,
+    main: InputSpec,
+    path: Path | GivenArrays,
+    truth: Truth,
 ) -> InputSet:
     """Open one data set and fit it to the network."""
     calibrates = truth == "any"
@@ -117,12 +122,16 @@ def _fitted(
         truth,
         choice.classes,
         # The images of a CSV lie in one folder, whichever of the two names them.
-        choice.images if not calibrates or path.suffix.lower() == ".csv" else None,
+        choice.images if not calibrates or _is_csv(path) else None,
         None if calibrates else choice.label_file,
         [spec.name for spec in network.inputs],
         main.name,
     )
     return fit_inputs(open_data(source), choice.preprocess, network.inputs, main, network.path.name)
+
+
+def _is_csv(path: Path | GivenArrays) -> bool:
+    return isinstance(path, Path) and path.suffix.lower() == ".csv"
 
 
 def _same_data(choice: DataChoice, inputs: InputSet, other: InputSet) -> bool:

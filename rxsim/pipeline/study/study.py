@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from rxsim.cache import Cache
 from rxsim.config import Settings, check_gating, check_layers, layer_settings
@@ -95,7 +96,7 @@ class Study:
 
 
 def open_study(
-    model: Path,
+    model: Path | onnx.ModelProto,
     settings: Settings,
     options: DataOptions | None = None,
     *,
@@ -108,7 +109,7 @@ def open_study(
     """Load a network and its data.
 
     Args:
-        model: the ONNX file.
+        model: the ONNX file, or a model in memory.
         settings: resolved settings.
         options: where the inputs come from.
         threads: work done side by side; the machine's processors by default.

@@ -1,0 +1,27 @@
+"""The Python interface: one function for each command, with the same results.
+
+Nothing here prints or writes unless it is given a path. What can't be used raises
+`rxsim.errors.InputError` with the sentence that the command would print.
+"""
+
+from rxsim.api.accepted import settings
+from rxsim.api.campaigns import check, run_sweep
+from rxsim.api.networks import calibration, evaluate, inventory, patched
+from rxsim.api.shown import Evaluation, Inventory, Verification
+from rxsim.api.single_arrays import netlist, solve, verification
+
+__all__ = [
+    "Evaluation",
+    "Inventory",
+    "Verification",
+    "calibration",
+    "check",
+    "evaluate",
+    "inventory",
+    "netlist",
+    "patched",
+    "run_sweep",
+    "settings",
+    "solve",
+    "verification",
+]

@@ -1,0 +1,207 @@
+"""Functions about a whole network: its accuracy, its ranges, its patched form, its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+
+from rxsim.api.accepted import AnyData, AnyModel, AnySettings, as_destination, as_model, opened
+from rxsim.api.accepted import settings as resolved
+from rxsim.api.shown import Evaluation, Inventory, shown
+from rxsim.config import check_layers
+from rxsim.errors import ModelError
+from rxsim.files import write_atomically
+from rxsim.given import as_count, check_type
+from rxsim.load import InputSpec, load_network
+from rxsim.pipeline import Calibration, patched_chip, take_inventory
+from rxsim.pipeline import calibrate as calibrate_study
+from rxsim.pipeline import evaluate as evaluate_study
+
+
+def evaluate(
+    model: AnyModel,
+    settings: AnySettings | None = None,
+    data: AnyData | None = None,
+    *,
+    trials: int | None = None,
+    seed: int | None = None,
+    limit: int | None = None,
+    threads: int | None = None,
+    calibration: Calibration | str | Path | None = None,
+) -> Evaluation:
+    """Do what `rxsim eval` does: climb the ladder and look at every layer.
+
+    Args:
+        model: the ONNX file, or an onnx.ModelProto.
+        settings: an array size such as "64x64", a settings file, a mapping of settings by name, or
+            what `rxsim.settings` returned; the defaults where left out.
+        data: a path, an array x, a pair of arrays (x, y), arrays by name, or `rxsim.DataOptions`; the
+            card beside the model where left out.
+        trials: programmed chips.
+        seed: of every random draw.
+        limit: evaluate a seeded, class-balanced sample of this size.
+        threads: work done side by side; changes no result.
+        calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
+
+    Raises:
+        InputError: the model, the data or the settings can't be used, or the calibration is of others.
+
+    Example:
+        >>> result = rxsim.evaluate("models/digits_mlp.onnx", "64x64", limit=100)
+        >>> print(result)
+        >>> result.rung("nonideal").hits.mean()
+    """
+    study = opened(
+        model,
+        settings,
+        data,
+        trials=trials,
+        seed=seed,
+        limit=limit,
+        threads=threads,
+        calibration=calibration,
+    )
+    return shown(evaluate_study(study), Evaluation)
+
+
+def calibration(
+    model: AnyModel,
+    settings: AnySettings | None = None,
+    data: AnyData | None = None,
+    *,
+    output: str | Path | None = None,
+    seed: int | None = None,
+    limit: int | None = None,
+    threads: int | None = None,
+) -> Calibration:
+    """Do what `rxsim calibrate` does: measure all ranges, and write them if asked.
+
+    Args:
+        model: the ONNX file, or an onnx.ModelProto.
+        settings: as `rxsim.evaluate` takes them.
+        data: as `rxsim.evaluate` takes them.
+        output: where to write them, if anywhere.
+        seed: of every random draw.
+        limit: the size of the evaluated sample; calibration inputs are others where there are enough.
+        threads: work done side by side; changes no result.
+
+    Raises:
+        InputError: the model, the data or the settings can't be used.
+        WriteError: the file can't be written.
+
+    Example:
+        >>> ranges = rxsim.calibration("models/digits_mlp.onnx", "64x64")
+        >>> rxsim.evaluate("models/digits_mlp.onnx", "64x64", calibration=ranges)
+    """
+    path = as_destination(output, model)
+    measured = calibrate_study(
+        opened(model, settings, data, seed=seed, limit=limit, threads=threads)
+    )
+    if path is not None:
+        write_atomically(path, measured.to_json().encode())
+    return measured
+
+
+def patched(
+    model: AnyModel,
+    settings: AnySettings | None = None,
+    data: AnyData | None = None,
+    *,
+    output: str | Path | None = None,
+    trial: int = 0,
+    seed: int | None = None,
+    limit: int | None = None,
+    threads: int | None = None,
+    calibration: Calibration | str | Path | None = None,
+) -> onnx.ModelProto:
+    """Do what `rxsim patch` does: return the patched network of one chip, and write it if asked.
+
+    Args:
+        model: the ONNX file, or an onnx.ModelProto.
+        settings: as `rxsim.evaluate` takes them.
+        data: as `rxsim.evaluate` takes them.
+        output: where to write it, if anywhere.
+        trial: which chip.
+        seed: of every random draw.
+        limit: the size of the evaluated sample; calibration inputs are others where there are enough.
+        threads: work done side by side; changes no result.
+        calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
+
+    Raises:
+        InputError: the model, the data or the settings can't be used, or the calibration is of others.
+        WriteError: the file can't be written.
+
+    Example:
+        >>> rxsim.patched("models/digits_mlp.onnx", "64x64", output="chip.onnx")
+    """
+    path = as_destination(output, model)
+    chip = as_count(trial, "trial", 0)
+    study = opened(
+        model,
+        settings,
+        data,
+        seed=seed,
+        limit=limit,
+        threads=threads,
+        calibration=calibration,
+        evaluates=False,
+    )
+    network = patched_chip(study, chip).model
+    if path is not None:
+        write_atomically(path, network.SerializeToString())
+    return network
+
+
+def inventory(
+    model: AnyModel,
+    settings: AnySettings | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Inventory:
+    """Do what `rxsim map` does: what goes onto crossbars and what stays digital.
+
+    Args:
+        model: the ONNX file, or an onnx.ModelProto.
+        settings: as `rxsim.evaluate` takes them; the array's size and the mapping count.
+        input_shapes: shape of an input, batch axis included, where the model leaves axes free.
+
+    Raises:
+        InputError: the model or the settings can't be used.
+
+    Example:
+        >>> print(rxsim.inventory("models/digits_cnn.onnx", "64x64"))
+    """
+    chosen = resolved(settings)
+    network = load_network(as_model(model))
+    check_layers(chosen, [layer.name for layer in network.layers])
+    known = {spec.name: spec.smallest for spec in network.inputs if spec.smallest is not None}
+    given = _shapes({} if input_shapes is None else input_shapes, network.inputs)
+    return shown(take_inventory(network, chosen, {**known, **given}), Inventory)
+
+
+def _shapes(
+    given: Mapping[str, tuple[int, ...]], inputs: Sequence[InputSpec]
+) -> dict[str, tuple[int, ...]]:
+    """Check shapes against the inputs that they are named after."""
+    check_type(given, "input_shapes", Mapping, "a mapping such as {'image': (1, 3, 224, 224)}")
+    stated = {spec.name: spec.shape for spec in inputs}
+    checked = {}
+    for name, shape in given.items():
+        if name not in stated:
+            raise ModelError(
+                f"input_shapes: found {name!r}, expected an input of the model ({', '.join(stated)}); "
+                "correct the name"
+            )
+        check_type(shape, f"input_shapes: {name}", tuple | list, "a shape such as (1, 3, 224, 224)")
+        axes = tuple(as_count(axis, f"input_shapes: {name}") for axis in shape)
+        free = stated[name]
+        if len(axes) != len(free) or any(
+            w not in (None, h) for h, w in zip(axes, free, strict=True)
+        ):
+            raise ModelError(
+                f"input_shapes: {name}: found {list(axes)}, expected "
+                f"{['any' if axis is None else axis for axis in free]} as the model states; correct it"
+            )
+        checked[name] = axes
+    return checked

@@ -1,0 +1,84 @@
+"""Results as the interface returns them: they print as tables, in a notebook too."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from rxsim import pipeline
+from rxsim.errors import InputError
+from rxsim.report.notebook import as_frame, as_html, as_text
+from rxsim.report.terminal import inventory_tables, ladder_table
+from rxsim.report.verification import verification_table
+
+Shown = TypeVar("Shown")
+
+
+class Evaluation(pipeline.Evaluation):
+    """All that an evaluation found; it prints as the ladder."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Write the ladder as a table of text."""
+        return as_text([ladder_table(self)])
+
+    def _repr_html_(self) -> str:
+        """Write the ladder for a notebook."""
+        return as_html([ladder_table(self)])
+
+    def to_frame(self, what: str = "ladder") -> Any:
+        """Return the rungs, or the layers, as a pandas table.
+
+        Args:
+            what: "ladder" (a row a rung) or "layers" (a row a layer).
+
+        Raises:
+            InputError: pandas is not installed, or there is no such table.
+        """
+        if what == "layers":
+            return as_frame([row.as_json() for row in self.layers], "name")
+        if what != "ladder":
+            raise InputError(f"to_frame: found {what!r}, expected ladder or layers; choose one")
+        return as_frame([{"rung": rung.name, **rung.summary()} for rung in self.ladder], "rung")
+
+
+class Inventory(pipeline.Inventory):
+    """What is mapped and what is not; it prints as the tables of `rxsim map`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Write the layers and what stays digital as tables of text."""
+        return as_text(inventory_tables(self))
+
+    def _repr_html_(self) -> str:
+        """Write the layers and what stays digital for a notebook."""
+        return as_html(inventory_tables(self))
+
+    def to_frame(self) -> Any:
+        """Return the mapped layers as a pandas table, a row a layer.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return as_frame(self.as_json()["layers"], "name")
+
+
+class Verification(pipeline.Verification):
+    """Solved arrays against an independent solver; it prints as the table of `rxsim verify`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Write the errors by layer as a table of text."""
+        return as_text([verification_table(self)])
+
+    def _repr_html_(self) -> str:
+        """Write the errors by layer for a notebook."""
+        return as_html([verification_table(self)])
+
+
+def shown(result: Any, kind: type[Shown]) -> Shown:
+    """Return a result of the pipeline as the class of the same name that prints as a table."""
+    return kind(**{field.name: getattr(result, field.name) for field in fields(result)})
