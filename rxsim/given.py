@@ -50,10 +50,11 @@ def as_count(value: Any, name: str, least: int | None = 1) -> int:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or (least is not None and number < least):
-        found = number if number is not None else _told(value)
+    if number is None:
         bound = "" if least is None else f", {least} or above"
-        raise InputError(f"{name}: found {found}, expected a whole number{bound}; give one")
+        raise InputError(f"{name}: found {_told(value)}, expected a whole number{bound}; give one")
+    if least is not None and number < least:
+        raise InputError(f"{name}: found {number}, expected {least} or above; give more")
     return number
 
 

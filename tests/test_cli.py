@@ -125,7 +125,7 @@ def test_eval_prints_the_ladder_and_the_layers(
         "fc2": ["64x10", "4"],
     }
     assert "On crossbars: 4 layers, 32 arrays, 100 % of multiply-accumulates" in text
-    assert list(_rows(text, " digital ")) == ["Flatten", "MaxPool", "Relu"]
+    assert list(_rows(text, " digital ")) == ["Relu", "MaxPool", "Flatten"]
 
 
 def test_json_on_standard_output_is_one_document_and_nothing_else(

@@ -13,7 +13,7 @@ from rxsim.api.accepted import settings as resolved
 from rxsim.api.shown import Verification, shown
 from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
 from rxsim.config import Crossbar
-from rxsim.errors import DataError, InputError, SettingError
+from rxsim.errors import DataError, SettingError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
 from rxsim.pipeline import Calibration, spice_netlist
@@ -129,10 +129,7 @@ def verification(
     Example:
         >>> rxsim.verification("models/digits_mlp.onnx", "32x32", arrays=4, vectors=2).passed
     """
-    if reference not in REFERENCES:
-        raise InputError(
-            f"reference: found {reference!r}, expected {', '.join(REFERENCES)}; choose one"
-        )
+    check_type(reference, "reference", str, f"one of {', '.join(REFERENCES)}")
     check_type(tolerance, "tolerance", int | float, "a number above 0 such as 1e-9")
     counts = {
         "arrays": as_count(arrays, "arrays"),
