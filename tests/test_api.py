@@ -168,6 +168,8 @@ def test_sweep_and_check_do_what_the_commands_do(tmp_path):
 
 
 OTHER_CALLS = {
+    "evaluate scenarios": lambda bad: rxsim.evaluate(MODEL, "32x32", limit=4, scenarios=bad),
+    "evaluate scenario": lambda bad: rxsim.evaluate(MODEL, "32x32", limit=4, scenarios=[bad]),
     "calibration": lambda bad: rxsim.calibration(MODEL, bad),
     "calibration output": lambda bad: rxsim.calibration(MODEL, output=bad),
     "check": lambda bad: rxsim.check(bad, bad),
@@ -260,6 +262,12 @@ def test_arrays_and_a_model_in_memory_give_what_their_files_give(tmp_path):
             assert provenance["evaluated"] == 60
     assert loaded.SerializeToString() == before
     assert provenance["model"]["sha256"] == hashlib.sha256(before).hexdigest()
+
+
+def test_scenarios_are_the_rungs():
+    result = rxsim.evaluate(MODEL, "32x32", limit=10, scenarios=["weights", "nonideal"])
+    assert [rung.name for rung in result.ladder] == ["float32", "weights", "nonideal"]
+    assert str(result).count("\n") == 7
 
 
 def test_arrays_are_identified_by_what_they_hold():

@@ -18,6 +18,7 @@ from rxsim.load import InputSpec, load_network
 from rxsim.pipeline import Calibration, patched_chip, take_inventory
 from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
+from rxsim.scenarios import Scenario
 
 
 def evaluate(
@@ -28,6 +29,7 @@ def evaluate(
     trials: int | None = None,
     seed: int | None = None,
     limit: int | None = None,
+    scenarios: Sequence[str | Scenario] | None = None,
     threads: int | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> Evaluation:
@@ -42,6 +44,8 @@ def evaluate(
         trials: programmed chips.
         seed: of every random draw.
         limit: evaluate a seeded, class-balanced sample of this size.
+        scenarios: the rungs after float32, such as ["weights", "nonideal"], or `Scenario` values; the
+            ladder's where left out.
         threads: work done side by side; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
@@ -53,6 +57,10 @@ def evaluate(
         >>> print(result)
         >>> result.rung("nonideal").hits.mean()
     """
+    if scenarios is not None:
+        check_type(scenarios, "scenarios", list | tuple, "a list such as ['weights', 'nonideal']")
+        for scenario in scenarios:
+            check_type(scenario, "scenarios", str | Scenario, "names of scenarios, or Scenario(..)")
     study = opened(
         model,
         settings,
@@ -63,7 +71,7 @@ def evaluate(
         threads=threads,
         calibration=calibration,
     )
-    return shown(evaluate_study(study), Evaluation)
+    return shown(evaluate_study(study, scenarios), Evaluation)
 
 
 def calibration(
