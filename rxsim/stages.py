@@ -5,8 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-ShowProgress = Callable[[str, int, int], None]
+
+class StageWatcher(Protocol):
+    """Is told how the stages of a run go on."""
+
+    def begin(self, stage: str) -> None:
+        """A stage begins; what it has to do is not known yet."""
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """So much of a stage is done, of so much."""
+
+    def end(self, stage: str, seconds: float) -> None:
+        """A stage ends, after so many seconds of wall time."""
 
 
 class Stages:
@@ -16,17 +28,23 @@ class Stages:
         seconds: wall time by stage, in the order of their first start.
     """
 
-    def __init__(self, show: ShowProgress | None = None) -> None:
-        """Start without any stage; `show` is told the stage, how much is done and of how much."""
+    def __init__(self, watcher: StageWatcher | None = None) -> None:
+        """Start without any stage; the watcher, if there is one, is told of all of them."""
         self.seconds: dict[str, float] = {}
-        self._show = show
+        self._watcher = watcher
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Callable[[int, int], None]]:
         """Time a stage; the value is a function that takes what is done and the total."""
+        watcher = self._watcher
         start = time.perf_counter()
         self.seconds.setdefault(name, 0.0)
+        if watcher is not None:
+            watcher.begin(name)
         try:
-            yield lambda done, total: self._show(name, done, total) if self._show else None
+            yield lambda done, total: watcher.advance(name, done, total) if watcher else None
         finally:
-            self.seconds[name] += time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            self.seconds[name] += seconds
+            if watcher is not None:
+                watcher.end(name, seconds)

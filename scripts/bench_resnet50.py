@@ -33,12 +33,13 @@ import onnx  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
 from rxsim.circuit import solve_array  # noqa: E402
-from rxsim.commands.progress import progress_bars  # noqa: E402
+from rxsim.commands.progress import watched  # noqa: E402
 from rxsim.config import Settings  # noqa: E402
 from rxsim.devices import Chip, program  # noqa: E402
 from rxsim.load import Layer, load_network  # noqa: E402
 from rxsim.mapping import MappedLayer, PhysicalArray, map_layer  # noqa: E402
 from rxsim.parallel import ordered  # noqa: E402
+from rxsim.stages import Stages  # noqa: E402
 from rxsim.tiles import LayerTransfer, transfer, transfer_matrices  # noqa: E402
 
 # Source: He et al., CVPR 2016, table 1 (50 layers), and torchvision.models.resnet50: blocks, width.
@@ -226,9 +227,9 @@ def main() -> None:
     total = sum(each.n_arrays for each in mapped)
     if total != ARRAYS:
         raise SystemExit(f"bench_resnet50: found {total} arrays, expected {ARRAYS}")
-    with progress_bars() as show:
+    with watched() as watcher, Stages(watcher)("solve") as progress:
         finished = iter(range(1, total + 1))
-        done = (lambda: show("solve", next(finished), total)) if show else (lambda: None)
+        done = lambda: progress(next(finished), total)  # noqa: E731
         start = time.perf_counter()
         solved = solve_all(mapped, settings, given.threads, done)
         solving = time.perf_counter() - start

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,31 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     text = _run(capsys, *command, "--help")
     assert text.startswith(f"Usage: rxsim {' '.join(command)} [OPTIONS]")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_options(shell: str) -> None:
+    def complete(variables: dict[str, str]) -> str:
+        script = "from rxsim.cli import run; import sys; sys.argv = ['rxsim']; run()"
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **variables},
+        ).stdout
+
+    assert "_RXSIM_COMPLETE" in complete({"_RXSIM_COMPLETE": f"{shell}_source"})
+    answer = {"_RXSIM_COMPLETE": f"{shell}_complete", "COMP_CWORD": "1"}
+    fish = shell == "fish"
+    commands = complete(
+        {**answer, "COMP_WORDS": "rxsim ev"} | ({"COMP_CWORD": "ev"} if fish else {})
+    )
+    assert "eval" in commands
+    assert "patch" not in commands
+    answer["COMP_CWORD"] = "--sav" if fish else "2"
+    options = complete({**answer, "COMP_WORDS": "rxsim eval --sav"})
+    assert "--save-patched" in options
 
 
 def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,34 +264,105 @@ def _process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
-def test_nothing_is_on_standard_error_where_that_is_no_terminal(tmp_path: Path) -> None:
-    done = _process("eval", MODELS / "digits_mlp.onnx", *SMALL, "--limit=20", cwd=tmp_path)
+def test_quiet_leaves_standard_error_empty(tmp_path: Path) -> None:
+    done = _process("eval", MODELS / "digits_mlp.onnx", *SMALL, "--limit=20", "-q", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     assert "The ladder" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_progress_shows_after_a_second_and_on_a_terminal_only(
-    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+STAGES = [
+    *("load", "data", "float32", "calibrate", "map", "levels", "patch", "weights"),
+    *("adc ranges", "ideal", "solve", "nonideal", "diagnose"),
+]
+
+
+def test_verbose_tells_every_stage_on_standard_error(tmp_path: Path) -> None:
+    done = _process(
+        "eval", MODELS / "digits_mlp.onnx", *SMALL, "--limit=20", "-v", "--json=-", cwd=tmp_path
+    )
+    assert done.returncode == 0
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("compiling ")]
+    assert all(re.fullmatch(r"[a-z0-9 ]+: (\d+ times, )?\d+\.\d s", line) for line in lines)
+    assert {line.split(":")[0] for line in lines} == set(STAGES)
+    assert set(_strict(done.stdout)["timing"]["seconds"]) == set(STAGES)
+
+
+def test_quiet_and_verbose_together_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["map", str(MODELS / "digits_mlp.onnx"), "-q", "-v"])
+    assert stop.value.code == 2
+    assert "expected one of them" in capsys.readouterr().err
+
+
+class _Clock:
+    """A clock that tests set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from rxsim import stages
+        from rxsim.commands import progress
+
+        self.now = 0.0
+        for module, name in ((progress, "monotonic"), (stages, "perf_counter")):
+            monkeypatch.setattr(module.time, name, lambda: self.now)
+        monkeypatch.setattr(progress, "LONG_SECONDS", 1.0)
+
+
+def test_where_there_is_no_terminal_long_stages_have_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from rxsim.commands.progress import watched
+    from rxsim.stages import Stages
+
+    clock = _Clock(monkeypatch)
+    with watched(solves=False) as watcher:
+        stages = Stages(watcher)
+        with stages("load"):
+            clock.now += 0.9
+        assert capsys.readouterr().err == ""
+        with stages("solve") as progress:
+            clock.now += 30
+            progress(1, 4000)
+            clock.now += 31
+            progress(2000, 4000)
+            clock.now += 1
+        assert capsys.readouterr().err == "solve: 2,000 of 4,000\nsolve: 62.0 s\n"
+        for _ in range(3):  # repeated: a line a minute
+            with stages("solve"):
+                clock.now += 25
+        assert capsys.readouterr().err == "solve: 4 times, 137.0 s\n"
+    assert stages.seconds == {"load": pytest.approx(0.9), "solve": pytest.approx(137)}
+
+
+def test_a_terminal_shows_each_stage_once_it_has_run_for_a_second(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also one that does not tell how far it is; and nothing stays when it is over."""
     from rxsim.commands import progress
 
-    now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    clock = _Clock(monkeypatch)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.progress_bars() as show:
-        assert (show is not None) is terminal
-        if show is not None:
-            show("solve", 1, 10)
-            assert "solve" not in capsys.readouterr().err
-            now[0] = 1.5
-            show("solve", 2, 10)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert ("solve" in err) is terminal
+    with progress.watched(solves=False) as watcher:
+        assert isinstance(watcher, progress._Bars)
+        watcher.begin("load")
+        clock.now = 0.5
+        watcher._bars.refresh()
+        assert "load" not in capsys.readouterr().err
+        clock.now = 1.5
+        watcher._bars.refresh()
+        assert "load" in capsys.readouterr().err
+        watcher.end("load", 1.5)
+        watcher.begin("solve")
+        watcher.advance("solve", 3, 10)
+        clock.now = 3.0
+        watcher._bars.refresh()
+        shown = capsys.readouterr().err
+        assert "load" not in shown
+        assert "solve" in shown
+        assert "3/10" in shown
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")

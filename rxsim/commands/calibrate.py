@@ -13,7 +13,7 @@ from rxsim.commands.options import (
     open_given,
     study_options,
 )
-from rxsim.commands.progress import progress_bars
+from rxsim.commands.progress import watched
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import calibrate
 from rxsim.report.calibration import print_calibration
@@ -32,8 +32,8 @@ def command(model: Path, output: Path, **given: Any) -> None:
     commands take it with --calibration and give the very results that measuring would give.
     """
     check_destination(output, files_read(model, given))
-    with progress_bars() as show:
-        study = open_given(model, given, Stages(show))
+    with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
+        study = open_given(model, given, Stages(watcher))
         calibration = calibrate(study)
     write_atomically(output, calibration.to_json().encode())
     print_calibration(calibration, study.stages.seconds, output)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from rxsim.commands.arguments import FILE
-from rxsim.commands.progress import progress_bars
+from rxsim.commands.progress import progress_options, watched
 from rxsim.errors import InputError, RegressionError, WriteError
 from rxsim.files import check_destination, write_atomically
 from rxsim.gate import (
@@ -52,6 +52,7 @@ from rxsim.report.gate_text import one_line
     metavar="N",
     help="Work done side by side; changes no result.",
 )
+@progress_options
 def command(
     regress: Path,
     baseline: Path,
@@ -62,6 +63,8 @@ def command(
     json_path: str | None,
     github: bool | None,
     threads: int | None,
+    verbose: bool,
+    quiet: bool,
 ) -> None:
     """Has the accuracy of the cases in REGRESS.yaml fallen since the baseline?
 
@@ -84,23 +87,29 @@ def command(
                 "--update was given with an option of a check, expected it alone: a new baseline is "
                 "compared with nothing; leave one out"
             )
-        _update(cases, baseline, reads, threads)
+        _update(cases, baseline, reads, threads, quiet=quiet, verbose=verbose)
         return
     outputs = [junit, summary, json_file]
     for number, path in enumerate(outputs):
         if path is not None:
             check_destination(path, [*reads, baseline, *outputs[:number]])
     before = read_baseline(baseline)
-    with progress_bars() as show:
-        found = check_cases(cases, before, threads=threads, show=show)
-    _write(found, junit, summary, json_path, json_file, strict=strict)
+    with watched(quiet=quiet, verbose=verbose) as watcher:
+        check = check_cases(cases, before, threads=threads, watcher=watcher)
+    _write(check, junit, summary, json_path, json_file, strict=strict)
     if github or (github is None and os.environ.get("GITHUB_ACTIONS") == "true"):
-        _annotate(found, regress, strict=strict, aside=json_path == "-")
-    _fail(found, strict=strict)
+        _annotate(check, regress, strict=strict, aside=json_path == "-")
+    _fail(check, strict=strict)
 
 
 def _update(
-    cases: Cases, baseline: Path, reads: Iterable[Path | None], threads: int | None
+    cases: Cases,
+    baseline: Path,
+    reads: Iterable[Path | None],
+    threads: int | None,
+    *,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Write a new baseline; an old one is replaced whatever its state, another file is not."""
     check_destination(baseline, reads)
@@ -114,9 +123,11 @@ def _update(
         try:
             old = read_baseline(baseline)
         except InputError as error:
-            click.echo(f"the old baseline is replaced unread: {error}", err=True)
-    with progress_bars() as show:
-        new = [one.record for one in measure_cases(cases, threads=threads, show=show)]
+            if not quiet:
+                click.echo(f"the old baseline is replaced unread: {error}", err=True)
+    with watched(quiet=quiet, verbose=verbose) as watcher:
+        measured = measure_cases(cases, threads=threads, watcher=watcher)
+        new = [case.record for case in measured]
     write_atomically(baseline, to_json(new).encode())
     print_update(old, new)
 

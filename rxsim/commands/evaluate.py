@@ -15,7 +15,7 @@ from rxsim.commands.options import (
     open_given,
     study_options,
 )
-from rxsim.commands.progress import progress_bars
+from rxsim.commands.progress import watched
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import evaluate
 from rxsim.report.terminal import print_evaluation
@@ -39,8 +39,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     for path, other in ((save_patched, json_file), (json_file, save_patched)):
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
-    with progress_bars() as show:
-        stages = Stages(show)
+    with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
+        stages = Stages(watcher)
         study = open_given(model, given, stages)
         result = evaluate(study)
     if save_patched is not None:

@@ -11,12 +11,14 @@ import click
 
 from rxsim.commands.arguments import FILE
 from rxsim.commands.options import files_read, read_settings, settings_options
+from rxsim.commands.progress import progress_options, watched
 from rxsim.config import check_layers
 from rxsim.errors import SettingError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, load_network
 from rxsim.pipeline import take_inventory
 from rxsim.report.terminal import print_inventory
+from rxsim.stages import Stages
 
 
 @click.command("map")
@@ -28,22 +30,20 @@ from rxsim.report.terminal import print_inventory
     help="Shape of one input where the model leaves axes free, such as 3,224,224.",
 )
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the report as JSON.")
+@progress_options
 def command(model: Path, input_shape: str | None, json_path: str | None, **given: Any) -> None:
     """What MODEL.onnx puts onto crossbars and what stays digital, with reasons; needs no data."""
     if json_path not in (None, "-"):
         check_destination(Path(str(json_path)), files_read(model, given))
     settings = read_settings({**given, "trials": None, "seed": None})
-    network = load_network(model)
-    check_layers(settings, [layer.name for layer in network.layers])
-    stated = None if input_shape is None else _shape(input_shape)
-    if stated is not None:
-        _check_shape(stated, network.inputs)
-    shapes = {
-        spec.name: shape
-        for spec in network.inputs
-        if (shape := _one_input(spec, stated)) is not None
-    }
-    inventory = take_inventory(network, settings, shapes)
+    with watched(quiet=given["quiet"], verbose=given["verbose"], solves=False) as watcher:
+        stages = Stages(watcher)
+        with stages("load"):
+            network = load_network(model)
+        check_layers(settings, [layer.name for layer in network.layers])
+        shapes = _shapes(network.inputs, input_shape)
+        with stages("map"):
+            inventory = take_inventory(network, settings, shapes)
     if json_path is not None:
         text = json.dumps({"schema_version": 1, **inventory.as_json()}, indent=1) + "\n"
         if json_path == "-":
@@ -51,6 +51,15 @@ def command(model: Path, input_shape: str | None, json_path: str | None, **given
             return
         write_atomically(Path(json_path), text.encode())
     print_inventory(network.path.name, settings, inventory)
+
+
+def _shapes(specs: Sequence[InputSpec], text: str | None) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each input that is known, a batch of one."""
+    stated = None if text is None else _shape(text)
+    if stated is not None:
+        _check_shape(stated, specs)
+    shapes = {spec.name: _one_input(spec, stated) for spec in specs}
+    return {name: shape for name, shape in shapes.items() if shape is not None}
 
 
 def _shape(text: str) -> tuple[int, ...]:

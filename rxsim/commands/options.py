@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.progress import progress_options
 from rxsim.config import Settings, load_settings, preset_files
 from rxsim.errors import SettingError
 from rxsim.metrics import metric_options
@@ -62,7 +63,7 @@ def study_options(function: F) -> F:
     if "--output" not in taken:
         what = "The output that is evaluated; default: the first."
         options.append(click.option("--output", "output_name", metavar="NAME", help=what))
-    return _stack(settings_options(function), options)
+    return _stack(settings_options(progress_options(function)), options)
 
 
 def calibration_option(function: F) -> F:

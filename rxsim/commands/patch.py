@@ -14,7 +14,7 @@ from rxsim.commands.options import (
     open_given,
     study_options,
 )
-from rxsim.commands.progress import progress_bars
+from rxsim.commands.progress import watched
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import patched_chip
 from rxsim.stages import Stages
@@ -35,8 +35,8 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     converters' ranges, as in `rxsim eval`, which runs this very network.
     """
     check_destination(output, files_read(model, given))
-    with progress_bars() as show:
-        study = open_given(model, given, Stages(show), evaluates=False)
+    with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
+        study = open_given(model, given, Stages(watcher), evaluates=False)
         patched = patched_chip(study, trial)
     write_atomically(output, patched.model.SerializeToString())
     click.echo(f"{output}: {len(study.network.layers)} layers on crossbars, chip {trial}")

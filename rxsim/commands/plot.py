@@ -8,11 +8,13 @@ import click
 
 from rxsim.commands.arguments import FILE, new_images_option
 from rxsim.commands.no_gc import nothing_collected
+from rxsim.commands.progress import progress_options, watched
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.figure import COLUMN_MM, Plot, check_plot, draw_figure
 from rxsim.report.labels import QUANTITIES
 from rxsim.report.material import read_material
+from rxsim.stages import Stages
 
 
 @click.command("plot")
@@ -42,6 +44,7 @@ from rxsim.report.material import read_material
 @click.option("--title", metavar="TEXT", help="Above the figure; papers have captions instead.")
 @click.option("--log-x/--linear-x", default=None, help="Scale of x; default: as the values lie.")
 @new_images_option
+@progress_options
 @nothing_collected()
 def command(
     results: Path,
@@ -56,14 +59,21 @@ def command(
     title: str | None,
     log_x: bool | None,
     new_images: bool,
+    verbose: bool,
+    quiet: bool,
 ) -> None:
     """Draw a quantity of RESULTS along a setting, fit for a paper, with 95 % intervals."""
     plot = Plot(x, y, by, tuple(map(_condition, where)), mean, width, title, log_x)
     form = output.suffix[1:].lower()
     check_plot(plot, form)
     check_destination(output, [results])
-    material = read_material(results, sweep=sweep, quantity=y, new_images=new_images)
-    write_atomically(output, draw_figure(material, plot, form))
+    with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
+        stages = Stages(watcher)
+        with stages("read"):
+            material = read_material(results, sweep=sweep, quantity=y, new_images=new_images)
+        with stages("draw"):
+            figure = draw_figure(material, plot, form)
+    write_atomically(output, figure)
     click.echo(f"{output}: {y} along {x}{'' if by is None else f' by {by}'}")
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from rxsim.commands.arguments import FILE, new_images_option
 from rxsim.commands.no_gc import nothing_collected
+from rxsim.commands.progress import progress_options, watched
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.html import build_page
 from rxsim.report.labels import QUANTITIES
 from rxsim.report.material import read_material
+from rxsim.stages import Stages
 
 
 @click.command("report")
@@ -31,6 +34,7 @@ from rxsim.report.material import read_material
     "best one.",
 )
 @new_images_option
+@progress_options
 @nothing_collected()
 def command(
     results: Path,
@@ -39,6 +43,8 @@ def command(
     quantity: str | None,
     point: str | None,
     new_images: bool,
+    verbose: bool,
+    quiet: bool,
 ) -> None:
     """Write RESULTS as one HTML page that needs nothing else.
 
@@ -46,13 +52,26 @@ def command(
     nothing, is light or dark as the reader likes, and prints.
     """
     check_destination(output, [results])
-    material = read_material(
-        results, sweep=sweep, quantity=quantity, point=point, new_images=new_images
-    )
-    given = {"--sweep": sweep, "--quantity": quantity, "--point": point}
-    parts = ["rxsim", "report", results.name, "-o", output.name]
-    parts += [part for name, value in given.items() if value is not None for part in (name, value)]
-    parts += ["--new-images"] if new_images else []
-    page = build_page(material, " ".join(map(shlex.quote, parts)))
+    options = {"--sweep": sweep, "--quantity": quantity, "--point": point}
+    with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
+        stages = Stages(watcher)
+        with stages("read"):
+            material = read_material(
+                results, sweep=sweep, quantity=quantity, point=point, new_images=new_images
+            )
+        with stages("draw"):
+            page = build_page(material, _words(results, output, options, new_images=new_images))
     write_atomically(output, page.encode())
     click.echo(f"{output}: {len(material.rows):,} points")
+
+
+def _words(
+    results: Path, output: Path, options: Mapping[str, str | None], *, new_images: bool
+) -> str:
+    """Return the command that made a report, as one would type it."""
+    parts = ["rxsim", "report", results.name, "-o", output.name]
+    parts += [
+        part for name, value in options.items() if value is not None for part in (name, value)
+    ]
+    parts += ["--new-images"] if new_images else []
+    return " ".join(map(shlex.quote, parts))

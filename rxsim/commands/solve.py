@@ -13,12 +13,13 @@ import numpy as np
 
 from rxsim.circuit import solve_array, solve_cells
 from rxsim.commands.arguments import FILE
-from rxsim.commands.progress import compilation_notice
+from rxsim.commands.progress import progress_options, watched
 from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, parse_yaml, write_atomically
 from rxsim.parallel import ordered
 from rxsim.schema import validated
+from rxsim.stages import Stages
 
 _RESISTANCES = {
     "r_wire_wl": "Ohm per cell of a wordline",
@@ -50,6 +51,7 @@ def _resistance_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("-o", "--output", type=FILE, required=True, metavar="OUT.npz", help="The result.")
 @click.option("--plot", type=FILE, metavar="FILE.png", help="IR drop and g_eff/g as heat maps.")
+@progress_options
 def command(
     conductances: Path,
     v_in: Path | None,
@@ -57,6 +59,8 @@ def command(
     assignments: tuple[str, ...],
     output: Path,
     plot: Path | None,
+    verbose: bool,
+    quiet: bool,
     **resistances: float | None,
 ) -> None:
     """Solve the circuit of one array of conductances (siemens; rows are wordlines).
@@ -78,7 +82,10 @@ def command(
     values = {**settings.crossbar.model_dump(), **given, "rows": g.shape[0], "cols": g.shape[1]}
     crossbar = validated(Crossbar, values, "solve")
     voltages = None if v_in is None else _voltages(v_in, len(g))
-    with compilation_notice():
+    with (
+        watched(quiet=quiet, verbose=verbose) as watcher,
+        Stages(watcher)("solve"),
+    ):
         if settings.device.iv.form == "linear":
             arrays, said = _linear(g, crossbar, voltages, plot, settings.input.v_read)
         else:

@@ -14,7 +14,7 @@ from rxsim.commands.options import (
     open_given,
     study_options,
 )
-from rxsim.commands.progress import progress_bars
+from rxsim.commands.progress import watched
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import spice_netlist
 from rxsim.stages import Stages
@@ -62,8 +62,8 @@ def command(
     the top hold what rxsim computed for i_out, and all settings.
     """
     check_destination(output, files_read(model, given))
-    with progress_bars() as show:
-        study = open_given(model, given, Stages(show))
+    with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
+        study = open_given(model, given, Stages(watcher))
         netlist = spice_netlist(study, layer, array, sample=sample, position=position, trial=trial)
     write_atomically(output, netlist.text.encode())
     click.echo(

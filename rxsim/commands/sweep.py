@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from rxsim.cache import default_folder
 from rxsim.commands.arguments import FILE
+from rxsim.commands.progress import SECONDS_BETWEEN_LINES, progress_options, watched
 from rxsim.errors import InputError, PointsFailedError
 from rxsim.files import check_destination
 from rxsim.report.sweep import left_in_words, print_plan, print_sweep
 from rxsim.session import default_threads
+from rxsim.stages import Stages, StageWatcher
 from rxsim.store import Results, open_results
 from rxsim.sweep import (
     DaskPool,
@@ -33,8 +35,6 @@ from rxsim.sweep import (
     read_plan,
     run_sweep,
 )
-
-_SECONDS_BETWEEN_LINES = 60.0
 
 
 @click.command("sweep")
@@ -63,12 +63,14 @@ _SECONDS_BETWEEN_LINES = 60.0
     "--resume/--no-resume", default=True, help="Go on with earlier results (the default)."
 )
 @click.option("--dry-run", is_flag=True, help="List the points and estimate the time.")
+@progress_options
 def command(sweep_file: Path, **given: Any) -> None:
     """Evaluate a network at every point of SWEEP.yaml; what is done already is not done again.
 
     Results are an SQLite file: look at them with 'rxsim results', 'rxsim report' and 'rxsim plot'.
     """
-    plan = read_plan(sweep_file)
+    with _watched(given) as watcher, Stages(watcher)("plan"):
+        plan = read_plan(sweep_file)
     path: Path = given["output"] or Path(f"{sweep_file.stem}.sqlite")
     check_destination(path, [sweep_file, *(planned.model for planned in plan.points)])
     if path.exists() and not given["resume"]:
@@ -80,12 +82,13 @@ def command(sweep_file: Path, **given: Any) -> None:
     if given["dry_run"]:
         _dry_run(plan, path, cache, given)
         return
-    _tell_of_others(plan, path)
+    if not given["quiet"]:
+        _tell_of_others(plan, path)
     with (
         _interruptible(path),
         ending(_pool(given)) as pool,
         open_results(path, write=True) as results,
-        _progress(plan) as show,
+        _progress(plan, quiet=given["quiet"], verbose=given["verbose"]) as show,
     ):
         end = run_sweep(
             plan,
@@ -162,8 +165,11 @@ def _interruptible(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(plan: Plan) -> Iterator[Any]:
-    """Show progress: a bar on a terminal, else a line a minute."""
+def _progress(plan: Plan, *, quiet: bool, verbose: bool) -> Iterator[Any]:
+    """Show progress: a bar on a terminal, else a line a minute, or a line for every trial."""
+    if quiet:
+        yield None
+        return
     if sys.stderr.isatty():
         columns = (BarColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -180,7 +186,7 @@ def _progress(plan: Plan) -> Iterator[Any]:
 
     def show_line(now: SweepProgress) -> None:
         nonlocal last
-        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+        if verbose or time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             click.echo(f"{plan.name}: {left_in_words(now)}", err=True)
 
@@ -196,4 +202,10 @@ def _dry_run(plan: Plan, path: Path, cache: Path | None, given: dict[str, Any]) 
     workers = given["workers"] or default_threads()
     with ending(_pool(given)) as pool:
         workers = workers if given["dask"] is None else max(pool.slots // 2, 1)
-        print_plan(plan, estimate(plan, known, pool, workers, cache), workers)
+        with _watched(given) as watcher, Stages(watcher)("estimate"):
+            cost = estimate(plan, known, pool, workers, cache)
+    print_plan(plan, cost, workers)
+
+
+def _watched(given: dict[str, Any]) -> AbstractContextManager[StageWatcher | None]:
+    return watched(quiet=given["quiet"], verbose=given["verbose"], solves=False)

@@ -15,7 +15,7 @@ from rxsim.commands.options import (
     open_given,
     study_options,
 )
-from rxsim.commands.progress import progress_bars
+from rxsim.commands.progress import watched
 from rxsim.errors import VerificationError
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import Verification, verify
@@ -90,8 +90,8 @@ def command(
     json_file = Path(json_path) if json_path is not None and json_path != "-" else None
     if json_file is not None:
         check_destination(json_file, files_read(model, given))
-    with progress_bars() as show:
-        study = open_given(model, given, Stages(show))
+    with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
+        study = open_given(model, given, Stages(watcher))
         result = verify(
             study,
             arrays=arrays,

@@ -17,7 +17,7 @@ from rxsim.metrics import chosen_metric, hit_options
 from rxsim.pipeline import Evaluation, Study, evaluate, open_study
 from rxsim.pipeline.chip.foundry import is_random
 from rxsim.sealed import hash_of
-from rxsim.stages import ShowProgress, Stages
+from rxsim.stages import Stages, StageWatcher
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,20 +115,20 @@ class Check:
 
 
 def measure_cases(
-    cases: Cases, *, threads: int | None = None, show: ShowProgress | None = None
+    cases: Cases, *, threads: int | None = None, watcher: StageWatcher | None = None
 ) -> Iterator[Measured]:
     """Evaluate the cases one after the other, as `rxsim eval` does.
 
     Args:
         cases: what to evaluate.
         threads: work done side by side; changes no result.
-        show: progress.
+        watcher: is told of the stages.
 
     Raises:
         RxsimError: a case can't be evaluated, or has no hits; the message names it.
     """
     for case in cases.cases:
-        yield _measure(case, None, threads, show)
+        yield _measure(case, None, threads, watcher)
 
 
 def check_cases(
@@ -136,7 +136,7 @@ def check_cases(
     baseline: Mapping[str, Record],
     *,
     threads: int | None = None,
-    show: ShowProgress | None = None,
+    watcher: StageWatcher | None = None,
 ) -> Check:
     """Evaluate all cases and give the verdict of each.
 
@@ -144,7 +144,7 @@ def check_cases(
         cases: what to evaluate.
         baseline: what they are compared with, by name.
         threads: work done side by side; changes no result.
-        show: progress.
+        watcher: is told of the stages.
 
     Raises:
         InputError: the baseline lacks a case, or was measured on other data or images.
@@ -157,7 +157,7 @@ def check_cases(
                 f"case {case.name} is not in the baseline, expected one entry for each case; {AGAIN} "
                 "to add it"
             )
-    now = [_measure(case, baseline[case.name], threads, show) for case in cases.cases]
+    now = [_measure(case, baseline[case.name], threads, watcher) for case in cases.cases]
     pairs = [(baseline[one.record.name], one.record) for one in now]
     drops = [
         measure_drop(*_tables(before, after), cases.level, case.smallest_drop)
@@ -203,10 +203,10 @@ def changes(before: Record, after: Record) -> tuple[str, ...]:
 
 
 def _measure(
-    case: Case, before: Record | None, threads: int | None, show: ShowProgress | None
+    case: Case, before: Record | None, threads: int | None, watcher: StageWatcher | None
 ) -> Measured:
     """Evaluate one case; what does not fit its baseline is refused before the work starts."""
-    stages = Stages(show)
+    stages = Stages(watcher)
     try:
         study = open_study(case.model, case.settings, case.options, threads=threads, stages=stages)
         _check_study(study)
