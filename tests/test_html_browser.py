@@ -191,6 +191,10 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser) -> None:
     try:
         assert browser.run("return window.innerWidth") == 360
         assert browser.run("return document.documentElement.scrollWidth") <= 360
+        # Every chart whole: what stands at its right is the crossbar's own number.
+        cut = "e => e.getBoundingClientRect().right > 360 || e.scrollWidth > e.clientWidth"
+        script = f"return Array.from(document.querySelectorAll('.chart')).filter({cut}).length"
+        assert browser.run(script) == 0
     finally:
         browser.devtools("Emulation.clearDeviceMetricsOverride")
 

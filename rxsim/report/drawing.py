@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from rxsim.report.curves import Curve
 from rxsim.report.labels import Quantity, shortened
@@ -16,6 +18,10 @@ from rxsim.report.style import DASHES, INK, MARKERS, MUTED, SERIES
 
 _MOST_BARS = 12
 _LONGEST_TICK = 18
+_GAP = 3.0
+LETTER = 0.65
+"""Assumption: the mean width of a letter of DejaVu Sans over the font size."""
+REFERENCE = "float32"
 
 
 def draw_curves(axes: Axes, axis: Axis, curves: Sequence[Curve], quantity: Quantity) -> list[Any]:
@@ -86,22 +92,46 @@ def dress_x(axes: Axes, axis: Axis) -> None:
         axes.grid(False, axis="x")
 
 
-def draw_reference(axes: Axes, value: float | None, quantity: Quantity) -> None:
-    """Draw the float network's value as a dashed line with its name."""
+def draw_reference(axes: Axes, value: float | None, quantity: Quantity) -> float:
+    """Draw the float network's value as a dashed line, named beside the axes: no point is there.
+
+    Returns:
+        How far the name reaches to the right of the axes, in points.
+    """
     if value is None:
-        return
+        return 0.0
     height = value * quantity.label.factor
     axes.axhline(height, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     axes.annotate(
-        "float32",
+        REFERENCE,
         (1.0, height),
         xycoords=("axes fraction", "data"),
-        xytext=(0, 2),
+        xytext=(_GAP, 0),
         textcoords="offset points",
-        ha="right",
-        va="bottom",
+        ha="left",
+        va="center",
         color=INK,
+        annotation_clip=False,
     )
+    size = float(matplotlib.rcParams["font.size"])
+    return 2 * _GAP + len(REFERENCE) * LETTER * size
+
+
+def beside(axes: Axes, points: float) -> dict[str, Any]:
+    """Return where a legend stands to the right of axes, this far away from them.
+
+    Args:
+        axes: whose legend it is.
+        points: free room between them, in points.
+    """
+    figure = axes.get_figure()
+    assert figure is not None
+    shift = ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
+    return {
+        "loc": "center left",
+        "bbox_to_anchor": (1.0, 0.5),
+        "bbox_transform": axes.transAxes + shift,
+    }
 
 
 def draw_range(axes: Axes, values: Sequence[float], quantity: Quantity) -> None:

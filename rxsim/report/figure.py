@@ -15,11 +15,12 @@ from matplotlib.figure import Figure
 
 from rxsim.errors import InputError
 from rxsim.report.curves import Curve, curve, curves_by, grouped, levels_of
-from rxsim.report.drawing import draw_curves, draw_range, draw_reference, shared_reference
-from rxsim.report.labels import QUANTITIES, Quantity, label_of, shortened, value_text
+from rxsim.report.drawing import LETTER, draw_curves, draw_range, draw_reference, shared_reference
+from rxsim.report.labels import QUANTITIES, Quantity, shortened, value_text
 from rxsim.report.material import Material, Row, common_settings
 from rxsim.report.scales import Axis
 from rxsim.report.style import SERIES, figure_style, legend
+from rxsim.report.tied import told_label, with_tied
 from rxsim.store import level_key
 
 COLUMN_MM = 89.0
@@ -28,9 +29,8 @@ FORMATS = ("pdf", "svg", "png")
 _INCH_MM = 25.4
 _INCH_POINTS = 72.0
 _POINTS = 8.0
-# Assumptions: the mean width of a letter of DejaVu Sans over the font size, and the share of the
-# figure's width that a title has above axes with labels to their left.
-_LETTER, _TITLE = 0.65, 0.8
+# Assumption: the share of the figure's width that a title has above axes with labels to their left.
+_TITLE = 0.8
 _SMALLEST_MM, _LARGEST_MM = 30.0, 1000.0
 
 
@@ -103,7 +103,7 @@ def draw_figure(material: Material, plot: Plot, form: str) -> bytes:
             f"--y: no chosen point has a value of {plot.y}, expected one at least; choose another "
             "--y or --where" + (", or see the failures with 'rxsim report'" if failed else "")
         )
-    axis = levels_of(rows, plot.x, log=plot.log)
+    axis = with_tied(levels_of(rows, plot.x, log=plot.log), rows, material.more)
     if plot.log and not axis.numeric:
         raise InputError(f"--log-x: found {plot.x} with values that are no numbers; leave it out")
     if plot.log and axis.places[0] <= 0:
@@ -121,7 +121,8 @@ def draw_figure(material: Material, plot: Plot, form: str) -> bytes:
                 "tell apart; choose some with --where, or exchange --x and --by"
             )
     reference = shared_reference([row.reference for row in rows])
-    return _drawn(axis, curves, material.quantity, reference, plot, form)
+    by = "" if plot.by is None else told_label(rows, plot.by, material.more).text
+    return _drawn(axis, curves, material.quantity, reference, plot, by, form)
 
 
 def chosen_rows(material: Material, plot: Plot) -> list[Row]:
@@ -228,6 +229,7 @@ def _drawn(
     quantity: Quantity,
     reference: float | None,
     plot: Plot,
+    by: str,
     form: str,
 ) -> bytes:
     width = plot.width_mm / _INCH_MM
@@ -248,10 +250,10 @@ def _drawn(
         draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
         if plot.by is not None:
             labels = [shortened(one.label, 32) for one in curves]
-            legend(axes, handles, labels, label_of(plot.by).text, loc="best")
+            legend(axes, handles, labels, by, loc="best")
         if plot.title:
             # Matplotlib's own wrapping reads mathematics between dollars, whatever it is told.
-            letters = max(int(_TITLE * width * _INCH_POINTS / (_POINTS * _LETTER)), 1)
+            letters = max(int(_TITLE * width * _INCH_POINTS / (_POINTS * LETTER)), 1)
             axes.set_title(textwrap.fill(shortened(plot.title), letters))
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, dpi=600, metadata=_metadata(form))

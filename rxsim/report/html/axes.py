@@ -19,6 +19,7 @@ from rxsim.report.curves import (
     mean_over,
 )
 from rxsim.report.drawing import (
+    beside,
     draw_curves,
     draw_range,
     draw_reference,
@@ -31,6 +32,7 @@ from rxsim.report.labels import Quantity, label_of, shortened, within_text
 from rxsim.report.material import Material
 from rxsim.report.scales import Axis
 from rxsim.report.style import MUTED, SERIES, figure_style, legend
+from rxsim.report.tied import tied_to, told_label, with_tied
 
 _MOST_AXES = 8
 _MOST_LINES = 6
@@ -48,7 +50,10 @@ def axes_section(material: Material, points: Points, maker: SvgMaker) -> Section
         return None
     blocks: list[Block] = []
     for name in names[:_MOST_AXES]:
-        blocks += [Heading(label_of(name).text), *_along(rows, name, names, material, maker)]
+        told = Heading(told_label(rows, name, material.more).text)
+        if told in blocks:  # a setting with the values of another has its chart already
+            continue
+        blocks += [told, *_along(rows, name, names, material, maker)]
     if len(names) > _MOST_AXES:
         left = ", ".join(shortened(name, 60) for name in names[_MOST_AXES:])
         blocks.append(Paragraph(f"Not drawn: {left}; 'rxsim plot' draws any of them.", note=True))
@@ -59,8 +64,9 @@ def _along(
     rows: Points, name: str, names: Sequence[str], material: Material, maker: SvgMaker
 ) -> list[Block]:
     """Draw one setting: lines if few enough, averages else, and bins where values are drawn."""
-    axis = levels_of(rows, name)
-    others = [other for other in names if other != name]
+    axis = with_tied(levels_of(rows, name), rows, material.more)
+    tied = tied_to(rows, name, material.more)
+    others = [other for other in names if other != name and other not in tied]
     if axis.numeric and len(axis) > _MOST_LEVELS:
         return [_scattered(rows, axis, material, maker)]
     if len(axis) > _MOST_LEVELS:
@@ -73,10 +79,11 @@ def _along(
     )
     title = f"{material.quantity.label.text} against {within_text(axis.label.text)}"
     if by:
-        title += f" by {_and([within_text(label_of(other).text) for other in by])}"
+        words = [within_text(told_label(rows, other, material.more).text) for other in by]
+        title += f" by {_and(words)}"
     averaged = [other for other in others if other not in by]
     caption = f"{title}, with 95 % intervals." + _average_note(rows, [name, *by], averaged)
-    svg = _chart(axis, curves, by, rows, material.quantity, maker, title)
+    svg = _chart(axis, curves, by, rows, material, maker, title)
     return [Chart(svg, caption, _numbers(axis, curves, by, material.quantity))]
 
 
@@ -124,10 +131,11 @@ def _chart(
     curves: Sequence[Curve],
     by: Sequence[str],
     rows: Points,
-    quantity: Quantity,
+    material: Material,
     maker: SvgMaker,
     title: str,
 ) -> Markup:
+    quantity = material.quantity
     reference = shared_reference([row.reference for row in rows])
     means = [mean for one in curves for mean in one.means.values()]
     ends = [bound for mean in means for bound in (mean.bounds or (mean.mean,))]
@@ -135,12 +143,12 @@ def _chart(
         figure = Figure(figsize=(7.2, 3.5), layout="constrained")
         axes = figure.subplots()
         handles = draw_curves(axes, axis, curves, quantity)
-        draw_reference(axes, reference, quantity)
+        reach = draw_reference(axes, reference, quantity)
         draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
         if by:
             labels = [shortened(one.label, 44) for one in curves]
-            name = label_of(by[0]).text if len(by) == 1 else ""
-            legend(axes, handles, labels, name, loc="center left", bbox_to_anchor=(1.01, 0.5))
+            name = told_label(rows, by[0], material.more).text if len(by) == 1 else ""
+            legend(axes, handles, labels, name, **beside(axes, max(reach, 3.0)))
         return maker.markup(figure, title, _told(axis, means, quantity, title))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from rxsim.report.drawing import draw_range
 from rxsim.report.html.blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
-from rxsim.report.labels import QUANTITIES, Quantity, clean
+from rxsim.report.labels import QUANTITIES, Quantity, clean, shortened
 from rxsim.report.material import Chosen, Material, as_list, as_number, at
 from rxsim.report.style import INK, MUTED, SERIES, figure_style
 from rxsim.statistics import chip_interval, population_interval, within
@@ -22,6 +23,7 @@ _RUNGS = {
     "weights": "+ weight levels",
     "ideal": "+ ideal arrays and converters",
     "nonideal": "+ wires and devices",
+    "compensated": "+ compensation",
 }
 _EXPLANATION = (
     "float32 is the network as it came. weights: its weights take the cells' conductance levels. "
@@ -30,7 +32,13 @@ _EXPLANATION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+_MOST_RUNGS = 12
+_TICK_LETTERS = 18
+# Share of the axes' height that the value below a point takes.
+_TEXT_BELOW = 0.06
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RungNumbers:
     """One rung's numbers.
 
@@ -66,7 +74,9 @@ def ladder(material: Material, maker: SvgMaker) -> Section | None:
     table = _table(rungs, material.quantity)
     drawn = [rung for rung in rungs if rung.mean is not None]
     if len(drawn) > 1:
-        steps = ", ".join(f"{r.name} {material.quantity.text(r.mean)}" for r in drawn)
+        steps = ", ".join(
+            f"{shortened(r.name, 40)} {material.quantity.text(r.mean)}" for r in drawn
+        )
         title = f"{material.quantity.label.text} from float32 to the crossbars"
         svg = _chart(drawn, material.quantity, maker, title, steps)
         blocks.append(
@@ -82,30 +92,39 @@ def ladder(material: Material, maker: SvgMaker) -> Section | None:
 
 def ladder_numbers(chosen: Chosen, quantity: Quantity) -> list[RungNumbers]:
     """Gather the rungs that are known of a point, float32 first."""
-    found = [
-        _from_summary(name, at(chosen.point.details, "ladder", name), quantity)
-        for name in _RUNGS
-        if name != "nonideal" and isinstance(at(chosen.point.details, "ladder", name), Mapping)
-    ]
+    stored = at(chosen.point.details, "ladder")
+    summaries = dict(stored) if isinstance(stored, Mapping) else {}
     if chosen.nonideal is not None:
-        found.append(_from_summary("nonideal", chosen.nonideal, quantity))
+        summaries["nonideal"] = chosen.nonideal
     elif chosen.trials:
-        found.append(_from_trials(chosen, quantity))
-    return found
+        summaries["nonideal"] = None
+    names = sorted(list(summaries)[:_MOST_RUNGS], key=_place)  # those of one place stay in order
+    rungs = []
+    for name in names:
+        if isinstance(summaries[name], Mapping):
+            rungs.append(_from_summary(name, summaries[name], quantity))
+        elif name == "nonideal" and chosen.trials:
+            rungs.append(_from_trials(chosen, quantity))
+    return rungs
+
+
+def _place(name: str) -> int:
+    """Where a rung stands; others than those of the ladder come last."""
+    return list(_RUNGS).index(name) if name in _RUNGS else len(_RUNGS)
 
 
 def _from_summary(name: str, summary: Any, quantity: Quantity) -> RungNumbers:
-    own = at(summary, quantity.name)
-    each = [as_number(value) for value in as_list(at(own, "per_trial"))]
+    measured = at(summary, quantity.name)
+    each = [as_number(value) for value in as_list(at(measured, "per_trial"))]
     return RungNumbers(
-        name,
-        as_number(at(own, "mean")),
-        as_number(at(own, "std")),
-        _bounds(at(own, "interval_these_images")),
-        _bounds(at(own, "interval_new_images")),
-        tuple(value for value in each if value is not None),
-        as_number(at(summary, "agreement", "mean")),
-        as_number(at(summary, "snr_db", "mean")),
+        name=name,
+        mean=as_number(at(measured, "mean")),
+        std=as_number(at(measured, "std")),
+        these=_bounds(at(measured, "interval_these_images")),
+        new=_bounds(at(measured, "interval_new_images")),
+        each=tuple(value for value in each if value is not None),
+        agreement=as_number(at(summary, "agreement", "mean")),
+        snr_db=as_number(at(summary, "snr_db", "mean")),
     )
 
 
@@ -120,14 +139,14 @@ def _from_trials(chosen: Chosen, quantity: Quantity) -> RungNumbers:
     agreement = _known(trial.values.get("agreement") for trial in chosen.trials)
     snr = _known(trial.values.get("snr_db") for trial in chosen.trials)
     return RungNumbers(
-        "nonideal",
-        float(values.mean()) if each else None,
-        float(values.std(ddof=1)) if len(each) > 1 else None,
-        None if these is None else (these.low, these.high),
-        None if new is None else (new.low, new.high),
-        tuple(each),
-        float(np.mean(agreement)) if agreement else None,
-        float(np.mean(snr)) if snr else None,
+        name="nonideal",
+        mean=float(values.mean()) if each else None,
+        std=float(values.std(ddof=1)) if len(each) > 1 else None,
+        these=None if these is None else (these.low, these.high),
+        new=None if new is None else (new.low, new.high),
+        each=tuple(each),
+        agreement=float(np.mean(agreement)) if agreement else None,
+        snr_db=float(np.mean(snr)) if snr else None,
     )
 
 
@@ -155,7 +174,7 @@ def _table(rungs: Sequence[RungNumbers], quantity: Quantity) -> Table:
         change = None if rung.mean is None or before is None else rung.mean - before
         rows.append(
             (
-                rung.name,
+                shortened(rung.name, 40),
                 quantity.text(rung.mean, unit=False),
                 "-" if change is None else _signed(change, quantity),
                 quantity.text(rung.std, unit=False),
@@ -174,6 +193,11 @@ def _signed(change: float, quantity: Quantity) -> str:
     if float(text) == 0:
         return text
     return ("+" if change > 0 else "\N{MINUS SIGN}") + text
+
+
+def _tick(name: str) -> str:
+    """Write a rung below the axis, on a few short lines."""
+    return textwrap.fill(_RUNGS.get(name) or shortened(name, 40), _TICK_LETTERS)
 
 
 def _chart(
@@ -214,9 +238,13 @@ def _chart(
                 va="top",
                 color=INK,
             )
-        axes.set_xticks(places, [_RUNGS[rung.name] for rung in rungs])
+        axes.set_xticks(places, [_tick(rung.name) for rung in rungs])
         axes.set_xlim(-0.55, len(rungs) - 0.6)
         axes.grid(False, axis="x")
         axes.set_ylabel(quantity.label.full)
         draw_range(axes, ends, quantity)
+        low, high = axes.get_ylim()
+        axes.set_ylim(
+            low - _TEXT_BELOW * (high - low), high
+        )  # the lowest point has its value below
         return maker.markup(figure, title, f"{title}: {text}.")

@@ -18,6 +18,7 @@ from rxsim.report.labels import Quantity, label_of, shortened, within_text
 from rxsim.report.material import Material, Row
 from rxsim.report.scales import Axis
 from rxsim.report.style import figure_style
+from rxsim.report.tied import with_tied
 
 _MOST_MAPS = 6
 _MOST_LEVELS = 24
@@ -29,7 +30,7 @@ def pairs_section(material: Material, points: Points, maker: SvgMaker) -> Sectio
     """Return heat maps of pairs of settings; None where there is no pair to draw."""
     rows = points.with_mean()
     axes = [levels_of(rows, name) for name in material.names]
-    axes = [axis for axis in axes if 1 < len(axis) <= _MOST_LEVELS]
+    axes = [with_tied(axis, rows, material.more) for axis in axes if 1 < len(axis) <= _MOST_LEVELS]
     blocks: list[Block] = []
     skipped = 0
     for one, other in combinations(axes, 2):
