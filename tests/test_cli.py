@@ -19,6 +19,9 @@ from PIL import Image
 
 import rxsim
 from rxsim.cli import main
+from rxsim.load.digital import reason_for
+from rxsim.pipeline import Inventory
+from rxsim.report.terminal import PLUMBING, inventory_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "models"
@@ -152,6 +155,25 @@ def test_eval_prints_the_ladder_and_the_layers(
     }
     assert "On crossbars: 4 layers, 32 arrays, 100 % of multiply-accumulates" in text
     assert list(_rows(text, " digital ")) == ["Relu", "MaxPool", "Flatten"]
+
+
+def test_what_stays_digital_begins_with_the_most_arithmetic() -> None:
+    """Operators that only move values share the last line."""
+    rows = [("Add", "element by element", 9, 0), ("Concat", PLUMBING, 3, 0), ("Conv", "why", 1, 70)]
+    rows += [("Gemm", "why", 2, 900), ("Relu", "activation function", 4, 0)]
+    rows += [("Reshape", PLUMBING, 5, 0)]
+    names = ("op", "reason", "nodes", "macs")
+    digital = tuple(dict(zip(names, row, strict=True)) for row in rows)
+    (_, table) = inventory_tables(Inventory(layers=(), digital=digital, shares={}))
+    cells = list(zip(*(column.cells for column in table.columns), strict=True))
+    assert cells == [
+        ("Gemm", "2", "900", "why"),
+        ("Conv", "1", "70", "why"),
+        ("Add", "9", "-", "element by element"),
+        ("Relu", "4", "-", "activation function"),
+        ("Concat, Reshape", "8", "-", PLUMBING),
+    ]
+    assert {reason_for(op) for op in ("Concat", "Reshape", "Cast", "Constant")} == {PLUMBING}
 
 
 def test_json_on_standard_output_is_one_document_and_nothing_else(

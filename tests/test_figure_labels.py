@@ -104,7 +104,7 @@ def test_the_name_of_the_reference_covers_no_point(
 ) -> None:
     changes: list[dict[str, Any]] = [{"crossbar.rows": size} for size in SIZES]
     material = written(tmp_path / "r.sqlite", changes, CASES[case])
-    draw_figure(material, Plot("crossbar.rows"), "png")
+    draw_figure(material, Plot(x="crossbar.rows"), "png")
     build_page(material)
     named = 0
     for figure in figures:
@@ -130,7 +130,7 @@ def test_no_text_leaves_the_picture_or_covers_another(
         for wire in ((1.0, 2.5) if by else (1.0,))
     ]
     material = written(tmp_path / "r.sqlite", changes, np.linspace(0.3, 0.9, len(changes)).tolist())
-    draw_figure(material, Plot("crossbar.rows", by="crossbar.r_wire_wl" if by else None), "png")
+    draw_figure(material, Plot(x="crossbar.rows", by="crossbar.r_wire_wl" if by else None), "png")
     build_page(material)
     assert len(figures) >= 3
     for figure in figures:

@@ -63,7 +63,16 @@ def command(
     quiet: bool,
 ) -> None:
     """Draw a quantity of RESULTS along a setting, fit for a paper, with 95 % intervals."""
-    plot = Plot(x, y, by, tuple(map(_condition, where)), mean, width, title, log_x)
+    plot = Plot(
+        x=x,
+        y=y,
+        by=by,
+        where=tuple(map(_condition, where)),
+        mean=mean,
+        width_mm=width,
+        title=title,
+        log=log_x,
+    )
     form = output.suffix[1:].lower()
     check_plot(plot, form)
     check_destination(output, [results])

@@ -99,8 +99,8 @@ def command(
 def _check_picture(plot: Path) -> None:
     """Refuse a name that would hide what is in the file."""
     if plot.suffix.lower() not in (".png", ".pdf", ".svg"):
-        found = f"the ending {plot.suffix}" if plot.suffix else "no ending"
-        raise SettingError(f"--plot {plot}: found {found}, expected .png, .pdf or .svg; rename it")
+        ending = f"the ending {plot.suffix}" if plot.suffix else "no ending"
+        raise SettingError(f"--plot {plot}: found {ending}, expected .png, .pdf or .svg; rename it")
 
 
 def _check_assigned(assignments: Iterable[str], given: Mapping[str, float]) -> None:
@@ -196,9 +196,9 @@ def _nonlinear(
 def _conductances(path: Path) -> np.ndarray:
     g = _read(path, 2)
     if g.size == 0 or g.min() < 0:
-        found = "no cells" if g.size == 0 else f"a conductance of {g.min()} S"
+        what = "no cells" if g.size == 0 else f"a conductance of {g.min()} S"
         raise DataError(
-            f"{path}: found {found}, expected conductances of 0 S (open) and above; clean the data"
+            f"{path}: found {what}, expected conductances of 0 S (open) and above; clean the data"
         )
     return g
 

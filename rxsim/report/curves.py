@@ -29,15 +29,15 @@ class _Columns:
             numbers: dict[Any, int] = {}
             # Points share their values, and the rows keep them: most need no key of their own.
             known: dict[int, int] = {}
-            found = []
+            column = []
             for row in self.rows:
                 value = row.settings.get(name)
                 number = known.get(id(value))
                 if number is None:
                     number = numbers.setdefault(level_key(value), len(numbers))
                     known[id(value)] = number
-                found.append(number)
-            self._levels[name] = np.array(found, dtype=np.int64), list(numbers)
+                column.append(number)
+            self._levels[name] = np.array(column, dtype=np.int64), list(numbers)
         return self._levels[name]
 
     @cached_property
@@ -49,8 +49,8 @@ class _Columns:
     def chips(self) -> np.ndarray:
         """A number for each point, the same where the chips are."""
         numbers: dict[tuple[int, ...], int] = {}
-        found = [numbers.setdefault(row.chips, len(numbers)) for row in self.rows]
-        return np.array(found, dtype=np.int64)
+        column = [numbers.setdefault(row.chips, len(numbers)) for row in self.rows]
+        return np.array(column, dtype=np.int64)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -114,13 +114,13 @@ class Points(Sequence[Row]):
 
     def combinations(self, names: Sequence[str]) -> np.ndarray:
         """Return a number for each point, from 0, the same where these settings are."""
-        found = np.zeros(len(self), dtype=np.int64)
+        numbered = np.zeros(len(self), dtype=np.int64)
         for name in names:
             numbers, keys = self._columns.levels(name)
             # Numbered anew each time: products of many settings would not fit.
-            mixed = found * len(keys) + numbers[self._places]
-            found = np.unique(mixed, return_inverse=True)[1]
-        return found
+            mixed = numbered * len(keys) + numbers[self._places]
+            numbered = np.unique(mixed, return_inverse=True)[1]
+        return numbered
 
     def key(self, place: int, names: Sequence[str]) -> tuple[Any, ...]:
         """Return the keys of a point's values of some settings."""
@@ -195,10 +195,10 @@ def mean_over(rows: Sequence[Row], quantity: Quantity) -> Mean | None:
         return Mean(row.mean, row.interval, 1, len(row.values) if row.interval else 0)
     mean = float(points.means.mean())
     shared, complete = points.shared_chips()
-    found = within(chip_interval(shared), quantity.low, quantity.high)
-    if found is None or not complete:
+    interval = within(chip_interval(shared), quantity.low, quantity.high)
+    if interval is None or not complete:
         return Mean(mean, None, len(points), 0)
-    return Mean(mean, (found.low, found.high), len(points), len(shared))
+    return Mean(mean, (interval.low, interval.high), len(points), len(shared))
 
 
 def grouped(rows: Iterable[Row], names: Sequence[str]) -> dict[tuple[Any, ...], Points]:
@@ -215,8 +215,8 @@ def grouped(rows: Iterable[Row], names: Sequence[str]) -> dict[tuple[Any, ...], 
 
 def levels_of(rows: Iterable[Row], name: str, *, log: bool | None = None) -> Axis:
     """Return the axis of a setting over some points."""
-    found = as_points(rows).last_of_levels(name)
-    return axis_of(name, [row.settings.get(name) for row in found], log=log)
+    some = as_points(rows).last_of_levels(name)
+    return axis_of(name, [row.settings.get(name) for row in some], log=log)
 
 
 def curve(rows: Iterable[Row], axis: Axis, quantity: Quantity, label: str = "") -> Curve:
@@ -245,7 +245,7 @@ def curves_by(
         curve(groups[key], axis, quantity, _combination(groups[key][0], names))
         for key in sorted(groups, key=rank)
     ]
-    return [one for one in made if one.means]
+    return [curve for curve in made if curve.means]
 
 
 def _combination(row: Row, names: Sequence[str]) -> str:

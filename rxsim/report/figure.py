@@ -34,7 +34,7 @@ _TITLE = 0.8
 _SMALLEST_MM, _LARGEST_MM = 30.0, 1000.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Plot:
     """What a figure shows.
 
@@ -155,15 +155,15 @@ def chosen_rows(material: Material, plot: Plot) -> list[Row]:
 
 def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> None:
     """Refuse several points at one place of a figure, which only an average could show."""
-    own = [plot.x] if plot.by is None else [plot.x, plot.by]
-    crowded = [some for some in grouped(rows, own).values() if len(some) > 1]
+    axes = [plot.x] if plot.by is None else [plot.x, plot.by]
+    crowded = [some for some in grouped(rows, axes).values() if len(some) > 1]
     if crowded:
         differing = [n for n in others if any(len(levels_of(some, n)) > 1 for some in crowded)]
         first = differing[0]
         lines = ", draw lines with --by" if plot.by is None else ""
         example = value_text(rows[0].settings.get(first))
         raise InputError(
-            f"points differ in {_listed(differing)} besides {_listed(own)}; choose with "
+            f"points differ in {_listed(differing)} besides {_listed(axes)}; choose with "
             f"--where {first}={example}{lines}, or average with --mean"
         )
 
@@ -245,11 +245,11 @@ def _drawn(
         axes = figure.subplots()
         handles = draw_curves(axes, axis, curves, quantity)
         draw_reference(axes, reference, quantity)
-        means = [mean for one in curves for mean in one.means.values()]
+        means = [mean for each in curves for mean in each.means.values()]
         ends = [bound for mean in means for bound in (mean.bounds or (mean.mean,))]
         draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
         if plot.by is not None:
-            labels = [shortened(one.label, 32) for one in curves]
+            labels = [shortened(each.label, 32) for each in curves]
             legend(axes, handles, labels, by, loc="best")
         if plot.title:
             # Matplotlib's own wrapping reads mathematics between dollars, whatever it is told.

@@ -188,17 +188,17 @@ def _print_transformation(result: Evaluation, console: Console) -> None:
     table.add_column("layer", overflow="fold")
     for name in ("solutions", "rms of range", "worst", "rms LSB", "plain chords LSB", ""):
         table.add_column(name, justify="right")
-    for name, found in rows:
-        lsb = "-" if found.rms_lsb is None else f"{found.rms_lsb:.3f}"
-        plain = "-" if found.plain_rms_lsb is None else f"{found.plain_rms_lsb:.3f}"
+    for name, error in rows:
+        lsb = "-" if error.rms_lsb is None else f"{error.rms_lsb:.3f}"
+        plain = "-" if error.plain_rms_lsb is None else f"{error.plain_rms_lsb:.3f}"
         table.add_row(
             escape(name),
-            str(found.solutions),
-            _percent(found.rms_share),
-            _percent(found.worst_share),
+            str(error.solutions),
+            _percent(error.rms_share),
+            _percent(error.worst_share),
             lsb,
             plain,
-            "above half an LSB" if found.flagged else "",
+            "above half an LSB" if error.flagged else "",
         )
     console.print(table)
 

@@ -111,12 +111,12 @@ def _effect(rows: Points, name: str, quantity: Quantity) -> float:
     return max(known) - min(known)
 
 
-def _average_note(rows: Points, own: Sequence[str], averaged: Sequence[str]) -> str:
+def _average_note(rows: Points, drawn: Sequence[str], averaged: Sequence[str]) -> str:
     """Say what is averaged, and whether each average is over the same points."""
     if not averaged:
         return ""
     text = f" Averaged over {_and([shortened(name, 60) for name in averaged])}."
-    counts = {len(some) for some in grouped(rows, own).values()}
+    counts = {len(some) for some in grouped(rows, drawn).values()}
     if len(counts) > 1:
         text += " Not every combination was run, so the averages are over different points."
     return text
@@ -137,7 +137,7 @@ def _chart(
 ) -> Markup:
     quantity = material.quantity
     reference = shared_reference([row.reference for row in rows])
-    means = [mean for one in curves for mean in one.means.values()]
+    means = [mean for each in curves for mean in each.means.values()]
     ends = [bound for mean in means for bound in (mean.bounds or (mean.mean,))]
     with figure_style(9.0, svg__fonttype="none"):
         figure = Figure(figsize=(7.2, 3.5), layout="constrained")
@@ -146,7 +146,7 @@ def _chart(
         reach = draw_reference(axes, reference, quantity)
         draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
         if by:
-            labels = [shortened(one.label, 44) for one in curves]
+            labels = [shortened(each.label, 44) for each in curves]
             name = told_label(rows, by[0], material.more).text if len(by) == 1 else ""
             legend(axes, handles, labels, name, **beside(axes, max(reach, 3.0)))
         return maker.markup(figure, title, _told(axis, means, quantity, title))
@@ -170,14 +170,14 @@ def _numbers(axis: Axis, curves: Sequence[Curve], by: Sequence[str], quantity: Q
     rows = [
         (
             axis.tick_texts[place],
-            *([one.label] if by else []),
+            *([each.label] if by else []),
             quantity.text(mean.mean, unit=False),
             quantity.span(mean.bounds),
             f"{mean.points:,}",
             f"{mean.chips:,}" if mean.chips else "-",
         )
-        for one in curves
-        for place, mean in one.means.items()
+        for each in curves
+        for place, mean in each.means.items()
     ]
     return Table(
         "Numbers of this chart",
