@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from rxsim.config import Settings, load_settings, parse_xbar, settings_with
+from rxsim.devices import check_presets
 from rxsim.errors import ModelError, SettingError
 from rxsim.files import check_destination
 from rxsim.given import as_count, as_path, check_type
@@ -64,10 +65,13 @@ def settings(
         config = settings_with({}, _plain(config, "settings"), "settings")
     if isinstance(config, Settings):
         more = {**size, **counts, **further}
-        return settings_with(_below(config, more), more, "settings") if more else config
-    path, text = _file_or_size(config)
-    assignments = [f"{name}={json.dumps(value)}" for name, value in further.items()]
-    return load_settings(path, xbar=xbar or text, assignments=assignments, overrides=counts)
+        resolved = settings_with(_below(config, more), more, "settings") if more else config
+    else:
+        path, text = _file_or_size(config)
+        assignments = [f"{name}={json.dumps(value)}" for name, value in further.items()]
+        resolved = load_settings(path, xbar=xbar or text, assignments=assignments, overrides=counts)
+    check_presets(resolved)
+    return resolved
 
 
 def _size(xbar: Any) -> dict[str, int]:
