@@ -4,7 +4,7 @@
 
     result = rxsim.evaluate("models/digits_mlp.onnx", "64x64", limit=100)
     print(result)                               # the ladder: float32, weights, ideal, nonideal
-    result.rung("nonideal").hits.mean()         # the accuracy with wires and devices
+    result.rung("nonideal").table("accuracy").mean()  # the accuracy with wires and devices
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),

@@ -68,7 +68,7 @@ def test_the_examples_run_from_the_top_to_the_bottom(
     assert printed.rstrip().endswith("did you mean adc.n_bits?")
     assert (place / "chip.onnx").is_file()
     assert names["gate"].named("regression") == []
-    assert names["result"].rung("nonideal").hits.shape == (1, 100)
+    assert names["result"].rung("nonideal").table("accuracy").shape == (1, 100)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

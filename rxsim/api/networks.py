@@ -55,7 +55,7 @@ def evaluate(
     Example:
         >>> result = rxsim.evaluate("models/digits_mlp.onnx", "64x64", limit=100)
         >>> print(result)
-        >>> result.rung("nonideal").hits.mean()
+        >>> result.rung("nonideal").table("accuracy").mean()
     """
     if scenarios is not None:
         check_type(scenarios, "scenarios", list | tuple, "a list such as ['weights', 'nonideal']")
