@@ -9,12 +9,12 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
-from rxsim.patch.builder import GraphBuilder
 
 from rxsim.calibrate import InputRange
 from rxsim.config import load_settings
 from rxsim.converters import InputPlan, layer_input_plan
 from rxsim.encodings import ENCODINGS
+from rxsim.onnx_graph import GraphBuilder
 from rxsim.patch.input_nodes import InputNodes
 
 N_BITS, V_READ, X_MAX = 5, 0.3, 2.5

@@ -92,7 +92,7 @@ def found(data, changes):
     try:
         settings = load_settings(None, xbar="16x8", assignments=changes)
         result = rxsim.evaluate("net.onnx", settings, options)
-        network = rxsim.patched("net.onnx", None, settings, options)
+        network = rxsim.patched("net.onnx", settings, options)
         session = onnxruntime.InferenceSession(network.SerializeToString())
         y = session.run(None, {"x": np.load(data)["x"]})[0]
         snr_db = result.rung("nonideal").summary()["snr_db"]["mean"]

@@ -19,7 +19,6 @@ from rxsim.devices import Chip
 from rxsim.effects import effects
 from rxsim.mapping import COUNTS
 from rxsim.pipeline import DataOptions, calibrate, open_study
-from rxsim.pipeline.study import study as study_module
 from rxsim.pipeline.study.calibration_match import calibrated_by
 from rxsim.schema import Section
 from rxsim.tiles import TILES, transfer_matrices
@@ -158,14 +157,14 @@ def test_calibration_reads_no_setting_that_it_does_not_state(
 def test_counting_reads_no_setting_that_it_does_not_state(
     changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The number of passes is the input's: it is handed in, and the batch asks for it."""
+    """Arrays, cells, conversions and passes follow from shapes and from what is stated."""
     settings = rxsim.settings(xbar="16x12", changes={**changes, "calibration.samples": 4})
     study = open_study(MODELS / "digits_mlp.onnx", settings, DataOptions(limit=2))
     with watched(monkeypatch) as read:
         for layer in study.plan.layers.values():
             assert layer.arrays * layer.cells * (layer.conversions(1) or 0) > 0
             assert layer.arrays_unpacked is None
-            study_module._passes(layer.settings)
+            assert layer.most_passes >= 1
     # The cells of a weight come with their levels, which no count depends on.
     assert {name for name in read if not _stated(COUNTS, name)} <= {"device.n_bits"}
 

@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "load": HELPERS | {"onnx_graph", "operators"},
     "session": HELPERS,
     "calibrate": HELPERS | {"config", "load", "session"},
-    "mapping": HELPERS | {"load", "config"},
+    "mapping": HELPERS | {"encodings", "load", "config"},
     "devices": HELPERS | {"mapping", "config"},
     "circuit": HELPERS | {"devices", "config"},
     "compensate": HELPERS | {"circuit", "devices", "mapping", "config"},

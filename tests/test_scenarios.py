@@ -127,12 +127,12 @@ def test_any_list_of_scenarios_makes_a_ladder(study: Study) -> None:
         *("float32", "nothing", "ideal", "only levels", "only wires", "nonideal")
     ]
     # Without any effect the network is the float one, but for float32's rounding.
-    assert result.rung("nothing").trials[0].relative_difference < 1e-6
+    assert result.rung("nothing").trials[0].mean("relative_difference") < 1e-6
     for name in ("only levels", "only wires"):
-        assert result.rung(name).trials[0].relative_difference > 1e-4
+        assert result.rung(name).trials[0].mean("relative_difference") > 1e-4
     # Chips are runs of their own only where something is drawn for each.
     assert [len(rung.trials) for rung in result.ladder] == [1, 1, 1, 1, 1, 3]
-    differences = {run.relative_difference for run in result.rung("nonideal").trials}
+    differences = {run.mean("relative_difference") for run in result.rung("nonideal").trials}
     assert len(differences) == 3
 
 
@@ -154,7 +154,7 @@ def test_leaving_out_an_effect_that_is_not_there_changes_nothing(
 
 def test_leaving_out_what_is_drawn_makes_all_chips_alike(study: Study) -> None:
     runs = evaluate(study, [left_out("write_error")]).rung("without write_error").trials
-    assert len({run.relative_difference for run in runs}) == 1
+    assert len({run.mean("relative_difference") for run in runs}) == 1
 
 
 @pytest.mark.parametrize("scenarios", [[], ["ideal", "ideal"], ["float32"]])

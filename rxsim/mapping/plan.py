@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from rxsim.config import Reads, Settings
+from rxsim.encodings import ENCODINGS
 from rxsim.load import Layer, Network
 from rxsim.load.macs import macs_by_node
 from rxsim.mapping.cells import cells_of
@@ -61,6 +62,12 @@ class LayerPlan:
     def positions(self) -> int | None:
         """How often one network input drives the arrays; None where a shape is unknown."""
         return None if self.macs is None else self.macs // self.parameters
+
+    @property
+    def most_passes(self) -> int:
+        """Passes that are converted at most: how many there are depends on the signs of the inputs."""
+        encoding = ENCODINGS[self.settings.input.encoding]
+        return encoding.most_passes(self.settings.input, self.settings.dac.n_bits)
 
     @property
     def converted_row_tiles(self) -> int:

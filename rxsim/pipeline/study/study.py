@@ -15,7 +15,6 @@ from rxsim.cache import Cache
 from rxsim.config import Settings, check_gating, check_layers, layer_settings
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_presets
-from rxsim.encodings import ENCODINGS
 from rxsim.errors import InputError, ModelError
 from rxsim.load import DigitalNode, Network, load_network
 from rxsim.mapping import NetworkPlan, plan_network
@@ -215,9 +214,7 @@ def _batch_size(plan: NetworkPlan) -> int:
     for layer in plan.layers.values():
         settings = layer.settings
         row_tiles = -(-layer.layer.n_inputs // settings.crossbar.rows)
-        encoding = ENCODINGS[settings.input.encoding]
-        passes = encoding.most_passes(settings.input, settings.dac.n_bits)
-        conversions = row_tiles * passes * settings.mapping.slices
+        conversions = row_tiles * layer.most_passes * settings.mapping.slices
         values += (layer.macs or 0) // layer.layer.n_inputs * (conversions + 2)
     return int(np.clip(_BATCH_BYTES // max(4 * values, 1), 1, _LARGEST_BATCH))
 
