@@ -72,17 +72,21 @@ class FakePool:
 
 
 class UnrulyPool(FakePool):
-    """Gives jobs back in any order, and breaks at some submissions as if a worker had died."""
+    """Gives jobs back in any order, and breaks at some submissions as if a worker had died.
+
+    No job breaks it twice: one that does so again and again is a job whose worker always dies.
+    """
 
     def __init__(self, slots: int, breaks: set[int], seed: int) -> None:
         super().__init__(slots)
-        self._most, self._breaks = slots, breaks
+        self._most, self._breaks, self._broken = slots, breaks, set[str]()
         self._rng = np.random.default_rng(seed)
         self._threads = ThreadPoolExecutor(slots)
 
     def submit(self, job: Job) -> Future[Outcome]:
         self.submitted.append(job)
-        if len(self.submitted) in self._breaks:
+        if len(self.submitted) in self._breaks and job.key not in self._broken:
+            self._broken.add(job.key)
             future: Future[Outcome] = Future()
             future.set_exception(BrokenExecutor("a worker died"))
             return future
