@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rxsim.config import Crossbar, Settings
     from rxsim.errors import RxsimError
     from rxsim.pipeline import Calibration, DataOptions
+    from rxsim.scenarios import Scenario
 
 _HOMES = {
     **dict.fromkeys(
@@ -52,6 +53,7 @@ _HOMES = {
     **dict.fromkeys(("Crossbar", "Settings"), "rxsim.config"),
     **dict.fromkeys(("Calibration", "DataOptions"), "rxsim.pipeline"),
     "RxsimError": "rxsim.errors",
+    "Scenario": "rxsim.scenarios",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Evaluation",
     "Inventory",
     "RxsimError",
+    "Scenario",
     "Settings",
     "Verification",
     "__version__",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import rxsim
+from rxsim.cli import main
 from rxsim.config import Settings
 from rxsim.effects import effects, without
 from rxsim.errors import InputError, SettingError
@@ -174,3 +176,18 @@ def test_scenarios_are_listed_without_importing_numpy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "('compensated', 'ideal', 'nonideal', 'weights')"
     assert all_but("wires") == frozenset(effects()) - {"wires"}
+
+
+def test_the_command_adds_rungs_for_effects(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["eval", str(MODELS / "digits_mlp.onnx"), "--limit", "20", "--json", "-", "-q"]
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--only", "wires", "--without", "adc"])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, err) == (0, "")
+    ladder = json.loads(out)["ladder"]
+    rungs = ["float32", "weights", "ideal", "only wires", "without adc", "nonideal"]
+    assert list(ladder) == rungs
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--only", "magic"])
+    assert stop.value.code == 2
+    assert "effect: found 'magic', expected one of adc, " in capsys.readouterr().err

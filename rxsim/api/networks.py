@@ -44,8 +44,8 @@ def evaluate(
         trials: programmed chips.
         seed: of every random draw.
         limit: evaluate a seeded, class-balanced sample of this size.
-        scenarios: the rungs after float32, such as ["weights", "nonideal"], or `Scenario` values; the
-            ladder's where left out.
+        scenarios: the rungs after float32, such as ["weights", "only wires", "without adc",
+            "nonideal"], or `Scenario` values; the ladder's where left out.
         threads: work done side by side; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 

@@ -17,7 +17,8 @@ from rxsim.commands.options import (
 )
 from rxsim.commands.progress import watched
 from rxsim.files import check_destination, write_atomically
-from rxsim.pipeline import evaluate
+from rxsim.folders import names_in
+from rxsim.pipeline import evaluate, rungs_of
 from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
 
@@ -27,6 +28,19 @@ from rxsim.stages import Stages
 @study_options
 @calibration_option
 @click.option("--trials", type=int, metavar="N", help="Programmed chips.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="EFFECT",
+    help="One more rung: nothing but this effect, one of "
+    f"{', '.join(names_in('rxsim.effects'))}; repeatable.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="EFFECT",
+    help="One more rung: everything but this effect; repeatable.",
+)
 @click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
 @click.option("--save-patched", type=FILE, metavar="FILE", help="Write the first chip's network.")
 def command(model: Path, json_path: str | None, save_patched: Path | None, **given: Any) -> None:
@@ -42,7 +56,9 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         stages = Stages(watcher)
         study = open_given(model, given, stages)
-        result = evaluate(study)
+        more = [f"only {effect}" for effect in given["only"]]
+        more += [f"without {effect}" for effect in given["without"]]
+        result = evaluate(study, rungs_of(study, more) if more else None)
     if save_patched is not None:
         write_atomically(save_patched, result.first_chip.model.SerializeToString())
     if json_path is not None:

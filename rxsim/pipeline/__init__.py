@@ -6,7 +6,7 @@ from rxsim.pipeline.chip.foundry import is_random
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory
-from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare
+from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare, rungs_of
 from rxsim.pipeline.ladder.result import Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.trial import TrialResult, run_trial
 from rxsim.pipeline.study.calibration import Calibration, read_calibration
@@ -37,6 +37,7 @@ __all__ = [
     "prepare",
     "read_calibration",
     "run_trial",
+    "rungs_of",
     "spice_netlist",
     "take_inventory",
     "verify",

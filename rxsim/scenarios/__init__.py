@@ -71,10 +71,20 @@ def left_out(effect: str) -> Scenario:
 def chosen(wanted: Iterable[str | Scenario]) -> tuple[Scenario, ...]:
     """Look up scenarios that are given by name.
 
+    Args:
+        wanted: scenarios, or their names: of a file, or `only EFFECT`, or `without EFFECT`.
+
     Raises:
         InputError: there is none of a name.
     """
-    return tuple(SCENARIOS[item] if isinstance(item, str) else item for item in wanted)
+    return tuple(_named(item) if isinstance(item, str) else item for item in wanted)
+
+
+def _named(name: str) -> Scenario:
+    for word, scenario_of in (("only ", alone), ("without ", left_out)):
+        if name.startswith(word):
+            return scenario_of(name.removeprefix(word))
+    return SCENARIOS[name]
 
 
 def whole(settings: Settings) -> Scenario:

@@ -70,10 +70,15 @@ def prepare(study: Study) -> Prepared:
     return Prepared(study, runner, floating, foundries)
 
 
-def rungs_of(study: Study) -> tuple[Scenario, ...]:
-    """Return the scenarios of a study's ladder, in their order."""
-    names = ("weights", "ideal", "nonideal")
-    return chosen((*names, "compensated") if study.settings.compensate else names)
+def rungs_of(study: Study, more: Sequence[str] = ()) -> tuple[Scenario, ...]:
+    """Return the scenarios of a study's ladder, in their order.
+
+    Args:
+        study: the study.
+        more: names of further ones; they come before `nonideal`.
+    """
+    compensated = ("compensated",) if study.settings.compensate else ()
+    return chosen(("weights", "ideal", *more, "nonideal", *compensated))
 
 
 def evaluate(study: Study, scenarios: Sequence[str | Scenario] | None = None) -> Evaluation:
