@@ -1,0 +1,69 @@
+"""The page on extending rxsim: its files, added to a copy of the package, do what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "extending.md"
+OTHER_PAGES = [ROOT / "docs" / "concepts" / name for name in ("encodings.md", "devices.md")]
+BLOCK = re.compile(r"^```(?:python|yaml)\n# (.*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NEW = {
+    "rxsim/operators/einsum.py",
+    "rxsim/encodings/two_pulse.py",
+    "rxsim/devices/laws/power_drift.py",
+    "rxsim/devices/presets/toy-drift.yaml",
+    "rxsim/metrics/top2.py",
+    "rxsim/scenarios/design.py",
+    "rxsim/compensate/mirrored.py",
+}
+
+
+def shown_blocks() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the files that the pages show, by path, and what is to be tried, by name."""
+    pages = (PAGE, *OTHER_PAGES)
+    shown = [block for page in pages for block in BLOCK.findall(page.read_text("utf-8"))]
+    files = {head: body for head, body in shown if head.startswith("rxsim/")}
+    tries = {head: body for head, body in shown if head.startswith("try it")}
+    return files, {head.removeprefix("try it: "): body for head, body in tries.items()}
+
+
+FILES, TRIES = shown_blocks()
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the package, the new files, and the shipped networks."""
+    folder = tmp_path_factory.mktemp("extended")
+    kept = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "rxsim", folder / "rxsim", ignore=kept)
+    (folder / "models").symlink_to(ROOT / "models")
+    for path, text in FILES.items():
+        assert not (folder / path).exists(), f"{path} is to be a new file"
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_pages_show_one_file_of_each_kind() -> None:
+    assert set(FILES) == NEW
+
+
+@pytest.mark.parametrize("name", TRIES)
+def test_a_new_file_does_what_the_page_says(copy: Path, name: str) -> None:
+    pins = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+    done = subprocess.run(
+        [sys.executable, "-c", TRIES[name]],
+        cwd=copy,
+        # A copy would compile all kernels anew; the arrays here are small.
+        env={**os.environ, **pins, "PYTHONPATH": str(copy), "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
