@@ -25,7 +25,8 @@ from rxsim.seeds import Effect
 uS = 1e-6
 NOT_LAWS = {Effect.DAC, Effect.ADC, Effect.PULSES}
 numbers = st.floats(-100, 100).map(lambda value: round(value, 6))
-conductances = st.lists(st.floats(0, 300), min_size=1, max_size=20).map(np.array)
+# No microsiemens so small that siemens underflow.
+conductances = st.lists(st.just(0.0) | st.floats(1e-30, 300), min_size=1, max_size=20).map(np.array)
 shares = st.floats(0, 0.5)
 
 
