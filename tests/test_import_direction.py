@@ -269,3 +269,21 @@ def test_a_misplaced_library_or_generator_would_be_found(
     check: Callable[[ast.AST, Path], list[str]], source: str
 ) -> None:
     assert len(check(ast.parse(source), PACKAGE / "mapping" / "x.py")) == 1
+
+
+def test_the_architecture_page_names_every_room() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("## The rooms")[1].split("## A newcomer's walk")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    rooms = [name.strip(" `") for row in rows for name in row.split(",")]
+    assert sorted(rooms) == sorted(set(ALLOWED) - {"__init__", "__main__"})
+
+
+def test_the_architecture_page_puts_a_room_below_all_that_it_imports() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.split("## The rooms")[1].split("## A newcomer's walk")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    place = {name.strip(" `"): row for row, text in enumerate(rows) for name in text.split(",")}
+    for room in place:
+        above = {other for other in ALLOWED[room] if place.get(other, 0) <= place[room]}
+        assert above == ALLOWED[room], room
