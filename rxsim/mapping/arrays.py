@@ -1,4 +1,4 @@
-"""The physical array: conductances, and two maps that say how it is driven and read."""
+"""The physical array: target conductances, and which inputs and readouts its lines belong to."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class PhysicalArray:
     Attributes:
         index: the array's number within its layer.
         conversion: the row tile that its currents belong to.
-        target: wanted conductances, siemens, float64 (n_rows, n_cols).
-        blank: bool (n_rows, n_cols), cells left open: they carry no device.
+        target: target conductances, siemens, float64 (n_rows, n_cols).
+        blank: bool (n_rows, n_cols), cells that are left open, without a device.
         rows: int64 (n_rows,), input `group * K + k` of each row; -1 is driven at 0 V.
         row_signs: float64 (n_rows,), +1 or -1.
         cols: int64 (n_cols,), readout `group * C + c` of each column; -1 is sensed but not read.

@@ -1,4 +1,4 @@
-"""Several groups of a layer as one block-diagonal matrix."""
+"""Several groups of a layer packed into a block-diagonal matrix."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def block_weights(
 
     Args:
         layer: the layer.
-        block: which block: groups block * packed and on.
-        packed: groups of a block; the last block may have fewer.
+        block: index of the block; its first group is block * packed.
+        packed: groups per block; the last block may have fewer.
         k: rows of the block, (rows,).
         n: columns of the block, (cols,).
 
     Returns:
-        Weights, float64 (rows, cols), 0 off the diagonal; bool (rows, cols), where weights are, or None
-        for everywhere; and which rows and which columns belong to a group that exists, bool (rows,)
-        and (cols,).
+        Weights, float64 (rows, cols), 0 off the diagonal; bool (rows, cols), True on the diagonal
+        blocks, or None where every cell holds a weight; and which rows and which columns belong to
+        an existing group, bool (rows,) and (cols,).
     """
     first = block * packed
     if packed == 1:

@@ -1,7 +1,8 @@
-"""How one signed weight becomes cells, and how their currents become the weight again.
+"""How a signed weight becomes cells, and how their currents become the weight again.
 
-Source: MODEL.md section 3. A weight is a pair of cells (`differential`) or one cell around a middle
-(`offset`), in one piece or as digits of an integer (bit slicing).
+A weight is a pair of cells (`differential`), or a single cell whose middle conductance stands for zero
+(`offset`). It is stored as a whole, or as the digits of an integer (bit slicing).
+Source: docs/concepts/model.md section 3.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Cells:
     """The cells of one weight.
 
     Attributes:
-        device: conductance range and levels (of an offset: an odd number, so that zero is one).
+        device: conductance range and levels (scheme `offset`: an odd number, so that zero is a level).
         mapping: scheme, balance, subtraction, slices and removal of the offset.
     """
 
@@ -28,32 +29,32 @@ class Cells:
 
     @property
     def polarities(self) -> int:
-        """Cells that carry a weight, or one digit of it."""
+        """Cells of a digit: 2 for a pair, 1 for a single cell."""
         return 2 if self.mapping.scheme == "differential" else 1
 
     @property
     def slices(self) -> int:
-        """Digits of a weight."""
+        """Digits of a weight, each on its own slice; 1 without bit slicing."""
         return self.mapping.slices
 
     @property
     def readouts(self) -> int:
-        """Currents of one weight that are converted apart from each other."""
+        """Separately converted currents of a weight."""
         return self.slices * (self.polarities if self.mapping.subtract == "digital" else 1)
 
     @property
     def has_reference(self) -> bool:
-        """Whether a reference column (one for each slice) measures the offset."""
+        """Whether a reference column per slice measures the offset."""
         return self.mapping.offset_removal == "reference_column"
 
     @property
     def is_difference(self) -> bool:
-        """Whether what is converted is a difference of two currents."""
+        """Whether the converted current is the difference of two columns."""
         return self.mapping.subtract == "analog" and (self.polarities == 2 or self.has_reference)
 
     @property
     def step(self) -> float:
-        """Siemens of one unit of a digit, or of one level; 0 for continuous cells."""
+        """Conductance step of a digit or of a level, siemens; 0 for continuous cells."""
         if self.mapping.bits_per_cell is not None:
             return self._span / float(2**self.mapping.bits_per_cell - 1)
         levels = self.device.levels
@@ -61,17 +62,17 @@ class Cells:
 
     @property
     def weight_per_siemens(self) -> float:
-        """Weight, in units of w_max, that one siemens of a weight's (least) readout stands for."""
+        """Weight per siemens of the lowest digit's readout, in units of w_max."""
         if self.mapping.weight_bits is not None:
             return 1 / (self._largest * self.step)
         return (1 if self.polarities == 2 else 2) / self._span
 
     def slice_weight(self, place: int) -> int:
-        """What a digit counts: a power of two."""
+        """Place value of a digit: a power of two."""
         return int(2 ** (place * (self.mapping.bits_per_cell or 0)))
 
     def zero(self, place: int) -> float:
-        """Conductance, siemens, of a weight of zero in one slice."""
+        """Conductance of a weight of zero in a slice, siemens."""
         if self.mapping.scheme == "differential":
             middle = self.mapping.balance == "two_sided"
             return (self.device.g_off + self.device.g_on) / 2 if middle else self.device.g_off
@@ -82,7 +83,7 @@ class Cells:
 
     @property
     def removed(self) -> float:
-        """Siemens, all slices together, whose current is removed digitally: what cells of 0 hold."""
+        """Conductance of a zero weight over all slices, siemens; its current is removed digitally."""
         if self.mapping.scheme == "differential" or self.has_reference:
             return 0.0
         places = range(self.slices)
@@ -90,13 +91,13 @@ class Cells:
         return float(sum(self.slice_weight(place) * levels[place] for place in places))
 
     def targets(self, weights: np.ndarray, w_max: np.ndarray, place: int, side: int) -> np.ndarray:
-        """Give one cell of every weight its target conductance.
+        """Return the target conductances of a cell of every weight.
 
         Args:
             weights: float64 (rows, n).
             w_max: weight scale, (n,).
             place: slice.
-            side: 0 for the cell that carries positive weights, 1 for the one that carries negative.
+            side: 0 for the cell of positive weights, 1 for the cell of negative weights.
 
         Returns:
             Siemens, float64 (rows, n).

@@ -1,4 +1,4 @@
-"""A layer on its arrays: where each weight lies, and with what conductance."""
+"""A layer on its arrays: where each weight lies, and its target conductance."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class MappedLayer:
 
     Attributes:
         layer: the layer.
-        tiling: how it is cut; groups may be packed into blocks, called groups from here on.
+        tiling: how it is cut; groups packed into a block count as a single group from here on.
         cells: how a weight becomes cells.
-        readouts: what is converted, and what it counts.
+        readouts: the converted currents, and their place values.
         w_max: weight scale, float64 (row tiles, groups, N).
         mapping: layout, permutations and unused cells.
     """
@@ -59,11 +59,11 @@ class MappedLayer:
 
     @property
     def weight_per_siemens(self) -> np.ndarray:
-        """Weight that one siemens of an output's sum of readouts stands for, (row tiles, groups, N)."""
+        """Weight per siemens of an output's sum of readouts, (row tiles, groups, N)."""
         return self.w_max * self.cells.weight_per_siemens
 
     def array(self, index: int) -> PhysicalArray:
-        """Make one physical array with its target conductances."""
+        """Make a physical array with its target conductances."""
         tile, a = divmod(index, self.tiling.arrays_per_tile)
         rest, q = divmod(tile, len(self.tiling.col_tiles))
         group, p = divmod(rest, len(self.row_tiles))
@@ -85,7 +85,7 @@ class MappedLayer:
         )
 
     def _kinds(self, a: int) -> list[tuple[int, int]]:
-        """List slice and polarity of an output's columns in one array."""
+        """List the slice and polarity of an output's columns in an array."""
         cells = self.cells
         kinds = [(s, side) for s in range(cells.slices) for side in range(cells.polarities)]
         return kinds if self.mapping.layout == "adjacent" else [kinds[a]]
@@ -100,7 +100,7 @@ class MappedLayer:
         w_max: np.ndarray,
         used: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lay targets out in an array; all other cells are open or rest where they are told to."""
+        """Lay out the target conductances of an array; unused cells are open or at a resting value."""
         shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
         is_open = self.mapping.unused_cells == "open"
         in_columns = self.mapping.scheme == "offset"
@@ -112,11 +112,11 @@ class MappedLayer:
             cols = slice(at, n_outputs * len(kinds), len(kinds))
             if not is_open and in_columns:
                 target[:, cols] = self.cells.zero(s)
-            found = self.cells.targets(weights, w_max, s, side)
+            conductances = self.cells.targets(weights, w_max, s, side)
             if used is not None:
-                rest = 0.0 if is_open else self.cells.zero(s) if in_columns else device.g_off
-                found = np.where(used, found, rest)
-            target[:n_rows, cols] = found
+                resting = 0.0 if is_open else self.cells.zero(s) if in_columns else device.g_off
+                conductances = np.where(used, conductances, resting)
+            target[:n_rows, cols] = conductances
             blank[:n_rows, cols] = False if used is None else is_open & ~used
         for at, s in enumerate(self._reference_slices(kinds)):
             col = n_outputs * len(kinds) + at
@@ -128,7 +128,7 @@ class MappedLayer:
     def _columns(
         self, kinds: list[tuple[int, int]], group: int, q: int, present: np.ndarray, n_cols: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Say which readout each column adds to, with which sign, and which column is taken off it."""
+        """Return the readout and the sign of each column, and the reference subtracted from it."""
         cells, start = self.cells, self.tiling.col_tiles[q][0]
         n_outputs, first = len(present), group * self.readouts.count
         cols = np.full(n_cols, -1, dtype=np.int64)
@@ -175,7 +175,7 @@ class MappedLayer:
 
 
 def _order(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Give for each physical line the logical one that lies there."""
+    """Return the logical line that lies on each physical line."""
     if kind == "random":
         return np.asarray(rng.permutation(length))
     return np.arange(length)[:: -1 if kind == "reversed" else 1]
@@ -184,7 +184,7 @@ def _order(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:
 def map_layer(layer: Layer, crossbar: Crossbar, device: Device, mapping: Mapping) -> MappedLayer:
     """Cut a layer's matrices into tiles and find its weight scales.
 
-    Source: MODEL.md sections 2 and 3.
+    Source: docs/concepts/model.md sections 2 and 3.
 
     Raises:
         SettingError: an array has no room for the cells of one weight.

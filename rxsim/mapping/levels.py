@@ -1,4 +1,7 @@
-"""The levels that a device can be set to: evenly spaced in conductance (MODEL.md section 3)."""
+"""The levels that a device can be set to, evenly spaced in conductance.
+
+Source: docs/concepts/model.md section 3.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from rxsim.config import Device
 
 
 def to_levels(target: np.ndarray, device: Device) -> np.ndarray:
-    """Move each conductance (siemens, any shape) to the nearest level, ties to the even one."""
+    """Move each conductance (siemens, any shape) to the nearest level, ties to the even level."""
     if device.levels is None:
         return target
     steps = device.levels - 1
     span = device.g_on - device.g_off
     # Level numbers are rounded, not conductances: the ends then are g_off and g_on to the last bit.
-    # Float rounding must not decide a tie: a number this near to a half is one.
+    # Float rounding must not decide a tie: a number this near to a half counts as a half.
     number = np.rint(np.round((target - device.g_off) / span * steps, 9))
     levels: np.ndarray = device.g_off + number / steps * span
     return levels

@@ -1,6 +1,6 @@
-"""What each layer takes of the hardware, from shapes alone: the one plan that every counter reads.
+"""The hardware plan of a network: arrays, cells and conversions of each layer, from shapes alone.
 
-Batch sizes, totals, `rxsim map` and the report count from it; no weight is looked at.
+Batch sizes, totals, `rxsim map` and the report all count from this plan.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ COUNTS = Reads(
     ),
     but=("mapping.w_max_scope", "mapping.w_percentile", "input.v_read", "input.percentile"),
 )
-"""What arrays, conversions and bits follow from, besides the network."""
+"""The settings that the numbers of arrays, conversions and bits depend on."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LayerPlan:
-    """A layer on its arrays, by the numbers.
+    """How much hardware a layer takes.
 
     Attributes:
         layer: the layer.
-        settings: the layer's.
-        tiling: how its matrices are cut.
-        macs: multiply-accumulates for one input; None where a shape is unknown.
+        settings: the layer's settings.
+        tiling: how its matrices are cut into tiles.
+        macs: multiply-accumulates per network input; None where a shape is unknown.
     """
 
     layer: Layer
@@ -55,12 +55,12 @@ class LayerPlan:
 
     @property
     def cells(self) -> int:
-        """Cells of these arrays, used or not."""
+        """Cells of these arrays, used or unused."""
         return self.arrays * self.settings.crossbar.rows * self.settings.crossbar.cols
 
     @property
     def positions(self) -> int | None:
-        """How often one network input drives the arrays; None where a shape is unknown."""
+        """Input vectors that each array gets per network input; None where a shape is unknown."""
         return None if self.macs is None else self.macs // self.parameters
 
     @property
@@ -71,25 +71,25 @@ class LayerPlan:
 
     @property
     def converted_row_tiles(self) -> int:
-        """Row tiles whose currents are converted apart from each other."""
+        """Row tiles whose currents are converted separately."""
         return 1 if self.settings.adc.where == "per_layer" else len(self.tiling.row_tiles)
 
     @cached_property
     def readouts(self) -> Readouts:
-        """What of its currents is converted."""
+        """Its converted currents."""
         cells = cells_of(self.settings.device, self.settings.mapping)
         return readouts_of(self.tiling, cells, self.layer.groups)
 
     @property
     def arrays_unpacked(self) -> int | None:
-        """Arrays if each group had some of its own; None where each has."""
+        """Arrays if no groups were packed together; None where none are."""
         if self.tiling.packed == 1:
             return None
         mapping = self.settings.mapping.model_copy(update={"pack_groups": False})
         return tile_layer(self.layer, self.settings.crossbar, mapping).n_arrays
 
     def conversions(self, passes: int) -> int | None:
-        """Count the conversions for one network input; None where a shape is unknown.
+        """Count the conversions per network input; None where a shape is unknown.
 
         Args:
             passes: converted passes of its inputs.
@@ -106,7 +106,7 @@ class NetworkPlan:
 
     Attributes:
         layers: by name, in topological order; layers that the settings leave digital are left out.
-        macs: multiply-accumulates for one input by node name, where shapes are known.
+        macs: multiply-accumulates per network input by node name, where shapes are known.
     """
 
     layers: Mapping[str, LayerPlan]
@@ -120,7 +120,7 @@ def plan_network(
 
     Args:
         network: the network.
-        settings: of each layer on crossbars, by its name.
+        settings: settings of each layer on crossbars, by its name.
         input_shapes: shape of each input, with a batch axis of 1.
 
     Raises:
@@ -129,11 +129,13 @@ def plan_network(
     macs = macs_by_node(network.model, dict(input_shapes))
     plans = {}
     for layer in network.layers:
-        own = settings.get(layer.name)
-        if own is not None:
-            tiling = tile_layer(layer, own.crossbar, own.mapping)
+        layer_settings = settings.get(layer.name)
+        if layer_settings is not None:
+            tiling = tile_layer(layer, layer_settings.crossbar, layer_settings.mapping)
             count = macs.get(layer.node.name)
             if count is not None:
                 count = count * layer.matrices.size // layer.node_weights
-            plans[layer.name] = LayerPlan(layer=layer, settings=own, tiling=tiling, macs=count)
+            plans[layer.name] = LayerPlan(
+                layer=layer, settings=layer_settings, tiling=tiling, macs=count
+            )
     return NetworkPlan(plans, macs)

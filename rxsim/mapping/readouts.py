@@ -1,4 +1,4 @@
-"""What of a layer's currents is converted, and how codes add up to outputs."""
+"""Which currents of a layer are converted, and how their codes add up to outputs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rxsim.mapping.tiling import Tiling
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readouts:
-    """The readouts of one group: every output's slices and polarities, then reference columns.
+    """The readouts of a group: every output's slices and polarities, then reference columns.
 
     Output n is the sum over terms t of `weights[t] * readout[places[t, n]]`.
 
     Attributes:
-        count: readouts C of a group.
+        count: number C of readouts of a group.
         places: int64 (terms, N).
-        weights: what each term counts, with its sign, int64 (terms,).
+        weights: signed place value of each term, int64 (terms,).
         slices: slice of each readout, int64 (C,).
         col_tiles: column tile of each readout, int64 (C,).
-        present: which readouts belong to a group that exists, bool (groups, C).
+        present: which readouts belong to an existing group, bool (groups, C).
         columns: position of each readout in its tile, for converters shared by neighbours, int64 (C,).
     """
 
@@ -36,25 +36,25 @@ class Readouts:
 
     @property
     def is_plain(self) -> bool:
-        """Whether each output is one readout."""
+        """Whether each output is a single readout."""
         return len(self.weights) == 1
 
     @staticmethod
     def plain(n_outputs: int) -> Readouts:
-        """Give every output one readout of its own, all in one tile."""
+        """Return the readouts of a layer whose every output is a readout, all in a single tile."""
         numbers, zeros = np.arange(n_outputs), np.zeros(n_outputs, dtype=np.int64)
-        one = np.ones(1, dtype=np.int64)
-        here = np.ones((1, n_outputs), dtype=bool)
-        return Readouts(n_outputs, numbers[None], one, zeros, zeros, numbers, here)
+        weights = np.ones(1, dtype=np.int64)
+        present = np.ones((1, n_outputs), dtype=bool)
+        return Readouts(n_outputs, numbers[None], weights, zeros, zeros, numbers, present)
 
 
 def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
     """List a layer's readouts.
 
     Args:
-        tiling: its tiles.
-        cells: of its weights.
-        layer_groups: groups of the layer itself, which the last block may have fewer of.
+        tiling: the layer's tiles.
+        cells: the cells of its weights.
+        layer_groups: groups of the layer; the last block may hold fewer than the others.
     """
     per_output, slices = cells.readouts, cells.slices
     digital_pairs = per_output // slices

@@ -1,4 +1,7 @@
-"""The weight scale w_max: the largest |w| of its scope, or a percentile (MODEL.md section 3)."""
+"""The weight scale w_max: the largest |w| of its scope, or a percentile.
+
+Source: docs/concepts/model.md section 3.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ def weight_scales(layer: Layer, tiling: Tiling, scope: str, percentile: float) -
     Args:
         layer: the layer.
         tiling: its tiles.
-        scope: layer, tile or column (one output of the whole layer).
+        scope: layer, tile or column (an output of the whole layer).
         percentile: 100 is the maximum.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How a layer's matrices are cut into tiles: from its shape alone, weights are not looked at."""
+"""How a layer's matrices are cut into tiles; it depends on shapes alone, not on weights."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rxsim.load import Layer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiling:
-    """A layer's tiles; each is realised on one or more physical arrays.
+    """A layer's tiles; each lies on one or more physical arrays.
 
-    Several groups of the layer may be packed into one block, which then counts as one group here.
+    Several groups of the layer may be packed into a block, which then counts as a single group here.
 
     Attributes:
         groups: separate blocks.
@@ -24,7 +24,7 @@ class Tiling:
         n_inputs: rows K of a block.
         n_outputs: columns N of a block.
         row_tiles: for each row tile p the rows k of the block that it holds, in physical order.
-        col_tiles: for each column tile q its first output n and the one behind its last.
+        col_tiles: for each column tile q its outputs n as a half-open range (start, stop).
         arrays_per_tile: physical arrays of one tile.
         weights: weight cells of the layer, all cells of a weight counted.
         crossbar: the array's size.
@@ -59,7 +59,7 @@ class Tiling:
 def tile_layer(layer: Layer, crossbar: Crossbar, mapping: Mapping) -> Tiling:
     """Cut a layer's matrices into tiles of the array's size, filled from row 0 and column 0.
 
-    Source: MODEL.md section 2.
+    Source: docs/concepts/model.md section 2.
 
     Raises:
         SettingError: an array has too few columns for the cells of one weight.
@@ -91,7 +91,7 @@ def tile_layer(layer: Layer, crossbar: Crossbar, mapping: Mapping) -> Tiling:
 def _outputs_per_array(
     layer: Layer, crossbar: Crossbar, mapping: Mapping, columns_per_output: int
 ) -> int:
-    """How many outputs find room beside the spare and the reference columns."""
+    """Return how many outputs fit beside the spare and the reference columns."""
     references = 0
     if mapping.offset_removal == "reference_column":
         references = mapping.slices if mapping.layout == "adjacent" else 1
@@ -106,7 +106,7 @@ def _outputs_per_array(
 
 
 def _packed(layer: Layer, crossbar: Crossbar, mapping: Mapping, capacity: int) -> int:
-    """How many groups share an array: as many as find room along its diagonal."""
+    """Return how many groups share an array: as many as fit along its diagonal."""
     if not mapping.pack_groups:
         return 1
     fitting = min(crossbar.rows // layer.n_inputs, capacity // layer.n_outputs)

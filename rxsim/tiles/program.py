@@ -1,4 +1,4 @@
-"""One array of a chip: the targets that mapping and compensation want, programmed with errors."""
+"""Program an array of a chip: target conductances in, conductances with errors out."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rxsim.mapping import MappedLayer, PhysicalArray, cells_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProgrammedArray:
-    """An array that was programmed.
+    """A programmed array.
 
     Attributes:
-        array: its targets, and how it is driven and read.
-        g: the conductances it is left with, siemens, float64 (n_rows, n_cols).
+        array: its targets, inputs and readouts.
+        g: its conductances after programming, siemens, float64 (n_rows, n_cols).
     """
 
     array: PhysicalArray
@@ -28,12 +28,12 @@ class ProgrammedArray:
 def program_array(
     layer: MappedLayer, index: int, settings: Settings, chip: Chip
 ) -> ProgrammedArray:
-    """Program one array.
+    """Program an array.
 
     Args:
         layer: the layer on its arrays.
-        index: which of them.
-        settings: the layer's; where they have no error that is drawn, every chip gives the same.
+        index: the array's number within the layer.
+        settings: the layer's settings; without random errors every chip gives the same.
         chip: the chip.
     """
     array = compensated(layer.array(index), layer, settings)

@@ -1,4 +1,4 @@
-"""One programmed array's matrix: exact, by whatever its circuit needs."""
+"""The effective conductance matrix of a programmed array, by the method that its circuit needs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def array_matrix(
     rows: np.ndarray,
     cols: np.ndarray,
 ) -> np.ndarray:
-    """Find what an array's sense currents are per volt on its rows.
+    """Return the sense currents of an array per volt on each row.
 
     Args:
         g: programmed conductances, siemens, float64 (n_rows, n_cols).
-        settings: the layer's: resistances, ends and topology.
-        point: where cells that are not linear, or that the inputs gate, are made linear; None where
-            all are linear.
+        settings: the layer's settings: resistances, ends and topology.
+        point: the operating point at which non-linear or input-gated cells are made linear; None
+            where all cells are linear.
         rows: int64, the rows that carry inputs; all others are at 0 V.
-        cols: int64, the wanted bitlines.
+        cols: int64, the bitlines to solve for.
 
     Returns:
         Siemens, float64 (rows, cols).
@@ -43,7 +43,7 @@ def array_matrix(
 
 
 def has_circuit(settings: Settings, point: OperatingPoint | None) -> bool:
-    """Tell whether more than the access resistance stands between a source and its sense."""
+    """Tell whether a circuit must be solved: wires, drivers or senses have a resistance."""
     bar = settings.crossbar
     wires = any((bar.r_wire_wl, bar.r_wire_bl, bar.r_driver, bar.r_sense))
     return wires or point is not None

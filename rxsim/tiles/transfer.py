@@ -1,4 +1,4 @@
-"""A layer's transfer matrices: every array programmed, solved, and added where its columns belong."""
+"""A layer's transfer matrices: program every array, solve it, and add it up where it belongs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rxsim.parallel import ordered
 from rxsim.tiles.program import program_array
 from rxsim.tiles.solve import OperatingPoint, array_matrix
 
-# Arrays that a thread takes at once: small ones are solved as quickly as they are handed over.
+# Arrays that a thread takes at once: handing over a small array takes as long as solving it.
 _CHUNK = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerTransfer:
-    """What the arrays of a layer compute.
+    """The transfer matrices of a layer's arrays.
 
     Attributes:
         mapped: the layer on its arrays.
         matrices: for each row tile p, siemens, float64 (groups, rows of p, readouts): the current that
             row tile p adds to a readout per volt on an input.
-        losses: for each array the share of its current that its wires take, all used rows driven alike
-            and linear cells taken for it, float64 (arrays,).
+        losses: for each array the share of its current that is lost in its wires, with all used rows at
+            the same voltage and linear cells, float64 (arrays,).
     """
 
     mapped: MappedLayer
@@ -48,9 +48,9 @@ def transfer_matrices(
 
     Args:
         mapped: the layer on its arrays.
-        settings: the layer's: devices and circuit.
+        settings: the layer's settings: devices and circuit.
         chip: the chip whose arrays these are.
-        point: where cells that are not linear, or that the inputs gate, are made linear.
+        point: the operating point at which non-linear or input-gated cells are made linear.
         threads: arrays solved side by side; the result does not depend on it.
         done: called after each array.
 
@@ -82,7 +82,7 @@ def transfer_matrices(
 def _solved(
     mapped: MappedLayer, index: int, settings: Settings, chip: Chip, point: OperatingPoint | None
 ) -> tuple[PhysicalArray, np.ndarray, float]:
-    """Give an array with its block of g_eff, rows signed and references taken off, and its loss."""
+    """Return an array, its block of g_eff (signed rows, references subtracted), and its loss."""
     programmed = program_array(mapped, index, settings, chip)
     array, g = programmed.array, programmed.g
     rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
@@ -101,24 +101,24 @@ def _solved(
 def _add(
     matrix: np.ndarray, rows: np.ndarray, cols: np.ndarray, signs: np.ndarray, block: np.ndarray
 ) -> None:
-    """Add an array's block, with its columns' signs, where its rows and columns belong."""
+    """Add an array's block, with the signs of its columns, to the layer's matrix."""
     if _is_run(rows) and _is_run(cols) and (signs == signs[0]).all():
         part = matrix[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
         part += block if signs[0] > 0 else -block
         return
-    # The cells of a pair in one array add to one readout: first those of one sign.
+    # Both cells of a pair in one array add to the same readout, so add one sign after the other.
     for sign in (1.0, -1.0):
-        some = signs == sign
-        matrix[np.ix_(rows, cols[some])] += sign * block[:, some]
+        of_sign = signs == sign
+        matrix[np.ix_(rows, cols[of_sign])] += sign * block[:, of_sign]
 
 
 def _is_run(places: np.ndarray) -> bool:
-    """Tell whether places follow one another."""
+    """Tell whether places are consecutive."""
     span = int(places[-1]) - int(places[0]) + 1
     return span == len(places) and bool((np.diff(places) == 1).all())
 
 
 def _loss(block: np.ndarray, g: np.ndarray) -> float:
-    """Share of the current of all cells that does not arrive."""
-    whole = float(g.sum())
-    return 1.0 - float(block.sum()) / whole if whole > 0 else 0.0
+    """Return the share of the cells' ideal current that is lost."""
+    total = float(g.sum())
+    return 1.0 - float(block.sum()) / total if total > 0 else 0.0
