@@ -1,4 +1,4 @@
-"""A folder of arrays that need not be computed again, by the content of what they follow from.
+"""A cache of computed arrays in a folder, by a hash of everything that they depend on.
 
 Any number of processes may share it: files appear whole or not at all, and an entry that was deleted
 or damaged is simply computed anew. The oldest entries make room for new ones.
@@ -28,7 +28,7 @@ _STALE = 3600.0  # seconds after which an unfinished file has no writer any more
 
 
 def content_key(*parts: Any) -> str:
-    """Hash what a result follows from: arrays, bytes, and plain values for JSON, in order.
+    """Hash everything that a result depends on: arrays, bytes and plain JSON values, in order.
 
     Every part is preceded by its kind and length, so that no two lists of parts hash alike.
     """
@@ -52,34 +52,34 @@ class Cache:
     """Arrays by key, in a folder of bounded size.
 
     Attributes:
-        folder: where they lie; made when the first is put there.
-        limit: bytes that they may take.
-        found: how often something was there.
-        missed: how often it was not.
+        folder: where the files lie; made with the first entry.
+        limit: bytes that all files may take.
+        hits: how often an entry was there.
+        misses: how often it was not.
     """
 
     folder: Path
     limit: int = DEFAULT_BYTES
-    found: int = 0
-    missed: int = 0
+    hits: int = 0
+    misses: int = 0
     _unseen: float = field(default=math.inf, repr=False)
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
-        """Return the arrays of a key, None where there are none (or damaged ones)."""
+        """Return the arrays of a key; None where the entry is missing or damaged."""
         path = self._path(key)
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
         except Exception:  # a damaged archive raises many types
-            self.missed += 1
+            self.misses += 1
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # the least recently used ones go first
-        self.found += 1
+        self.hits += 1
         return arrays
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep some arrays; where there is no room for them, or no right, nothing is kept."""
+        """Keep arrays; where there is no room or no right to write, nothing is kept."""
         size = sum(array.nbytes for array in arrays.values())
         if size > _SHARE_UNSEEN * self.limit:
             return
@@ -104,7 +104,7 @@ class Cache:
     def remember(
         self, key: str, compute: Callable[[], dict[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:
-        """Return the arrays of a key, computed and kept where there are none."""
+        """Return the arrays of a key; compute and keep them where the entry is missing."""
         known = self.get(key)
         if known is None:
             known = compute()
@@ -115,7 +115,7 @@ class Cache:
         return self.folder / key[:2] / f"{key}{_SUFFIX}"
 
     def _make_room(self) -> None:
-        """Delete what no writer finished, and the least recently used entries beyond the limit."""
+        """Delete stale unfinished files, and the least recently used entries over the limit."""
         entries = []
         for path in self.folder.glob("??/*"):
             with contextlib.suppress(OSError):
@@ -136,6 +136,6 @@ class Cache:
 
 
 def default_folder() -> Path:
-    """Return where arrays are kept unless somebody says otherwise."""
+    """Return the folder where arrays are kept by default."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "rxsim" / "arrays"

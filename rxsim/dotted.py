@@ -1,4 +1,4 @@
-"""Nested settings by dotted names, such as adc.n_bits: taken apart and put together."""
+"""Nested settings and dotted names such as adc.n_bits: each made from the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value by its dotted name, in the mapping's own order."""
+    """Yield every value with its dotted name, in the order of the mapping."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
@@ -16,21 +16,21 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def nested(parts: Sequence[str], value: Any) -> dict[str, Any]:
-    """Return a value below the parts of its name, one mapping in the other.
+    """Return nested mappings that hold a value at the parts of its name.
 
     Args:
-        parts: of the name, at least one.
+        parts: parts of the name, at least one.
         value: the value.
     """
-    found = value
+    tree = value
     for part in reversed(parts):
-        found = {part: found}
-    assert isinstance(found, dict)
-    return found
+        tree = {part: tree}
+    assert isinstance(tree, dict)
+    return tree
 
 
 def at(values: Any, name: str) -> Any:
-    """Return what stands at a dotted name of nested objects, such as adc.n_bits of settings."""
+    """Return the value at a dotted name of nested objects, such as adc.n_bits of settings."""
     for part in name.split("."):
         values = getattr(values, part)
     return values

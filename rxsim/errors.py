@@ -1,10 +1,10 @@
-"""The exception types that a user of rxsim can meet, each with the exit code it ends a command with."""
+"""The exceptions that users of rxsim can see, each with the exit code of the command."""
 
 from __future__ import annotations
 
 
 class RxsimError(Exception):
-    """Base of every error that is told to the user in one sentence.
+    """Base of all errors whose message is a sentence for the user.
 
     Attributes:
         exit_code: the process exit code that a command ends with.
@@ -14,7 +14,7 @@ class RxsimError(Exception):
 
 
 class InputError(RxsimError):
-    """Something the user gave (a file, an option, an array) can't be used."""
+    """Input of the user (a file, an option, an array) can't be used."""
 
     exit_code = 2
 
@@ -24,7 +24,7 @@ class SettingError(InputError):
 
 
 class ModelError(InputError):
-    """The network can't be read, or holds nothing that a crossbar can take."""
+    """The network can't be read, or has no layer that a crossbar can compute."""
 
 
 class DataError(InputError):
@@ -44,7 +44,7 @@ class CircuitError(RxsimError):
 
 
 class VerificationError(RxsimError):
-    """A verification found a difference beyond what is allowed."""
+    """A verification found a difference above its tolerance."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""Files: safe YAML in, content hashes, and results that are written whole or not at all."""
+"""Files: safe reading of YAML and JSON, content hashes, and atomic writing of results."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def parse_yaml(text: str, where: str) -> Any:
 
     Args:
         text: the YAML.
-        where: what to call the source in an error message.
+        where: name of the source in an error message.
 
     Raises:
         InputError: the text is not valid YAML.
@@ -68,7 +68,7 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def _yaml_problem(error: Exception) -> str:
-    """Tell in one line what PyYAML stumbled over, and where it says so."""
+    """Return PyYAML's complaint in one line, with its line number where there is one."""
     mark = getattr(error, "problem_mark", None)
     line = f" (line {mark.line + 1})" if mark else ""
     if isinstance(error, RecursionError):
@@ -108,8 +108,8 @@ def read_json(path: Path, what: str, largest: int) -> Any:
 
     Args:
         path: the file.
-        what: what messages call it, its path included.
-        largest: bytes that it may have.
+        what: name of the file in messages, its path included.
+        largest: largest size in bytes.
 
     Raises:
         InputError: the file is missing, unreadable, too large or not JSON.
@@ -145,11 +145,11 @@ def sha256_of(path: Path) -> str:
 
 
 def check_destination(path: Path, reads: Iterable[Path | None] = ()) -> None:
-    """Refuse early an output path that could never be written, or that would destroy an input.
+    """Refuse an output path that can't be written, or that would overwrite an input.
 
     Args:
-        path: where a result is to go.
-        reads: the files that the command reads or writes besides; None is left out.
+        path: path of the result.
+        reads: other files that the command reads or writes; None entries are skipped.
 
     Raises:
         InputError: the folder does not exist, or the path is a folder or one of these files.
@@ -162,8 +162,8 @@ def check_destination(path: Path, reads: Iterable[Path | None] = ()) -> None:
                 f"the output {path} lies in a folder that does not exist ({path.parent}); create "
                 "it first"
             )
-        for other in reads:
-            if other is not None and _same_file(path, other):
+        for used in reads:
+            if used is not None and _same_file(path, used):
                 raise InputError(
                     f"the output {path} is another file of this command as well, expected a file "
                     "of its own; choose another name"
@@ -174,16 +174,16 @@ def check_destination(path: Path, reads: Iterable[Path | None] = ()) -> None:
         ) from None
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.is_file() and one.samefile(other)
-    return one.resolve() == other.resolve()
+def _same_file(path: Path, used: Path) -> bool:
+    if path.exists() and used.exists():
+        return path.is_file() and path.samefile(used)
+    return path.resolve() == used.resolve()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that it is whole or absent.
 
-    A link stays one: the file it leads to is replaced. A pipe or a device is written as it is.
+    A link stays a link: its target is replaced. A pipe or a device is written directly.
 
     Raises:
         InputError: the destination is unusable (see `check_destination`).

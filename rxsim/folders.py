@@ -23,7 +23,7 @@ def names_in(package: str, suffix: str = ".py") -> tuple[str, ...]:
 
     Args:
         package: dotted name of the folder, such as "rxsim.encodings".
-        suffix: of the files that count.
+        suffix: suffix of the files that count.
     """
     files = (path for path in folder_of(package).iterdir() if path.suffix == suffix)
     return tuple(sorted(path.stem for path in files if not path.name.startswith("_")))
@@ -61,12 +61,12 @@ class Folder(Generic[T]):
         """Refuse a name that no file has.
 
         Raises:
-            InputError: naming it, and those there are.
+            InputError: there is no such choice; the message lists those that exist.
         """
         if name not in self.names:
-            what = self.member.lower()
+            kind = self.member.lower()
             raise InputError(
-                f"{what}: found {name!r}, expected one of {', '.join(self.names)}; choose one of these"
+                f"{kind}: found {name!r}, expected one of {', '.join(self.names)}; choose one of these"
             )
 
     def __getitem__(self, name: str) -> T:

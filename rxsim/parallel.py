@@ -15,22 +15,22 @@ Result = TypeVar("Result")
 def ordered(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int, chunk: int = 1
 ) -> Iterator[Result]:
-    """Do some work on every item in threads and yield the results in the items' order.
+    """Work on every item in threads and yield the results in the order of the items.
 
-    A few items per thread are in flight, so that results wait in bounded memory. Work is always done
-    in threads of its own: the main one then hears an interrupt while a long piece goes on. Where a
-    piece is quick, threads should take several at once: handing it over costs a tenth of a millisecond.
+    A few items per thread are in flight, so that waiting results take bounded memory. The main thread
+    never works itself: it hears an interrupt at once. For quick work take a `chunk` above 1, because
+    handing items over costs a tenth of a millisecond.
     """
     pending: deque[Future[list[Result]]] = deque()
     rest = iter(items)
 
-    def several(some: list[Item]) -> list[Result]:
-        return [work(item) for item in some]
+    def work_on(batch: list[Item]) -> list[Result]:
+        return [work(item) for item in batch]
 
     pool = ThreadPoolExecutor(threads)
     try:
-        while some := list(islice(rest, chunk)):
-            pending.append(pool.submit(several, some))
+        while batch := list(islice(rest, chunk)):
+            pending.append(pool.submit(work_on, batch))
             if len(pending) > 2 * threads:
                 yield from pending.popleft().result()
         while pending:

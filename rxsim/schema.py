@@ -1,4 +1,4 @@
-"""Checked values from mappings: pydantic's verdict, told in one sentence with the dotted path."""
+"""Checked values from mappings: pydantic's errors as one sentence with the dotted path."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def validated(model: type[ModelT], values: Mapping[Any, Any], where: str) -> Mod
     Args:
         model: the pydantic model.
         values: the mapping as YAML or the command line gave it.
-        where: what to call the source in an error message.
+        where: name of the source in an error message.
 
     Raises:
         SettingError: naming the dotted path, what was found and what was expected.
@@ -137,31 +137,31 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
-    """Tell the first problem of a validation error in one sentence."""
+    """Return the first problem of a validation error as one sentence."""
     problem = error.errors(include_url=False)[0]
-    # Where a value may be of several types, pydantic names the type that it tried: no part of a name.
+    # Where a value may have several types, pydantic adds the type it tried: that is no part of a name.
     path = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
-    found = problem.get("input")
+    value = problem.get("input")
     kind = problem["type"]
     if kind == "extra_forbidden":
         return _unknown_key(model, path)
     if kind == "invalid_key":
         parent = ".".join(str(part) for part in problem["loc"][:-1])
         return (
-            f"{parent}{': ' if parent else ''}the key {in_yaml(found)} is not text (YAML reads on, "
+            f"{parent}{': ' if parent else ''}the key {in_yaml(value)} is not text (YAML reads on, "
             "off, yes and no as true or false); put it in quotes"
         )
     if kind == "missing":
         return f"{path} is missing; add it"
     if kind in ("model_type", "dict_type"):
-        return f"{path}: found {in_yaml(found)}, expected a mapping of settings"
+        return f"{path}: found {in_yaml(value)}, expected a mapping of settings"
     message = problem["msg"].removeprefix("Value error, ")
     if not message.startswith("found "):
-        message = f"found {in_yaml(found)}, expected {_expected(problem)}"
+        message = f"found {in_yaml(value)}, expected {_expected(problem)}"
     return f"{path}: {message}" if path else message
 
 
-# What each of pydantic's verdicts expects; {} is the bound.
+# Expected values by pydantic's type of error; {} is the bound.
 _EXPECTATIONS = {
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "{ge:g} or above",
@@ -181,15 +181,15 @@ _EXPECTATIONS = {
 
 
 def _expected(problem: ErrorDetails) -> str:
-    """Say what pydantic expected, in the words of a settings file."""
+    """Return the value that pydantic expected, in the words of a settings file."""
     kind, bounds = problem["type"], problem.get("ctx", {})
-    found = problem["input"]
-    if isinstance(found, float) and not math.isfinite(found):
+    value = problem["input"]
+    if isinstance(value, float) and not math.isfinite(value):
         return "a finite number"
     if kind == "literal_error":
         choices = str(bounds["expected"]).replace("True", "true").replace("False", "false")
-        one = " or " not in choices and "," not in choices
-        return f"{choices}, the only value that this version knows" if one else choices
+        is_single = " or " not in choices and "," not in choices
+        return f"{choices}, the only value that this version knows" if is_single else choices
     if kind in _EXPECTATIONS:
         return _EXPECTATIONS[kind].format(**bounds)
     message = problem["msg"]
@@ -208,7 +208,7 @@ def _unknown_key(model: type[BaseModel], path: str) -> str:
 
 
 class _ShortRepr(reprlib.Repr):
-    """Writes a value in bounded time: aliases make a few lines of YAML stand for 10**9 values."""
+    """A repr in bounded time: by aliases a few lines of YAML can stand for 10**9 values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -216,7 +216,7 @@ class _ShortRepr(reprlib.Repr):
         self.maxstring = self.maxother = self.maxlong = 200
 
     def repr_int(self, x: int, level: int) -> str:
-        """Write a whole number; Python refuses to write very long ones out."""
+        """Write a whole number; Python refuses to write out very long numbers."""
         return super().repr_int(x, level) if x.bit_length() < 1000 else f"{x:#x}"[:200]
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:

@@ -1,4 +1,4 @@
-"""JSON files that say what they are and carry their own hash: calibrations and baselines."""
+"""JSON files that state their kind and hold their own hash: calibrations and baselines."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ def sealed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_whole(values: dict[str, Any]) -> bool:
-    """Tell whether values are what they were when they were sealed."""
+    """Tell whether values are unchanged since they were sealed."""
     return bool(values.get("sha256") == hash_of({k: v for k, v in values.items() if k != "sha256"}))
 
 
 def check_kind(values: Any, what: str, kind: str, version: int, writer: str, again: str) -> None:
-    """Refuse other files and other versions.
+    """Refuse a file of another kind or version.
 
     Args:
-        values: what a file holds.
-        what: what messages call it.
-        kind: what it must say it is.
+        values: the content of the file.
+        what: name of the file in messages.
+        kind: the kind that the file must state.
         version: the schema_version that can be read.
         writer: the command that writes it.
-        again: what to do to have it anew.
+        again: advice on how to write the file anew.
 
     Raises:
-        InputError: it is something else, or of another version.
+        InputError: the file is of another kind or version.
     """
     if not isinstance(values, dict) or values.get("kind") != kind:
-        found = values.get("kind") if isinstance(values, dict) else values
+        stated = values.get("kind") if isinstance(values, dict) else values
         raise InputError(
-            f"{what} is something else: found kind {in_yaml(found)}, expected {kind}; give a file that "
-            f"'{writer}' wrote"
+            f"{what} is something else: found kind {in_yaml(stated)}, expected {kind}; give a file "
+            f"that '{writer}' wrote"
         )
-    found = values.get("schema_version")
-    if found != version or isinstance(found, bool):
-        newer = isinstance(found, int) and found > version
+    stated = values.get("schema_version")
+    if stated != version or isinstance(stated, bool):
+        newer = isinstance(stated, int) and stated > version
         raise InputError(
             f"{what}, written by rxsim {in_yaml(values.get('rxsim'))}, has the schema_version "
-            f"{in_yaml(found)}, expected {version}; "
+            f"{in_yaml(stated)}, expected {version}; "
             f"{'install a newer rxsim, or ' if newer else ''}{again}"
         )

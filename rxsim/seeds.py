@@ -1,4 +1,4 @@
-"""Where every random generator comes from: one seed, and a key that says what the draw is for.
+"""All random generators: each comes from the seed and a key that names the draw.
 
 The same key gives the same draws for any number of workers, in any order, with any other effect on
 or off (a trial is one chip).
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Effect(IntEnum):
-    """What a device draw is for; the numbers are part of a result's identity and never change.
+    """The purpose of a device draw; its number is part of a result's identity and never changes.
 
     A device law states its own number (see `rxsim.devices.law`); these are the first ones.
     """
@@ -26,7 +26,7 @@ class Effect(IntEnum):
 
 
 class Sample(IntEnum):
-    """What a draw that does not depend on the chip is for."""
+    """The purpose of a draw that does not depend on the chip."""
 
     EVALUATION = 0
     CALIBRATION = 1
@@ -40,19 +40,19 @@ class Sample(IntEnum):
 def device_generator(
     seed: int, trial: int, layer: int, effect: int, array: int
 ) -> np.random.Generator:
-    """Return the generator of one effect on one physical array of one chip."""
+    """Return the generator of an effect on a physical array of a chip."""
     key = (trial, layer, int(effect), array)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def chip_generator(seed: int, trial: int, effect: int) -> np.random.Generator:
-    """Return the generator of one effect's draws that all arrays of one chip share."""
+    """Return the generator of an effect's draws that all arrays of a chip share."""
     key = (trial, int(effect), 0)  # of a length that no other key has
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def layout_generator(layer: int, tile: int) -> np.random.Generator:
-    """Return the generator of a tile's layout, which is part of the design: the same for any seed."""
+    """Return the generator of a tile's layout, which belongs to the design and ignores the seed."""
     key = (layer, tile)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(0, spawn_key=key)))
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Inputs(Protocol):
-    """What a session is fed: network inputs by position."""
+    """Network inputs by position, as a session takes them."""
 
     def __len__(self) -> int:
         """Return how many inputs there are."""
@@ -53,7 +53,7 @@ def serialized(model: onnx.ModelProto, what: str) -> bytes:
 
     Args:
         model: the model.
-        what: what to call it in an error message.
+        what: name of the model in an error message.
 
     Raises:
         ModelError: it takes more than the 2 GiB that ONNX can hold.
@@ -79,7 +79,7 @@ class Session:
 
         Args:
             model: the model.
-            what: what to call it in an error message.
+            what: name of the model in an error message.
             fixed_batch: the batch size that the model prescribes, or None where it is free.
 
         Raises:
@@ -143,9 +143,9 @@ class Session:
         Args:
             inputs: the network inputs.
             outputs: names of the wanted tensors; their first axis is the batch.
-            batch: inputs a batch; the model's own batch size, where it has one, comes first.
+            batch: inputs per batch; a batch size that the model prescribes wins.
             threads: batches in flight at once.
-            progress: told how many inputs of how many are done.
+            progress: called with the number of inputs done and their total.
         """
         return over_batches(
             lambda start, stop: self.run_inputs(inputs, outputs, start, stop),
@@ -163,9 +163,9 @@ def over_batches(
     threads: int,
     progress: Progress | None = None,
 ) -> Iterator[T]:
-    """Do some work on every range of `size` positions up to `total`; yield the results in order.
+    """Work on every range of `size` positions up to `total`; yield the results in order.
 
-    A few ranges are in flight at once, so that results wait in bounded memory.
+    A few ranges are in flight at once, so that waiting results take bounded memory.
     """
     starts = range(0, total, size)
     results = ordered(lambda start: work(start, min(start + size, total)), starts, threads)

@@ -40,7 +40,7 @@ def test_what_was_put_comes_back(tmp_path: Path) -> None:
     cache.put(key, SOME)
     assert same(cache.get(key), SOME)
     assert same(Cache(cache.folder).get(key), SOME)
-    assert (cache.found, cache.missed) == (1, 1)
+    assert (cache.hits, cache.misses) == (1, 1)
 
 
 def test_remember_computes_once(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_many_processes_share_a_folder(tmp_path: Path) -> None:
         "    number = int(rng.integers(40))\n"
         "    array = cache.remember(content_key(number), lambda: {'a': np.full(2000, number)})['a']\n"
         "    assert (array == number).all() and len(array) == 2000\n"
-        "print(cache.found)\n"
+        "print(cache.hits)\n"
     )
     workers = [
         subprocess.Popen(

@@ -99,8 +99,8 @@ def run_job(job: Job) -> Outcome:
     prepared.study.stages.seconds.clear()
     counts = (0, 0)
     if cache is not None:
-        counts = (cache.found, cache.missed)
-        cache.found = cache.missed = 0
+        counts = (cache.hits, cache.misses)
+        cache.hits = cache.misses = 0
     return Outcome(trial, result.details, stages, counts)
 
 
