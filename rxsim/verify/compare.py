@@ -1,4 +1,4 @@
-"""One array's currents by rxsim against those of an independent reference."""
+"""Compare the currents of an array by rxsim with those of an independent reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
 from rxsim.verify.sparse_direct import sparse_currents
 
 TOLERANCE = 1e-9
-"""Allowed difference of a current, of the largest i_out of its array and vector."""
+"""Allowed difference of a current, relative to the largest current of its array and vector."""
 REFERENCES = ("auto", "ngspice", "sparse")
 # ngspice takes some 5 s for a 64x64 array and over a minute for a 128x128 one.
 _LARGEST_FOR_NGSPICE = 64
@@ -20,7 +20,7 @@ _LARGEST_FOR_NGSPICE = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circuit:
-    """A programmed array of linear cells and the vectors that drive it.
+    """A programmed array of linear cells and its input vectors.
 
     Attributes:
         g: device conductances, siemens, (n_rows, n_cols).
@@ -37,17 +37,17 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrayCheck:
-    """What became of one array.
+    """The errors of an array's currents against a reference.
 
     Attributes:
         layer: the layer's name.
         array: the array's index in it.
-        reference: ngspice or sparse: what rxsim was compared with first.
+        reference: the first reference, ngspice or sparse.
         errors: |difference| of every current over its vector's largest, (n_vectors, n_cols).
-        refined: the same against the refined sparse solve, where ngspice and rxsim differ by more
-            than the tolerance or ngspice failed; then these decide.
-        idle: vectors that drive no row of the array: all their currents are 0.
-        note: why ngspice gave nothing, or empty.
+        refined: the same errors against the refined sparse solve, where ngspice failed or differs from
+            rxsim by more than the tolerance; these errors decide then.
+        idle: number of vectors that are 0 on all rows of the array: all their currents are 0.
+        note: why ngspice failed, or empty.
     """
 
     layer: str
@@ -60,12 +60,12 @@ class ArrayCheck:
 
     @property
     def decisive(self) -> np.ndarray:
-        """The errors that decide, (n_vectors, n_cols)."""
+        """The deciding errors: refined where there are any, (n_vectors, n_cols)."""
         return self.errors if self.refined is None else self.refined
 
     @property
     def worst(self) -> float:
-        """The largest error that decides."""
+        """The largest deciding error."""
         return float(self.decisive.max(initial=0.0))
 
 
@@ -107,9 +107,9 @@ def check_array(
         array: the array's index.
         circuit: the array and its vectors.
         i_out: rxsim's currents of some columns, ampere, (n_vectors, n_columns).
-        columns: which columns these are.
+        columns: numbers of these columns.
         reference: ngspice or sparse.
-        tolerance: beyond it the sparse reference is asked too.
+        tolerance: where errors against ngspice are larger, the sparse reference is asked too.
 
     Raises:
         CircuitError: the sparse reference does not settle.
@@ -133,7 +133,7 @@ def check_array(
 def current_errors(i_out: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Return |i_out - reference| over the largest |reference| of each vector's columns.
 
-    A current that is not a number, or not 0 where all of the reference are, is infinitely wrong.
+    The error is infinite where a current is not a number, or not 0 while the whole reference is 0.
 
     Args:
         i_out: ampere, (n_vectors, n_cols).

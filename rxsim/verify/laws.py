@@ -1,4 +1,4 @@
-"""A cell's current-voltage curve as an expression that SPICE evaluates (behavioural sources)."""
+"""A cell's current-voltage curve as the expression of a behavioural source in SPICE."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def _polynomial(piece: tuple[float, tuple[float, ...]], factor: float, v: str) -
 def _milo(g: float, v: str) -> str:
     """I = G V + N2 V^2 + N3 V^3, the same curve in the reverse direction.
 
-    Source: MODEL.md section 10 (Milo et al., IRPS 2021; CrossSim's fit of Fig. 4). The fit is for
-    forward voltages. Assumption: it is odd, so that sneak currents may flow backwards.
+    Source: docs/concepts/model.md section 10 (Milo et al., IRPS 2021; CrossSim's fit of Fig. 4).
+    The fit is for forward voltages. Assumption: it is odd, so that sneak currents may flow backwards.
     """
     x = math.log10(g)
     n2 = ((1.388e-4 * x + 1.541e-3) * x + 5.711e-3) * x + 7.063e-3

@@ -3,7 +3,7 @@
 Nodes: `in<i>` behind the source of wordline i, `w<i>_<j>` and `b<i>_<j>` where device (i, j) sits on
 its wordline and bitline, `out<j>` where bitline j enters its sense; `vout<j>` measures i_out. ngspice
 reads a resistor of 0 ohm as 1 mohm, so nodes joined by 0 ohm get one name. Open devices and open ends
-are left out, and so is what has no path to a source or sense then: its voltage is undetermined, and
+are left out. So are nodes without a path to a source or sense: their voltage is undetermined, and
 ngspice's matrix would be singular.
 """
 
@@ -22,7 +22,7 @@ _OPTIONS = ".options reltol=1e-12 abstol=1e-20 vntol=1e-18 gmin=1e-30 pivrel=1e-
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """One element between two nodes; ohm is infinite where it is open, 0 where it joins them.
+    """An element between two nodes; its resistance is infinite if open, 0 if it joins them.
 
     `law` is the text of a behavioural current with `{v}` for the branch's voltage, or None.
     """
@@ -50,7 +50,7 @@ def array_netlist(
         lines: wires and ends.
         v_in: source voltages, volt, (n_rows,).
         r_access: in series with every cell, ohm.
-        law: the cells' current-voltage curve; None for linear ones, g v.
+        law: current-voltage curve of the cells; None for linear cells, i = g v.
         comments: lines of the header; the first is the title.
     """
     n_cols = g.shape[1]
@@ -101,7 +101,7 @@ def _deck(circuit: list[str], control: list[str]) -> str:
 
 
 def _circuit(g: np.ndarray, lines: Lines, r_access: float, law: CellLaw | None) -> list[str]:
-    """Write everything but the sources, one element a line."""
+    """Write the circuit without its sources, an element per line."""
     n_rows, n_cols = g.shape
     names = _Names([f"in{i}" for i in range(n_rows)] + [f"out{j}" for j in range(n_cols)])
     branches = [
@@ -124,7 +124,7 @@ def _circuit(g: np.ndarray, lines: Lines, r_access: float, law: CellLaw | None) 
 
 
 def _lines(lines: Lines, n_rows: int, n_cols: int) -> Iterator[_Branch]:
-    """Give the wires and ends of all wordlines, then of all bitlines."""
+    """Yield the wires and ends of all wordlines, then of all bitlines."""
     for i in range(n_rows):
         yield _Branch(f"rleft{i}", f"in{i}", f"w{i}_0", float(lines.left[i]))
         for j in range(n_cols - 1):
@@ -138,10 +138,10 @@ def _lines(lines: Lines, n_rows: int, n_cols: int) -> Iterator[_Branch]:
 
 
 def _cells(g: np.ndarray, r_access: float, law: CellLaw | None) -> Iterator[_Branch]:
-    """Give every device that is not open.
+    """Yield every device that is not open.
 
-    A linear cell is one resistor with its access resistance in it; a non-linear one has the access
-    resistance beside it, from its wordline to a node `a<i>_<j>` of its own.
+    A linear cell is a resistor that includes its access resistance. A non-linear cell has a separate
+    access resistor, from its wordline to the node `a<i>_<j>`.
     """
     for i, j in zip(*np.nonzero(g), strict=True):
         wordline, bitline = f"w{i}_{j}", f"b{i}_{j}"
@@ -161,7 +161,7 @@ def _element(branch: _Branch) -> str:
 
 
 class _Names:
-    """Which nodes are one: union-find in which a node of known voltage keeps its name.
+    """Union-find of nodes joined by 0 ohm; a node of known voltage keeps its name.
 
     Attributes:
         fixed: the nodes of known voltage; no two of them are ever joined.
@@ -173,7 +173,7 @@ class _Names:
         self._parent: dict[str, str] = {}
 
     def of(self, node: str) -> str:
-        """Return the name that a node goes by."""
+        """Return the common name of the nodes joined to a node."""
         root = node
         while root in self._parent:
             root = self._parent[root]
@@ -182,7 +182,7 @@ class _Names:
         return root
 
     def join(self, a: str, b: str) -> None:
-        """Make two nodes one."""
+        """Join two nodes."""
         a, b = self.of(a), self.of(b)
         if a == b:
             return

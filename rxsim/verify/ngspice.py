@@ -1,4 +1,4 @@
-"""Run ngspice: a netlist into its standard input, printed currents out of its standard output."""
+"""Run ngspice: it reads a netlist from standard input and prints currents to standard output."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rxsim.circuit.lines import Lines
 from rxsim.errors import CircuitError
 from rxsim.verify.netlist import sweep_netlist
 
-# Assumption: an operating point takes a minute at 128x128; beyond ten nobody waits for the answer.
+# Assumption: a 128x128 operating point takes a minute; nobody waits for more than ten.
 _TIMEOUT_S = 600.0
 _CURRENT = re.compile(r"^c(\d+)\[(\d+)\] = (\S+)\s*$", re.MULTILINE)
 
 
 def ngspice_installed() -> bool:
-    """Tell whether there is an ngspice to run."""
+    """Tell whether the program ngspice is on the PATH."""
     return shutil.which("ngspice") is not None
 
 
@@ -40,14 +40,14 @@ def ngspice_currents(
         CircuitError: ngspice fails.
     """
     printed = _run(sweep_netlist(g, lines, v_in, r_access=r_access))
-    found = {(int(k), int(j)): float(value) for j, k, value in _CURRENT.findall(printed)}
+    currents = {(int(k), int(j)): float(value) for j, k, value in _CURRENT.findall(printed)}
     wanted = [(k, j) for k in range(len(v_in)) for j in range(g.shape[1])]
-    missing = [place for place in wanted if place not in found]
+    missing = [place for place in wanted if place not in currents]
     if missing:
         raise CircuitError(
-            f"ngspice printed {len(found)} of {len(wanted)} currents: {_last_line(printed)}"
+            f"ngspice printed {len(currents)} of {len(wanted)} currents: {_last_line(printed)}"
         )
-    return np.array([found[place] for place in wanted]).reshape(len(v_in), g.shape[1])
+    return np.array([currents[place] for place in wanted]).reshape(len(v_in), g.shape[1])
 
 
 def _run(netlist: str) -> str:

@@ -1,6 +1,6 @@
-"""Nodal analysis by a sparse factorisation, refined until it no longer moves.
+"""Nodal analysis by a sparse factorisation, with iterative refinement.
 
-Shares nothing with `rxsim.circuit`'s solver. Nodes joined by 0 ohm are one node, sources and senses
+It shares nothing with `rxsim.circuit`'s solver. Nodes joined by 0 ohm are one node, sources and senses
 have known voltages, and the conductance matrix of the rest is factored in float64 (SuperLU). That
 alone loses digits where a wire conducts many orders more than a device, because the diagonal rounds
 the devices away. So the factor only corrects: what is refined are the voltage drops of the branches,
@@ -22,9 +22,9 @@ from rxsim.circuit.lines import Lines
 from rxsim.errors import CircuitError
 
 _MOST_STEPS = 60
-# Of a vector's largest branch current: where the refinement stops, and where it counts as settled.
+# Relative to a vector's largest branch current: where refinement stops, and counts as settled.
 _STOP, _SETTLED = 1e-16, 1e-13
-_NOTHING = 1e-20  # of what the largest voltage would drive through the best conductor
+_NOTHING = 1e-20  # of the current of the largest voltage through the best conductor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,9 +35,9 @@ class _Circuit:
         n_nodes: number of nodes.
         sources: node of each source, (n_rows,).
         senses: node of each sense, (n_cols,).
-        tail: one node of each branch, (n_branches,).
-        head: its other node.
-        siemens: its conductance in extended precision.
+        tail: first node of each branch, (n_branches,).
+        head: second node of each branch, (n_branches,).
+        siemens: conductance of each branch in extended precision, (n_branches,).
     """
 
     n_nodes: int
@@ -119,7 +119,7 @@ def _incidence(circuit: _Circuit) -> csr_array:
 
 
 def _unknown(circuit: _Circuit) -> np.ndarray:
-    """Return the nodes whose voltage is to be found: neither known nor floating."""
+    """Return the nodes of unknown voltage that are not floating."""
     known = np.concatenate([circuit.sources, circuit.senses])
     _, part = _components(circuit.n_nodes, circuit.tail, circuit.head)
     wanted = np.isin(part, part[known])
@@ -148,7 +148,7 @@ def _refine(circuit: _Circuit, balance: csr_array, unknown: np.ndarray, drops: n
         options={"SymmetricMode": True},
     )
     step = np.zeros((circuit.n_nodes, drops.shape[1]), dtype=np.longdouble)
-    # Where nothing conducts the currents shrink for ever: below this they are none.
+    # Where nothing conducts, currents shrink for ever: below this they count as 0.
     nothing = _NOTHING * siemens.max() * np.abs(drops).max()
     moved = np.inf
     for _ in range(_MOST_STEPS):
