@@ -34,7 +34,7 @@ _CURVES: dict[str, tuple[str, ...]] = {
     "table": ("v", "f"),
     "milo": (),
 }
-"""What each form takes; a form that is not listed checks its own."""
+"""Keys that each form takes; a form that is not listed checks its keys itself."""
 _OPTIONAL = ("cubic",)
 
 
@@ -88,7 +88,7 @@ class IV(Section):
 
 
 def _with_resistances(schema: dict[str, Any]) -> None:
-    """Tell a JSON schema of r_on and r_off, which are no fields of their own."""
+    """Add r_on and r_off, which are no fields, to a JSON schema."""
     for name in ("on", "off"):
         schema["properties"][f"r_{name}"] = {
             "type": "number",
@@ -98,7 +98,7 @@ def _with_resistances(schema: dict[str, Any]) -> None:
 
 
 def _known_model(given: Any) -> Any:
-    """Refuse what is no preset before pydantic compares it with each type that it may have."""
+    """Refuse a value that is no preset, before pydantic tries every type."""
     if not isinstance(given, str | Preset):
         raise ValueError(f"found {in_yaml(given)}, expected a preset's name or file")
     if isinstance(given, str):
@@ -210,7 +210,7 @@ class Device(Section):
 
     @property
     def preset(self) -> Preset:
-        """What the cell's model says."""
+        """The preset of the cell's model."""
         return named_preset(self.model) if isinstance(self.model, str) else self.model
 
     @property
@@ -220,10 +220,10 @@ class Device(Section):
 
 
 def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Replace a preset that a section `device` gives as a file, or as a mapping, by what it says.
+    """Replace a preset that a section `device` gives as a file or a mapping by its content.
 
-    So settings carry all that they depend on: their identity follows from a file's content, not from
-    where it lies, and settings that were written out can be read anywhere.
+    So settings hold everything that they depend on: their identity follows from the content of a
+    file, not from its place, and settings that were written out can be read anywhere.
 
     Args:
         values: the section as YAML gave it.
@@ -231,7 +231,7 @@ def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
     Raises:
         InputError: the file can't be read.
-        SettingError: what it says is no preset.
+        SettingError: the file or mapping holds no preset.
     """
     given = values.get("model")
     if is_preset_file(given):
@@ -245,7 +245,7 @@ def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _canonical(preset: Preset, where: str) -> Preset:
-    """Check the settings that a preset gives, and bring them to the form that settings are kept in."""
+    """Check the settings that a preset gives, and bring them to their canonical form."""
     plain = validated(Device, {"model": preset}, where).model_dump(mode="json")
     names = {"r_on": "g_on", "r_off": "g_off"}
     device = {names.get(name, name): plain[names.get(name, name)] for name in preset.device}

@@ -1,4 +1,4 @@
-"""The identity of settings: one canonical text and its hash, however they were written."""
+"""The identity of settings: their canonical values and the hash of these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rxsim.sealed import hash_of
 def as_plain(settings: Settings) -> dict[str, Any]:
     """Return validated settings as plain nested dictionaries (conductances, not resistances).
 
-    A list of no steps is left out: results from before there were any keep their identity.
+    An empty list of compensation steps is left out, so that results from before compensation existed
+    keep their identity.
     """
     plain = settings.model_dump(mode="json")
     if not plain["compensate"]:
@@ -28,9 +29,9 @@ def as_yaml(settings: Settings) -> str:
 
 
 def canonical(settings: Settings) -> dict[str, Any]:
-    """Return settings as plain values of which equal settings have the same.
+    """Return settings as plain values that are the same for equal settings.
 
-    Six bits and 64 levels are one thing: the number of levels stands for both.
+    Six bits and 64 levels are equal: the number of levels stands for both.
     """
     plain = as_plain(settings)
     del plain["device"]["n_bits"], plain["device"]["n_levels"]

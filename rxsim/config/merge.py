@@ -58,11 +58,11 @@ def load_settings(
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:
-    """Read a settings file, not checked yet; a preset's file that it names is read too.
+    """Read a settings file without checking it; preset files that it names are read too.
 
     Raises:
         InputError: a file can't be read.
-        SettingError: what a preset's file says is no preset.
+        SettingError: a preset file holds no preset.
     """
     return _presets_read(read_yaml_mapping(path, "the settings file"), path.parent)
 
@@ -70,12 +70,12 @@ def read_settings_file(path: Path) -> dict[str, Any]:
 def settings_with(
     base: Mapping[str, Any], changes: Mapping[str, Any], where: str, folder: Path = Path()
 ) -> Settings:
-    """Lay values by dotted name over settings as a file gives them.
+    """Lay values by dotted name over the values of a settings file.
 
     Args:
-        base: nested, as `read_settings_file` returns them.
+        base: nested values, as `read_settings_file` returns them.
         changes: values by dotted name, such as {"adc.n_bits": 8}.
-        where: what messages call the source.
+        where: name of the source in messages.
         folder: where relative paths in the changes start.
 
     Raises:
@@ -95,7 +95,7 @@ def settings_changed(settings: Settings, changes: Mapping[str, Any], where: str)
     Args:
         settings: resolved.
         changes: values by dotted name, such as {"adc.n_bits": None}.
-        where: what messages call the result.
+        where: name of the result in messages.
 
     Raises:
         SettingError: the values contradict each other.
@@ -128,7 +128,7 @@ def preset_files(
     """List the files of presets that settings name; the arguments are those of `load_settings`.
 
     Raises:
-        InputError: the settings file can't be read, or an assignment is none.
+        InputError: the settings file can't be read, or an assignment is malformed.
     """
     sources = [] if path is None else [(read_yaml_mapping(path, "the settings file"), path.parent)]
     sources += [(_parse_assignment(text), folder) for text in assignments]
@@ -145,7 +145,7 @@ def preset_files(
 
 
 def _presets_read(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Read the presets that sections `device` name by their files, those of single layers too."""
+    """Read the preset files that sections `device` name, also those of single layers."""
     read = {name: _device_read(value, name, folder) for name, value in values.items()}
     layers = values.get("layers")
     if isinstance(layers, Mapping):
@@ -164,7 +164,7 @@ def _device_read(value: Any, name: Any, folder: Path) -> Any:
 
 
 def _assign(given: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Add one assignment to those before it; two names of one quantity both stay, to be refused."""
+    """Add an assignment to earlier ones; two names of a quantity both stay, to be refused later."""
     for name, value in more.items():
         if isinstance(value, Mapping) and isinstance(given.get(name), dict):
             _assign(given[name], value)

@@ -1,11 +1,11 @@
-"""Lay some settings over others: what is given later wins."""
+"""Lay settings over settings: the later value of a key wins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# Two names of one quantity: giving one over a file that gives the other replaces it.
+# Pairs of names of the same quantity: giving a name replaces the value of its partner below it.
 _ALIASES = {
     "r_on": "g_on",
     "g_on": "r_on",

@@ -1,10 +1,9 @@
 """Published devices as data: the schema of a preset's file, and the presets that rxsim brings.
 
-A preset is a YAML file: the conductance range that was measured, the settings that follow from it, and
-the laws that its cells obey, with numbers as their source prints them. What `device.model` may say is
-the name of a file in `rxsim/devices/presets`, or a file of the user's own with the same schema. A key
-that the user gives wins over the preset's; a range beyond what was measured is refused, for nothing is
-extrapolated.
+A preset is a YAML file: the measured conductance range, the settings that follow from it, and the
+laws that its cells obey, with numbers as their source prints them. `device.model` names a file in
+`rxsim/devices/presets`, or a user's file with the same schema. A user's key wins over the preset's.
+A range beyond the measured range is refused, because nothing is extrapolated.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from rxsim.folders import folder_of, names_in
 from rxsim.schema import ChoiceIn, NotNegative, Positive, Section, in_yaml, validated
 
 FOLDER = "rxsim.devices.presets"
-"""Where the presets that rxsim brings lie: read as files, nothing is imported."""
+"""Folder of the presets that rxsim brings; they are read as files, nothing is imported."""
 
 Step = Literal["write_error", "variation", "drift", "read_noise", "faults"]
 """What happens to a cell between its level and its reading, in this order.
@@ -33,7 +32,7 @@ Source: docs/concepts/model.md section 4.
 """
 STEPS: tuple[Step, ...] = get_args(Step)
 
-# A published deviation was measured over many devices: what it holds must not be added once more.
+# A published deviation was measured over many devices, so it includes these errors already.
 _HELD: dict[Step, tuple[str, ...]] = {"write_error": ("write_sigma", "d2d_sigma")}
 
 _SIEMENS = {"siemens": 1.0, "millisiemens": 1e-3, "microsiemens": 1e-6, "nanosiemens": 1e-9}
@@ -41,7 +40,7 @@ _SHORT = {"siemens": "S", "millisiemens": "mS", "microsiemens": "uS", "nanosieme
 
 
 def _given_number(value: Any) -> Any:
-    """Bring a law's number, text or list to one canonical form: 25, 25.0 and "2.5e1" are the same."""
+    """Bring a law's number, text or list to a canonical form: 25, 25.0 and "2.5e1" are the same."""
     if isinstance(value, list | tuple):
         return tuple(_given_number(part) for part in value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -110,7 +109,7 @@ class Preset(Section):
 
     @property
     def siemens(self) -> float:
-        """What one of its unit is in siemens."""
+        """Its unit in siemens."""
         return _SIEMENS[self.unit]
 
     @property
@@ -135,7 +134,7 @@ class Preset(Section):
         return {**ends, **self.device}
 
     def held(self) -> tuple[str, ...]:
-        """Name the settings that would count a second time what its laws hold already."""
+        """Name the settings of errors that its laws include already."""
         return tuple(name for step in self.laws for name in _HELD.get(step, ()))
 
 
@@ -162,7 +161,7 @@ def named_preset(name: str) -> Preset:
 
 
 def is_preset_file(given: Any) -> bool:
-    """Tell whether what `device.model` says is a file of the user's own."""
+    """Tell whether a value of `device.model` is the file name of a preset."""
     return isinstance(given, str) and given.lower().endswith((".yaml", ".yml"))
 
 

@@ -1,7 +1,7 @@
-"""Which settings a stage reads: stated once, beside the stage; identities derive from it.
+"""The settings that a stage reads: each stage states them once, and identities derive from that.
 
-A cached result, a calibration and a count of hardware each depend on what some stages read, and on
-nothing else. A test runs the stages and sees that none reads more than it states.
+A cached result, a calibration and a count of hardware depend only on the settings that their stages
+read. A test runs the stages and sees that none reads more than it states.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from rxsim.dotted import flat
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Names of settings: whole sections or single keys, less some.
+    """Names of settings: whole sections or single keys, without excluded keys.
 
     Attributes:
         names: sections (`mapping`), keys (`crossbar.rows`) or top-level settings (`seed`).
-        but: keys, or beginnings of keys, that are left out.
+        but: excluded keys, or beginnings of keys.
     """
 
     names: tuple[str, ...]
     but: tuple[str, ...] = ()
 
     def __or__(self, other: Reads) -> Reads:
-        """Return what two stages read together; what one leaves out the other may read."""
+        """Return all settings that either of two stages reads."""
         but = tuple(name for name in self.but if not other.covers(name))
         but += tuple(name for name in other.but if not self.covers(name))
         return Reads(self.names + other.names, tuple(dict.fromkeys(but)))
 
     def less(self, names: Iterable[str]) -> Reads:
-        """Return the same without some keys."""
+        """Return the same settings without the given keys."""
         return Reads(self.names, (*self.but, *names))
 
     def covers(self, name: str) -> bool:
-        """Tell whether a key, by its dotted name, is read."""
+        """Tell whether the key of a dotted name is read."""
         return _under(name, self.names) and not _under(name, self.but)
 
     def of(self, settings: Settings) -> dict[str, Any]:
-        """Return the plain values that are read, by dotted name."""
+        """Return the values that are read, plain, by dotted name."""
         return {name: value for name, value in flat_settings(settings).items() if self.covers(name)}
 
 
@@ -58,5 +58,5 @@ def flat_settings(settings: Settings) -> dict[str, Any]:
 
 
 def pinned(off: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the names of the settings that switch some effects off."""
+    """Return the names of all settings in some mappings of settings to values, each once."""
     return tuple(dict.fromkeys(name for settings in off for name in settings))

@@ -106,7 +106,8 @@ def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None
                 "leave the others out"
             )
         if known is not None and not any(fnmatch.fnmatchcase(name, pattern) for name in known):
-            some = ", ".join(known[:3]) + (", .." if len(known) > 3 else "")
+            examples = ", ".join(known[:3]) + (", .." if len(known) > 3 else "")
             raise SettingError(
-                f"layers.{pattern}: no layer has such a name, expected one of {some}; see 'rxsim map'"
+                f"layers.{pattern}: no layer has such a name, expected one of {examples}; "
+                "see 'rxsim map'"
             )
