@@ -1,4 +1,4 @@
-"""Steps that give accuracy back without training, one a file: an ordered list in the settings.
+"""Compensation steps, one per file: they raise accuracy without training, in the settings' order.
 
 Source: docs/concepts/model.md, section 14.
 """
@@ -17,17 +17,17 @@ class Step(Protocol):
 
     @property
     def knows(self) -> Literal["design", "chip"]:
-        """What it may look at: nominal devices and wires, or this chip through its converters."""
+        """The knowledge of a step: nominal devices and wires, or this chip through its converters."""
 
     def retarget(
         self, array: PhysicalArray, layer: MappedLayer, settings: Settings
     ) -> PhysicalArray:
-        """Return an array with other targets, or with its rows and columns in other places.
+        """Return an array with other targets, or with its rows and columns moved.
 
         Args:
-            array: as it is mapped, or as the step before left it.
-            layer: the layer it belongs to.
-            settings: the layer's.
+            array: the mapped array, or the result of the step before.
+            layer: the layer that it belongs to.
+            settings: the layer's settings.
         """
 
 
@@ -35,7 +35,7 @@ STEPS: Folder[Step] = Folder("rxsim.compensate", "STEP")
 
 
 def compensated(array: PhysicalArray, layer: MappedLayer, settings: Settings) -> PhysicalArray:
-    """Take all steps of a layer's settings, in their order."""
+    """Take all steps of a layer's settings, in order."""
     for name in settings.compensate:
         array = STEPS[name].retarget(array, layer, settings)
     return array

@@ -1,7 +1,7 @@
-"""What can be wrong with the hardware, one effect a file; each can be switched off alone.
+"""The effects of real hardware, one per file; each can be switched off alone.
 
-An effect is data: the settings that switch it off, by dotted name. Everything else follows from them:
-whether it is active, what a calibration on nominal hardware does not see, and each scenario.
+An effect is data: the settings that switch it off, by dotted name. From these follow whether it is
+active, whether a calibration on nominal hardware sees it, and every scenario.
 Source: docs/concepts/model.md, section 13.
 """
 
@@ -21,11 +21,11 @@ class Effect:
     """An effect of the hardware.
 
     Attributes:
-        order: place in the table of effects, in which they are accumulated.
-        title: in words.
+        order: place in the table of effects, and in the order of accumulation.
+        title: its name for readers.
         off: the settings that switch it off, by dotted name.
         per_chip: whether it is drawn anew for each chip.
-        note: what a reader must know of switching it off; empty where nothing.
+        note: a remark on switching it off; may be empty.
     """
 
     order: int
@@ -35,7 +35,7 @@ class Effect:
     note: str = ""
 
     def is_active(self, settings: Settings) -> bool:
-        """Tell whether it is on in some settings."""
+        """Tell whether the effect is on in a layer's settings."""
         return any(at(settings, name) != value for name, value in self.off.items())
 
 
@@ -53,15 +53,15 @@ def per_chip_effects() -> frozenset[str]:
 
 
 def without(settings: Settings, names: Iterable[str], where: str = "settings") -> Settings:
-    """Switch some effects off.
+    """Return settings with some effects switched off.
 
     Args:
-        settings: of a layer, resolved.
-        names: of the effects.
-        where: what messages call the result.
+        settings: resolved settings of a layer.
+        names: names of the effects.
+        where: name of the result in messages.
 
     Raises:
-        SettingError: what is left contradicts itself.
+        SettingError: the remaining settings contradict each other.
         InputError: there is no such effect.
     """
     changes: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Resolution and saturation of the ADCs: off, currents are read as they are."""
+"""Resolution and saturation of the ADCs. Switched off, currents are read exactly."""
 
 from __future__ import annotations
 

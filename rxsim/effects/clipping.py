@@ -1,4 +1,4 @@
-"""Weights beyond a percentile are clipped: off, the largest weight sets the scale."""
+"""Clipping of weights beyond a percentile. Switched off, the largest weight sets the scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compensation without training: off, no step is taken."""
+"""Compensation without training. Switched off, no step is taken."""
 
 from __future__ import annotations
 

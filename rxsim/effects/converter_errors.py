@@ -1,4 +1,4 @@
-"""Static errors of converters, drawn once for each chip: off, gain, offset, INL and DNL are 0."""
+"""Static errors of converters, drawn once per chip. Switched off, gain, offset, INL and DNL are 0."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Resolution and saturation of the DACs: off, a wordline's voltage is the activation itself.
+"""Resolution and saturation of the DACs. Switched off, wordline voltages are exact activations.
 
-A setting of the input's range has no meaning without a converter: `input.percentile` is left as it is.
+`input.percentile` stays as it is: without a converter it has no meaning.
 """
 
 from __future__ import annotations

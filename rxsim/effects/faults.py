@@ -1,4 +1,4 @@
-"""Stuck cells: off, every cell can be programmed."""
+"""Stuck cells. Switched off, every cell can be programmed."""
 
 from __future__ import annotations
 

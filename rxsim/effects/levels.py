@@ -1,4 +1,4 @@
-"""Conductance levels: off, every target is reached exactly (slices keep their integers)."""
+"""Conductance levels. Switched off, every target is reached exactly; slices keep their integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Currents that are not proportional to voltages: off, cells are linear and no input gates them."""
+"""Non-linear cells. Switched off, cells are linear and not gated by inputs."""
 
 from __future__ import annotations
 

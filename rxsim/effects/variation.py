@@ -1,4 +1,4 @@
-"""Devices differ from each other: off, none does."""
+"""Device-to-device variation. Switched off, all devices are alike."""
 
 from __future__ import annotations
 

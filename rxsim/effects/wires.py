@@ -1,4 +1,4 @@
-"""Every resistance around the cells: off, wires, drivers, senses and access devices have none."""
+"""Resistances of wires, drivers, senses and access devices. Switched off, all are 0."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Programming misses its target: off, the programmed state is the level.
+"""Write error. Switched off, a cell is programmed to its level exactly.
 
-A preset's measured deviation is a write error: it goes with it.
+The measured deviation of a preset is a write error: it is switched off too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which effects of the hardware are on: a scenario is a name and a set of effects.
+"""Scenarios: a scenario is a name and the set of hardware effects that are on.
 
-It turns settings into settings. The rungs of an evaluation are scenarios, one a file; every scenario
-calibrates its own ADCs. Source: docs/concepts/model.md, section 13.
+It turns settings into settings. The rungs of an evaluation are scenarios, one per file. The ADCs are
+calibrated for each scenario. Source: docs/concepts/model.md, section 13.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ class Scenario:
     """Some effects are on, all others are off.
 
     Attributes:
-        name: of the rung that it gives.
-        on: names of the effects that are on, as far as the settings have them.
+        name: name of its rung.
+        on: names of the effects that are on where the settings have them.
     """
 
     name: str
     on: frozenset[str]
 
     def __post_init__(self) -> None:
-        """Refuse the name of an effect that there is none of.
+        """Refuse the name of an unknown effect.
 
         Raises:
-            InputError: naming it.
+            InputError: there is no such effect.
         """
         for effect in self.on:
             EFFECTS.check(effect)
 
     @property
     def per_chip(self) -> bool:
-        """Whether each chip is a run of its own: an effect that is drawn for each is on."""
+        """Whether results differ from chip to chip: an effect that is drawn for each chip is on."""
         return bool(self.on & per_chip_effects())
 
     def settings(self, settings: Settings) -> Settings:
         """Return a layer's settings with the other effects switched off.
 
         Raises:
-            SettingError: what is left contradicts itself; the message names the scenario.
+            SettingError: the remaining settings contradict each other; the message names the scenario.
         """
         off = [name for name in effects() if name not in self.on]
         return without(settings, off, f"scenario {self.name}")
@@ -54,17 +54,17 @@ SCENARIOS: Folder[Scenario] = Folder("rxsim.scenarios", "SCENARIO")
 
 
 def all_but(*names: str) -> frozenset[str]:
-    """Return the names of all effects but some."""
+    """Return the names of all effects but the given ones."""
     return frozenset(effects()) - frozenset(names)
 
 
 def alone(effect: str) -> Scenario:
-    """Return the scenario in which one effect is on."""
+    """Return the scenario in which a single effect is on."""
     return Scenario(f"only {effect}", frozenset([effect]))
 
 
 def left_out(effect: str) -> Scenario:
-    """Return the scenario in which one effect, and compensation, is off."""
+    """Return the scenario in which an effect and compensation are off."""
     return Scenario(f"without {effect}", all_but("compensation", effect))
 
 
@@ -75,7 +75,7 @@ def chosen(wanted: Iterable[str | Scenario]) -> tuple[Scenario, ...]:
         wanted: scenarios, or their names: of a file, or `only EFFECT`, or `without EFFECT`.
 
     Raises:
-        InputError: there is none of a name.
+        InputError: there is no scenario of a name.
     """
     return tuple(_named(item) if isinstance(item, str) else item for item in wanted)
 
@@ -87,16 +87,16 @@ def _named(name: str) -> Scenario:
     return SCENARIOS[name]
 
 
-def whole(settings: Settings) -> Scenario:
-    """Return the scenario of a chip as it is built: with compensation where the settings have steps."""
+def as_built(settings: Settings) -> Scenario:
+    """Return the scenario of the built chip: with compensation where the settings have steps."""
     return SCENARIOS["compensated" if settings.compensate else "nonideal"]
 
 
 def nominal(settings: Settings) -> Settings:
-    """Switch off what is drawn for each chip: what a calibration of the ADCs sees."""
+    """Switch off the effects that are drawn for each chip; ADCs are calibrated with the rest."""
     return without(settings, per_chip_effects())
 
 
 def perfect(settings: Settings) -> Settings:
-    """Leave levels and encodings only: what offsets that are removed digitally are computed with."""
+    """Keep only levels and encodings; digitally removed offsets are computed with these."""
     return without(settings, per_chip_effects() | {"wires", "nonlinearity", "compensation"})

@@ -1,4 +1,4 @@
-"""Everything that the settings say, with the steps of `compensate`."""
+"""All effects of the settings, with the steps of `compensate`."""
 
 from __future__ import annotations
 

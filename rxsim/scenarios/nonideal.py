@@ -1,4 +1,4 @@
-"""Everything that the settings say, without compensation."""
+"""All effects of the settings, without compensation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Levels and clipped weights only: what the memory cells' resolution costs."""
+"""Conductance levels and clipped weights only: the cost of the cells' resolution."""
 
 from __future__ import annotations
 

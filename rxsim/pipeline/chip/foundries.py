@@ -11,7 +11,7 @@ from rxsim.pipeline.chip.foundry import Foundry, open_foundry
 from rxsim.pipeline.chip.mapped import Mapped, input_ranges, map_study
 from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.pipeline.study.study import Study
-from rxsim.scenarios import Scenario, whole
+from rxsim.scenarios import Scenario, as_built
 
 
 class Foundries:
@@ -52,4 +52,4 @@ def patched_chip(study: Study, trial: int = 0) -> PatchedNetwork:
     """
     if trial < 0:
         raise InputError(f"trial: found {trial}, expected 0 or above")
-    return Foundries(study).open(whole(study.settings)).make(trial).network
+    return Foundries(study).open(as_built(study.settings)).make(trial).network

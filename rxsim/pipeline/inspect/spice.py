@@ -25,7 +25,7 @@ from rxsim.pipeline.inspect.probe import (
     program_array,
 )
 from rxsim.pipeline.study.study import Study
-from rxsim.scenarios import whole
+from rxsim.scenarios import as_built
 from rxsim.verify import array_netlist, law_of
 from rxsim.version import __version__
 
@@ -79,7 +79,7 @@ def spice_netlist(
     check_index("sample", sample, n_samples, f"there are {n_samples} calibration inputs")
     if trial < 0:
         raise InputError(f"trial: found {trial}, expected 0 or above; choose a chip")
-    mapped = map_study(study, whole(study.settings))
+    mapped = map_study(study, as_built(study.settings))
     chosen = mapped_layer(mapped, layer)
     check_index("array", array, chosen.n_arrays, f"layer {layer} has {chosen.n_arrays} arrays")
     programmed = program_array(study, chosen, array, trial)

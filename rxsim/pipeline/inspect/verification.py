@@ -25,7 +25,7 @@ from rxsim.pipeline.inspect.probe import (
     settings_of,
 )
 from rxsim.pipeline.study.study import Study
-from rxsim.scenarios import whole
+from rxsim.scenarios import as_built
 from rxsim.seeds import Sample, sample_generator
 from rxsim.session import Progress
 from rxsim.verify import TOLERANCE, ArrayCheck, Circuit, check_array
@@ -120,7 +120,7 @@ def verify(
     _check_arguments(arrays, vectors, tolerance, trial)
     settings = study.settings
     reference_for(reference, (1, 1))  # what can't be used is told before any work
-    mapped = map_study(study, whole(study.settings))
+    mapped = map_study(study, as_built(study.settings))
     for layer in mapped.layers:
         _check_linear(layer.layer.name, settings_of(study, layer))
     rng = sample_generator(settings.seed, Sample.VERIFICATION)
