@@ -1,4 +1,4 @@
-"""The gate: has the accuracy fallen since the baseline, as far as chips and images can tell?"""
+"""The gate: test whether the accuracy has fallen since the baseline."""
 
 from rxsim.gate.baseline import Record, is_baseline, read_baseline, to_json
 from rxsim.gate.cases import Case, Cases, read_cases

@@ -1,4 +1,4 @@
-"""The baseline: what every case hit when it was last accepted, as a JSON file to keep in git."""
+"""The baseline: the last accepted hits of every case, in a JSON file to keep in git."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Count = Annotated[int, Field(ge=1, le=_LARGEST_TABLE)]
 
 
 class _Part(BaseModel):
-    """Base of what the file holds: values must have their types; what is unknown is left out."""
+    """Base of the file's parts: values must have the right types; unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -47,15 +47,15 @@ class NamedHash(_Part):
 
 
 class Sources(_Part):
-    """What a case was evaluated with, besides its settings.
+    """The network, data and libraries of an evaluated case.
 
     Attributes:
         model: the network.
         data: the evaluated data, labels included.
-        images_sha256: of the places of the evaluated images in them, in order.
-        calibration: the data that fixed converter ranges.
-        inputs: which input, output and preprocessing, and how labels become outputs.
-        versions: of rxsim, Python and the libraries that compute; the processor's kind.
+        images_sha256: hash of the indices of the evaluated images, in order.
+        calibration: the data that converter ranges were calibrated with.
+        inputs: input, output, preprocessing, and the rule from labels to outputs.
+        versions: versions of rxsim, Python and the numerical libraries; the kind of processor.
     """
 
     model: NamedHash
@@ -85,16 +85,16 @@ class _File(_Part):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """What one case hit, and with what.
+    """The hits of a case, and the sources and settings that gave them.
 
     Attributes:
-        name: the case's.
-        metric: what `--metric` says: top1, top5 or another that counts hits.
-        hits: bool (chips, images); one row where all chips are the same.
+        name: name of the case.
+        metric: the metric of `--metric`: top1, top5 or another that counts hits.
+        hits: bool (chips, images); a single row where all chips are the same.
         ladder: hits of the rungs before the chips, by name, bool (images,).
         sources: network, data, versions.
-        settings: resolved, plain.
-        settings_sha256: their identity.
+        settings: resolved settings as plain values.
+        settings_sha256: identity of the settings.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Record:
 
 
 def to_json(records: Sequence[Record]) -> str:
-    """Return the file's text: the same for the same records, one value a line for `git diff`."""
+    """Return the file's text: the same for the same records, with a value per line for `git diff`."""
     values = {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
@@ -143,10 +143,10 @@ def to_json(records: Sequence[Record]) -> str:
 
 
 def read_baseline(path: Path) -> dict[str, Record]:
-    """Read what `rxsim check --update` wrote, by the names of the cases.
+    """Read the baseline that `rxsim check --update` wrote, by the names of the cases.
 
     Raises:
-        InputError: it is missing, can't be read, is something else, damaged, or from another version.
+        InputError: it is missing, unreadable, no baseline, damaged, or from another version.
     """
     what = f"the baseline {path}"
     if not path.exists():
@@ -166,7 +166,7 @@ def read_baseline(path: Path) -> dict[str, Record]:
 
 
 def is_baseline(path: Path) -> bool:
-    """Tell whether a file is a baseline of any version, damaged or not: `--update` may replace it."""
+    """Tell whether a file is a baseline of any version, damaged or not, that `--update` may replace."""
     try:
         values = read_json(path, f"the baseline {path}", _LARGEST_FILE)
     except InputError:
@@ -203,7 +203,7 @@ def _record(case: _CasePart, what: str) -> Record:
 
 
 def _packed(hits: np.ndarray) -> str:
-    """Write hits as base64, eight a byte, first image first, one chip after the other."""
+    """Write hits as base64, eight per byte, chip after chip, first image first."""
     return base64.b64encode(np.packbits(hits.ravel()).tobytes()).decode()
 
 

@@ -1,4 +1,4 @@
-"""What the gate watches: the cases of a YAML file, each a network with data and settings."""
+"""The cases of a regression file (YAML): each is a network with data and settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_NAME = 200
 
 
 class CaseDefaults(DataSection):
-    """What a case may say, and the file itself for all cases that don't."""
+    """Keys of a case; at the top of the file they hold for every case without them."""
 
     smallest_drop: Share = Field(0.01, description="smallest drop that matters: 0.01 is one point")
     trials: _Count = Field(5, description="chips of a case whose settings are random")
@@ -35,7 +35,7 @@ class CaseDefaults(DataSection):
 
 
 class CaseSection(CaseDefaults):
-    """One case."""
+    """A case of the file."""
 
     name: str = Field(min_length=1, max_length=_LONGEST_NAME)
     model: str = Field(min_length=1, description="ONNX file, relative to the YAML file")
@@ -50,15 +50,15 @@ class RegressSection(CaseDefaults):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One network on one kind of hardware, ready to be evaluated.
+    """A network on some hardware, ready to be evaluated.
 
     Attributes:
         name: unique in its file.
         model: the ONNX file.
-        settings: resolved.
+        settings: resolved settings.
         options: where the inputs come from.
         smallest_drop: the smallest drop that matters, a share.
-        reads: the files that it reads.
+        reads: all files that the case reads.
     """
 
     name: str
@@ -88,25 +88,25 @@ def read_cases(path: Path) -> Cases:
     """Read a regression file; paths in it are relative to it.
 
     Raises:
-        InputError: it can't be read, or says something unknown or out of range.
+        InputError: it can't be read, or a key is unknown or a value out of range.
     """
     what = f"the regression file {path}"
     values = read_yaml_mapping(path, "the regression file")
     _check_keys(values, RegressSection, what, "key")
-    whole = validated(RegressSection, values, what)
+    section = validated(RegressSection, values, what)
     defaults = {name: values[name] for name in CaseDefaults.model_fields if name in values}
     cases: list[Case] = []
-    for number, given in enumerate(whole.cases, 1):
+    for number, given in enumerate(section.cases, 1):
         where = f"{what}, case {number}"
         _check_keys(given, CaseSection, where, "key of a case")
         case = _case(path.parent, overlay(defaults, given), where)
-        if case.name in [other.name for other in cases]:
+        if case.name in [earlier.name for earlier in cases]:
             raise InputError(
                 f"{where}: found the name {in_yaml(case.name)} a second time, expected one of its own; "
                 "rename one"
             )
         cases.append(case)
-    return Cases(path, float(whole.level), tuple(cases))
+    return Cases(path, float(section.level), tuple(cases))
 
 
 def _check_keys(

@@ -1,4 +1,4 @@
-"""Evaluate the cases, and compare each with what the baseline holds of it."""
+"""Evaluate the cases, and compare each with its record in the baseline."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from rxsim.stages import Stages, StageWatcher
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """One case, evaluated now.
+    """A case, evaluated now.
 
     Attributes:
-        record: what it hit.
+        record: its hits, sources and settings.
         seconds: wall time.
     """
 
@@ -35,13 +35,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedCase:
-    """One case against its baseline.
+    """A case against its baseline.
 
     Attributes:
-        name: the case's.
-        before: the baseline.
-        after: the same case now.
-        changes: what differs between them besides the hits, one phrase each.
+        name: name of the case.
+        before: its record in the baseline.
+        after: its record now.
+        changes: differences between them besides the hits, a phrase each.
         verdict: whether the accuracy fell.
         seconds: wall time.
     """
@@ -55,7 +55,7 @@ class CheckedCase:
 
     @property
     def fallen_rung(self) -> str | None:
-        """The first rung that lost at least half of what the last one lost; None: none fell."""
+        """The first rung with at least half of the last rung's loss; None where nothing is lost."""
         before, after = self.before.rungs(), self.after.rungs()
         lost = {name: before[name] - after[name] for name in before}
         if lost["nonideal"] <= 0:
@@ -78,7 +78,7 @@ class Check:
     unchecked: tuple[str, ...] = ()
 
     def named(self, outcome: Outcome) -> list[str]:
-        """List the cases of one outcome."""
+        """List the names of the cases with an outcome."""
         return [case.name for case in self.cases if case.verdict.outcome == outcome]
 
     def as_json(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def measure_cases(
     """Evaluate the cases one after the other, as `rxsim eval` does.
 
     Args:
-        cases: what to evaluate.
+        cases: the cases to evaluate.
         threads: work done side by side; changes no result.
         watcher: is told of the stages.
 
@@ -141,8 +141,8 @@ def check_cases(
     """Evaluate all cases and give the verdict of each.
 
     Args:
-        cases: what to evaluate.
-        baseline: what they are compared with, by name.
+        cases: the cases to evaluate.
+        baseline: records to compare with, by name of the case.
         threads: work done side by side; changes no result.
         watcher: is told of the stages.
 
@@ -158,7 +158,7 @@ def check_cases(
                 "to add it"
             )
     now = [_measure(case, baseline[case.name], threads, watcher) for case in cases.cases]
-    pairs = [(baseline[one.record.name], one.record) for one in now]
+    pairs = [(baseline[measured.record.name], measured.record) for measured in now]
     drops = [
         measure_drop(*_tables(before, after), cases.level, case.smallest_drop)
         for case, (before, after) in zip(cases.cases, pairs, strict=True)
@@ -177,16 +177,17 @@ def check_cases(
 
 
 def changes(before: Record, after: Record) -> tuple[str, ...]:
-    """Tell what differs between two records besides the hits: network, settings, libraries."""
-    found = []
+    """List the differences of two records besides the hits: network, settings, libraries."""
+    differences = []
     old, new = before.sources, after.sources
-    for what, one, other in (
+    for source, old_file, new_file in (
         ("model", old.model, new.model),
         ("calibration data", old.calibration, new.calibration),
     ):
-        if one.sha256 != other.sha256:
-            found.append(
-                f"{what} changed: {one.name} ({one.sha256[:8]}) -> {other.name} ({other.sha256[:8]})"
+        if old_file.sha256 != new_file.sha256:
+            differences.append(
+                f"{source} changed: {old_file.name} ({old_file.sha256[:8]}) -> "
+                f"{new_file.name} ({new_file.sha256[:8]})"
             )
     for prefix, first, second in (
         ("settings changed: ", before.settings, after.settings),
@@ -195,17 +196,17 @@ def changes(before: Record, after: Record) -> tuple[str, ...]:
     ):
         flat_first, flat_second = dict(flat(first)), dict(flat(second))
         for name in {**flat_first, **flat_second}:
-            # What is absent counts as null: other versions may say more.
+            # A missing value counts as null: other versions may write more values.
             left, right = flat_first.get(name), flat_second.get(name)
             if left != right:
-                found.append(f"{prefix}{name} {_shown(left)} -> {_shown(right)}")
-    return tuple(found)
+                differences.append(f"{prefix}{name} {_shown(left)} -> {_shown(right)}")
+    return tuple(differences)
 
 
 def _measure(
     case: Case, before: Record | None, threads: int | None, watcher: StageWatcher | None
 ) -> Measured:
-    """Evaluate one case; what does not fit its baseline is refused before the work starts."""
+    """Evaluate a case; a case that does not fit its baseline is refused before the work starts."""
     stages = Stages(watcher)
     try:
         study = open_study(case.model, case.settings, case.options, threads=threads, stages=stages)
@@ -219,13 +220,13 @@ def _measure(
 
 
 def _check_study(study: Study) -> None:
-    """Refuse what gives no hits, and a single chip where chips differ."""
+    """Refuse a study without hits, and a single chip where chips differ."""
     if study.labels is None or study.metric not in hit_options():
         raise InputError(
             f"found the metric {study.metric}, expected {' or '.join(hit_options())}: what is compared "
             "is hits, which need labels; give data with labels"
         )
-    random = any(is_random(own) for own in study.layer_settings().values())
+    random = any(is_random(settings) for settings in study.layer_settings().values())
     if random and study.settings.trials < 2:
         raise InputError(
             "trials: found 1, expected 2 or more, for these settings are random and one chip says "
@@ -237,7 +238,7 @@ def _check_same(study: Study, before: Record) -> None:
     """Refuse to compare other images, another metric or another number of chips."""
     data = study.provenance["data"]
     sources = before.sources
-    for what, found, expected in (
+    for quantity, measured, expected in (
         ("metric", study.metric, before.metric),
         (
             "data",
@@ -246,11 +247,11 @@ def _check_same(study: Study, before: Record) -> None:
         ),
         ("number of images", len(study.inputs), before.hits.shape[1]),
     ):
-        same = data["sha256"] == sources.data.sha256 if what == "data" else found == expected
+        same = data["sha256"] == sources.data.sha256 if quantity == "data" else measured == expected
         if not same:
             raise InputError(
-                f"found the {what} {found}, expected {expected} as in the baseline; {AGAIN} if that is "
-                "meant"
+                f"found the {quantity} {measured}, expected {expected} as in the baseline; {AGAIN} if "
+                "that is meant"
             )
     if _images_sha256(study.indices) != sources.images_sha256:
         raise InputError(
@@ -258,7 +259,7 @@ def _check_same(study: Study, before: Record) -> None:
             f"draws them where there is a limit); {AGAIN} if that is meant"
         )
     chips, wanted = len(before.hits), study.settings.trials
-    random = any(is_random(own) for own in study.layer_settings().values())
+    random = any(is_random(settings) for settings in study.layer_settings().values())
     if random and chips not in (1, wanted):
         raise InputError(
             f"trials: found {wanted} chips, expected {chips} as in the baseline; {AGAIN} if that is "
@@ -267,7 +268,7 @@ def _check_same(study: Study, before: Record) -> None:
 
 
 def _record(name: str, result: Evaluation) -> Record:
-    """Keep of an evaluation what a later one is compared with."""
+    """Return the record of an evaluation, for later comparisons."""
     tables, metric = {}, chosen_metric(result.metric)
     assert metric is not None
     for rung in result.ladder:
@@ -307,14 +308,14 @@ def _images_sha256(indices: np.ndarray | None) -> str:
 
 
 def _tables(before: Record, after: Record) -> tuple[np.ndarray, np.ndarray]:
-    """Bring both to the same number of chips: one row of either stands for every chip."""
+    """Bring both tables of hits to the same number of chips; a single row stands for every chip."""
     chips = max(len(before.hits), len(after.hits))
     shape = (chips, after.hits.shape[1])
     return np.broadcast_to(before.hits, shape), np.broadcast_to(after.hits, shape)
 
 
 def _shown(value: Any) -> str:
-    """Write a value as settings files do, cut short."""
+    """Write a value as in a settings file, cut short."""
     text = value if isinstance(value, str) else hash_of(value) if _is_long(value) else _plain(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

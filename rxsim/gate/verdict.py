@@ -1,18 +1,19 @@
 """The verdict of the gate: is the accuracy lower than the baseline's, as far as samples can tell?
 
-What is judged is a table of paired differences d[c, i] = baseline's hit - new hit, of the same chip
-number and the same image: +1 where an image is lost, -1 where one is gained. Chips and images are
-both samples, so that the mean drop has the variance of MODEL.md section 8. On that stand two tests:
+The verdict judges a table of paired differences d[c, i] = baseline's hit - new hit, for the same chip
+number c and the same image i: +1 where an image is lost, -1 where one is gained. Chips and images are
+both samples: the mean drop has the variance of docs/concepts/model.md section 8. Two tests use it:
 
 - Is there a drop at all? The null hypothesis is that there is none. Its p-value is the largest of
   Student's t (see `_scales`) and of an exact sign-flip test over images: the first is wrong for a
   handful of images that differ, the second for chips that differ, and both have to reject.
-- May the drop be as large as the smallest that matters? The upper bound answers. A true drop of D
-  loses at least the share D of all images, hence its variance an image is at least D (1 - D): no
-  smaller one is believed, which is what keeps a few images from passing anything.
+- May the drop be as large as the smallest drop that matters? The upper bound answers. A true drop of D
+  loses at least the share D of all images, so its variance per image is at least D (1 - D). No smaller
+  variance is taken, or else a few images would pass any change.
 
 A regression is a drop that is proven (after Holm's correction for the number of cases) and may
-matter; passed is what can't matter; the rest is undecided, which asks for more images or chips.
+matter. A case passes if its drop can't matter. All other cases are undecided: they need more images
+or chips.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from scipy import special
 Outcome = Literal["passed", "regression", "undecided"]
 
 _EXACT = 1000
-"""Beyond so many images that differ the sign-flip test takes the normal law, good to 1e-3 by then."""
+"""With more differing images the sign-flip test uses the normal law, which is good to 1e-3 then."""
 _MOST_CHIPS = 1000
 _MOST_IMAGES = 10**8
 
@@ -58,7 +59,7 @@ class Drop:
         high: one-sided upper bound at that level.
         p_worse: p-value of "there is no drop".
         p_better: p-value of "there is no rise".
-        differing: pairs of chip and image whose hit is another.
+        differing: pairs of chip and image whose hit changed.
         worse: images that lost hits, over all chips.
         better: images that gained hits, over all chips.
         chips: rows of the table; 1 also where all chips are the same.
@@ -81,7 +82,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gate says about one case.
+    """The verdict on a case.
 
     Attributes:
         outcome: passed, regression or undecided.
@@ -89,7 +90,7 @@ class Verdict:
         smallest: the smallest drop that matters.
         p: p-value of "there is no drop", corrected for the number of cases (Holm).
         improved: whether a rise is proven at the level (for this case alone).
-        needed: chips and images that would decide; None where it is decided, or none would do.
+        needed: numbers of chips and images that would decide; None where none are needed or suffice.
     """
 
     outcome: Outcome
@@ -107,7 +108,7 @@ def measure_drop(before: np.ndarray, after: np.ndarray, level: float, smallest: 
         before: the baseline's hits, bool (chips, images); one row where all chips are the same.
         after: the new hits, likewise.
         level: of each one-sided bound, such as 0.01.
-        smallest: the smallest drop that matters, a share: what `high` is to be compared with.
+        smallest: the smallest drop that matters, a share; `high` is compared with it.
     """
     difference = before.astype(np.int8) - after.astype(np.int8)
     chips, images = difference.shape
@@ -134,15 +135,15 @@ def measure_drop(before: np.ndarray, after: np.ndarray, level: float, smallest: 
 
 
 def judge(drops: Sequence[Drop], level: float, smallest: Sequence[float]) -> list[Verdict]:
-    """Give the verdict of each case; all of one file together, for each is a chance of false alarm.
+    """Return the verdict of each case, corrected for the number of cases of a file.
 
-    Where not a single hit differs the case has passed, however few the images are: nothing was seen
-    to change, and a program compared with itself must not be asked for more data.
+    A case passes where no hit differs, however few its images are: a program that is compared with
+    itself must not be asked for more data.
 
     Args:
         drops: measured at the same level, each with its smallest drop.
-        level: the chance that any case at all is called a regression though none fell.
-        smallest: the smallest drop of each that matters.
+        level: the chance that any case is called a regression while no accuracy fell.
+        smallest: the smallest drop that matters, for each case.
     """
     corrected = holm([drop.p_worse for drop in drops])
     verdicts = []
@@ -183,12 +184,12 @@ def sign_flip_p(sums: np.ndarray) -> float:
     if len(sizes) == 0:
         return 1.0
     if len(sizes) > _EXACT:
-        # Totals are whole and two apart for odd sizes; half a step is the usual correction.
+        # Totals are whole numbers and two apart for odd sizes; half a step is the usual correction.
         spread = math.sqrt(float(np.square(sizes.astype(np.float64)).sum()))
         return float(special.ndtr((0.5 - total) / spread))
-    shared = int(np.gcd.reduce(sizes))  # chips that are alike: each image counts as often
+    shared = int(np.gcd.reduce(sizes))  # above 1 where chips are alike
     sizes, total = sizes // shared, total // shared
-    # chances[k]: that the positive ones add up to k; the total is then 2 k minus the sum of all.
+    # chances[k]: that the positive sizes add up to k; the total is then 2 k minus their sum.
     chances = np.ones(1)
     for size in sizes:
         longer = np.zeros(len(chances) + int(size))
@@ -212,11 +213,12 @@ def _p_value(mean: float, scales: list[tuple[float, int | float]], sums: np.ndar
 def _scales(table: np.ndarray) -> tuple[Variances, list[tuple[float, int | float]]]:
     """Find the standard errors that the mean could have, each with its degrees of freedom.
 
-    The first is that of MODEL.md section 8, s_chip^2/C + s_img^2/I - s_resid^2/(C I), with degrees of
-    freedom after Satterthwaite (Biometrics Bull. 2, 1946). An estimated difference can come out far
-    too small, so its largest two parts are taken by themselves too: Student's t over chip means and
-    over image means. In simulation the first alone rejects up to 9 % of true nulls at a level of 1 %
-    with two chips; the worst of the three stays within the level (tests/test_gate_verdict.py).
+    The first is that of docs/concepts/model.md section 8, s_chip^2/C + s_img^2/I - s_resid^2/(C I),
+    with degrees of freedom after Satterthwaite (Biometrics Bull. 2, 1946). An estimated difference can
+    come out far too small, so its largest two parts are taken by themselves too: Student's t over chip
+    means and over image means. In simulation the first alone rejects up to 9 % of true nulls at a
+    level of 1 % with two chips; the worst of the three stays within the level
+    (tests/test_gate_verdict.py).
     """
     chips, images = table.shape
     if images < 2:  # nothing is known about other images
@@ -258,9 +260,9 @@ def _t(level: float, freedom: float) -> float:
 
 
 def _needed(drop: Drop, level: float, smallest: float) -> tuple[int, int] | None:
-    """Say how many chips and images decide whatever the drop: bounds less than half `smallest` away.
+    """Return numbers of chips and images that decide any drop: bounds less than `smallest` / 2 away.
 
-    Chips are added only where no number of images would do with those that there are.
+    Chips are added only where no number of images suffices with the present chips.
     """
     for chips in _more_chips(drop.chips):
         if _half(drop, level, smallest, chips, _MOST_IMAGES) >= smallest / 2:
@@ -277,7 +279,7 @@ def _needed(drop: Drop, level: float, smallest: float) -> tuple[int, int] | None
 
 
 def _more_chips(chips: int) -> Iterator[int]:
-    """Go through numbers of chips, in steps of about a third; one chip stands for all."""
+    """Yield numbers of chips, in steps of about a third; a single chip stands for all."""
     yield chips
     while 1 < chips < _MOST_CHIPS:
         chips += max(1, chips // 3)
@@ -285,15 +287,15 @@ def _more_chips(chips: int) -> Iterator[int]:
 
 
 def _half(drop: Drop, level: float, smallest: float, chips: int, images: int) -> float:
-    """Predict how far the bounds will be from the mean for other numbers of chips and images."""
-    found = drop.variances
-    rest = found.rest / (chips * images)
-    over_images = found.image / images + rest
+    """Predict the distance of the bounds from the mean for other numbers of chips and images."""
+    variances = drop.variances
+    rest = variances.rest / (chips * images)
+    over_images = variances.image / images + rest
     floored = max(over_images, smallest * (1 - smallest) / images)
     half = -float(special.ndtri(level)) * math.sqrt(floored)
     if chips == 1:
         return half
-    over_chips = found.chip / chips + rest
+    over_chips = variances.chip / chips + rest
     freedom = (chips - 1) * max(images - 1, 1)
     parts = [(over_chips, chips - 1), (over_images, max(images - 1, 1)), (-rest, freedom)]
     together = _t(level, _freedom(parts)) * math.sqrt(over_chips + over_images - rest)
