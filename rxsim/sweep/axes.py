@@ -1,4 +1,4 @@
-"""The axes of a sweep: which values a setting takes."""
+"""The axes of a sweep: the values that settings take."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Axis:
 
     Attributes:
         names: dotted names of settings; several change together.
-        values: listed values (each a value for all names, or a list of one for each), or a spread.
+        values: listed values (each for all names, or a list with a value per name), or a spread.
     """
 
     def __init__(self, key: str, given: Any) -> None:
@@ -148,12 +148,12 @@ class Axis:
         return isinstance(self.values, Spread)
 
     def listed(self) -> list[dict[str, Any]]:
-        """List what the axis sets, by name of each setting."""
+        """List the settings of every value of the axis, by dotted name."""
         assert isinstance(self.values, list)
         return [self._assigned(value) for value in self.values]
 
     def drawn(self, u: float) -> dict[str, Any]:
-        """Return what the axis sets at a place u in [0, 1)."""
+        """Return the settings of the axis at a place u in [0, 1), by dotted name."""
         if isinstance(self.values, Spread):
             return self._assigned(self.values.drawn(u))
         return self._assigned(_chosen(self.values, u))

@@ -1,4 +1,4 @@
-"""Which points of its axes a sweep takes: all, pairs, random ones, or a Sobol sequence."""
+"""The design of a sweep: which combinations of axis values become points."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MOST_POINTS = 1_000_000
 def assignments(
     axes: Sequence[Axis], design: Design, points: int | None, seed: int
 ) -> list[dict[str, Any]]:
-    """List what each point of a sweep sets, by dotted name.
+    """List the settings of each point of a sweep, by dotted name.
 
     Args:
         axes: the axes; the last one varies fastest in a grid.
         design: grid (every combination), zip (all axes side by side), random or sobol.
-        points: how many, of random and sobol designs; None for the others.
-        seed: of random points and of the Sobol sequence's scrambling.
+        points: number of points of a random or sobol design; None for the others.
+        seed: seed of random points and of the Sobol sequence's scrambling.
 
     Raises:
         SettingError: the axes do not fit the design.
@@ -70,7 +70,7 @@ def _drawn(axes: Sequence[Axis], design: str, points: int, seed: int) -> list[di
     else:
         from scipy.stats import qmc  # takes a second to import, and few sweeps need it
 
-        # A whole power of two keeps the sequence balanced; its beginning is what is asked for.
+        # Drawing a power of two keeps the sequence balanced; its first points are taken.
         sequence = qmc.Sobol(len(axes), scramble=True, rng=rng)
         places = sequence.random_base2(max(math.ceil(math.log2(points)), 0))[:points]
     return [

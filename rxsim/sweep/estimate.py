@@ -1,4 +1,4 @@
-"""How long a sweep will take, from trials that were measured."""
+"""Estimate the time that a sweep takes, from measured trials."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from rxsim.sweep.pools import Pool
 from rxsim.sweep.run import job_of
 
 START_SECONDS = 3.0
-"""Until a worker has loaded its libraries; on the machine of docs/evidence/speed.md."""
+"""Time until a worker has loaded its libraries, on the machine of docs/evidence/speed.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is left to do, and how long it takes.
+    """The remaining trials of a sweep, and their time.
 
     Attributes:
-        trials: left, at most.
-        first: seconds of a point's first trial, which prepares it and looks at every layer.
-        further: seconds of each other one.
-        seconds: wall time of all on the given workers.
-        measured: trials that the figures come from.
+        trials: remaining trials, at most.
+        first: seconds of a point's first trial, which also prepares the point.
+        further: seconds of each further trial.
+        seconds: wall time of all remaining trials on the given workers.
+        measured: number of trials that the estimate is based on.
     """
 
     trials: int
@@ -40,14 +40,14 @@ class Estimate:
 def estimate(
     plan: Plan, known: Sequence[Trial], pool: Pool, workers: int, cache: Path | None
 ) -> Estimate:
-    """Estimate a sweep from the trials that its results hold, or from two that are run for it.
+    """Estimate a sweep from the trials in its results; without any, a few trials are run.
 
     Args:
         plan: the sweep.
-        known: trials of its points that are there.
+        known: trials of its points in the results.
         pool: where to run trials if none is known; nothing is written.
-        workers: that the sweep is to have.
-        cache: folder of what was computed before.
+        workers: number of workers of the sweep.
+        cache: folder of cached arrays.
 
     Raises:
         InputError: no trial could be measured.
@@ -85,7 +85,7 @@ def estimate(
         (further if math.isnan(first) else first),
         (first if math.isnan(further) else further),
     )
-    # What starts and ends a process is part of the wait.
+    # The start of a worker process is part of the wall time.
     seconds = START_SECONDS + (firsts * first + (left - firsts) * further) / workers
     return Estimate(left, first, further, seconds, len(measured))
 
@@ -95,13 +95,13 @@ def _measured(plan: Plan, pool: Pool, cache: Path | None) -> list[Trial]:
     points: dict[str, list[PlannedPoint]] = {}
     for planned in plan.points:
         points.setdefault(planned.point.model_sha256, []).append(planned)
-    found = []
+    trials = []
     for of_model in points.values():
-        for planned in {one.point.key: one for one in (of_model[0], of_model[-1])}.values():
+        for planned in {end.point.key: end for end in (of_model[0], of_model[-1])}.values():
             count = min(plan.trials, 2) if planned.is_random else 1
             for number in range(count):
                 trial = pool.submit(job_of(planned, number, cache)).result().trial
                 if trial.status == "failed":
                     raise InputError(f"the first trial failed: {trial.error}")
-                found.append(trial)
-    return found
+                trials.append(trial)
+    return trials

@@ -1,4 +1,4 @@
-"""One trial as a worker gets it, and what it sends back: plain values, whatever machine it is on."""
+"""The job of a trial, its outcome, and the function of a worker that turns one into the other."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from rxsim.store import Trial
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One trial to evaluate.
+    """A trial to evaluate: plain values, for a worker on any machine.
 
     Attributes:
         point: key of its point.
-        key: its own key.
-        trial: the chip's number.
+        key: key of the trial.
+        trial: number of the chip.
         model: the ONNX file.
-        model_sha256: what the file must still be.
-        settings: of the point.
+        model_sha256: expected hash of that file.
+        settings: settings of the point.
         options: where the inputs come from.
-        cache: folder of what was computed before; None: nothing is kept.
-        cache_bytes: that it may take.
+        cache: folder of cached arrays; None: nothing is kept.
+        cache_bytes: largest size of that folder.
     """
 
     point: str
@@ -48,13 +48,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
         trial: the row for the results.
-        details: of its point; from the first trial only.
+        details: details of its point; from the first trial only.
         stages: seconds by stage.
-        cached: how many results were found in the cache, and how many were not.
+        cached: hits and misses of the cache.
     """
 
     trial: Trial
@@ -63,12 +63,12 @@ class Outcome:
     cached: tuple[int, int] = (0, 0)
 
 
-# What the last job of this process had prepared: the trials of a point share it.
+# The prepared point of the last job of this process: the trials of a point share it.
 _prepared: dict[str, tuple[Prepared, Cache | None]] = {}
 
 
 def run_job(job: Job) -> Outcome:
-    """Evaluate one trial; whatever goes wrong becomes a failed one."""
+    """Evaluate a trial; any error makes it a failed trial."""
     start = time.perf_counter()
     try:
         prepared, cache = _prepare(job)
@@ -80,9 +80,11 @@ def run_job(job: Job) -> Outcome:
         return failed(job, OUT_OF_MEMORY, time.perf_counter() - start)
     except Exception as error:  # a worker has no user to tell: the row does
         _prepared.clear()
-        what = f"internal error: {type(error).__name__}: {error}"
+        sentence = f"internal error: {type(error).__name__}: {error}"
         return failed(
-            job, f"{what}; this is a bug in rxsim, please report it", time.perf_counter() - start
+            job,
+            f"{sentence}; this is a bug in rxsim, please report it",
+            time.perf_counter() - start,
         )
     scores = result.scores
     trial = Trial(

@@ -32,12 +32,12 @@ class PlannedPoint:
     """A point that is to be evaluated.
 
     Attributes:
-        point: what identifies it, as results hold it.
+        point: its identity, as results hold it.
         model: the ONNX file.
         options: where its inputs come from.
-        settings: resolved.
-        values: what the axes set, by dotted name (of several that are set alike the first); model and
-            config where there are several.
+        settings: resolved settings.
+        values: values of the axes by dotted name (of settings that share a value, the first name); also
+            model and config where there are several.
         is_random: whether its chips differ.
     """
 
@@ -49,7 +49,7 @@ class PlannedPoint:
     is_random: bool
 
     def trial_key(self, trial: int) -> str:
-        """Return the identity of one of its trials."""
+        """Return the identity of a trial of the point."""
         return content_key("trial", self.point.key, trial)
 
 
@@ -58,11 +58,11 @@ class Plan:
     """A sweep that can be run.
 
     Attributes:
-        name: of the sweep.
-        text: its YAML.
-        points: in the order of its axes; no two alike.
-        trials: chips of a point, at most.
-        stop: when fewer are enough; None: never.
+        name: name of the sweep.
+        text: the YAML of its file.
+        points: the points in the order of the axes, without duplicates.
+        trials: chips per point, at most.
+        stop: the stopping rule; None: every point gets all its trials.
     """
 
     name: str
@@ -118,7 +118,7 @@ def _settings(
 
 
 def _flat_top(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give sections' keys by dotted name, so that axes can be laid over single ones."""
+    """Return the keys of sections by dotted name, so that axes can replace single keys."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping) and name != "layers":
@@ -135,7 +135,7 @@ def _values(
     config: Path | None,
     change: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Name a point by its axes: settings that have one value together stand under the first's name."""
+    """Return the values that name a point; of settings that share a value the first one stands."""
     several = {"model": model.name} if len(file.models) > 1 else {}
     if config is not None and len(file.configs) > 1:
         several["config"] = config.stem
@@ -169,13 +169,14 @@ def _planned(
         settings=json.loads(json.dumps(plain)),
         metric=study.metric,
     )
-    own = [layer_settings(settings, layer.name) for layer in study.network.layers]
+    resolved = [layer_settings(settings, layer.name) for layer in study.network.layers]
     random = any(
-        one is not None and is_random(one) for one in (own if settings.layers else own[:1])
+        layer is not None and is_random(layer)
+        for layer in (resolved if settings.layers else resolved[:1])
     )
     return PlannedPoint(point, study.network.path.absolute(), options, settings, values, random)
 
 
 def describe(values: Mapping[str, Any]) -> str:
-    """Name a point by what its axes set, for one line of text."""
+    """Name a point by the values of its axes, in a line of text."""
     return ", ".join(f"{name} {in_yaml(value)}" for name, value in values.items()) or "the settings"

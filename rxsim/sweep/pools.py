@@ -1,4 +1,4 @@
-"""Where jobs run: processes of this machine, or a Dask cluster. Both are executors of the library."""
+"""Pools that run the jobs of a sweep: processes of this machine, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any, Protocol
 
 from rxsim.errors import InputError
 from rxsim.sweep.job import Job, Outcome, run_job
-from rxsim.sweep.worker import one_thread_each, start_worker
+from rxsim.sweep.worker import single_thread_pools, start_worker
 
 ANSWER_SECONDS = 10
-"""So long a scheduler may take to answer."""
+"""Time limit for the answer of a scheduler."""
 
 
 class Pool(Protocol):
-    """What a sweep asks of the place where its jobs run."""
+    """The interface of a pool: it runs the jobs of a sweep."""
 
     @property
     def slots(self) -> int:
-        """How many jobs are worth having there at once."""
+        """How many jobs may be handed over at once."""
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Start a job."""
 
     def restart(self, slots: int | None = None) -> None:
-        """Start anew after a worker died; with fewer slots if told so."""
+        """Start new workers after one died; `slots` bounds their number."""
 
     def close(self, *, kill: bool = False) -> None:
-        """End the workers; `kill` those that are at work."""
+        """End the workers; `kill` ends running jobs too."""
 
 
 @contextmanager
 def ending(pool: Pool) -> Iterator[Pool]:
-    """Let a pool's workers end with what is done with it: at once where that fails."""
+    """Close a pool at the end of a block; where the block fails, kill its workers."""
     done = False
     try:
         yield pool
@@ -60,7 +60,7 @@ class LocalPool:
         """
         self.slots = workers
         self._workers, self._memory = workers, memory
-        self._others = set(active_children())
+        self._earlier_children = set(active_children())
         self._executor = self._new(workers)
 
     def _new(self, workers: int) -> ProcessPoolExecutor:
@@ -73,19 +73,19 @@ class LocalPool:
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Start a job."""
-        with one_thread_each():
+        with single_thread_pools():
             return self._executor.submit(run_job, job)
 
     def restart(self, slots: int | None = None) -> None:
-        """Start anew after a worker died; with fewer slots if told so."""
+        """Start new workers after one died; `slots` bounds their number."""
         self.close(kill=True)
         self.slots = slots or self._workers
         self._executor = self._new(self.slots)
 
     def close(self, *, kill: bool = False) -> None:
-        """End the workers; `kill` those that are at work."""
+        """End the workers; `kill` ends running jobs too."""
         if kill:
-            for process in set(active_children()) - self._others:
+            for process in set(active_children()) - self._earlier_children:
                 process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
@@ -99,7 +99,7 @@ class DaskPool:
     """The workers of a Dask cluster.
 
     Attributes:
-        slots: threads of all its workers, twice: the next jobs lie there when one is done.
+        slots: twice the threads of all workers, so that a finished worker finds its next job there.
     """
 
     def __init__(self, address: str) -> None:
@@ -130,7 +130,7 @@ class DaskPool:
 
     @property
     def slots(self) -> int:
-        """How many jobs are worth having there at once."""
+        """How many jobs may be handed over at once."""
         threads: int = sum(self._client.nthreads().values())
         return 2 * max(threads, 1)
 
@@ -142,6 +142,6 @@ class DaskPool:
         """Do nothing: the cluster replaces its workers itself."""
 
     def close(self, *, kill: bool = False) -> None:
-        """Leave the cluster; what it is at work on is cancelled with `kill`."""
+        """Leave the cluster; `kill` cancels its running jobs."""
         self._executor.shutdown(wait=not kill)  # without waiting it cancels
         self._stack.close()

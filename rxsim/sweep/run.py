@@ -1,4 +1,4 @@
-"""Run a plan: hand out trials, write what comes back, go on whatever happens to single ones."""
+"""Run a plan: hand out trials, write their outcomes, and go on when single trials fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rxsim.sweep.plan import Plan, PlannedPoint
 from rxsim.sweep.pools import Pool
 from rxsim.sweep.stopping import next_trials
 
-# A job that was at work in so many broken pools runs alone; where its worker dies twice then, it fails.
+# A job that ran in so many broken pools runs alone; if its worker dies twice then, the job fails.
 _STRIKES, _STRIKES_ALONE = 3, 2
 _KILLED = (
     "its worker process died (killed, or out of memory); use fewer --workers or more --memory, then "
@@ -27,15 +27,15 @@ _KILLED = (
 
 @dataclass(frozen=True, slots=True)
 class SweepProgress:
-    """How far a sweep is.
+    """The progress of a sweep.
 
     Attributes:
         done: trials in the results, earlier ones included.
-        total: trials at most.
+        total: all trials, at most.
         failed: trials that failed in this run.
-        best: largest value of a trial so far, None before the first.
-        best_values: what the axes set for it.
-        seconds_left: as far as can be told; None before the first trial.
+        best: largest accuracy or agreement of a trial so far, None before the first.
+        best_values: values of the axes of that trial.
+        seconds_left: estimated remaining time; None before the first trial.
     """
 
     done: int
@@ -48,15 +48,15 @@ class SweepProgress:
 
 @dataclass(slots=True)
 class SweepEnd:
-    """What became of a sweep.
+    """The totals of a sweep that ended.
 
     Attributes:
         new: trials that this run finished.
-        known: trials that were there before.
+        known: trials that the results held before.
         failed: trials that failed.
-        skipped: trials that a stopping rule, or chips all alike, made needless.
+        skipped: trials that were not needed: a stopping rule held, or all chips are the same.
         seconds: wall time.
-        cached: how many solved layers, ranges and outputs were found in the cache, and how many not.
+        cached: hits and misses of the cache of solved layers, ranges and outputs.
         stages: seconds of all workers by stage.
     """
 
@@ -72,7 +72,7 @@ class SweepEnd:
 def job_of(
     point: PlannedPoint, trial: int, cache: Path | None, cache_bytes: int = DEFAULT_BYTES
 ) -> Job:
-    """Return the job of one of a point's trials."""
+    """Return the job of a trial of a point."""
     return Job(
         point.point.key,
         point.trial_key(trial),
@@ -104,9 +104,9 @@ def run_sweep(
         plan: the sweep.
         results: open for writing.
         pool: where jobs run; left open.
-        cache: folder of what was computed before; None: nothing is kept.
-        cache_bytes: that it may take.
-        show: told how far the sweep is, after each trial.
+        cache: folder of cached arrays; None: nothing is kept.
+        cache_bytes: largest size of that folder.
+        show: called with the progress after each trial.
 
     Raises:
         WriteError: the disk is full; earlier trials are safe.
@@ -121,7 +121,7 @@ def run_sweep(
 
 
 class _Run:
-    """A sweep under way."""
+    """A running sweep."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class _Run:
             self._best = (value, trial.point)
 
     def _next(self, key: str) -> list[Job]:
-        """Return jobs of a point that can start now and were not handed out."""
+        """Return the jobs of a point that can start now and are not handed out yet."""
         values = self._values[key]
         first: list[float | None] = []
         while len(first) in values:
@@ -197,7 +197,7 @@ class _Run:
         self.end.skipped = self._plan.trials * len(self._points) - given - self.end.failed
 
     def _hand_out(self) -> None:
-        """Start as many jobs as the pool takes; suspects one by one."""
+        """Start as many jobs as the pool takes; jobs that may have killed a worker run alone."""
         if self._alone and not self._at_work:
             self._pool.restart(slots=1)
             self._narrow = True
@@ -232,7 +232,7 @@ class _Run:
         return True
 
     def _finish(self, job: Job, future: Future[Outcome]) -> None:
-        """Write what came back."""
+        """Write the outcome of a finished job."""
         try:
             outcome = future.result()
         except (CancelledError, Exception) as error:  # a cluster gave up on it
@@ -242,8 +242,8 @@ class _Run:
     def _write(self, job: Job, outcome: Outcome) -> None:
         trial = outcome.trial
         self._results.add(self._points[job.point].point, trial, outcome.details)
-        found, missed = self.end.cached
-        self.end.cached = found + outcome.cached[0], missed + outcome.cached[1]
+        hits, misses = self.end.cached
+        self.end.cached = hits + outcome.cached[0], misses + outcome.cached[1]
         self.end.stages.update(outcome.stages)
         if trial.status == "done":
             self.end.new += 1
@@ -255,7 +255,7 @@ class _Run:
         self._tell()
 
     def _mend(self) -> None:
-        """Start anew after a worker died: each job at work may have been the reason."""
+        """Restart the pool after a worker died: each running job may have been the reason."""
         lost = list(self._at_work.items())
         self._at_work.clear()
         for future, job in lost:

@@ -1,4 +1,4 @@
-"""When a point of a sweep has trials enough."""
+"""When a point of a sweep has enough trials."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rxsim.sweep.sweep_file import Stop
 
 
 def next_trials(values: Sequence[float | None], most: int, stop: Stop | None) -> range:
-    """Tell which trials are to come once the first ones are done.
+    """Return the next trials of a point after its first trials are done.
 
-    The answer depends on the first trials alone, never on how many workers there are or what was
-    interrupted: a sweep gives the same rows however it is run.
+    The result depends only on the first trials, never on the number of workers or on interruptions: a
+    sweep gives the same rows however it is run.
 
     Args:
-        values: of the trials done, without a gap from the first one; None where nothing is measured.
+        values: values of the finished trials 0, 1, .. without a gap; None where nothing is measured.
         most: trials at most; 1 where all chips are the same.
-        stop: when fewer are enough.
+        stop: the stopping rule; None: all trials are run.
 
     Returns:
-        Numbers of the trials that may start now; none where the point is finished.
+        Numbers of the trials that may start now; empty where the point is finished.
     """
     done = len(values)
     if done == 0:

@@ -1,4 +1,4 @@
-"""The YAML file of a sweep."""
+"""The YAML file of a sweep, and its reader."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST_TRIALS = 100_000
 
 
 class Stop(Section):
-    """When a point has trials enough."""
+    """The stopping rule: when a point has enough trials."""
 
     half_width: Positive = Field(description="half the 95 % interval of the mean over chips")
     at_least: Integer = Field(3, ge=2, description="trials before it is asked")
 
 
 class SweepFile(DataSection):
-    """A sweep as its file gives it; relative paths start from the file's folder."""
+    """The keys of a sweep file; relative paths start from its folder."""
 
     name: str | None = Field(None, min_length=1, description="of the sweep; default: the file's")
     models: list[Path] = Field(min_length=1, description="ONNX files")
@@ -44,7 +44,7 @@ class SweepFile(DataSection):
         """Return the axes.
 
         Raises:
-            SettingError: an axis is impossible, or two set the same.
+            SettingError: an axis is impossible, or two axes set the same setting.
         """
         axes = [Axis(key, given) for key, given in self.axes.items()]
         names = [name for axis in axes for name in axis.names]
@@ -62,7 +62,7 @@ class SweepFile(DataSection):
 def read_sweep_file(path: Path) -> tuple[SweepFile, str]:
     """Read a sweep's YAML file.
 
-    `model` and `config` may stand for a list of one.
+    `model` and `config` may replace `models` and `configs` with a single entry.
 
     Returns:
         The file's content, and its text.
@@ -71,11 +71,11 @@ def read_sweep_file(path: Path) -> tuple[SweepFile, str]:
         InputError: it can't be read, or a key is unknown or of the wrong type.
     """
     values = read_yaml_mapping(path, "the sweep file")
-    for one, many in (("model", "models"), ("config", "configs")):
-        if one in values:
-            if many in values:
+    for single, several in (("model", "models"), ("config", "configs")):
+        if single in values:
+            if several in values:
                 raise SettingError(
-                    f"sweep file {path}: found {one} and {many}, expected one of the two"
+                    f"sweep file {path}: found {single} and {several}, expected one of the two"
                 )
-            values[many] = [values.pop(one)]
+            values[several] = [values.pop(single)]
     return validated(SweepFile, values, f"sweep file {path}"), path.read_text(encoding="utf-8")

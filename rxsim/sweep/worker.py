@@ -1,4 +1,4 @@
-"""A worker process on this machine: one thread for every pool, bounded memory, no life of its own."""
+"""A worker process on this machine: single-threaded, of bounded memory, ending with its parent."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _POOLS = (
 
 
 @contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Let processes that start meanwhile have one thread in every pool."""
+def single_thread_pools() -> Iterator[None]:
+    """Limit the thread pools of libraries to a single thread in processes started in the block."""
     before = {name: os.environ.get(name) for name in _POOLS}
     os.environ.update(dict.fromkeys(_POOLS, "1"))
     try:
@@ -39,9 +39,9 @@ def start_worker(memory: int | None) -> None:
     """Set up a worker process.
 
     Args:
-        memory: bytes that it may take; None: no bound.
+        memory: bound of its memory in bytes; None: no bound.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles interrupts
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -60,7 +60,7 @@ def _end_with(sentinel: int) -> None:
 
 
 def _bound_memory(memory: int) -> None:
-    """Bound private memory where the system can; what needs more then fails by itself."""
+    """Bound private memory where the system can; a job that needs more fails."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -69,7 +69,7 @@ def _bound_memory(memory: int) -> None:
 
 
 def memory_for(workers: int) -> int | None:
-    """Return what each of some workers may take of the memory that is free, None where unknown."""
+    """Return each worker's share of the free memory in bytes; None where it is unknown."""
     with contextlib.suppress(OSError, ValueError, StopIteration):
         with open("/proc/meminfo", encoding="ascii") as lines:
             free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
@@ -79,7 +79,7 @@ def memory_for(workers: int) -> int | None:
 
 
 def _limits_of_group() -> Iterator[int]:
-    """Yield the bounds of this process's control group (containers, SLURM)."""
+    """Yield the memory bounds of this process's control group (containers, SLURM)."""
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError), open(name, encoding="ascii") as text:
             yield int(text.read())
