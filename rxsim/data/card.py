@@ -1,4 +1,4 @@
-"""A model's card: the small YAML beside it that says which data it takes and how they are prepared."""
+"""A model's card: the YAML file beside it that states its data and their preprocessing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CardLabels(Section):
     )
 
     @model_validator(mode="after")
-    def _one_rule(self) -> Self:
+    def _check(self) -> Self:
         if self.offset and self.map is not None:
             raise ValueError("found both offset and map, expected one of them; remove the other")
         return self

@@ -22,7 +22,7 @@ _RECORD = 1 + _CHANNELS * _SIDE * _SIDE
 def cifar_files(folder: Path, truth: Truth) -> list[Path]:
     """Choose the batches of a folder: the test batch to evaluate, the training batches to calibrate.
 
-    The other part is taken where a folder holds only that.
+    Where a folder holds only one of the two, that one is taken.
     """
     test = [path for path in (folder / "test_batch.bin",) if path.is_file()]
     train = sorted(folder.glob("data_batch_*.bin"))
@@ -30,13 +30,13 @@ def cifar_files(folder: Path, truth: Truth) -> list[Path]:
 
 
 def pickled_batches(folder: Path) -> list[Path]:
-    """List what CIFAR's Python version calls its files."""
+    """List the files of CIFAR's Python version in a folder."""
     names = ["test_batch", *(f"data_batch_{number}" for number in range(1, 6))]
     return [folder / name for name in names if (folder / name).is_file()]
 
 
 def refuse_pickle(path: Path) -> DataError:
-    """Say why a pickled file is not read."""
+    """Return the error that says why a pickled file is not read."""
     return DataError(
         f"data file {path} looks like a Python pickle, which could run any program while it is read "
         "and is never loaded, expected CIFAR-10's binary version (test_batch.bin) or an npz; take "

@@ -19,15 +19,15 @@ def recolored(x: np.ndarray, data: Color, model: Color, axis: int) -> np.ndarray
 
     Args:
         x: samples with a channel axis.
-        data: their colours.
-        model: the model's.
+        data: colours of the samples.
+        model: colours of the model's inputs.
         axis: the channel axis.
 
     Returns:
-        Samples of the same type; grey repeats where colours are due.
+        Samples of the same type; grey is repeated for three colours.
 
     Raises:
-        DataError: the channels are not those that are stated.
+        DataError: the channels do not fit the stated colours.
     """
     if data == model:
         return x

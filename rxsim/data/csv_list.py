@@ -1,4 +1,4 @@
-"""A CSV of `file,label` with a header: images anywhere, labels beside their names."""
+"""A CSV list of images: a header `file,label`, then a file name and its label per line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_csv_list(
         path: the CSV.
         images: the folder that its files lie in; None: the CSV's own.
         classes: the classes file, for labels that are names.
-        truth: what the data are to hold; without labels the column may be missing.
+        truth: what the data must hold; without labels the column may be missing.
 
     Raises:
         DataError: unreadable, without the columns, or a line whose file or label can't be used.
@@ -40,7 +40,7 @@ def read_csv_list(
         names.append(file)
         places.append(place)
         if labelled and truth == "any" and known is None and not is_whole(row.get("label", "")):
-            labelled = False  # names that nothing numbers: calibration does without
+            labelled = False  # class names without numbers: calibration needs no labels
         if labelled:
             labels.append(_label(row.get("label", ""), place, known, classes))
     if not names:

@@ -1,4 +1,4 @@
-"""What every data set offers, whatever it was read from."""
+"""The interface of every data set, and data sets that lie in memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from PIL import Image
 
 Layout = Literal["NCHW", "NHWC", "NHW"]
 Truth = Literal["classes", "values", "none", "any"]
-"""What a data set must hold besides samples: whole-number labels, float targets, nothing; or whatever
-is there, for samples that only calibrate."""
+"""What a data set must hold besides samples.
+
+classes: whole-number labels; values: float targets; none: nothing; any: whatever is there, for samples
+that only calibrate.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An opened image file whose pixels may still wait to be decoded."""
+    """An opened image file; its pixels may not be decoded yet."""
 
     name: str
     image: Image.Image
@@ -29,7 +32,7 @@ class DataSet(Protocol):
 
     @property
     def name(self) -> str:
-        """Where it came from, for reports."""
+        """Name of its source, for reports."""
 
     @property
     def identity(self) -> str:
@@ -41,7 +44,7 @@ class DataSet(Protocol):
 
     @property
     def layout(self) -> Layout | None:
-        """Axes of the samples where the file format fixes them."""
+        """Axes of the samples where the file format fixes them, else None."""
 
     @property
     def extra(self) -> Mapping[str, np.ndarray]:
@@ -54,7 +57,7 @@ class DataSet(Protocol):
         """Return stored samples: an array, or image files one by one."""
 
     def place(self, index: int) -> str:
-        """Say where a sample stands, for messages."""
+        """Name a sample's place in the data set, for messages."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +65,7 @@ class StoredArrays:
     """A data set that lies in memory.
 
     Attributes:
-        name: where it came from, for reports.
+        name: name of its source, for reports.
         identity: SHA-256 of its file or files.
         x: samples as stored, first axis the sample.
         labels: int64 (n,), or float32 targets (n, ...), or None.
@@ -86,7 +89,7 @@ class StoredArrays:
         return chosen
 
     def place(self, index: int) -> str:
-        """Say where a sample stands: its number, from 0."""
+        """Name a sample by its number, from 0."""
         return f"{self.name}, sample {index}"
 
 
@@ -97,7 +100,7 @@ def listing_identity(entries: Iterable[tuple[str, int, int | None]]) -> str:
         entries: for every sample its relative name, its file's size in bytes and its label.
 
     Returns:
-        Hex SHA-256 over the sorted list: an image changed in place at the same size goes unseen.
+        Hex SHA-256 of the sorted list; it does not change with an image that keeps its size.
     """
     digest = hashlib.sha256()
     for name, size, label in sorted(entries, key=lambda entry: (entry[0], entry[2] or 0)):

@@ -41,7 +41,7 @@ class Step(Section):
     )
 
     @model_validator(mode="after")
-    def _one_step(self) -> Self:
+    def _check(self) -> Self:
         if (self.crop is None) == (self.resize is None):
             raise ValueError("found both or neither of crop and resize, expected one in each step")
         if self.crop is not None and "interpolation" in self.model_fields_set:

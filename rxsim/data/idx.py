@@ -37,11 +37,11 @@ def read_idx(path: Path, label_file: Path | None, truth: Truth) -> StoredArrays:
 
     Args:
         path: the images, plain or gzipped.
-        label_file: the labels; None: beside the images by the usual naming.
-        truth: what the data are to hold.
+        label_file: the labels; None: the file beside the images with the usual name.
+        truth: what the data must hold.
 
     Raises:
-        DataError: not IDX, cut short, without labels, or of another length than they.
+        DataError: not IDX, cut short, without labels, or with another number of labels than images.
     """
     images, digest = _read(path, 3, "images")
     if len(images) == 0 or images.size == 0:
@@ -57,13 +57,13 @@ def read_idx(path: Path, label_file: Path | None, truth: Truth) -> StoredArrays:
             f"data file {path} holds images without labels, expected {wanted or 'a label file'} beside "
             "it; name it with --labels FILE, or give --metric none"
         )
-    labels, other = _read(beside, 1, "labels")
+    labels, label_digest = _read(beside, 1, "labels")
     if len(labels) != len(images):
         raise DataError(
             f"{beside}: found {len(labels)} labels for the {len(images)} images of {path.name}, "
             "expected one for each; check that the files belong together"
         )
-    identity = hashlib.sha256((digest + other).encode()).hexdigest()
+    identity = hashlib.sha256((digest + label_digest).encode()).hexdigest()
     return StoredArrays(path.name, identity, images, labels.astype(np.int64), "NHW")
 
 
@@ -73,17 +73,17 @@ def _label_name(name: str) -> str | None:
 
 
 def _labels_beside(path: Path) -> Path | None:
-    """Find the label file of an image file: the same name but for the usual words, gzipped or not."""
+    """Find the label file of an image file by the usual naming, gzipped or not."""
     name = _label_name(path.name)
     if name is None:
         return None
     plain = name.removesuffix(".gz")
-    other = plain if name.endswith(".gz") else f"{name}.gz"
-    return next((p for p in (path.with_name(name), path.with_name(other)) if p.is_file()), None)
+    variant = plain if name.endswith(".gz") else f"{name}.gz"
+    return next((p for p in (path.with_name(name), path.with_name(variant)) if p.is_file()), None)
 
 
 def _read(path: Path, n_axes: int, what: str) -> tuple[np.ndarray, str]:
-    """Return the values of an IDX file, uint8, and the SHA-256 of its bytes as they lie there."""
+    """Return the values of an IDX file, uint8, and the SHA-256 of the file."""
     raw = read_raw(path)
     digest = hashlib.sha256(raw).hexdigest()
     if raw[:2] == _GZIP:

@@ -1,4 +1,4 @@
-"""Images in files of their own, opened only when a batch asks for them."""
+"""Data sets of image files, which are opened when a batch needs them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from rxsim.errors import DataError
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 )
-"""What counts as an image in a folder, in small letters."""
-# No others: Pillow also runs Ghostscript on what calls itself EPS.
-# Assumption: more is no photograph for a network but a mistake or an attack on memory. Pillow's own
-# check would call such an image damaged, and warn on standard error below its limit.
+"""Suffixes of images in a folder, in small letters."""
+# Only these: for a file that claims to be EPS Pillow would run Ghostscript.
+# Assumption: a larger image is a mistake or an attack on memory. Pillow's own check would report it
+# as damaged, and would warn on standard error below its limit.
 _MOST_PIXELS = 150_000_000
 Image.MAX_IMAGE_PIXELS = None
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -29,12 +29,12 @@ class ImageFiles:
     """A data set of image files; names and labels are held, pixels never.
 
     Attributes:
-        name: where it came from, for reports.
+        name: name of its source, for reports.
         identity: SHA-256 of the sorted names, sizes and labels.
-        folder: what the names are relative to.
-        names: one a sample.
+        folder: folder that the names are relative to.
+        names: file name of each sample.
         labels: int64 (n,), or None.
-        places: where each sample stands, for messages; empty: its file's name.
+        places: place of each sample in a list, for messages; empty: file names are used.
     """
 
     name: str
@@ -69,7 +69,7 @@ class ImageFiles:
                 yield Picture(str(path), image)
 
     def place(self, index: int) -> str:
-        """Say where a sample stands: its line in a list, or its file."""
+        """Name a sample by its line in a list, or by its file."""
         return self.places[index] if self.places else str(self.folder / self.names[index])
 
 
@@ -83,7 +83,7 @@ def list_images(
     """Gather image files into a data set.
 
     Raises:
-        DataError: one of them does not exist; it is told by its place.
+        DataError: a file does not exist; the message names its place.
     """
     Image.init()  # here, not in several threads at once
     entries: list[tuple[str, int, int | None]] = []

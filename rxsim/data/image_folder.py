@@ -17,10 +17,10 @@ def read_image_folder(path: Path, classes: Path | None, truth: Truth) -> ImageFi
         path: the folder; hidden files and files that are no images by name are passed over.
         classes: the classes file, one name a line in the order of the network's outputs; without it
             the class folders must be named by whole numbers, the labels.
-        truth: what the data are to hold; without labels the images may lie in the folder itself.
+        truth: what the data must hold; without labels the images may lie in the folder itself.
 
     Raises:
-        DataError: no images, an unknown or empty class, or an order that nothing states.
+        DataError: no images, an unknown or empty class, or nothing that states the order of classes.
     """
     try:
         entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
@@ -72,7 +72,7 @@ def _flat(path: Path, names: list[str], truth: Truth) -> ImageFiles:
 def _labels_of(
     path: Path, folders: dict[str, list[str]], classes: Path | None, truth: Truth
 ) -> dict[str, int] | None:
-    """Return the label of each class folder; None where none is needed and nothing states it."""
+    """Return the label of each class folder; None where labels are not needed and not stated."""
     if truth == "none":
         return None
     empty = [name for name, files in folders.items() if not files]

@@ -14,7 +14,7 @@ from rxsim.errors import DataError
 
 
 class TensorSpec(Protocol):
-    """One input tensor of a network; a None axis is free, the first axis is the batch."""
+    """An input tensor of a network; a None axis is free, the first axis is the batch."""
 
     @property
     def name(self) -> str:
@@ -31,16 +31,16 @@ class TensorSpec(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputSet:
-    """Inputs of a network, fetched in slices so that they need not all be held.
+    """Inputs of a network; they are fetched in slices, so that they need not all fit into memory.
 
     Attributes:
         data: the data set.
-        indices: which samples, int64 (n,).
-        preprocess: what turns a stored sample into an input.
+        indices: indices of the samples, int64 (n,).
+        preprocess: the steps from a stored sample to an input.
         input_name: the network's input tensor that the samples feed.
         dtype: that tensor's type.
-        shape: the shape that every sample must become; None: not checked.
-        others: types of the further inputs by name, which are fed as stored.
+        shape: required shape of every input, without the batch; None: not checked.
+        extra_types: types of the further inputs by name; they are fed as stored.
     """
 
     data: DataSet
@@ -49,7 +49,7 @@ class InputSet:
     input_name: str
     dtype: np.dtype
     shape: tuple[int, ...] | None = None
-    others: Mapping[str, np.dtype] = field(default_factory=dict)
+    extra_types: Mapping[str, np.dtype] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -74,7 +74,7 @@ class InputSet:
             )
         extra = {
             name: self.data.extra[name][chosen].astype(dtype, copy=False)
-            for name, dtype in self.others.items()
+            for name, dtype in self.extra_types.items()
         }
         return {self.input_name: values, **extra}
 
@@ -90,13 +90,13 @@ def fit_inputs(
 
     Args:
         data: the data set.
-        preprocess: the card's or the options' preprocessing; None where neither says anything.
+        preprocess: the preprocessing of the card or the options; None where neither gives any.
         specs: the network's inputs.
-        main: the one that the samples feed, through the preprocessing.
+        main: the input that the samples feed, through the preprocessing.
         model_name: the model's file name, for messages.
 
     Returns:
-        All samples as inputs, unprocessed only where nothing had to be stated.
+        All samples as inputs. Without preprocessing they must be real numbers, which are fed as stored.
 
     Raises:
         DataError: a shape or type does not fit, or nothing says how integers become inputs.
@@ -109,7 +109,7 @@ def fit_inputs(
     shape = ready.apply(stored, main.dtype).shape[1:]
     _check_shape(data.name, shape, main, model_name, "check data_layout and model_layout in the ")
     _check_type(data, dtype, data.x if isinstance(data, StoredArrays) else None, main, model_name)
-    others = {spec.name: spec.dtype for spec in specs if spec.name != main.name}
+    extra_types = {spec.name: spec.dtype for spec in specs if spec.name != main.name}
     for spec in specs:
         if spec.name != main.name:
             values = data.extra[spec.name]
@@ -128,7 +128,7 @@ def fit_inputs(
                 )
             _check_type(data, values.dtype, values, spec, model_name)
     everything = np.arange(len(data))
-    return InputSet(data, everything, ready, main.name, main.dtype, shape, others)
+    return InputSet(data, everything, ready, main.name, main.dtype, shape, extra_types)
 
 
 def _check_statement(
@@ -138,7 +138,7 @@ def _check_statement(
     main: TensorSpec,
     model_name: str,
 ) -> None:
-    """Refuse integers that nothing turns into real inputs, and scaling of whole-number inputs."""
+    """Refuse integers without a scale for real inputs, and a scale for whole-number inputs."""
     if main.dtype.kind == "f":
         if dtype.kind != "f" and not preprocess.states_values:
             raise DataError(
@@ -175,7 +175,7 @@ def _check_type(
     spec: TensorSpec,
     model_name: str,
 ) -> None:
-    """Refuse what an input of whole numbers can't hold."""
+    """Refuse values that an input of whole numbers can't hold."""
     if spec.dtype.kind not in "iu":
         return
     if dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""Labels: names of classes, and which network output a data label stands for."""
+"""Labels: names of classes, and the network output of each label."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LabelRule:
 
     Attributes:
         offset: added to every label.
-        map: a text file whose line i (from 0) holds the output of label i; or None.
+        map: text file whose line i (from 0) holds the output of label i; or None.
     """
 
     offset: int = 0
@@ -99,7 +99,7 @@ def _refuse_first(
     how: str = "",
     result: np.ndarray | None = None,
 ) -> None:
-    """Refuse the data for the first sample that is wrong, told by its place."""
+    """Refuse data with a wrong sample; the message names the place of the first one."""
     if not wrong.any():
         return
     index = int(wrong.argmax())

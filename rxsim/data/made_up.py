@@ -1,4 +1,4 @@
-"""Made-up inputs for a network that comes without data: seeded standard-normal tensors."""
+"""Made-up inputs for a network without data: seeded standard-normal tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxsim.seeds import Sample, sample_generator
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MadeUpInputs:
-    """Inputs drawn once, held in memory; `labels` is None, for there is no truth to compare with."""
+    """Random inputs in memory; `labels` is None, for made-up inputs have none."""
 
     tensors: Mapping[str, np.ndarray]
     labels: None = None
@@ -42,8 +42,8 @@ def made_up_inputs(
     Args:
         shapes: for each input tensor its shape without the batch axis.
         dtypes: for each input tensor its type (floating point).
-        count: how many.
-        calibration: whether these are the calibration inputs (other draws than the evaluated).
+        count: number of inputs.
+        calibration: whether these are the calibration inputs, which differ from the evaluated ones.
         seed: the seed.
     """
     kind = Sample.MADE_UP_CALIBRATION if calibration else Sample.MADE_UP_EVALUATION

@@ -28,7 +28,7 @@ def read_npz(
 
     Args:
         path: the file.
-        truth: what `y` is to hold.
+        truth: what `y` must hold.
         inputs: names of the network's inputs; the samples of several lie under these names.
         main: the input that `x` of the data set stands for; the first by default.
 
@@ -36,8 +36,8 @@ def read_npz(
         DataError: not an npz, pickled, keys missing, or arrays of the wrong type or length.
     """
     names = tuple(inputs)
-    found = _read_arrays(path, truth, names, main or (names[0] if names else "x"))
-    return _checked(found, truth, str(path), path.name, sha256_of(path))
+    arrays = _read_arrays(path, truth, names, main or (names[0] if names else "x"))
+    return _checked(arrays, truth, str(path), path.name, sha256_of(path))
 
 
 def use_arrays(
@@ -53,13 +53,13 @@ def use_arrays(
     """
     names = tuple(inputs)
     sample_name = main or (names[0] if names else "x")
-    found = _named_arrays(given.arrays, given.name, truth, names, sample_name)
-    return _checked(found, truth, given.name, given.name, given.identity)
+    arrays = _named_arrays(given.arrays, given.name, truth, names, sample_name)
+    return _checked(arrays, truth, given.name, given.name, given.identity)
 
 
-def _checked(found: _Arrays, truth: Truth, where: str, name: str, identity: str) -> StoredArrays:
+def _checked(arrays: _Arrays, truth: Truth, where: str, name: str, identity: str) -> StoredArrays:
     """Refuse samples and labels of the wrong type or length."""
-    x, y, extra = found
+    x, y, extra = arrays
     _check_samples(where, "x", x)
     for key, values in extra.items():
         _check_samples(where, key, values)

@@ -1,4 +1,4 @@
-"""Preprocessing: the few stated steps between a stored sample and a network's input."""
+"""Preprocessing: the stated steps from a stored sample to a network's input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rxsim.schema import Number, Section, validated
 # Axes of a stored sample batch -> axes order that gives NCHW (NHW gains a channel axis of one).
 _TO_NCHW: dict[str, tuple[int, ...]] = {"NCHW": (0, 1, 2, 3), "NHWC": (0, 3, 1, 2)}
 _VALUE_STEPS = {"scale", "mean", "std"}
-"""What must be stated before integers become inputs: one of these."""
+"""At least one of these must be stated before integers become inputs."""
 
 
 def _fraction(value: Any) -> Any:
@@ -87,7 +87,7 @@ class Preprocess(Section):
 
     @property
     def states_values(self) -> bool:
-        """Whether it is stated how stored values become inputs, be it by a scale of 1."""
+        """Whether scale, mean or std is stated, if only as a scale of 1."""
         return bool(_VALUE_STEPS & self.model_fields_set)
 
     @property
@@ -106,11 +106,11 @@ class Preprocess(Section):
         return data, self.model_color or ("gray" if model_grey else "RGB")
 
     def for_files(self, layout: Layout | None, name: str, *, pictures: bool) -> Preprocess:
-        """Take over the axes that a file format fixes, and with them its colours.
+        """Return the preprocessing with the axes and colours that a file format fixes.
 
         Args:
             layout: the axes; None: the format fixes none.
-            name: the data set's, for messages.
+            name: name of the data set, for messages.
             pictures: whether the samples are image files, which can be decoded to grey.
 
         Raises:
@@ -172,10 +172,11 @@ class Preprocess(Section):
             pixels = decode(picture, self.geometry, gray=self.colors[0] == "gray")
             first = first or picture.name
             if images and pixels.shape != images[0].shape:
-                size, other = (f"{p.shape[0]}x{p.shape[1]}" for p in (pixels, images[0]))
+                size, first_size = (f"{p.shape[0]}x{p.shape[1]}" for p in (pixels, images[0]))
                 raise DataError(
-                    f"image {picture.name} is {size} and {first} is {other} (height x width), expected "
-                    "images of one size; state a crop or resize under preprocess.geometry in the card"
+                    f"image {picture.name} is {size} and {first} is {first_size} (height x width), "
+                    "expected images of one size; state a crop or resize under preprocess.geometry in "
+                    "the card"
                 )
             images.append(pixels)
         return np.stack(images)

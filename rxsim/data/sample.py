@@ -1,4 +1,4 @@
-"""Which samples are evaluated and which calibrate: seeded, class-balanced, disjoint where possible."""
+"""Choose the evaluated and the calibration samples: seeded, class-balanced, disjoint if possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Split:
     Attributes:
         evaluated: the evaluated samples.
         calibration: the calibration samples, of the same data or of the calibration data.
-        overlap: how many samples are in both (0 where calibration has data of its own).
+        overlap: number of samples in both; 0 where calibration has separate data.
     """
 
     evaluated: np.ndarray
@@ -35,11 +35,11 @@ def choose_samples(
     """Choose the evaluated and the calibration samples.
 
     Args:
-        labels: label of every sample of the data, int64 (n,); without labels their number.
-        limit: how many to evaluate, or None for all.
-        n_calibration: how many calibrate.
+        labels: label of every sample of the data, int64 (n,); without labels the number of samples.
+        limit: number of evaluated samples, or None for all.
+        n_calibration: number of calibration samples.
         calibration_labels: labels (or number) of separate calibration data, or None to take them
-            from the samples that are not evaluated, then (an overlap) from those that are.
+            from the samples that are not evaluated, and if these are too few from the others.
         seed: the seed of both choices.
     """
     labels = _strata(labels)
@@ -63,7 +63,7 @@ def choose_samples(
 
 
 def _strata(labels: np.ndarray | int) -> np.ndarray:
-    """Return what samples are balanced over; samples without labels are all of one kind."""
+    """Return the classes to balance over; samples without labels are all of the same class."""
     return np.zeros(labels, dtype=np.int64) if isinstance(labels, int) else labels
 
 
@@ -72,8 +72,8 @@ def choose_positions(labels: np.ndarray | None, n_inputs: int, count: int, seed:
 
     Args:
         labels: labels of the evaluated inputs, or None.
-        n_inputs: how many there are.
-        count: how many to choose at most.
+        n_inputs: number of evaluated inputs.
+        count: number to choose, at most.
         seed: the seed.
 
     Returns:
@@ -92,7 +92,7 @@ def balanced_sample(
     Args:
         pool: indices to draw from, (m,).
         labels: label of every sample of the data, indexed by the pool's members.
-        count: how many; all of the pool if it is smaller.
+        count: number to draw; all of the pool if it is smaller.
         rng: the generator.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which kind of data set a path is, and its reader."""
+"""Open a data set: tell its kind from its path, and call the reader of that kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rxsim.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a data set is and what goes with it.
+    """The place of a data set, and the files that belong to it.
 
     Attributes:
         path: an npz, CSV, IDX or CIFAR-10 file, or a folder of images, IDX or CIFAR-10 files; or arrays
@@ -42,10 +42,10 @@ class Source:
 
 
 def open_data(source: Source) -> DataSet:
-    """Open a data set by what its path is.
+    """Open a data set with the reader of its kind.
 
     Raises:
-        DataError: no such kind, unusable, or a companion file that its kind does not take.
+        DataError: an unknown kind, unusable data, or a companion file that its kind does not take.
     """
     path = source.path
     if isinstance(path, GivenArrays):
@@ -97,9 +97,11 @@ def _kind_of_file(path: Path) -> str:
         return "cifar"
     if suffix in (".pkl", ".pickle") or name == "test_batch" or name.startswith("data_batch_"):
         raise refuse_pickle(path)
-    found = "is a single image" if suffix in SUFFIXES else f"is of no known kind ({suffix or name})"
+    problem = (
+        "is a single image" if suffix in SUFFIXES else f"is of no known kind ({suffix or name})"
+    )
     raise DataError(
-        f"data file {path} {found}, expected an npz, a CSV of file,label, IDX images "
+        f"data file {path} {problem}, expected an npz, a CSV of file,label, IDX images "
         "(..idx3-ubyte[.gz]), CIFAR-10's *.bin, or a folder of images by class; convert it, or check "
         "the path"
     )
@@ -129,10 +131,10 @@ def _check_companions(source: Source, where: str, kind: str) -> None:
         )
 
 
-def _only(found: list[Path], folder: Path) -> Path:
-    if len(found) > 1:
+def _only(images: list[Path], folder: Path) -> Path:
+    if len(images) > 1:
         raise DataError(
-            f"data folder {folder} holds {len(found)} IDX image files "
-            f"({', '.join(path.name for path in found)}), expected one; give the path of the file"
+            f"data folder {folder} holds {len(images)} IDX image files "
+            f"({', '.join(path.name for path in images)}), expected one; give the path of the file"
         )
-    return found[0]
+    return images[0]
