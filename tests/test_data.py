@@ -127,7 +127,13 @@ def test_the_stored_samples_are_not_changed() -> None:
 def test_the_digits_card_gives_sixteenths() -> None:
     card = read_card(ROOT / "models" / "digits_cnn.yaml")
     data = read_npz(ROOT / "models" / "digits_test.npz")
-    inputs = InputSet(data, np.array([7, 3]), card.preprocess, "x", np.dtype(np.float32))
+    inputs = InputSet(
+        data=data,
+        indices=np.array([7, 3]),
+        preprocess=card.preprocess,
+        input_name="x",
+        dtype=np.dtype(np.float32),
+    )
     with np.load(ROOT / "models" / "digits_test.npz") as archive:
         stored, labels = archive["x"], archive["y"]
     np.testing.assert_array_equal(inputs.feeds(0, 2)["x"], stored[[7, 3]] / np.float32(16))
@@ -138,7 +144,9 @@ def test_the_digits_card_gives_sixteenths() -> None:
 
 
 def test_a_free_axis_takes_any_length_and_a_fixed_one_only_its_own() -> None:
-    data = StoredArrays("d.npz", "", IMAGES.astype(np.float32), np.zeros(5, dtype=np.int64))
+    data = StoredArrays(
+        name="d.npz", identity="", x=IMAGES.astype(np.float32), labels=np.zeros(5, dtype=np.int64)
+    )
     step = Preprocess(data_layout="NHWC")
     free = InputSpec("x", np.dtype(np.float32), (None, 3, None, None))
     fixed = InputSpec("x", np.dtype(np.float32), (None, 3, None, 8))

@@ -159,7 +159,7 @@ def test_class_folders_of_whole_numbers_are_their_labels(nets: Path, tmp_path: P
     folder = _class_folder(tmp_path / "data", ("0", "10", "2"), each=1)
     study = _study(nets / "cifar.onnx", folder, metric="none", preprocess=_resized(32))
     assert study.labels is None
-    data = open_data(Source(folder))
+    data = open_data(Source(path=folder))
     assert data.labels is not None
     assert data.labels.tolist() == [0, 10, 2]
 
@@ -202,7 +202,7 @@ def test_every_mode_becomes_rgb_or_grey(
     name: str, mode: str, make: Callable[[np.ndarray], Image.Image], gray: bool, tmp_path: Path
 ) -> None:
     make(_pixels(5)).save(tmp_path / name)
-    data = open_data(Source(tmp_path, "none"))
+    data = open_data(Source(path=tmp_path, truth="none"))
     step = Preprocess(data_layout="NHWC", data_color="gray" if gray else "RGB")
     found = step.apply(data.fetch(np.array([0])), np.uint8)
     image = Image.open(tmp_path / name).convert("RGB")
@@ -216,7 +216,7 @@ def test_a_bmp_of_16_bits_a_pixel_is_read(tmp_path: Path) -> None:
         head[place : place + 1] = bytes([value])
     (tmp_path / "a.bmp").write_bytes(head + np.array([[0x7C00, 31], [0, 0x3E0]], "<u2").tobytes())
     found = Preprocess(data_layout="NHWC", model_layout="NHWC").apply(
-        open_data(Source(tmp_path, "none")).fetch(np.array([0]))
+        open_data(Source(path=tmp_path, truth="none")).fetch(np.array([0]))
     )
     np.testing.assert_array_equal(found[0], [[[0, 0, 0], [0, 255, 0]], [[255, 0, 0], [0, 0, 255]]])
 
@@ -226,7 +226,9 @@ def test_a_transparent_palette_keeps_the_colours_beneath(tmp_path: Path) -> None
     image = Image.fromarray(pixels).quantize(16)
     colours = np.asarray(image.convert("RGB"))
     image.save(tmp_path / "a.png", transparency=bytes(range(16)))
-    found = Preprocess(data_layout="NHWC").apply(open_data(Source(tmp_path, "none")).fetch([0]))
+    found = Preprocess(data_layout="NHWC").apply(
+        open_data(Source(path=tmp_path, truth="none")).fetch([0])
+    )
     np.testing.assert_array_equal(found[0], colours.transpose(2, 0, 1))
 
 
@@ -237,7 +239,7 @@ def test_images_stand_upright(orientation: int, tmp_path: Path) -> None:
     exif[0x0112] = orientation
     _save(tmp_path / "a.png", pixels, exif=exif)
     found = Preprocess(data_layout="NHWC", model_layout="NHWC").apply(
-        open_data(Source(tmp_path, "none")).fetch(np.array([0]))
+        open_data(Source(path=tmp_path, truth="none")).fetch(np.array([0]))
     )
     # Source: EXIF 2.3, tag 0x0112: what lies in row 0 and column 0.
     turned = [
@@ -285,7 +287,7 @@ def test_geometry_is_pillows_step_by_step(
     )
     if stored == "files":
         _save(tmp_path / "a.png", pixels)
-        found = step.apply(open_data(Source(tmp_path, "none")).fetch(np.array([0])))
+        found = step.apply(open_data(Source(path=tmp_path, truth="none")).fetch(np.array([0])))
     else:
         pixels = pixels[..., 1] if layout == "NHW" else pixels
         found = step.apply(np.stack([pixels, pixels]))
@@ -340,12 +342,12 @@ def test_a_csv_takes_columns_by_name_and_files_beside_it_or_elsewhere(
 
 def test_files_and_labels_change_the_identity_and_nothing_else_does(tmp_path: Path) -> None:
     folder = _class_folder(tmp_path / "data", ("0", "1"))
-    first = open_data(Source(folder)).identity
-    assert first == open_data(Source(folder)).identity
+    first = open_data(Source(path=folder)).identity
+    assert first == open_data(Source(path=folder)).identity
     moved = folder.rename(tmp_path / "elsewhere")
-    assert first == open_data(Source(moved)).identity
+    assert first == open_data(Source(path=moved)).identity
     (moved / "0" / "0.png").rename(moved / "1" / "9.png")
-    assert first != open_data(Source(moved)).identity
+    assert first != open_data(Source(path=moved)).identity
 
 
 def test_threads_decode_side_by_side(nets: Path, tmp_path: Path) -> None:

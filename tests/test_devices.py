@@ -18,8 +18,17 @@ SHAPE = (120, 100)
 def array_of(g: np.ndarray, index: int = 0, blank: np.ndarray | None = None) -> PhysicalArray:
     n_rows, n_cols = g.shape
     blank = np.zeros(g.shape, dtype=bool) if blank is None else blank
-    lines = np.arange(n_rows), np.ones(n_rows), np.arange(n_cols), np.ones(n_cols)
-    return PhysicalArray(index, 0, g, blank, *lines, np.full(g.shape[1], -1))
+    return PhysicalArray(
+        index=index,
+        conversion=0,
+        target=g,
+        blank=blank,
+        rows=np.arange(n_rows),
+        row_signs=np.ones(n_rows),
+        cols=np.arange(n_cols),
+        col_signs=np.ones(n_cols),
+        references=np.full(n_cols, -1),
+    )
 
 
 def ramp(device: Device) -> np.ndarray:

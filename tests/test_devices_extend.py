@@ -94,8 +94,12 @@ from rxsim.seeds import chip_generator, device_generator
 
 def done(device):
     g = np.linspace(device.g_off, device.g_on, 600).reshape(30, 20)
-    lines = np.arange(30), np.ones(30), np.arange(20), np.ones(20), np.full(20, -1)
-    return g, program(PhysicalArray(2, 0, g, np.zeros(g.shape, bool), *lines), 4, device, Chip(3, 1))
+    array = PhysicalArray(
+        index=2, conversion=0, target=g, blank=np.zeros(g.shape, bool),
+        rows=np.arange(30), row_signs=np.ones(30),
+        cols=np.arange(20), col_signs=np.ones(20), references=np.full(20, -1),
+    )
+    return g, program(array, 4, device, Chip(3, 1))
 
 device = Device(model="toy" if sys.argv[1] == "built in" else sys.argv[1])
 assert [law.step for law in acting_laws(device)] == ["write_error", "drift", "faults"]

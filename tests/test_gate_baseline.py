@@ -29,7 +29,15 @@ def a_record(chips: int, images: int) -> Record:
     )
     rungs = {name: rng.random(images) < 0.9 for name in ("float32", "weights", "ideal")}
     hits = rng.random((chips, images)) < 0.8
-    return Record("a case", "top1", hits, rungs, sources, {"seed": 0, "x": 1e-6}, "3" * 64)
+    return Record(
+        name="a case",
+        metric="top1",
+        hits=hits,
+        ladder=rungs,
+        sources=sources,
+        settings={"seed": 0, "x": 1e-6},
+        settings_sha256="3" * 64,
+    )
 
 
 @pytest.fixture

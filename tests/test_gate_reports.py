@@ -38,12 +38,27 @@ def nasty_check() -> Check:
             model=hashed, data=hashed, images_sha256="", calibration=hashed, inputs={}, versions={}
         )
         rungs = dict.fromkeys(("float32", "weights", "ideal"), hits[0])
-        return Record(NASTY, "top1", hits, rungs, sources, {}, "0" * 64)
+        return Record(
+            name=NASTY,
+            metric="top1",
+            hits=hits,
+            ladder=rungs,
+            sources=sources,
+            settings={},
+            settings_sha256="0" * 64,
+        )
 
     return Check(
         0.01,
         tuple(
-            CheckedCase(NASTY, record(before), record(after), (f"model {NASTY}",), verdict, 0.5)
+            CheckedCase(
+                name=NASTY,
+                before=record(before),
+                after=record(after),
+                changes=(f"model {NASTY}",),
+                verdict=verdict,
+                seconds=0.5,
+            )
             for (before, after), verdict in zip(cases, verdicts, strict=True)
         ),
     )
@@ -96,7 +111,14 @@ def test_hostile_names_stay_text_on_the_terminal(capsys: pytest.CaptureFixture[s
     check = nasty_check()
     tidy = "[bold]x[/bold] [link=http://a]y[/link]"
     cases = tuple(
-        CheckedCase(tidy, case.before, case.after, (tidy,), case.verdict, 1.0)
+        CheckedCase(
+            name=tidy,
+            before=case.before,
+            after=case.after,
+            changes=(tidy,),
+            verdict=case.verdict,
+            seconds=1.0,
+        )
         for case in check.cases
     )
     print_check(Check(0.01, cases))

@@ -70,8 +70,17 @@ def settings_file(folder: Path, text: str = "device: {model: mine.yaml}\n") -> P
 
 def programmed(device: Device) -> np.ndarray:
     g = np.linspace(device.g_off, device.g_on, 30 * 20).reshape(30, 20)
-    lines = np.arange(30), np.ones(30), np.arange(20), np.ones(20), np.full(20, -1)
-    array = PhysicalArray(0, 0, g, np.zeros(g.shape, dtype=bool), *lines)
+    array = PhysicalArray(
+        index=0,
+        conversion=0,
+        target=g,
+        blank=np.zeros(g.shape, dtype=bool),
+        rows=np.arange(30),
+        row_signs=np.ones(30),
+        cols=np.arange(20),
+        col_signs=np.ones(20),
+        references=np.full(20, -1),
+    )
     return program(array, 0, device, Chip(0, 0))
 
 

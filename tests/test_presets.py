@@ -94,8 +94,17 @@ def test_a_programmed_array_scatters_as_published(name):
     device = Device(model=name)
     target = (low + high) / 2
     g = np.full((150, 100), target * uS)
-    lines = np.arange(150), np.ones(150), np.arange(100), np.ones(100), np.full(100, -1)
-    array = PhysicalArray(0, 0, g, np.zeros(g.shape, dtype=bool), *lines)
+    array = PhysicalArray(
+        index=0,
+        conversion=0,
+        target=g,
+        blank=np.zeros(g.shape, dtype=bool),
+        rows=np.arange(150),
+        row_signs=np.ones(150),
+        cols=np.arange(100),
+        col_signs=np.ones(100),
+        references=np.full(100, -1),
+    )
     scatter = (program(array, 0, device, Chip(0, 0)) - g) / uS
     assert scatter.std() == pytest.approx(sigma(target), rel=0.03)
     assert abs(scatter.mean()) < 4 * sigma(target) / np.sqrt(g.size)

@@ -70,9 +70,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Cache:
 def test_a_cache_full_of_others_changes_no_result(name: str, filled: Cache) -> None:
     plain = found(CHANGES[name], None)
     assert found(CHANGES[name], filled) == plain
-    before = filled.missed
+    before = filled.misses
     assert found(CHANGES[name], filled) == plain
-    assert filled.missed == before  # everything that is kept was there
+    assert filled.misses == before  # everything that is kept was there
 
 
 def test_other_inputs_are_other_results(filled: Cache) -> None:
@@ -92,9 +92,9 @@ def test_a_sweep_over_adc_bits_solves_nothing_twice(tmp_path: Path) -> None:
         DataOptions(limit=24),
         cache=cache,
     )
-    missed = cache.missed
+    misses = cache.misses
     evaluate(study)
-    assert cache.missed == missed + 1  # the outputs of the rung ideal alone
+    assert cache.misses == misses + 1  # the outputs of the rung ideal alone
 
 
 TWO_LAYERS = """

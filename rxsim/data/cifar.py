@@ -61,7 +61,13 @@ def read_cifar(paths: Sequence[Path], truth: Truth) -> StoredArrays:
     first = paths[0]
     name = first.name if len(paths) == 1 else f"{first.parent.name} ({len(paths)} batches)"
     labels = None if truth == "none" else records[:, 0].astype(np.int64)
-    return StoredArrays(name, digest.hexdigest(), planes.transpose(0, 2, 3, 1), labels, "NHWC")
+    return StoredArrays(
+        name=name,
+        identity=digest.hexdigest(),
+        x=planes.transpose(0, 2, 3, 1),
+        labels=labels,
+        layout="NHWC",
+    )
 
 
 def _records(raw: bytes, path: Path) -> np.ndarray:

@@ -60,7 +60,7 @@ class DataSet(Protocol):
         """Name a sample's place in the data set, for messages."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class StoredArrays:
     """A data set that lies in memory.
 

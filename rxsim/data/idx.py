@@ -47,11 +47,13 @@ def read_idx(path: Path, label_file: Path | None, truth: Truth) -> StoredArrays:
     if len(images) == 0 or images.size == 0:
         raise DataError(f"{path}: found no images, expected at least one; check the file")
     if truth == "none":
-        return StoredArrays(path.name, digest, images, None, "NHW")
+        return StoredArrays(name=path.name, identity=digest, x=images, labels=None, layout="NHW")
     beside = label_file or _labels_beside(path)
     if beside is None:
         if truth == "any":
-            return StoredArrays(path.name, digest, images, None, "NHW")
+            return StoredArrays(
+                name=path.name, identity=digest, x=images, labels=None, layout="NHW"
+            )
         wanted = _label_name(path.name)
         raise DataError(
             f"data file {path} holds images without labels, expected {wanted or 'a label file'} beside "
@@ -64,7 +66,9 @@ def read_idx(path: Path, label_file: Path | None, truth: Truth) -> StoredArrays:
             "expected one for each; check that the files belong together"
         )
     identity = hashlib.sha256((digest + label_digest).encode()).hexdigest()
-    return StoredArrays(path.name, identity, images, labels.astype(np.int64), "NHW")
+    return StoredArrays(
+        name=path.name, identity=identity, x=images, labels=labels.astype(np.int64), layout="NHW"
+    )
 
 
 def _label_name(name: str) -> str | None:

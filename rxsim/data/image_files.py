@@ -24,7 +24,7 @@ Image.MAX_IMAGE_PIXELS = None
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ImageFiles:
     """A data set of image files; names and labels are held, pixels never.
 
@@ -102,7 +102,14 @@ def list_images(
         entries.append((file, size, None if labels is None else labels[number]))
     identity = listing_identity(entries)
     array = None if labels is None else np.asarray(labels, dtype=np.int64)
-    return ImageFiles(name, identity, folder, tuple(names), array, tuple(places))
+    return ImageFiles(
+        name=name,
+        identity=identity,
+        folder=folder,
+        names=tuple(names),
+        labels=array,
+        places=tuple(places),
+    )
 
 
 def open_image(path: Path) -> Image.Image:

@@ -29,7 +29,7 @@ class TensorSpec(Protocol):
         """The tensor's shape."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class InputSet:
     """Inputs of a network; they are fetched in slices, so that they need not all fit into memory.
 
@@ -128,7 +128,15 @@ def fit_inputs(
                 )
             _check_type(data, values.dtype, values, spec, model_name)
     everything = np.arange(len(data))
-    return InputSet(data, everything, ready, main.name, main.dtype, shape, extra_types)
+    return InputSet(
+        data=data,
+        indices=everything,
+        preprocess=ready,
+        input_name=main.name,
+        dtype=main.dtype,
+        shape=shape,
+        extra_types=extra_types,
+    )
 
 
 def _check_statement(

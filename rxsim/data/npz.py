@@ -74,7 +74,7 @@ def _checked(arrays: _Arrays, truth: Truth, where: str, name: str, identity: str
         labels = _targets(where, y, len(x))
     elif y is not None and (truth == "classes" or (y.ndim == 1 and y.dtype.kind in "iu")):
         labels = _class_labels(where, y, len(x))
-    return StoredArrays(name, identity, x, labels, None, extra)
+    return StoredArrays(name=name, identity=identity, x=x, labels=labels, layout=None, extra=extra)
 
 
 def _check_samples(where: str, key: str, x: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from rxsim.data.npz import read_npz, use_arrays
 from rxsim.errors import DataError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The place of a data set, and the files that belong to it.
 

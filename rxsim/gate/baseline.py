@@ -83,7 +83,7 @@ class _File(_Part):
     cases: list[_CasePart]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Record:
     """The hits of a case, and the sources and settings that gave them.
 
@@ -192,13 +192,13 @@ def _record(case: _CasePart, what: str) -> Record:
             f"{in_yaml(sorted(case.ladder))}, expected fewer, and {', '.join(LOWER_RUNGS)}; {AGAIN}"
         )
     return Record(
-        case.name,
-        case.metric,
-        _unpacked(case.hits, (case.chips, case.images), where),
-        {name: _unpacked(text, (case.images,), where) for name, text in case.ladder.items()},
-        case.sources,
-        case.settings,
-        case.settings_sha256,
+        name=case.name,
+        metric=case.metric,
+        hits=_unpacked(case.hits, (case.chips, case.images), where),
+        ladder={name: _unpacked(text, (case.images,), where) for name, text in case.ladder.items()},
+        sources=case.sources,
+        settings=case.settings,
+        settings_sha256=case.settings_sha256,
     )
 
 

@@ -48,7 +48,7 @@ class RegressSection(CaseDefaults):
     cases: list[dict[str, Any]] = Field(min_length=1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Case:
     """A network on some hardware, ready to be evaluated.
 
@@ -137,12 +137,12 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
     model = folder / section.model
     settings = _settings(section, config, where, folder)
     return Case(
-        section.name,
-        model,
-        settings,
-        options,
-        float(section.smallest_drop),
-        (
+        name=section.name,
+        model=model,
+        settings=settings,
+        options=options,
+        smallest_drop=float(section.smallest_drop),
+        reads=(
             model,
             *([] if options.card or not model.name else [model.with_suffix(".yaml")]),
             *([] if config is None else [config]),

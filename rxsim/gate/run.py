@@ -33,7 +33,7 @@ class Measured:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CheckedCase:
     """A case against its baseline.
 
@@ -168,7 +168,12 @@ def check_cases(
         cases.level,
         tuple(
             CheckedCase(
-                after.name, before, after, changes(before, after), verdict, measured.seconds
+                name=after.name,
+                before=before,
+                after=after,
+                changes=changes(before, after),
+                verdict=verdict,
+                seconds=measured.seconds,
             )
             for (before, after), verdict, measured in zip(pairs, verdicts, now, strict=True)
         ),
@@ -279,11 +284,11 @@ def _record(name: str, result: Evaluation) -> Record:
     known = result.provenance
     calibration = known["calibration"]
     return Record(
-        name,
-        result.metric,
-        np.ascontiguousarray(hits),
-        {rung: tables[rung][0] for rung in LOWER_RUNGS},
-        Sources(
+        name=name,
+        metric=result.metric,
+        hits=np.ascontiguousarray(hits),
+        ladder={rung: tables[rung][0] for rung in LOWER_RUNGS},
+        sources=Sources(
             model=NamedHash(name=known["model"]["name"], sha256=known["model"]["sha256"]),
             data=NamedHash(name=known["data"]["name"], sha256=known["data"]["sha256"]),
             images_sha256=_images_sha256(result.indices),
@@ -298,8 +303,8 @@ def _record(name: str, result: Evaluation) -> Record:
             },
             versions={**known["versions"], "processor": known["machine"]["processor"]},
         ),
-        result.settings,
-        known["settings_sha256"],
+        settings=result.settings,
+        settings_sha256=known["settings_sha256"],
     )
 
 

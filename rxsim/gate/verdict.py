@@ -49,7 +49,7 @@ class Variances:
     rest: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """How far the accuracy fell, as a share (0.01 is one point); negative: it rose.
 
@@ -80,7 +80,7 @@ class Drop:
     variances: Variances
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The verdict on a case.
 
@@ -120,17 +120,17 @@ def measure_drop(before: np.ndarray, after: np.ndarray, level: float, smallest: 
     # The floor takes the degrees of freedom of the images: no chip could make it smaller.
     above = max(below, _t(level, max(images - 1, 1)) * floor)
     return Drop(
-        mean,
-        mean - below,
-        mean + above,
-        _p_value(mean, scales, sums),
-        _p_value(-mean, scales, -sums),
-        int(np.count_nonzero(difference)),
-        int((sums > 0).sum()),
-        int((sums < 0).sum()),
-        chips,
-        images,
-        variances,
+        mean=mean,
+        low=mean - below,
+        high=mean + above,
+        p_worse=_p_value(mean, scales, sums),
+        p_better=_p_value(-mean, scales, -sums),
+        differing=int(np.count_nonzero(difference)),
+        worse=int((sums > 0).sum()),
+        better=int((sums < 0).sum()),
+        chips=chips,
+        images=images,
+        variances=variances,
     )
 
 
@@ -154,7 +154,16 @@ def judge(drops: Sequence[Drop], level: float, smallest: Sequence[float]) -> lis
         elif p <= level:
             outcome = "regression"
         needed = _needed(drop, level, least) if outcome == "undecided" else None
-        verdicts.append(Verdict(outcome, drop, least, p, drop.p_better <= level, needed))
+        verdicts.append(
+            Verdict(
+                outcome=outcome,
+                drop=drop,
+                smallest=least,
+                p=p,
+                improved=drop.p_better <= level,
+                needed=needed,
+            )
+        )
     return verdicts
 
 

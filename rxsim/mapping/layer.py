@@ -17,7 +17,7 @@ from rxsim.mapping.tiling import Tiling, tile_layer
 from rxsim.seeds import layout_generator
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MappedLayer:
     """A layer cut into tiles; its physical arrays are made one at a time, on demand.
 
@@ -79,7 +79,15 @@ class MappedLayer:
         cols, signs, references = self._columns(kinds, group, q, present[1], target.shape[1])
         return self._permuted(
             PhysicalArray(
-                index, p, target, blank, rows, np.ones(len(rows)), cols, signs, references
+                index=index,
+                conversion=p,
+                target=target,
+                blank=blank,
+                rows=rows,
+                row_signs=np.ones(len(rows)),
+                cols=cols,
+                col_signs=signs,
+                references=references,
             ),
             tile,
         )
@@ -162,15 +170,15 @@ class MappedLayer:
         new_place[cols] = np.arange(len(cols))
         moved = array.references[cols]
         return PhysicalArray(
-            array.index,
-            array.conversion,
-            array.target[np.ix_(rows, cols)],
-            array.blank[np.ix_(rows, cols)],
-            array.rows[rows],
-            array.row_signs[rows],
-            array.cols[cols],
-            array.col_signs[cols],
-            np.where(moved >= 0, new_place[moved], -1),
+            index=array.index,
+            conversion=array.conversion,
+            target=array.target[np.ix_(rows, cols)],
+            blank=array.blank[np.ix_(rows, cols)],
+            rows=array.rows[rows],
+            row_signs=array.row_signs[rows],
+            cols=array.cols[cols],
+            col_signs=array.col_signs[cols],
+            references=np.where(moved >= 0, new_place[moved], -1),
         )
 
 
@@ -193,5 +201,10 @@ def map_layer(layer: Layer, crossbar: Crossbar, device: Device, mapping: Mapping
     cells = cells_of(device, mapping)
     scales = weight_scales(layer, tiling, mapping.w_max_scope, mapping.w_percentile)
     return MappedLayer(
-        layer, tiling, cells, readouts_of(tiling, cells, layer.groups), scales, mapping
+        layer=layer,
+        tiling=tiling,
+        cells=cells,
+        readouts=readouts_of(tiling, cells, layer.groups),
+        w_max=scales,
+        mapping=mapping,
     )

@@ -10,7 +10,7 @@ from rxsim.mapping.cells import Cells
 from rxsim.mapping.tiling import Tiling
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Readouts:
     """The readouts of a group: every output's slices and polarities, then reference columns.
 
@@ -45,7 +45,15 @@ class Readouts:
         numbers, zeros = np.arange(n_outputs), np.zeros(n_outputs, dtype=np.int64)
         weights = np.ones(1, dtype=np.int64)
         present = np.ones((1, n_outputs), dtype=bool)
-        return Readouts(n_outputs, numbers[None], weights, zeros, zeros, numbers, present)
+        return Readouts(
+            count=n_outputs,
+            places=numbers[None],
+            weights=weights,
+            slices=zeros,
+            col_tiles=zeros,
+            columns=numbers,
+            present=present,
+        )
 
 
 def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
@@ -93,11 +101,11 @@ def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
     in_block[output_of >= tiling.n_outputs] = 0  # a reference column is there in any case
     first = np.arange(tiling.groups)[:, None] * tiling.packed
     return Readouts(
-        count,
-        np.array(places),
-        np.array(weights),
-        slice_of,
-        q_of,
-        columns,
-        first + in_block < layer_groups,
+        count=count,
+        places=np.array(places),
+        weights=np.array(weights),
+        slices=slice_of,
+        col_tiles=q_of,
+        columns=columns,
+        present=first + in_block < layer_groups,
     )

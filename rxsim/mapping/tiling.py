@@ -12,7 +12,7 @@ from rxsim.errors import SettingError
 from rxsim.load import Layer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Tiling:
     """A layer's tiles; each lies on one or more physical arrays.
 
@@ -76,15 +76,15 @@ def tile_layer(layer: Layer, crossbar: Crossbar, mapping: Mapping) -> Tiling:
     row_tiles = tuple(order[part] for part in _parts(len(order), crossbar.rows, mapping.split))
     col_tiles = tuple((p.start, p.stop) for p in _parts(n_outputs, capacity, mapping.split))
     return Tiling(
-        -(-layer.groups // packed),
-        packed,
-        len(order),
-        n_outputs,
-        row_tiles,
-        col_tiles,
-        1 if adjacent else cells,
-        cells * layer.matrices.size,
-        crossbar,
+        groups=-(-layer.groups // packed),
+        packed=packed,
+        n_inputs=len(order),
+        n_outputs=n_outputs,
+        row_tiles=row_tiles,
+        col_tiles=col_tiles,
+        arrays_per_tile=1 if adjacent else cells,
+        weights=cells * layer.matrices.size,
+        crossbar=crossbar,
     )
 
 

@@ -19,7 +19,7 @@ from rxsim.stages import Stages
 from rxsim.store import Trial
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A trial to evaluate: plain values, for a worker on any machine.
 

@@ -27,7 +27,7 @@ from rxsim.sweep.design import assignments
 from rxsim.sweep.sweep_file import Stop, SweepFile, read_sweep_file
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PlannedPoint:
     """A point that is to be evaluated.
 
@@ -174,7 +174,14 @@ def _planned(
         layer is not None and is_random(layer)
         for layer in (resolved if settings.layers else resolved[:1])
     )
-    return PlannedPoint(point, study.network.path.absolute(), options, settings, values, random)
+    return PlannedPoint(
+        point=point,
+        model=study.network.path.absolute(),
+        options=options,
+        settings=settings,
+        values=values,
+        is_random=random,
+    )
 
 
 def describe(values: Mapping[str, Any]) -> str:

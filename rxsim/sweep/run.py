@@ -25,7 +25,7 @@ _KILLED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepProgress:
     """The progress of a sweep.
 
@@ -46,7 +46,7 @@ class SweepProgress:
     seconds_left: float | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class SweepEnd:
     """The totals of a sweep that ended.
 
@@ -74,15 +74,15 @@ def job_of(
 ) -> Job:
     """Return the job of a trial of a point."""
     return Job(
-        point.point.key,
-        point.trial_key(trial),
-        trial,
-        point.model,
-        point.point.model_sha256,
-        point.settings,
-        point.options,
-        cache,
-        cache_bytes,
+        point=point.point.key,
+        key=point.trial_key(trial),
+        trial=trial,
+        model=point.model,
+        model_sha256=point.point.model_sha256,
+        settings=point.settings,
+        options=point.options,
+        cache=cache,
+        cache_bytes=cache_bytes,
     )
 
 
@@ -281,4 +281,13 @@ class _Run:
         left = elapsed / finished * (total - done - self.end.failed) if finished else None
         best, point = self._best or (None, None)
         values = self._points[point].values if point is not None else {}
-        self._show(SweepProgress(done, total, self.end.failed, best, values, left))
+        self._show(
+            SweepProgress(
+                done=done,
+                total=total,
+                failed=self.end.failed,
+                best=best,
+                best_values=values,
+                seconds_left=left,
+            )
+        )

@@ -35,7 +35,7 @@ class Circuit:
     v_in: np.ndarray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ArrayCheck:
     """The errors of an array's currents against a reference.
 
@@ -123,11 +123,28 @@ def check_array(
         except CircuitError as error:
             note, errors = str(error), np.full(i_out.shape, np.inf)
         if errors.max(initial=0.0) <= tolerance:
-            return ArrayCheck(layer, array, reference, errors, None, idle)
+            return ArrayCheck(
+                layer=layer,
+                array=array,
+                reference=reference,
+                errors=errors,
+                refined=None,
+                idle=idle,
+            )
         refined = current_errors(i_out, sparse_currents(*solved)[:, columns])
-        return ArrayCheck(layer, array, reference, errors, refined, idle, note)
+        return ArrayCheck(
+            layer=layer,
+            array=array,
+            reference=reference,
+            errors=errors,
+            refined=refined,
+            idle=idle,
+            note=note,
+        )
     errors = current_errors(i_out, sparse_currents(*solved)[:, columns])
-    return ArrayCheck(layer, array, reference, errors, None, idle)
+    return ArrayCheck(
+        layer=layer, array=array, reference=reference, errors=errors, refined=None, idle=idle
+    )
 
 
 def current_errors(i_out: np.ndarray, reference: np.ndarray) -> np.ndarray:

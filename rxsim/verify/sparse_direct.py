@@ -27,7 +27,7 @@ _STOP, _SETTLED = 1e-16, 1e-13
 _NOTHING = 1e-20  # of the current of the largest voltage through the best conductor
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Circuit:
     """Branches between numbered nodes, 0 ohm merged away and open branches left out.
 
@@ -100,7 +100,14 @@ def _build(g: np.ndarray, lines: Lines, r_access: float) -> _Circuit:
     n_nodes, node = _components(n_rows + n_cols + 2 * g.size, tail[joined], head[joined])
     tail, head = node[tail], node[head]
     kept = (ohm > 0) & np.isfinite(ohm) & (tail != head)
-    return _Circuit(n_nodes, node[sources], node[senses], tail[kept], head[kept], 1 / ohm[kept])
+    return _Circuit(
+        n_nodes=n_nodes,
+        sources=node[sources],
+        senses=node[senses],
+        tail=tail[kept],
+        head=head[kept],
+        siemens=1 / ohm[kept],
+    )
 
 
 def _components(n_nodes: int, tail: np.ndarray, head: np.ndarray) -> tuple[int, np.ndarray]:

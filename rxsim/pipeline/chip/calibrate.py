@@ -23,13 +23,13 @@ def calibrate(study: Study) -> Calibration:
     mapped = foundries.map(SCENARIOS["nonideal"])
     base, changes = settings_record(study.network, study.settings)
     return Calibration(
-        model_record(study.network),
-        data_record(study.provenance),
-        base,
-        changes,
-        mapped.input_ranges,
-        {name: (point.volt, point.activity) for name, point in mapped.points.items()},
-        {rung: _ranges(study, foundries, SCENARIOS[rung]) for rung in CALIBRATED},
+        model=model_record(study.network),
+        data=data_record(study.provenance),
+        settings=base,
+        layer_settings=changes,
+        input_ranges=mapped.input_ranges,
+        points={name: (point.volt, point.activity) for name, point in mapped.points.items()},
+        adc_ranges={rung: _ranges(study, foundries, SCENARIOS[rung]) for rung in CALIBRATED},
     )
 
 

@@ -29,7 +29,7 @@ FLAGGED = 0.5
 """A layer whose error exceeds this many LSB (root mean square) is flagged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transformation:
     """Error of a layer's readouts against full solutions.
 
@@ -212,17 +212,24 @@ class _Probe:
         if lsb is None:
             worst = float(np.abs(share[:, 0]).max())
             return Transformation(
-                solutions, rms_share, worst, None, None, None, plain_share, flagged=False
+                solutions=solutions,
+                rms_share=rms_share,
+                worst_share=worst,
+                rms_lsb=None,
+                worst_lsb=None,
+                plain_rms_lsb=None,
+                plain_rms_share=plain_share,
+                flagged=False,
             )
         in_lsb = errors / lsb[:, None]
         rms, plain = (float(np.sqrt((in_lsb[:, k] ** 2).mean())) for k in (0, 1))
         return Transformation(
-            solutions,
-            rms_share,
-            float(np.abs(share[:, 0]).max()),
-            rms,
-            float(np.abs(in_lsb[:, 0]).max()),
-            plain,
-            plain_share,
+            solutions=solutions,
+            rms_share=rms_share,
+            worst_share=float(np.abs(share[:, 0]).max()),
+            rms_lsb=rms,
+            worst_lsb=float(np.abs(in_lsb[:, 0]).max()),
+            plain_rms_lsb=plain,
+            plain_rms_share=plain_share,
             flagged=rms > FLAGGED,
         )

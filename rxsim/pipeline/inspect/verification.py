@@ -37,7 +37,7 @@ N_ARRAYS = 6
 N_VECTORS = 3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Verification:
     """What a verification found.
 
@@ -135,16 +135,16 @@ def verify(
             checks.append(check)
             progress(len(checks), len(chosen))
     return Verification(
-        study.network.path.name,
-        tuple(checks),
-        len(mapped.layers),
-        sum(layer.n_arrays for layer in mapped.layers),
-        tuple(samples),
-        tolerance,
-        trial,
-        as_plain(settings),
-        _provenance(study),
-        study.stages.seconds,
+        model=study.network.path.name,
+        checks=tuple(checks),
+        layers=len(mapped.layers),
+        arrays=sum(layer.n_arrays for layer in mapped.layers),
+        samples=tuple(samples),
+        tolerance=tolerance,
+        trial=trial,
+        settings=as_plain(settings),
+        provenance=_provenance(study),
+        seconds=study.stages.seconds,
     )
 
 

@@ -124,20 +124,22 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
     health = runner.diagnose(first.network)
     inventory = inventory_of(study.network, study.plan)
     return Evaluation(
-        tuple(ladder),
-        _layer_reports(inventory, foundry.mapped, healthy, health, measure_transformation(foundry)),
-        inventory,
-        as_plain(study.settings),
-        _provenance(study),
-        study.labels,
-        study.indices,
-        len(runner.diagnosed),
-        study.metric,
-        not foundry.random,
-        study.stages.seconds,
-        first.network,
-        _totals(study.plan, first.layers),
-        _worst_arrays(first.transfers),
+        ladder=tuple(ladder),
+        layers=_layer_reports(
+            inventory, foundry.mapped, healthy, health, measure_transformation(foundry)
+        ),
+        inventory=inventory,
+        settings=as_plain(study.settings),
+        provenance=_provenance(study),
+        labels=study.labels,
+        indices=study.indices,
+        diagnosed=len(runner.diagnosed),
+        metric=study.metric,
+        deterministic=not foundry.random,
+        seconds=study.stages.seconds,
+        first_chip=first.network,
+        totals=_totals(study.plan, first.layers),
+        worst_arrays=_worst_arrays(first.transfers),
     )
 
 
@@ -189,14 +191,14 @@ def _layer_reports(
 ) -> tuple[LayerReport, ...]:
     return tuple(
         LayerReport(
-            place,
-            mapped.input_ranges[place.name].x_max,
-            mapped.input_ranges[place.name].signed,
-            healthy[place.name].snr_db if healthy else None,
-            health[place.name].snr_db,
-            health[place.name].dac_clipping,
-            health[place.name].adc_clipping,
-            transformations.get(place.name),
+            place=place,
+            input_max=mapped.input_ranges[place.name].x_max,
+            signed_input=mapped.input_ranges[place.name].signed,
+            snr_db_ideal=healthy[place.name].snr_db if healthy else None,
+            snr_db=health[place.name].snr_db,
+            dac_clipping=health[place.name].dac_clipping,
+            adc_clipping=health[place.name].adc_clipping,
+            transformation=transformations.get(place.name),
         )
         for place in inventory.layers
     )

@@ -63,7 +63,7 @@ class ArrayLoss:
     loss: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerReport:
     """One row of the table by layer.
 
@@ -93,7 +93,7 @@ class LayerReport:
         return {name: _plain(v) for name, v in {**values.pop("place"), **values}.items()}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evaluation:
     """All that an evaluation found.
 

@@ -112,7 +112,7 @@ class _File(_Record):
     layers: list[_LayerRecord]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Calibration:
     """Everything that a study measures on its calibration inputs.
 
@@ -264,22 +264,22 @@ def from_json(values: Any, what: str = "the calibration") -> Calibration:
             adc_ranges["ideal"][layer.name] = _ranges(layer.adc.ideal, layer.name, what)
             adc_ranges["nonideal"][layer.name] = _ranges(layer.adc.nonideal, layer.name, what)
     return Calibration(
-        file.model,
-        file.data,
-        file.settings,
-        file.layer_settings,
-        {
+        model=file.model,
+        data=file.data,
+        settings=file.settings,
+        layer_settings=file.layer_settings,
+        input_ranges={
             layer.name: InputRange(float(layer.x_max), layer.signed, tuple(layer.shape))
             for layer in file.layers
         },
-        {
+        points={
             layer.name: (layer.point.volt, layer.point.activity)
             for layer in file.layers
             if layer.point is not None
         },
-        adc_ranges,
-        file.rxsim,
-        what,
+        adc_ranges=adc_ranges,
+        version=file.rxsim,
+        name=what,
     )
 
 

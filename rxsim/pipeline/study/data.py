@@ -35,7 +35,7 @@ MADE_UP_INPUTS = 64
 """How many inputs are made up where there are no data and no limit."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class StudyData:
     """The inputs of a study (see `Study`, which takes them over)."""
 
@@ -90,7 +90,14 @@ def open_study_data(
         "evaluated": len(evaluated),
     }
     chosen = None if labels is None else labels[split.evaluated]
-    return StudyData(evaluated, chosen, split.evaluated, calibration, provenance, choice.metric)
+    return StudyData(
+        inputs=evaluated,
+        labels=chosen,
+        indices=split.evaluated,
+        calibration=calibration,
+        provenance=provenance,
+        metric=choice.metric,
+    )
 
 
 def _main_input(network: Network, choice: DataChoice) -> InputSpec:
@@ -118,14 +125,14 @@ def _fitted(
     """Open one data set and fit it to the network."""
     calibrates = truth == "any"
     source = Source(
-        path,
-        truth,
-        choice.classes,
+        path=path,
+        truth=truth,
+        classes=choice.classes,
         # The images of a CSV lie in one folder, whichever of the two names them.
-        choice.images if not calibrates or _is_csv(path) else None,
-        None if calibrates else choice.label_file,
-        [spec.name for spec in network.inputs],
-        main.name,
+        images=choice.images if not calibrates or _is_csv(path) else None,
+        label_file=None if calibrates else choice.label_file,
+        inputs=[spec.name for spec in network.inputs],
+        main=main.name,
     )
     return fit_inputs(open_data(source), choice.preprocess, network.inputs, main, network.path.name)
 
@@ -222,4 +229,11 @@ def make_up_data(network: Network, settings: Settings, choice: DataChoice) -> St
         "preprocess": None,
         "evaluated": count,
     }
-    return StudyData(inputs, None, None, calibration, provenance, "none")
+    return StudyData(
+        inputs=inputs,
+        labels=None,
+        indices=None,
+        calibration=calibration,
+        provenance=provenance,
+        metric="none",
+    )
