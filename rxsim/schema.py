@@ -30,7 +30,7 @@ def _no_bool(value: Any) -> Any:
 
 
 def whole(value: Any) -> Any:
-    """Read `1e3`, which YAML leaves as text, as a whole number where it is one."""
+    """Read text such as `1e3`, which YAML leaves as text, as a whole number."""
     value = _no_bool(value)
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
@@ -61,7 +61,7 @@ class Choice:
     """Marks a setting that takes one of some names: `Annotated[str, Choice(metric_options)]`."""
 
     def __init__(self, names: Callable[[], Sequence[str]]) -> None:
-        """Take what returns the names; it is called when a value is checked, not before."""
+        """Keep a function that returns the names; it is called when a value is checked."""
         self._names = names
 
     def _known(self, value: Any) -> Any:

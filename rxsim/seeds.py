@@ -14,7 +14,7 @@ import numpy as np
 class Effect(IntEnum):
     """The purpose of a device draw; its number is part of a result's identity and never changes.
 
-    A device law states its own number (see `rxsim.devices.law`); these are the first ones.
+    A device law states its number itself (see `rxsim.devices.law`); these are the first numbers.
     """
 
     WRITE = 0

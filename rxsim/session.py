@@ -1,7 +1,7 @@
 """onnxruntime sessions: one intra-op thread each, batches in parallel, results in order.
 
-One intra-op thread makes results independent of how many run side by side: onnxruntime's outputs can
-differ in their last bits between thread counts, but not between batch sizes.
+With a single intra-op thread results do not depend on how many sessions run side by side:
+onnxruntime's outputs can differ in their last bits between thread counts, but not between batch sizes.
 """
 
 from __future__ import annotations

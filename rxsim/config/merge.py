@@ -90,7 +90,7 @@ def settings_with(
 
 
 def settings_changed(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:
-    """Return resolved settings with other values at some dotted names, checked as a whole.
+    """Return resolved settings with changed values at dotted names, checked as a whole.
 
     Args:
         settings: resolved.

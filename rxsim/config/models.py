@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from rxsim.encodings import ENCODINGS, SignedInput
 from rxsim.schema import ChoiceIn, Integer, NotNegative, Number, Section, whole
 
-# Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is what a
-# 4F2 cell has between 14 and 10 nm, or a 1T1R cell at 22 nm (wire resistance as NeuroSim computes it).
+# Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is
+# the value of a 4F2 cell between 14 and 10 nm, or a 1T1R cell at 22 nm (computed as in NeuroSim).
 WIRE_OHM = 2.5
 PERIPHERY_OHM = 100.0
 # Source: CrossSim reads at 0.1 V, aihwkit at 0.4 V, NeuroSim at 0.5 V; 0.2 V lies between them.

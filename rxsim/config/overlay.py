@@ -17,7 +17,7 @@ _ALIASES = {
 
 
 def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one mapping of settings over another, section by section."""
+    """Lay a mapping of settings over another, section by section."""
     merged = dict(base)
     for name, value in top.items():
         below = merged.get(name)

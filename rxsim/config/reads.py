@@ -58,5 +58,5 @@ def flat_settings(settings: Settings) -> dict[str, Any]:
 
 
 def pinned(off: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the names of all settings in some mappings of settings to values, each once."""
+    """Return the names in several mappings from names of settings to values, without duplicates."""
     return tuple(dict.fromkeys(name for settings in off for name in settings))

@@ -1,4 +1,4 @@
-"""All settings of a run, and what differs for single layers."""
+"""All settings of a run, and the changed settings of single layers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Settings(Section):
 
 
 def layer_settings(settings: Settings, name: str) -> Settings | None:
-    """Resolve the settings of one layer; None where it stays digital.
+    """Resolve the settings of a layer; None where it stays digital.
 
     Every pattern that matches the name applies, in the order of the file. A device model starts from
     its preset, not from the device of all layers.
@@ -88,7 +88,7 @@ def _changed(settings: Settings, pattern: str, layer: LayerSettings) -> Settings
 
 
 def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None:
-    """Check the settings of single layers: against the sections, and against the layers there are.
+    """Check the settings of single layers: their values, and that their patterns match layers.
 
     Args:
         settings: all settings.

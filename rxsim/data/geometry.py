@@ -107,7 +107,7 @@ def decode(picture: Picture, steps: Sequence[Step], *, gray: bool) -> np.ndarray
         if "transparency" in upright.info and upright.mode != "RGBA":
             upright = upright.convert("RGBA")
         image = upright.convert("RGB")
-        # By way of RGB: Pillow's shortcuts (from a palette, for one) round otherwise.
+        # By way of RGB: Pillow's direct conversions, such as from a palette, round differently.
         image = image.convert("L") if gray else image
     except MemoryError:
         raise
@@ -125,7 +125,7 @@ def reshape_pixels(stored: np.ndarray, steps: Sequence[Step], name: str) -> np.n
     Args:
         stored: uint8 (n, height, width) or (n, height, width, 3).
         steps: geometric steps in order.
-        name: what to call the images in messages.
+        name: name of the images in messages.
     """
     done = [_pixels(Picture(name, Image.fromarray(image)), steps) for image in stored]
     result = np.stack(done)
@@ -140,7 +140,7 @@ def _pixels(picture: Picture, steps: Sequence[Step]) -> np.ndarray:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Tell whether a file holds more than 8 bits a channel, which Pillow may cut to 8 unasked."""
+    """Tell whether a file has more than 8 bits per channel, which Pillow may silently cut to 8."""
     if image.mode.startswith("I") or image.mode == "F":
         return True
     # RGB;16B and the like; a BMP's BGR;16 is 16 bits for all three channels.

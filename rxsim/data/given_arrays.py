@@ -1,4 +1,4 @@
-"""Data handed over in memory: numpy arrays by name, as an npz file would hold them."""
+"""Data in memory: numpy arrays by name, as an npz file holds them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rxsim.errors import DataError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GivenArrays:
-    """Arrays that stand where a path to data may stand.
+    """Arrays of samples and labels, given in place of a path to data.
 
     Attributes:
         arrays: `x` (samples) and `y` (labels), or one array for each network input, first axis the
             sample.
         identity: SHA-256 of their names, types, shapes and values.
-        name: what messages and results call them.
+        name: their name in messages and results.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -38,7 +38,7 @@ def given_arrays(values: Any, what: str = "data") -> GivenArrays:
 
     Args:
         values: an array (n, ..); a pair of arrays; or a mapping such as {"x": x, "y": y}.
-        what: what messages call the argument.
+        what: name of the argument in messages.
 
     Raises:
         DataError: none of these, or a part is no array of numbers.
@@ -81,7 +81,7 @@ def _array(values: Any, where: str) -> np.ndarray:
 
 
 def _identity(arrays: Mapping[str, np.ndarray]) -> str:
-    """Hash arrays by what they hold; their order and their layout in memory change nothing."""
+    """Hash arrays by name and content; their order and their layout in memory change nothing."""
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         digest.update(f"{name}\0{array.dtype.str}\0{list(array.shape)}\0".encode())

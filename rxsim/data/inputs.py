@@ -99,7 +99,7 @@ def fit_inputs(
         All samples as inputs. Without preprocessing they must be real numbers, which are fed as stored.
 
     Raises:
-        DataError: a shape or type does not fit, or nothing says how integers become inputs.
+        DataError: a shape or type does not fit, or integers come without a scale.
     """
     stored = data.fetch(np.zeros(1, dtype=np.int64))
     dtype = stored.dtype if isinstance(stored, np.ndarray) else np.dtype(np.uint8)

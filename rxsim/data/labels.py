@@ -59,7 +59,7 @@ class LabelRule:
 
         Args:
             data: a data set with whole-number labels.
-            n_outputs: the network's outputs, None where only running it can tell.
+            n_outputs: number of the network's outputs; None where it is unknown before a run.
             model_name: for messages.
 
         Raises:

@@ -30,7 +30,7 @@ def read_npz(
         path: the file.
         truth: what `y` must hold.
         inputs: names of the network's inputs; the samples of several lie under these names.
-        main: the input that `x` of the data set stands for; the first by default.
+        main: the input that `x` feeds; the first by default.
 
     Raises:
         DataError: not an npz, pickled, keys missing, or arrays of the wrong type or length.

@@ -68,7 +68,7 @@ def _strata(labels: np.ndarray | int) -> np.ndarray:
 
 
 def choose_positions(labels: np.ndarray | None, n_inputs: int, count: int, seed: int) -> np.ndarray:
-    """Choose some of the evaluated inputs for the closer look at each layer.
+    """Choose evaluated inputs for the report on each layer.
 
     Args:
         labels: labels of the evaluated inputs, or None.

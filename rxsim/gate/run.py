@@ -122,7 +122,7 @@ def measure_cases(
     Args:
         cases: the cases to evaluate.
         threads: work done side by side; changes no result.
-        watcher: is told of the stages.
+        watcher: told when a stage begins, advances and ends.
 
     Raises:
         RxsimError: a case can't be evaluated, or has no hits; the message names it.
@@ -144,7 +144,7 @@ def check_cases(
         cases: the cases to evaluate.
         baseline: records to compare with, by name of the case.
         threads: work done side by side; changes no result.
-        watcher: is told of the stages.
+        watcher: told when a stage begins, advances and ends.
 
     Raises:
         InputError: the baseline lacks a case, or was measured on other data or images.

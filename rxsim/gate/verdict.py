@@ -36,7 +36,7 @@ _MOST_IMAGES = 10**8
 
 @dataclass(frozen=True, slots=True)
 class Variances:
-    """Components of the variance of one difference d[c, i].
+    """Components of the variance of a difference d[c, i].
 
     Attributes:
         chip: between chips, the same for every image.
@@ -55,8 +55,8 @@ class Drop:
 
     Attributes:
         mean: mean drop over chips and images.
-        low: one-sided lower bound at the level asked for.
-        high: one-sided upper bound at that level.
+        low: one-sided lower bound at the chosen level.
+        high: one-sided upper bound at the chosen level.
         p_worse: p-value of "there is no drop".
         p_better: p-value of "there is no rise".
         differing: pairs of chip and image whose hit changed.
@@ -107,7 +107,7 @@ def measure_drop(before: np.ndarray, after: np.ndarray, level: float, smallest: 
     Args:
         before: the baseline's hits, bool (chips, images); one row where all chips are the same.
         after: the new hits, likewise.
-        level: of each one-sided bound, such as 0.01.
+        level: level of each one-sided bound, such as 0.01.
         smallest: the smallest drop that matters, a share; `high` is compared with it.
     """
     difference = before.astype(np.int8) - after.astype(np.int8)
@@ -209,7 +209,7 @@ def sign_flip_p(sums: np.ndarray) -> float:
 
 
 def _p_value(mean: float, scales: list[tuple[float, int | float]], sums: np.ndarray) -> float:
-    """Take the worst of the t tests and the sign-flip test: all of them have to reject."""
+    """Return the largest p-value of the t tests and the sign-flip test: all have to reject."""
     if mean <= 0:
         return 1.0
     normal = max(
@@ -220,7 +220,7 @@ def _p_value(mean: float, scales: list[tuple[float, int | float]], sums: np.ndar
 
 
 def _scales(table: np.ndarray) -> tuple[Variances, list[tuple[float, int | float]]]:
-    """Find the standard errors that the mean could have, each with its degrees of freedom.
+    """Return estimates of the mean's standard error, each with its degrees of freedom.
 
     The first is that of docs/concepts/model.md section 8, s_chip^2/C + s_img^2/I - s_resid^2/(C I),
     with degrees of freedom after Satterthwaite (Biometrics Bull. 2, 1946). An estimated difference can
@@ -240,7 +240,7 @@ def _scales(table: np.ndarray) -> tuple[Variances, list[tuple[float, int | float
     chip_means = table.sum(axis=1, dtype=np.int64) / images
     chip_part = float(np.var(chip_means, ddof=1)) / chips
     freedom = (chips - 1) * (images - 1)
-    # The squares of -1, 0 and 1 need no sum of their own.
+    # The sum of the squares of -1, 0 and 1 is the number of nonzero entries.
     about_mean = np.count_nonzero(table) - chips * images * float(image_means.mean()) ** 2
     between = chip_part * chips * (chips - 1) * images + image_part * images * (images - 1) * chips
     rest = max(about_mean - between, 0.0) / freedom

@@ -9,10 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PhysicalArray:
-    """One array of a chip.
+    """A physical array of a chip.
 
-    Physical row r is driven at `row_signs[r] * v[rows[r]]` and physical column c adds
-    `col_signs[c] * (i_c - i_ref)` to readout `cols[c]`, with ref the column `references[c]`. This
+    Physical row r is at the voltage `row_signs[r] * v[rows[r]]`. Physical column c adds
+    `col_signs[c] * (i_c - i_ref)` to readout `cols[c]`, where ref is column `references[c]`. This
     covers pairs on two arrays or in adjacent columns, slices, reference and spare columns,
     permutations, and several groups on one array.
 
@@ -21,11 +21,11 @@ class PhysicalArray:
         conversion: the row tile that its currents belong to.
         target: target conductances, siemens, float64 (n_rows, n_cols).
         blank: bool (n_rows, n_cols), cells that are left open, without a device.
-        rows: int64 (n_rows,), input `group * K + k` of each row; -1 is driven at 0 V.
+        rows: int64 (n_rows,), input `group * K + k` of each row; -1: the row is at 0 V.
         row_signs: float64 (n_rows,), +1 or -1.
-        cols: int64 (n_cols,), readout `group * C + c` of each column; -1 is sensed but not read.
+        cols: int64 (n_cols,), readout `group * C + c` of each column; -1: it is not read.
         col_signs: float64 (n_cols,), +1 or -1.
-        references: int64 (n_cols,), column whose current is subtracted in analog; -1 for none.
+        references: int64 (n_cols,), column whose current is subtracted in analog; -1: none.
     """
 
     index: int

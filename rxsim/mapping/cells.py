@@ -17,7 +17,7 @@ from rxsim.mapping.levels import to_levels
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The cells of one weight.
+    """The cells of a weight.
 
     Attributes:
         device: conductance range and levels (scheme `offset`: an odd number, so that zero is a level).

@@ -158,7 +158,7 @@ class MappedLayer:
         return cols, signs, references
 
     def _permuted(self, array: PhysicalArray, tile: int) -> PhysicalArray:
-        """Move rows and columns to where the permutations put them."""
+        """Permute the rows and columns of an array as the settings say."""
         how = (self.mapping.row_permutation, self.mapping.col_permutation)
         if how == ("none", "none"):
             return array

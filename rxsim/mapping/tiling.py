@@ -20,13 +20,13 @@ class Tiling:
 
     Attributes:
         groups: separate blocks.
-        packed: groups of the layer in one block.
+        packed: groups of the layer per block.
         n_inputs: rows K of a block.
         n_outputs: columns N of a block.
         row_tiles: for each row tile p the rows k of the block that it holds, in physical order.
         col_tiles: for each column tile q its outputs n as a half-open range (start, stop).
-        arrays_per_tile: physical arrays of one tile.
-        weights: weight cells of the layer, all cells of a weight counted.
+        arrays_per_tile: physical arrays per tile.
+        weights: cells that carry weights in the whole layer.
         crossbar: the array's size.
     """
 
@@ -52,7 +52,7 @@ class Tiling:
 
     @property
     def utilisation(self) -> float:
-        """Weight cells over all cells; all cells of a pair or of slices carry the weight."""
+        """Cells that carry weights over all cells; every cell of a pair or of slices counts."""
         return self.weights / (self.n_arrays * self.crossbar.rows * self.crossbar.cols)
 
 

@@ -16,7 +16,7 @@ from rxsim.folders import Folder
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Some effects are on, all others are off.
+    """A set of effects that are on; all other effects are off.
 
     Attributes:
         name: name of its rung.

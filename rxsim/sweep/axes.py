@@ -93,7 +93,7 @@ _KINDS = ("range", "linspace", "logspace", "uniform", "loguniform")
 
 
 class Axis:
-    """One axis: the settings that it sets, and their values.
+    """An axis of a sweep: the settings that it changes, and their values.
 
     Attributes:
         names: dotted names of settings; several change together.

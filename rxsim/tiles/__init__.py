@@ -1,4 +1,4 @@
-"""A layer's arrays, one path: target -> compensate -> program -> solve -> gather."""
+"""The path of a layer's arrays: target -> compensate -> program -> solve -> gather."""
 
 from rxsim.config import Reads
 from rxsim.tiles.program import ProgrammedArray, program_array

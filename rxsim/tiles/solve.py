@@ -43,7 +43,7 @@ def array_matrix(
 
 
 def has_circuit(settings: Settings, point: OperatingPoint | None) -> bool:
-    """Tell whether a circuit must be solved: wires, drivers or senses have a resistance."""
+    """Tell whether a circuit must be solved: for resistances of lines, or an operating point."""
     bar = settings.crossbar
     wires = any((bar.r_wire_wl, bar.r_wire_bl, bar.r_driver, bar.r_sense))
     return wires or point is not None

@@ -22,8 +22,8 @@ write numbers by `exact`.
 def exact(value: float) -> str:
     """Write a number of an expression so that ngspice keeps all its digits.
 
-    ngspice rounds the numbers in a behavioural source to 11 digits as it reads them; two parts of 11
-    digits each hold what a double has.
+    ngspice rounds the numbers in a behavioural source to 11 digits. A sum of two numbers of 11 digits
+    each keeps all digits of a double.
     """
     high = float(f"{value:.10e}")
     rest = value - high

@@ -80,7 +80,7 @@ def sweep_netlist(
         lines: wires and ends.
         v_in: source voltages, volt, (n_vectors, n_rows).
         r_access: in series with every cell, ohm.
-        law: the cells' current-voltage curve; None for linear ones, g v.
+        law: current-voltage curve of the cells; None for linear cells, i = g v.
     """
     points = v_in if len(v_in) > 1 else np.repeat(v_in, 2, axis=0)  # a sweep needs two
     sources = ["vsel sel 0 dc 0"]

@@ -1,12 +1,12 @@
 """Nodal analysis by a sparse factorisation, with iterative refinement.
 
-It shares nothing with `rxsim.circuit`'s solver. Nodes joined by 0 ohm are one node, sources and senses
-have known voltages, and the conductance matrix of the rest is factored in float64 (SuperLU). That
-alone loses digits where a wire conducts many orders more than a device, because the diagonal rounds
-the devices away. So the factor only corrects: what is refined are the voltage drops of the branches,
-summed up in extended precision from the corrections' own differences. A drop is then right to its
-last digits, however small it is against the voltages at its ends, and so are the currents whose sums
-at the nodes drive the next correction.
+It shares nothing with `rxsim.circuit`'s solver. Nodes joined by 0 ohm are a single node, sources and
+senses have known voltages, and the conductance matrix of the other nodes is factored in float64
+(SuperLU). That alone loses digits where a wire conducts many orders more than a device, because the
+diagonal rounds the devices away. So the factor only gives corrections. The refined quantities are the
+voltage drops of the branches, summed in extended precision from the differences of the corrections. A
+drop is then right to its last digits, however small it is against the voltages at its ends. So are the
+branch currents, whose sums at the nodes give the next correction.
 """
 
 from __future__ import annotations
