@@ -13,6 +13,7 @@ from rxsim.pipeline.chip.equip import equip
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, nominal_layers
 from rxsim.pipeline.chip.mapped import Mapped
+from rxsim.pipeline.study.provenance import CalibrationData, Provenance
 from rxsim.pipeline.study.study import Study, settings_by_layer
 from rxsim.scenarios import SCENARIOS, perfect
 from rxsim.stages import Stages
@@ -29,7 +30,14 @@ def bare_study(network: Network, settings: Settings, inputs: Any, batch: int) ->
         labels=None,
         indices=None,
         calibration=inputs,
-        provenance={},
+        provenance=Provenance(
+            data=None,
+            calibration=CalibrationData("given", None, len(inputs), 0),
+            labels=None,
+            input=None,
+            preprocess=None,
+            evaluated=len(inputs),
+        ),
         batch=batch,
         threads=1,
         stages=Stages(),

@@ -175,7 +175,7 @@ def test_a_flat_folder_serves_the_metric_none_and_calibration(nets: Path, tmp_pa
     assert (study.labels, study.metric, len(study.inputs)) == (None, "none", 5)
     folder = _class_folder(tmp_path / "data", ("0", "1", "2"))
     study = _study(nets / "net.onnx", folder, calibrate=tmp_path / "flat")
-    assert study.provenance["calibration"]["name"] == "flat"
+    assert study.provenance.calibration.name == "flat"
     assert len(study.calibration) == 5
 
 
@@ -395,8 +395,8 @@ def test_cifar_records_are_planes_after_a_label(nets: Path, tmp_path: Path) -> N
         study = _study(nets / "cifar.onnx", path, calibrate=tmp_path)
         assert _labels(study) == test[:, 0].tolist()
         np.testing.assert_array_equal(_fed(study), test[:, 1:].reshape(-1, 3, 32, 32))
-        assert study.provenance["calibration"]["samples"] == 11
-        assert study.provenance["calibration"]["overlap"] == 0
+        assert study.provenance.calibration.samples == 11
+        assert study.provenance.calibration.overlap == 0
 
 
 # --- labels, metrics, several inputs --------------------------------------------------------------
@@ -438,7 +438,7 @@ def test_no_labels_are_needed_for_the_metric_none(nets: Path, tmp_path: Path) ->
     data = _rows_and(tmp_path / "d.npz")
     study = _study(nets / "rows.onnx", data, metric="none", limit=3)
     assert (study.labels, study.metric, len(study.inputs)) == (None, "none", 3)
-    assert study.provenance["made_up"] is False
+    assert study.provenance.made_up is False
     assert _study(nets / "rows.onnx", None).metric == "none"
 
 

@@ -31,7 +31,7 @@ def saved(text: str, folder: Path) -> Path:
 
 def test_a_batch_axis_that_is_free_in_name_only_is_run_one_by_one(tmp_path):
     study = open_study(saved(ONE_BY_ONE, tmp_path), SETTINGS, DataOptions(limit=7))
-    assert study.provenance["one_by_one"]
+    assert study.provenance.one_by_one
     assert study.batch == 1
     assert len(evaluate(study).rung("nonideal").trials[0].predictions) == 7
 
@@ -39,7 +39,7 @@ def test_a_batch_axis_that_is_free_in_name_only_is_run_one_by_one(tmp_path):
 def test_an_honest_batch_axis_is_run_in_batches(tmp_path):
     honest = ONE_BY_ONE.replace("{1, 6}", "{-1, 6}")
     study = open_study(saved(honest, tmp_path), SETTINGS, DataOptions(limit=7))
-    assert not study.provenance["one_by_one"]
+    assert not study.provenance.one_by_one
     assert study.batch > 1
 
 

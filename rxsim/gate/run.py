@@ -241,18 +241,19 @@ def _check_study(study: Study) -> None:
 
 def _check_same(study: Study, before: Record) -> None:
     """Refuse to compare other images, another metric or another number of chips."""
-    data = study.provenance["data"]
+    data = study.provenance.data
+    assert data is not None
     sources = before.sources
     for quantity, measured, expected in (
         ("metric", study.metric, before.metric),
         (
             "data",
-            f"{data['name']} ({data['sha256'][:8]})",
+            f"{data.name} ({data.sha256[:8]})",
             f"{sources.data.name} ({sources.data.sha256[:8]})",
         ),
         ("number of images", len(study.inputs), before.hits.shape[1]),
     ):
-        same = data["sha256"] == sources.data.sha256 if quantity == "data" else measured == expected
+        same = data.sha256 == sources.data.sha256 if quantity == "data" else measured == expected
         if not same:
             raise InputError(
                 f"found the {quantity} {measured}, expected {expected} as in the baseline; {AGAIN} if "

@@ -153,19 +153,16 @@ def _planned(
     provenance = study.provenance
     plain = as_plain(settings)
     del plain["trials"]
-    data = provenance["data"]
-    source = provenance["calibration"]
     identity = content_key(
         *("point", NUMERICS, study.network.identity, settings_hash(settings)),
-        *(None if data is None else data["sha256"], source["sha256"], study.metric, study.output),
-        *(provenance[name] for name in ("made_up", "labels", "input", "preprocess", "evaluated")),
+        *provenance.point_identity(study.metric),
     )
     point = Point(
         key=identity,
         model=study.network.path.name,
         model_sha256=study.network.identity,
-        data=None if data is None else data["name"],
-        data_sha256=None if data is None else data["sha256"],
+        data=None if provenance.data is None else provenance.data.name,
+        data_sha256=provenance.data_sha256,
         settings=json.loads(json.dumps(plain)),
         metric=study.metric,
     )

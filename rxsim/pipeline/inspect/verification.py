@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from rxsim.config import Settings, as_plain, settings_hash
+from rxsim.config import Settings, as_plain
 from rxsim.errors import CircuitError, InputError, SettingError
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
@@ -30,7 +28,6 @@ from rxsim.seeds import Sample, sample_generator
 from rxsim.session import Progress
 from rxsim.verify import TOLERANCE, ArrayCheck, Circuit, check_array
 from rxsim.verify.compare import reference_for
-from rxsim.version import __version__
 
 SCHEMA_VERSION = 1
 N_ARRAYS = 6
@@ -143,7 +140,7 @@ def verify(
         tolerance=tolerance,
         trial=trial,
         settings=as_plain(settings),
-        provenance=_provenance(study),
+        provenance=study.provenance_of_result(("numpy", "scipy", "numba", "onnx")),
         seconds=study.stages.seconds,
     )
 
@@ -293,18 +290,4 @@ def _check_as_json(check: ArrayCheck) -> dict[str, Any]:
         "error_of_refined_sparse": refined,
         "idle_vectors": check.idle,
         "note": check.note,
-    }
-
-
-def _provenance(study: Study) -> dict[str, Any]:
-    return {
-        "model": {"name": study.network.path.name, "sha256": study.network.identity},
-        **study.provenance,
-        "settings_sha256": settings_hash(study.settings),
-        "seed": study.settings.seed,
-        "versions": {
-            "rxsim": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "numba", "onnx")},
-        },
     }

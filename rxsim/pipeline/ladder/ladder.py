@@ -5,12 +5,11 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from rxsim.config import as_plain, settings_hash
+from rxsim.config import as_plain
 from rxsim.errors import InputError
 from rxsim.mapping import NetworkPlan
 from rxsim.patch import LayerHardware
@@ -25,7 +24,6 @@ from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
 from rxsim.scenarios import SCENARIOS, Scenario, chosen
 from rxsim.tiles import LayerTransfer
-from rxsim.version import __version__
 
 WORST_ARRAYS = 20
 """So many of the arrays that lose most current to their wires are named."""
@@ -205,15 +203,6 @@ def _layer_reports(
 
 
 def _provenance(study: Study) -> dict[str, Any]:
-    return {
-        "model": {"name": study.network.path.name, "sha256": study.network.identity},
-        **study.provenance,
-        "settings_sha256": settings_hash(study.settings),
-        "seed": study.settings.seed,
-        "versions": {
-            "rxsim": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "numba", "onnx", "onnxruntime")},
-        },
-        "machine": {"processor": platform.machine(), "system": platform.system()},
-    }
+    libraries = ("numpy", "numba", "onnx", "onnxruntime")
+    machine = {"processor": platform.machine(), "system": platform.system()}
+    return {**study.provenance_of_result(libraries), "machine": machine}

@@ -20,6 +20,7 @@ from rxsim.load import Network
 from rxsim.pipeline.study.calibration import AGAIN, Calibration, DataRecord, ModelRecord
 from rxsim.pipeline.study.choice import DataChoice, DataOptions
 from rxsim.pipeline.study.data import StudyData
+from rxsim.pipeline.study.provenance import CalibrationData, Provenance
 from rxsim.schema import in_yaml
 from rxsim.tiles import TILES
 
@@ -88,18 +89,18 @@ def settings_record(network: Network, settings: Settings) -> tuple[Plain, dict[s
     return base, changes
 
 
-def data_record(provenance: Plain) -> DataRecord:
+def data_record(provenance: Provenance) -> DataRecord:
     """Return what identifies the calibration inputs of a study."""
-    made_up, found = provenance["made_up"], provenance["calibration"]
+    source, preprocess = provenance.calibration, provenance.preprocess
     return DataRecord(
-        made_up=made_up,
-        own=not made_up and found["sha256"] != provenance["data"]["sha256"],
-        name=found["name"],
-        sha256=found["sha256"],
-        samples=found["samples"],
-        indices=found.get("indices"),
-        input=provenance["input"],
-        preprocess=provenance["preprocess"],
+        made_up=provenance.made_up,
+        own=source.sha256 != provenance.data_sha256,
+        name=source.name,
+        sha256=source.sha256,
+        samples=source.samples,
+        indices=None if source.indices is None else list(source.indices),
+        input=provenance.input,
+        preprocess=None if preprocess is None else dict(preprocess),
     )
 
 
@@ -195,21 +196,16 @@ def with_calibration(kept: Calibration, data: StudyData, *, given: bool) -> Stud
         return data
     _check_preparation(kept, here)
     overlap = 0
-    if kept.data.sha256 == data.provenance["data"]["sha256"] and data.indices is not None:
+    if kept.data.sha256 == data.provenance.data_sha256 and data.indices is not None:
         overlap = len(set(kept.data.indices or ()) & set(data.indices.tolist()))
     return _without_inputs(kept, data, overlap)
 
 
 def _without_inputs(kept: Calibration, data: StudyData, overlap: int) -> StudyData:
-    found: dict[str, Any] = {
-        "name": kept.data.name,
-        "sha256": kept.data.sha256,
-        "samples": kept.data.samples,
-        "overlap": overlap,
-    }
-    if kept.data.indices is not None:
-        found["indices"] = kept.data.indices
-    provenance = {**data.provenance, "calibration": found}
+    measured_on = CalibrationData(
+        kept.data.name, kept.data.sha256, kept.data.samples, overlap, kept.data.indices
+    )
+    provenance = replace(data.provenance, calibration=measured_on)
     return replace(data, calibration=AbsentInputs(kept), provenance=provenance)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from rxsim.load import InputSpec, Network
 from rxsim.metrics import truth_for
 from rxsim.onnx_graph import Shape, shape_of
 from rxsim.pipeline.study.choice import DataChoice
+from rxsim.pipeline.study.provenance import CalibrationData, EvaluatedData, Provenance
 from rxsim.session import Inputs
 
 MADE_UP_INPUTS = 64
@@ -43,7 +44,7 @@ class StudyData:
     labels: np.ndarray | None
     indices: np.ndarray | None
     calibration: Inputs
-    provenance: Mapping[str, Any]
+    provenance: Provenance
     metric: str
 
 
@@ -74,21 +75,20 @@ def open_study_data(
     evaluated = inputs.subset(split.evaluated)
     calibration = (other or inputs).subset(split.calibration)
     data, source = inputs.data, calibration.data
-    provenance = {
-        "made_up": False,
-        "data": {"name": data.name, "sha256": data.identity, "samples": len(data)},
-        "calibration": {
-            "name": source.name,
-            "sha256": source.identity,
-            "samples": len(calibration),
-            "overlap": split.overlap,
-            "indices": split.calibration.tolist(),
-        },
-        "labels": _rule_as_json(choice),
-        "input": inputs.input_name,
-        "preprocess": inputs.preprocess.model_dump(mode="json"),
-        "evaluated": len(evaluated),
-    }
+    provenance = Provenance(
+        data=EvaluatedData(data.name, data.identity, len(data)),
+        calibration=CalibrationData(
+            name=source.name,
+            sha256=source.identity,
+            samples=len(calibration),
+            overlap=split.overlap,
+            indices=split.calibration.tolist(),
+        ),
+        labels=_rule_as_json(choice),
+        input=inputs.input_name,
+        preprocess=inputs.preprocess.model_dump(mode="json"),
+        evaluated=len(evaluated),
+    )
     chosen = None if labels is None else labels[split.evaluated]
     return StudyData(
         inputs=evaluated,
@@ -220,15 +220,14 @@ def make_up_data(network: Network, settings: Settings, choice: DataChoice) -> St
     inputs = made_up_inputs(shapes, dtypes, count, calibration=False, seed=settings.seed)
     samples = settings.calibration.samples
     calibration = made_up_inputs(shapes, dtypes, samples, calibration=True, seed=settings.seed)
-    provenance = {
-        "made_up": True,
-        "data": None,
-        "calibration": {"name": "made up", "sha256": None, "samples": samples, "overlap": 0},
-        "labels": None,
-        "input": None,
-        "preprocess": None,
-        "evaluated": count,
-    }
+    provenance = Provenance(
+        data=None,
+        calibration=CalibrationData("made up", None, samples, overlap=0),
+        labels=None,
+        input=None,
+        preprocess=None,
+        evaluated=count,
+    )
     return StudyData(
         inputs=inputs,
         labels=None,

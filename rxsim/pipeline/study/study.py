@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import platform
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 import onnx
 
 from rxsim.cache import Cache
-from rxsim.config import Settings, check_gating, check_layers, layer_settings
+from rxsim.config import Settings, check_gating, check_layers, layer_settings, settings_hash
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_presets
 from rxsim.errors import InputError, ModelError
@@ -26,8 +28,10 @@ from rxsim.pipeline.study.calibration_match import (
 )
 from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study.data import StudyData, make_up_data, open_study_data
+from rxsim.pipeline.study.provenance import Provenance
 from rxsim.session import Inputs, Session, default_threads
 from rxsim.stages import Stages
+from rxsim.version import __version__
 
 # Assumption: half a dozen batches in flight may take a few hundred MiB.
 _BATCH_BYTES = 64 * 2**20
@@ -46,7 +50,7 @@ class Study:
         labels: the right outputs, int64 (n,); for the metric mse float32 targets (n, ...); or None.
         indices: their places in the data, or None.
         calibration: the calibration inputs.
-        provenance: names and hashes of the data, sample counts and overlap, for the result.
+        provenance: where the inputs come from.
         batch: inputs a batch.
         threads: batches and arrays worked on at once; no result depends on it.
         stages: stopwatch.
@@ -63,7 +67,7 @@ class Study:
     labels: np.ndarray | None
     indices: np.ndarray | None
     calibration: Inputs
-    provenance: Mapping[str, Any]
+    provenance: Provenance
     batch: int
     threads: int
     stages: Stages
@@ -75,19 +79,29 @@ class Study:
     def evaluated_identity(self) -> list[Any]:
         """Return what the evaluated inputs follow from, plain."""
         indices = None if self.indices is None else self.indices.tolist()
-        seed = self.settings.seed if self.provenance["made_up"] else None
-        return [*self._source("data"), indices, seed, len(self.inputs)]
+        return self.provenance.evaluated_identity(indices, self.settings.seed)
 
     def calibration_identity(self) -> list[Any]:
         """Return what the calibration inputs follow from, plain."""
-        seed = self.settings.seed if self.provenance["made_up"] else None
-        source = self.provenance["calibration"]
-        return [*self._source("calibration"), source.get("indices"), seed, source["samples"]]
+        return self.provenance.calibration_identity(self.settings.seed)
 
-    def _source(self, name: str) -> list[Any]:
-        source = self.provenance[name]
-        sha256 = None if source is None else source["sha256"]
-        return [sha256, self.provenance["input"], self.provenance["preprocess"]]
+    def provenance_of_result(self, libraries: Iterable[str]) -> dict[str, Any]:
+        """Return what a result states of where it comes from, plain.
+
+        Args:
+            libraries: whose versions it states besides.
+        """
+        return {
+            "model": {"name": self.network.path.name, "sha256": self.network.identity},
+            **self.provenance.as_json(),
+            "settings_sha256": settings_hash(self.settings),
+            "seed": self.settings.seed,
+            "versions": {
+                "rxsim": __version__,
+                "python": platform.python_version(),
+                **{name: version(name) for name in libraries},
+            },
+        }
 
     def layer_settings(self) -> dict[str, Settings]:
         """Resolve the settings of every layer on crossbars, by its name."""
@@ -140,7 +154,7 @@ def open_study(
         plan = plan_network(network, settings_by_layer(network, settings), shapes)
         batch = _batch_size(plan)
         one_by_one = batch > 1 and _runs_one_by_one_only(network, output, data.inputs)
-        provenance = {**data.provenance, "output": output, "one_by_one": one_by_one}
+        provenance = replace(data.provenance, output=output, one_by_one=one_by_one)
         return Study(
             network=network,
             settings=settings,
