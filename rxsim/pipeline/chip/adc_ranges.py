@@ -41,8 +41,8 @@ def calibrated_layers(settings: Mapping[str, Settings]) -> set[str]:
     """Return the names of the layers whose ADC ranges come from calibration inputs."""
     return {
         name
-        for name, own in settings.items()
-        if own.adc.n_bits is not None and own.adc.range == "calibrated"
+        for name, of_layer in settings.items()
+        if of_layer.adc.n_bits is not None and of_layer.adc.range == "calibrated"
     }
 
 
@@ -71,10 +71,10 @@ def measured_ranges(
     Raises:
         InputError: what was kept does not fit the hardware.
     """
-    own = {item.layer.name: mapped.settings[item.layer.name].adc for item in open_layers}
+    by_layer = {item.layer.name: mapped.settings[item.layer.name].adc for item in open_layers}
     names = calibrated_layers(mapped.settings)
     wanted = [item for item in open_layers if item.layer.name in names]
-    blocks = [layer_blocks(item, own[item.layer.name].scope) for item in wanted]
+    blocks = [layer_blocks(item, by_layer[item.layer.name].scope) for item in wanted]
     kept = study.calibration_file
     if kept is not None and scenario in calibrated_scenarios():
         return {
@@ -83,7 +83,7 @@ def measured_ranges(
         }
     if not wanted:
         return {}
-    adcs = [own[item.layer.name] for item in wanted]
+    adcs = [by_layer[item.layer.name] for item in wanted]
     patched = patch_network(study.network.model, open_layers, split=True)
     rules = [(item.layer.name, _rule(adc, item)) for item, adc in zip(wanted, adcs, strict=True)]
     return remembered_adc_ranges(

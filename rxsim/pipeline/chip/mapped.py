@@ -58,8 +58,9 @@ def map_study(
     ranges = input_ranges(study) if ranges is None else ranges
     with study.stages("map"):
         layers = tuple(
-            map_layer(layer, own.crossbar, own.device, own.mapping)
-            for layer, own in ((layer, settings[layer.name]) for layer in study.network.layers)
+            map_layer(layer, of_layer.crossbar, of_layer.device, of_layer.mapping)
+            for layer in study.network.layers
+            for of_layer in [settings[layer.name]]
         )
         check_converters(layers, settings)
     return Mapped(layers, settings, ranges, operating_points(study, scenario, settings, ranges))

@@ -24,7 +24,7 @@ from rxsim.tiles import TILES, LayerTransfer
 def remembered_transfer(
     study: Study,
     mapped: MappedLayer,
-    own: Settings,
+    settings: Settings,
     point: OperatingPoint | None,
     chip: Chip,
     solve: Callable[[], LayerTransfer],
@@ -34,7 +34,7 @@ def remembered_transfer(
     Args:
         study: whose cache to look into.
         mapped: the layer on its arrays.
-        own: its settings.
+        settings: the layer's.
         point: where its arrays are made linear.
         chip: the chip.
         solve: solves the layer.
@@ -43,21 +43,21 @@ def remembered_transfer(
         return solve()
     layer = mapped.layer
     # Chips whose programming is not random share the nominal one's arrays.
-    drawn = has_random_effects(own.device)
+    drawn = has_random_effects(settings.device)
     linearised = None
     if point is not None:
-        linearised = [point.volt, point.activity, own.input.v_read]
+        linearised = [point.volt, point.activity, settings.input.v_read]
     key = content_key(
         *("transfer", NUMERICS, layer.matrices, layer.op, list(layer.kernel), layer.index),
-        TILES.of(own),
+        TILES.of(settings),
         [chip.seed, chip.trial] if drawn else None,
         linearised,
     )
 
     def arrays() -> dict[str, np.ndarray]:
-        found = solve()
-        parts = {f"p{p}": matrix for p, matrix in enumerate(found.matrices)}
-        return {**parts, "losses": found.losses}
+        solved = solve()
+        parts = {f"p{p}": matrix for p, matrix in enumerate(solved.matrices)}
+        return {**parts, "losses": solved.losses}
 
     kept = study.cache.remember(key, arrays)
     return LayerTransfer(
@@ -89,9 +89,9 @@ def remembered_input_ranges(
     )
 
     def arrays() -> dict[str, np.ndarray]:
-        found = measure()
+        measured = measure()
         return {
-            f"n{at}": np.array([found[name].x_max, found[name].signed, *found[name].shape])
+            f"n{at}": np.array([measured[name].x_max, measured[name].signed, *measured[name].shape])
             for at, name in enumerate(names)
         }
 
@@ -127,8 +127,8 @@ def remembered_adc_ranges(
     names = [name for name, _ in rules]
 
     def arrays() -> dict[str, np.ndarray]:
-        found = measure()
-        return {f"n{at}": found[name] for at, name in enumerate(names)}
+        measured = measure()
+        return {f"n{at}": measured[name] for at, name in enumerate(names)}
 
     kept = study.cache.remember(key, arrays)
     return {name: kept[f"n{at}"] for at, name in enumerate(names)}

@@ -172,27 +172,27 @@ def mapped_layer(mapped: Mapped, name: str) -> MappedLayer:
     Raises:
         InputError: the settings leave it digital.
     """
-    found = next((item for item in mapped.layers if item.layer.name == name), None)
-    if found is None:
+    layer = next((item for item in mapped.layers if item.layer.name == name), None)
+    if layer is None:
         raise InputError(
             f"layer {name} stays digital (the settings say so), expected a layer on crossbars; choose "
             "another or change the settings' layers"
         )
-    return found
+    return layer
 
 
-def check_index(name: str, found: int, count: int, what: str) -> None:
+def check_index(name: str, number: int, count: int, what: str) -> None:
     """Refuse a number that counts nothing.
 
     Args:
         name: what the user calls it.
-        found: the number.
+        number: the number.
         count: how many there are.
         what: the whole that is counted, such as "layer conv1 has 4 arrays".
 
     Raises:
         InputError: it is not in 0 .. count - 1.
     """
-    if not 0 <= found < count:
+    if not 0 <= number < count:
         expected = "expected 0" if count == 1 else f"expected 0 to {count - 1}"
-        raise InputError(f"{name}: found {found}, but {what}, {expected}; choose one of these")
+        raise InputError(f"{name}: found {number}, but {what}, {expected}; choose one of these")

@@ -146,13 +146,13 @@ def verify(
 
 
 def _check_linear(layer: str, settings: Settings) -> None:
-    for name, found, expected in (
+    for name, given, expected in (
         ("device.iv.form", settings.device.iv.form, "linear"),
         ("crossbar.topology", settings.crossbar.topology, "crossbar"),
     ):
-        if found != expected:
+        if given != expected:
             raise SettingError(
-                f"layer {layer}: found {name}: {found}, but one matrix holds for every input of "
+                f"layer {layer}: found {name}: {given}, but one matrix holds for every input of "
                 f"linear cells that stay on only, expected {expected}; 'rxsim spice' writes other "
                 "arrays for ngspice"
             )
@@ -208,15 +208,15 @@ def _choose_vectors(
     drives none, the array idles.
     """
     layers = sorted({layer for layer, _ in chosen})
-    found: dict[_Place, list[np.ndarray]] = {place: [] for place in chosen}
+    vectors: dict[_Place, list[np.ndarray]] = {place: [] for place in chosen}
     for done, sample in enumerate(samples):
         wanted = [mapped.layers[place] for place in layers]
         inputs = inputs_of(study, mapped, wanted, sample, trial)
         by_layer = dict(zip(layers, inputs, strict=True))
         for layer, index in chosen:
-            found[(layer, index)].append(_vector(by_layer[layer], index, rng))
+            vectors[(layer, index)].append(_vector(by_layer[layer], index, rng))
         progress(done + 1, len(samples))
-    return {place: np.array(vectors) for place, vectors in found.items()}
+    return {place: np.array(of_place) for place, of_place in vectors.items()}
 
 
 def _vector(given: LayerInput, index: int, rng: np.random.Generator) -> np.ndarray:

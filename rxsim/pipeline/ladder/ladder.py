@@ -172,12 +172,12 @@ def _totals(plan: NetworkPlan, equipped: Sequence[LayerHardware]) -> dict[str, i
 
 def _worst_arrays(transfers: Sequence[LayerTransfer]) -> tuple[ArrayLoss, ...]:
     """List the arrays that lose most of their current to their wires, worst first."""
-    found = [
+    losses = [
         ArrayLoss(transfer.mapped.layer.name, int(index), float(transfer.losses[index]))
         for transfer in transfers
         for index in np.argsort(-transfer.losses, kind="stable")[:WORST_ARRAYS]
     ]
-    return tuple(sorted(found, key=lambda one: -one.loss)[:WORST_ARRAYS])
+    return tuple(sorted(losses, key=lambda array: -array.loss)[:WORST_ARRAYS])
 
 
 def _layer_reports(

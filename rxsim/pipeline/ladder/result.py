@@ -145,7 +145,7 @@ class Evaluation:
             "digital": [dict(row) for row in self.inventory.digital],
             "shares": dict(self.inventory.shares),
             "totals": dict(self.totals),
-            "worst_arrays": [asdict(one) for one in self.worst_arrays],
+            "worst_arrays": [asdict(array) for array in self.worst_arrays],
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
             "images": {

@@ -33,13 +33,13 @@ def run_trial(prepared: Prepared, trial: int) -> TrialResult:
     if trial > 0:
         return TrialResult(prepared.nonideal(trial), None)
     settings = prepared.study.settings.model_copy(update={"trials": 1})
-    found = climb(replace(prepared, study=replace(prepared.study, settings=settings)))
-    return TrialResult(found.rung("nonideal").trials[0], details_of(found))
+    evaluation = climb(replace(prepared, study=replace(prepared.study, settings=settings)))
+    return TrialResult(evaluation.rung("nonideal").trials[0], details_of(evaluation))
 
 
-def details_of(found: Evaluation) -> dict[str, Any]:
+def details_of(evaluation: Evaluation) -> dict[str, Any]:
     """Return what an evaluation tells of a point, without what belongs to single chips and images."""
-    values = found.as_json()
+    values = evaluation.as_json()
     values["images"] = len(values["images"]["predictions"]["float32"][0])
     del values["ladder"]["nonideal"], values["settings"], values["timing"]
     return values

@@ -197,14 +197,16 @@ class Calibration:
             "data": self.data.model_dump(),
             "settings_sha256": settings_sha256(self.settings, self.layer_settings),
             "settings": dict(self.settings),
-            "layer_settings": {name: dict(own) for name, own in self.layer_settings.items()},
+            "layer_settings": {
+                name: dict(changes) for name, changes in self.layer_settings.items()
+            },
             "layers": [self._layer_as_json(name) for name in self.input_ranges],
         }
         return _line(sealed(values)) + "\n"
 
     def _layer_as_json(self, name: str) -> dict[str, Any]:
         measured, point = self.input_ranges[name], self.points.get(name)
-        found = {
+        ranges = {
             rung: held[name].tolist() for rung, held in self.adc_ranges.items() if name in held
         }
         return {
@@ -213,7 +215,7 @@ class Calibration:
             "signed": measured.signed,
             "shape": list(measured.shape),
             "point": None if point is None else {"volt": point[0], "activity": point[1]},
-            "adc": found or None,
+            "adc": ranges or None,
         }
 
 
@@ -301,9 +303,9 @@ def _check_head(values: Any, what: str) -> None:
 def _ranges(values: list[float], layer: str, what: str) -> np.ndarray:
     ranges = np.array(values, dtype=np.float64)
     if not values or ((ranges > 0) & (ranges < _SMALLEST)).any():
-        found = "a range next to 0" if values else "none"
+        given = "a range next to 0" if values else "none"
         raise InputError(
-            f"{what}: layer {layer}: found {found} among its ADC ranges, expected ranges of 0 or above "
+            f"{what}: layer {layer}: found {given} among its ADC ranges, expected ranges of 0 or above "
             f"{_SMALLEST:g} A; it is damaged: {AGAIN}"
         )
     return ranges

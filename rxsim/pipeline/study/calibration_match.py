@@ -82,10 +82,10 @@ def settings_record(network: Network, settings: Settings) -> tuple[Plain, dict[s
     base = calibrated_by().of(settings)
     changes: dict[str, Plain] = {}
     for layer in network.layers:
-        own = layer_settings(settings, layer.name)
-        assert own is not None
-        found = calibrated_by().of(own)
-        changes[layer.name] = {k: v for k, v in found.items() if base.get(k, _NOTHING) != v}
+        of_layer = layer_settings(settings, layer.name)
+        assert of_layer is not None
+        values = calibrated_by().of(of_layer)
+        changes[layer.name] = {k: v for k, v in values.items() if base.get(k, _NOTHING) != v}
     return base, changes
 
 
@@ -128,14 +128,14 @@ def check_model_and_settings(kept: Calibration, network: Network, settings: Sett
         if name not in kept.layer_settings or name not in changes:
             places = ("digital", "on crossbars") if name in changes else ("on crossbars", "digital")
             raise _other_settings(kept, f"layer {name} is {places[0]} there, {places[1]} here")
-        own = kept.layer_settings[name]
+        kept_changes = kept.layer_settings[name]
         different = _first_difference(
-            {**kept.settings, **own},
+            {**kept.settings, **kept_changes},
             {**base, **changes[name]},
         )
         if different is not None:
             key = different[0]
-            of_layer = key in own or key in changes[name]
+            of_layer = key in kept_changes or key in changes[name]
             text = _told(different)
             raise _other_settings(kept, f"layer {name}: {text}" if of_layer else text)
 
@@ -143,14 +143,14 @@ def check_model_and_settings(kept: Calibration, network: Network, settings: Sett
 def _check_shapes(kept: Calibration, network: Network) -> None:
     """Refuse input shapes that a convolution can't have."""
     for layer in network.layers:
-        found = kept.input_ranges.get(layer.name)
+        measured = kept.input_ranges.get(layer.name)
         axes, channels = layer.layout.spatial_axes, layer.input_channels
-        if found is None or not axes:
+        if measured is None or not axes:
             continue
-        if len(found.shape) != 1 + axes or found.shape[0] != channels:
+        if len(measured.shape) != 1 + axes or measured.shape[0] != channels:
             raise InputError(
-                f"{kept.name}: layer {layer.name}: found inputs of shape {list(found.shape)}, expected "
-                f"{channels} channels and {axes} axes more; it is damaged: {AGAIN}"
+                f"{kept.name}: layer {layer.name}: found inputs of shape {list(measured.shape)}, "
+                f"expected {channels} channels and {axes} axes more; it is damaged: {AGAIN}"
             )
 
 

@@ -145,19 +145,19 @@ def choose_data(model: Path | onnx.ModelProto, options: DataOptions) -> DataChoi
     def beside(name: str | None) -> Path | None:
         return path.parent / name if path and name else None
 
-    own = options.data is None
+    from_card = options.data is None
     data = beside(card.data) if options.data is None else options.data
     if data is None and options.calibrate is not None:
         raise InputError("--calibrate was given without --data, expected both; give --data as well")
     calibrate: Path | GivenArrays | None = options.calibrate
-    if calibrate is None and own:
+    if calibrate is None and from_card:
         calibrate = beside(card.calibrate)
     return DataChoice(
         data=data,
         calibrate=calibrate,
         classes=options.classes or beside(card.classes),
-        images=options.images or (beside(card.images) if own else None),
-        label_file=options.label_file or (beside(card.label_file) if own else None),
+        images=options.images or (beside(card.images) if from_card else None),
+        label_file=options.label_file or (beside(card.label_file) if from_card else None),
         rule=_label_rule(options, card, beside(card.labels.map)),
         input=options.input or card.input,
         output=options.output or card.output,

@@ -172,13 +172,13 @@ def _targets(data: DataSet, expected: Shape | None, model_name: str, output: str
     assert targets is not None
     if expected is None:
         return targets
-    found, wanted = targets.shape[1:], expected[1:]
-    fits = len(found) == len(wanted) and all(
-        want is None or have == want for have, want in zip(found, wanted, strict=True)
+    shape, wanted = targets.shape[1:], expected[1:]
+    fits = len(shape) == len(wanted) and all(
+        want is None or have == want for have, want in zip(shape, wanted, strict=True)
     )
     if not fits:
         raise DataError(
-            f"{data.name}: found targets y of shape {list(found)} each, expected "
+            f"{data.name}: found targets y of shape {list(shape)} each, expected "
             f"{['any' if axis is None else axis for axis in wanted]} as the output {output} of "
             f"{model_name}; reshape y"
         )

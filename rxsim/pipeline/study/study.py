@@ -185,11 +185,11 @@ def _without_digital(network: Network, settings: Settings) -> Network:
     check_layers(settings, [layer.name for layer in network.layers])
     kept, nodes = [], []
     for layer in network.layers:
-        own = layer_settings(settings, layer.name)
-        if own is None:
+        of_layer = layer_settings(settings, layer.name)
+        if of_layer is None:
             nodes.append(DigitalNode(layer.name, layer.op, "the settings say so"))
         else:
-            check_gating(own.crossbar, own.input, own.dac)
+            check_gating(of_layer.crossbar, of_layer.input, of_layer.dac)
             kept.append(layer)
     if nodes and not kept:
         raise InputError(
