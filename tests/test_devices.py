@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxsim.config import Device
-from rxsim.devices import Chip, program
-from rxsim.mapping import PhysicalArray, to_levels
+from rxsim.devices import Chip, program, to_levels
+from rxsim.mapping import PhysicalArray
 from rxsim.seeds import Effect, device_generator
 
 SHAPE = (120, 100)

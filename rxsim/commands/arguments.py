@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 new_images_option = click.option(
@@ -12,3 +16,12 @@ new_images_option = click.option(
     is_flag=True,
     help="Intervals of points hold for new images too, not only chips.",
 )
+
+
+def progress_options(function: F) -> F:
+    """Add --quiet and --verbose; `rxsim.commands.progress.watched` takes their values."""
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, help="Tell every stage and its seconds."
+    )
+    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no notices.")
+    return quiet(verbose(function))

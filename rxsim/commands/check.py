@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from rxsim.commands.arguments import FILE
-from rxsim.commands.progress import progress_options, watched
+from rxsim.commands.arguments import FILE, progress_options
+from rxsim.commands.progress import watched
 from rxsim.errors import InputError, RegressionError, WriteError
 from rxsim.files import check_destination, write_atomically
 from rxsim.gate import (

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from rxsim.commands.arguments import FILE
+from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.options import files_read, read_settings, settings_options
-from rxsim.commands.progress import progress_options, watched
+from rxsim.commands.progress import watched
 from rxsim.config import check_layers
 from rxsim.errors import SettingError
 from rxsim.files import check_destination, write_atomically

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from rxsim.commands.arguments import FILE
-from rxsim.commands.progress import progress_options
+from rxsim.commands.arguments import FILE, progress_options
 from rxsim.config import Settings, load_settings, preset_files
 from rxsim.errors import SettingError
 from rxsim.metrics import metric_options

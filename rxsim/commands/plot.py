@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from rxsim.commands.arguments import FILE, new_images_option
+from rxsim.commands.arguments import FILE, new_images_option, progress_options
 from rxsim.commands.no_gc import nothing_collected
-from rxsim.commands.progress import progress_options, watched
+from rxsim.commands.progress import watched
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.figure import COLUMN_MM, Plot, check_plot, draw_figure

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console, RenderableType
@@ -25,21 +25,10 @@ from rich.progress import (
 from rxsim.errors import InputError
 from rxsim.stages import StageWatcher
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 LONG_SECONDS = 1.0
 """A stage is worth a line, or a bar, once it has run for so long."""
 SECONDS_BETWEEN_LINES = 60.0
 """Where there is no terminal: how often a long stage, or one that is repeated, says how far it is."""
-
-
-def progress_options(function: F) -> F:
-    """Add --quiet and --verbose; `watched` takes their values."""
-    verbose = click.option(
-        "-v", "--verbose", is_flag=True, help="Tell every stage and its seconds."
-    )
-    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no notices.")
-    return quiet(verbose(function))
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import click
 import numpy as np
 
 from rxsim.circuit import solve_array, solve_cells
-from rxsim.commands.arguments import FILE
-from rxsim.commands.progress import progress_options, watched
+from rxsim.commands.arguments import FILE, progress_options
+from rxsim.commands.progress import watched
 from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, parse_yaml, write_atomically

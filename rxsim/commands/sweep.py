@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from rxsim.cache import default_folder
-from rxsim.commands.arguments import FILE
-from rxsim.commands.progress import SECONDS_BETWEEN_LINES, progress_options, watched
+from rxsim.commands.arguments import FILE, progress_options
+from rxsim.commands.progress import SECONDS_BETWEEN_LINES, watched
 from rxsim.errors import InputError, PointsFailedError
 from rxsim.files import check_destination
 from rxsim.report.sweep import left_in_words, print_plan, print_sweep

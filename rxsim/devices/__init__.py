@@ -11,7 +11,8 @@ from rxsim.devices.law import (
     check_presets,
     measured_law,
 )
-from rxsim.devices.program import has_random_effects, program
+from rxsim.devices.levels import to_levels
+from rxsim.devices.program import Target, has_random_effects, program
 
 __all__ = [
     "Cells",
@@ -21,10 +22,12 @@ __all__ = [
     "Law",
     "MeasuredLaw",
     "SeparableCurve",
+    "Target",
     "acting_laws",
     "check_presets",
     "curve_of",
     "has_random_effects",
     "measured_law",
     "program",
+    "to_levels",
 ]

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from rxsim.config import Device
 from rxsim.devices.law import Cells, Chip, Draws, acting_laws, check_preset
-from rxsim.mapping import PhysicalArray, to_levels
+from rxsim.devices.levels import to_levels
+
+
+class Target(Protocol):
+    """What is to be programmed: one physical array.
+
+    Attributes:
+        index: the array's number within its layer, part of the key of its draws.
+        target: wanted conductances, siemens, float64 (n_rows, n_cols).
+        blank: bool (n_rows, n_cols), cells left open.
+    """
+
+    @property
+    def index(self) -> int: ...  # noqa: D102
+    @property
+    def target(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def blank(self) -> np.ndarray: ...  # noqa: D102
 
 
 def has_random_effects(device: Device) -> bool:
@@ -19,9 +38,7 @@ def has_random_effects(device: Device) -> bool:
     return bool(acting_laws(device))
 
 
-def program(
-    array: PhysicalArray, layer_index: int, device: Device, chip: Chip | None
-) -> np.ndarray:
+def program(array: Target, layer_index: int, device: Device, chip: Chip | None) -> np.ndarray:
     """Return the conductances that an array is left with.
 
     Each cell is set to its level, then changed by every law that acts, in the order of their steps,

@@ -3,7 +3,6 @@
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.cells import cells_of
 from rxsim.mapping.layer import MappedLayer, map_layer
-from rxsim.mapping.levels import to_levels
 from rxsim.mapping.plan import COUNTS, LayerPlan, NetworkPlan, plan_network
 from rxsim.mapping.readouts import Readouts
 from rxsim.mapping.tiling import Tiling, tile_layer
@@ -20,5 +19,4 @@ __all__ = [
     "map_layer",
     "plan_network",
     "tile_layer",
-    "to_levels",
 ]

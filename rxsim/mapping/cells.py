@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.config import Device, Mapping
-from rxsim.mapping.levels import to_levels
+from rxsim.devices import to_levels
 
 
 @dataclass(frozen=True, slots=True)

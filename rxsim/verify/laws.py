@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from rxsim.config import IV
 from rxsim.errors import SettingError
@@ -79,6 +78,10 @@ def _table(v_points: tuple[float, ...], f_points: tuple[float, ...], v_read: flo
     As `rxsim.devices.iv.table` has it: it passes through 0 at 0 V, and points at positive voltages
     only stand for a symmetric cell. Beyond the points it goes on along its tangents.
     """
+    from scipy.interpolate import (
+        PchipInterpolator,  # takes half a second to import: for tables alone
+    )
+
     points = dict(zip((*v_points, 0.0), (*f_points, 0.0), strict=True))
     if v_points[0] >= 0:
         points |= {-v: -f for v, f in points.items()}
