@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 from rxsim.report.drawing import REFERENCE
 from rxsim.report.figure import Plot, draw_figure
 from rxsim.report.html import build_page
-from rxsim.report.html.ladder import ladder_numbers
+from rxsim.report.html.ladder_section import ladder_numbers
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.material import Material, read_material
 from rxsim.report.tied import told_label

@@ -11,11 +11,11 @@ from made_results import failed_trial, made_point, made_trial
 from rxsim.commands.report import command
 from rxsim.errors import RxsimError
 from rxsim.report.html import build_page
-from rxsim.report.html.ladder import ladder
-from rxsim.report.html.layers import layers
+from rxsim.report.html.ladder_section import ladder_section
+from rxsim.report.html.layers_section import layers_section
 from rxsim.report.html.overview import overview
 from rxsim.report.html.points import points_section, worst_arrays
-from rxsim.report.html.settings import provenance_section
+from rxsim.report.html.settings_section import provenance_section
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import clean, shortened
 from rxsim.report.material import read_material
@@ -88,10 +88,10 @@ def test_details_of_other_versions_make_no_report_fail(value: Any, tmp_path: Pat
         assert row.mean == 0.9
         if missing == "layers":
             # Its own drawing is the costly part of the page; the others draw no more than text.
-            assert layers(material, SvgMaker()) is None or value == [None, 7]
+            assert layers_section(material, SvgMaker()) is None or value == [None, 7]
             continue
-        for section in (ladder, worst_arrays):
-            section(material, *([SvgMaker()] if section is ladder else []))  # type: ignore[operator]
+        for section in (ladder_section, worst_arrays):
+            section(material, *([SvgMaker()] if section is ladder_section else []))  # type: ignore[operator]
         overview(material), provenance_section(material, ""), points_section(material)
 
 

@@ -21,9 +21,9 @@ from rxsim.commands.report import command
 from rxsim.errors import InputError
 from rxsim.report.curves import levels_of, mean_over
 from rxsim.report.html import build_page
-from rxsim.report.html.ladder import ladder_numbers
-from rxsim.report.html.pairs import means_of_pair
-from rxsim.report.html.pareto import front_of
+from rxsim.report.html.ladder_section import ladder_numbers
+from rxsim.report.html.pairs_section import means_of_pair
+from rxsim.report.html.pareto_section import front_of
 from rxsim.report.labels import LABELS, QUANTITIES
 from rxsim.report.material import Row, read_material
 from rxsim.report.scales import axis_of
@@ -159,9 +159,18 @@ def test_points_with_different_chips_have_an_average_but_no_interval() -> None:
         bounds = None if len(values) < 2 else t_interval(np.array(values))
         chips = tuple(range(len(values)))
         return Row(
-            key, "m", None, {}, len(values), 0, float(np.mean(values)), None, bounds,
-            chips=chips, values=np.array(values),
-        )  # fmt: skip
+            key=key,
+            model="m",
+            data=None,
+            settings={},
+            done=len(values),
+            failed=0,
+            mean=float(np.mean(values)),
+            std=None,
+            interval=bounds,
+            chips=chips,
+            values=np.array(values),
+        )
 
     unequal = mean_over([row("a", [0.5, 0.7, 0.6]), row("b", [0.2, 0.4])], QUANTITIES["accuracy"])
     assert unequal is not None
@@ -175,11 +184,20 @@ def test_chips_that_all_points_share_do_not_count_as_many() -> None:
     chips = np.clip(0.7 + 0.05 * rng.standard_normal(5), 0, 1)
     same = [
         Row(
-            str(i), "m", None, {}, 5, 0, float(chips.mean()), None, t_interval(chips),
-            chips=tuple(range(5)), values=chips,
+            key=str(i),
+            model="m",
+            data=None,
+            settings={},
+            done=5,
+            failed=0,
+            mean=float(chips.mean()),
+            std=None,
+            interval=t_interval(chips),
+            chips=tuple(range(5)),
+            values=chips,
         )
         for i in range(8)
-    ]  # fmt: skip
+    ]
     found = mean_over(same, QUANTITIES["accuracy"])
     assert found is not None
     assert found.bounds == pytest.approx(t_interval(chips))
@@ -206,7 +224,18 @@ def test_the_pareto_front_is_that_of_brute_force(higher: bool) -> None:
     quantity = QUANTITIES["accuracy" if higher else "mse"]
     for _ in range(40):
         rows = [
-            Row(str(i), "m", None, {}, 1, 0, float(mean), None, None, costs={"arrays": float(cost)})
+            Row(
+                key=str(i),
+                model="m",
+                data=None,
+                settings={},
+                done=1,
+                failed=0,
+                mean=float(mean),
+                std=None,
+                interval=None,
+                costs={"arrays": float(cost)},
+            )
             for i, (cost, mean) in enumerate(rng.integers(1, 7, size=(30, 2)))
         ]
         sign = 1 if higher else -1

@@ -14,7 +14,7 @@ import rxsim
 from rxsim.calibrate import INPUT_RANGES
 from rxsim.config import IV, Device, Reads, Settings, pinned, settings_hash
 from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Input, Mapping
-from rxsim.converters.reads import ADC_RANGES, INPUTS
+from rxsim.converters.read_settings import ADC_RANGES, INPUTS
 from rxsim.devices import Chip
 from rxsim.effects import effects
 from rxsim.mapping import COUNTS

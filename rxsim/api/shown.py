@@ -9,7 +9,7 @@ from rxsim import pipeline
 from rxsim.errors import InputError
 from rxsim.report.notebook import as_frame, as_html, as_text
 from rxsim.report.terminal import inventory_tables, ladder_table
-from rxsim.report.verification import verification_table
+from rxsim.report.verification_terminal import verification_table
 
 Shown = TypeVar("Shown")
 

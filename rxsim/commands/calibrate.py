@@ -16,7 +16,7 @@ from rxsim.commands.options import (
 from rxsim.commands.progress import watched
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import calibrate
-from rxsim.report.calibration import print_calibration
+from rxsim.report.calibration_terminal import print_calibration
 from rxsim.stages import Stages
 
 

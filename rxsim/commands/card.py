@@ -46,7 +46,7 @@ _UNKNOWN_STEPS = """\
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inferred:
     """What a model tells about the data it takes.
 
@@ -107,7 +107,14 @@ def infer(network: Network) -> Inferred:
         lines.append(
             f"scaling: the model begins with {scaling}; perhaps it takes raw values (scale: 1)"
         )
-    return Inferred(spec, layout, network.output, shape, scaling, tuple(lines))
+    return Inferred(
+        input=spec,
+        layout=layout,
+        output=network.output,
+        output_shape=shape,
+        scaling=scaling,
+        lines=tuple(lines),
+    )
 
 
 def card_text(model_name: str, inferred: Inferred) -> str:

@@ -19,7 +19,7 @@ from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.progress import SECONDS_BETWEEN_LINES, watched
 from rxsim.errors import InputError, PointsFailedError
 from rxsim.files import check_destination
-from rxsim.report.sweep import left_in_words, print_plan, print_sweep
+from rxsim.report.sweep_terminal import left_in_words, print_plan, print_sweep
 from rxsim.session import default_threads
 from rxsim.stages import Stages, StageWatcher
 from rxsim.store import Results, open_results

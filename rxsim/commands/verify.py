@@ -20,7 +20,7 @@ from rxsim.errors import VerificationError
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import Verification, verify
 from rxsim.pipeline.inspect.verification import N_ARRAYS, N_VECTORS
-from rxsim.report.verification import print_verification
+from rxsim.report.verification_terminal import print_verification
 from rxsim.stages import Stages
 from rxsim.verify import REFERENCES, TOLERANCE
 

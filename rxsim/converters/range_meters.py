@@ -46,8 +46,8 @@ class RangeMeter:
                 self._maxima[k] = np.maximum(self._maxima[k], peak.reshape(self._maxima[k].shape))
                 continue
             channels = np.moveaxis(values, channel_axis, 0)
-            for block, some in self._members[k]:
-                self._quantiles[block].add(np.abs(channels[some]))
+            for block, members in self._members[k]:
+                self._quantiles[block].add(np.abs(channels[members]))
 
     def ranges(self) -> np.ndarray:
         """Return the range (a side) in ampere, float64 (conversions, groups, readouts)."""

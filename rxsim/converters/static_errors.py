@@ -153,10 +153,12 @@ def _behind_cells(errors: DacErrors, codes: DacCodes) -> DacErrors:
     if codes.counts_as is None:
         return errors
     size = codes.high - codes.low + 1
-    some = np.unique(np.rint(np.linspace(codes.low, codes.high, min(size, _FITTED))))
-    some = np.union1d(some, [float(codes.rest)])
-    weights = _driven_shares(some, codes)
-    driven = some if errors.curve is None else some + errors.curve[some.astype(int) - errors.low]
+    fitted = np.unique(np.rint(np.linspace(codes.low, codes.high, min(size, _FITTED))))
+    fitted = np.union1d(fitted, [float(codes.rest)])
+    weights = _driven_shares(fitted, codes)
+    driven = (
+        fitted if errors.curve is None else fitted + errors.curve[fitted.astype(int) - errors.low]
+    )
     nominal = codes.counts_as(driven)
     mean = weights @ nominal
     centred = (nominal - mean) * weights
@@ -164,21 +166,21 @@ def _behind_cells(errors: DacErrors, codes: DacCodes) -> DacErrors:
     for gain, offset in zip(errors.gain, errors.offset, strict=True):
         counts = codes.counts_as((1 + gain[..., None]) * driven + offset[..., None])
         if codes.gated:
-            counts = np.where(some == 0, 0.0, counts)
+            counts = np.where(fitted == 0, 0.0, counts)
         slope = counts @ centred / (nominal @ centred)
         slopes.append(slope - 1)
         starts.append(counts @ weights - slope * mean)
     return replace(errors, gain=tuple(slopes), offset=tuple(starts))
 
 
-def _driven_shares(some: np.ndarray, codes: DacCodes) -> np.ndarray:
-    """Share of each of some codes in what is driven."""
+def _driven_shares(fitted: np.ndarray, codes: DacCodes) -> np.ndarray:
+    """Return the share of each fitted code in what is driven."""
     if codes.high == 1:
         on = float(np.clip(codes.rms**2, 0.01, 0.99))
-        return np.where(some == 0, 1 - on, on / np.count_nonzero(some))
+        return np.where(fitted == 0, 1 - on, on / np.count_nonzero(fitted))
     # Never so narrow that only one code counts.
     width = np.sqrt(max(codes.rms**2 - codes.rest**2, 1.0))
-    shares = np.exp(-np.square((some - codes.rest) / width) / 2)
+    shares = np.exp(-np.square((fitted - codes.rest) / width) / 2)
     return np.asarray(shares / shares.sum())
 
 

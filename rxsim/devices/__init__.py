@@ -1,5 +1,6 @@
 """Devices: the laws by which cells are programmed, and their current-voltage curves."""
 
+from rxsim.devices.apply_laws import Target, has_random_effects, program
 from rxsim.devices.cell_curve import IVCurve, SeparableCurve, curve_of
 from rxsim.devices.law import (
     Cells,
@@ -12,7 +13,6 @@ from rxsim.devices.law import (
     measured_law,
 )
 from rxsim.devices.levels import to_levels
-from rxsim.devices.program import Target, has_random_effects, program
 
 __all__ = [
     "Cells",

@@ -53,7 +53,7 @@ class IVCurve(Protocol):
         """Return dI/dv in siemens; arguments and errors are those of `current`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SeparableCurve:
     """A current g f(v), with f(v_read) = v_read.
 
@@ -143,7 +143,9 @@ def scaled_curve(
             f"device.iv: found a current of {at_v_read:g} (relative) at v_read {v_read:g} V, expected "
             "a finite one above 0; choose device.iv for voltages of the order of input.v_read"
         )
-    return SeparableCurve(form, form_slope, v_read / at_v_read, v_low, v_high)
+    return SeparableCurve(
+        form=form, form_slope=form_slope, scale=v_read / at_v_read, v_low=v_low, v_high=v_high
+    )
 
 
 def refuse_short_curve(v_high: float, v_read: float, why: str) -> None:

@@ -93,15 +93,15 @@ class _ExactDecoding:
         terms = []
         for number, values in enumerate(self._values):
             same = (values[tiles] == values[tiles[0]]).all()
-            for some in [tiles] if same else [[p] for p in tiles]:
-                names = [codes[number * self._tiles + p] for p in some]
-                part = f"pass_{number}_{some[0]}"
+            for summed in [tiles] if same else [[p] for p in tiles]:
+                names = [codes[number * self._tiles + p] for p in summed]
+                part = f"pass_{number}_{summed[0]}"
                 # Codes are whole and of few bits: their sum over tiles is exact in float32.
                 total = (
                     names[0] if len(names) == 1 else self._build.add("Sum", names, f"{part}_sum")
                 )
                 wide = self._build.add("Cast", [total], f"{part}_wide", to=TensorProto.DOUBLE)
-                factor = self._vector(values[some[0]], f"{part}_factor")
+                factor = self._vector(values[summed[0]], f"{part}_factor")
                 terms.append(self._build.add("Mul", [wide, factor], f"{part}_weighted"))
         return terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"readouts{name}")
 

@@ -14,7 +14,7 @@ from rxsim.onnx_graph import GraphBuilder
 from rxsim.operators import Layer, MatrixPart
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
-from rxsim.patch.layer import add_layer
+from rxsim.patch.layer_nodes import add_layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +77,10 @@ def patch_node(
 def _layers(analog: Sequence[LayerHardware], known: Mapping[str, onnx.TensorProto]) -> list[Layer]:
     """Return all products of a node, also those that the settings leave digital."""
     given = {hardware.layer.name: hardware.layer for hardware in analog}
-    some = analog[0].layer
-    if some.name == some.node.name:  # its only product
-        return [some]
-    every = layers_of(some.node, some.operator, known, 0)
+    first = analog[0].layer
+    if first.name == first.node.name:  # its only product
+        return [first]
+    every = layers_of(first.node, first.operator, known, 0)
     return [given.get(layer.name, layer) for layer in every]
 
 

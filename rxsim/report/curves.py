@@ -215,8 +215,8 @@ def grouped(rows: Iterable[Row], names: Sequence[str]) -> dict[tuple[Any, ...], 
 
 def levels_of(rows: Iterable[Row], name: str, *, log: bool | None = None) -> Axis:
     """Return the axis of a setting over some points."""
-    some = as_points(rows).last_of_levels(name)
-    return axis_of(name, [row.settings.get(name) for row in some], log=log)
+    points = as_points(rows).last_of_levels(name)
+    return axis_of(name, [row.settings.get(name) for row in points], log=log)
 
 
 def curve(rows: Iterable[Row], axis: Axis, quantity: Quantity, label: str = "") -> Curve:

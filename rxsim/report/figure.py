@@ -156,9 +156,9 @@ def chosen_rows(material: Material, plot: Plot) -> list[Row]:
 def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> None:
     """Refuse several points at one place of a figure, which only an average could show."""
     axes = [plot.x] if plot.by is None else [plot.x, plot.by]
-    crowded = [some for some in grouped(rows, axes).values() if len(some) > 1]
+    crowded = [points for points in grouped(rows, axes).values() if len(points) > 1]
     if crowded:
-        differing = [n for n in others if any(len(levels_of(some, n)) > 1 for some in crowded)]
+        differing = [n for n in others if any(len(levels_of(points, n)) > 1 for points in crowded)]
         first = differing[0]
         lines = ", draw lines with --by" if plot.by is None else ""
         example = value_text(rows[0].settings.get(first))
@@ -174,10 +174,10 @@ def _where(rows: Sequence[Row], name: str, texts: Sequence[str]) -> list[Row]:
     for text in texts:
         if not any(_is(row.settings.get(name), text) for row in rows):
             axis = levels_of(rows, name)
-            some = ", ".join(axis.texts[:8]) + (", .." if len(axis) > 8 else "")
+            values = ", ".join(axis.texts[:8]) + (", .." if len(axis) > 8 else "")
             raise InputError(
                 f"--where {name}: found {shortened(text)!r}, which no chosen point has, expected one "
-                f"of {some}"
+                f"of {values}"
             )
     return kept
 

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rxsim.config import Reads
 from rxsim.errors import InputError
 from rxsim.files import read_json
 from rxsim.metrics import chosen_metric
+from rxsim.report.json_values import as_list, as_number, as_text, at
 from rxsim.report.labels import QUANTITIES, Quantity, flat, shortened
+from rxsim.report.point_costs import costs_by_key, costs_of
 from rxsim.statistics import chip_interval, within
 from rxsim.store import (
     Point,
     PointSummary,
     Results,
     Trial,
-    level_key,
     open_results,
     summarise,
 )
@@ -34,10 +31,9 @@ from rxsim.store.summary import chip_values
 _SQLITE = b"SQLite format 3\x00"
 _LARGEST_JSON = 500_000_000
 _AT_ONCE = 500  # points whose details are in memory together
-_ALL_READ = 2000  # points of a file whose details are all read
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Row:
     """One point, as figures see it.
 
@@ -91,7 +87,7 @@ class Chosen:
     nonideal: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Material:
     """All that a report is made of.
 
@@ -193,33 +189,45 @@ def _from_results(
         )
     unit = QUANTITIES[summary.quantity]
     chips = chip_values(results, summary.quantity)
-    failed = [found.key for found in summary.points if found.failed]
+    failed = [of_point.key for of_point in summary.points if of_point.failed]
     trials = results.trials(failed) if failed else []
-    more = _costs(results, summary.points, summary.quantity) if details else {}
+    costs_of_points = costs_by_key(results, summary.points, summary.quantity) if details else {}
     rows = []
     nothing: tuple[tuple[int, ...], np.ndarray] = (), np.empty(0)
-    for found in summary.points:
-        own, values = chips.get(found.key, nothing)
-        costs, reference = more.get(found.key, ({}, None))
+    for of_point in summary.points:
+        numbers, values = chips.get(of_point.key, nothing)
+        costs, reference = costs_of_points.get(of_point.key, ({}, None))
         rows.append(
             Row(
-                *(found.key, found.model, found.data, found.values, found.done, found.failed),
-                *(found.mean, found.std, found.interval, found.seconds),
-                *(own, values, costs, reference),
-                images=found.images,
+                key=of_point.key,
+                model=of_point.model,
+                data=of_point.data,
+                settings=of_point.values,
+                done=of_point.done,
+                failed=of_point.failed,
+                mean=of_point.mean,
+                std=of_point.std,
+                interval=of_point.interval,
+                seconds=of_point.seconds,
+                chips=numbers,
+                values=values,
+                costs=costs,
+                reference=reference,
+                images=of_point.images,
             )
         )
+    sweeps = [stored for stored in results.sweeps() if sweep in (None, stored.name)]
     material = Material(
-        results.path.name,
-        unit,
-        tuple(summary.names),
-        tuple(rows),
-        None,
-        tuple(trial for trial in trials if trial.status == "failed"),
-        tuple((one.name, one.text) for one in results.sweeps() if sweep in (None, one.name)),
-        new_images,
-        summary.more,
-        details and _all_deterministic(results, summary.points),
+        name=results.path.name,
+        quantity=unit,
+        names=tuple(summary.names),
+        rows=tuple(rows),
+        chosen=None,
+        failures=tuple(trial for trial in trials if trial.status == "failed"),
+        sweeps=tuple((stored.name, stored.text) for stored in sweeps),
+        new_images=new_images,
+        more=summary.more,
+        deterministic=details and _all_deterministic(results, summary.points),
     )
     return _with_chosen(material, results, point) if details else material
 
@@ -243,76 +251,14 @@ def _all_deterministic(results: Results, points: Sequence[PointSummary]) -> bool
 
 
 def _by_prefix(rows: Sequence[Row], prefix: str) -> str:
-    found = [row.key for row in rows if prefix and row.key.startswith(prefix.lower())]
-    if len(found) != 1:
+    keys = [row.key for row in rows if prefix and row.key.startswith(prefix.lower())]
+    if len(keys) != 1:
         raise InputError(
-            f"--point: found {shortened(prefix)!r}, with which {len(found) or 'no'} keys of the "
+            f"--point: found {shortened(prefix)!r}, with which {len(keys) or 'no'} keys of the "
             f"{len(rows)} points begin, expected the beginning of one key; "
             "'rxsim results show' lists them"
         )
-    return found[0]
-
-
-def _costs(
-    results: Results, points: Sequence[PointSummary], quantity: str
-) -> dict[str, tuple[dict[str, float], float | None]]:
-    """Return what each point costs and its float reference, by key.
-
-    In a large file the details of one point stand for all whose differing settings can't change
-    these: to read all of them would take longer than everything else.
-    """
-    alike: dict[Any, list[PointSummary]] = {}
-    for found in points:
-        alike.setdefault(found.key if len(points) <= _ALL_READ else _cost_group(found), []).append(
-            found
-        )
-    members = {some[0].key: some for some in alike.values()}
-    more = {}
-    rest = iter(members)
-    while some_keys := list(islice(rest, _AT_ONCE)):
-        for point in results.points(some_keys, details=True):
-            reference = as_number(at(point.details, "ladder", "float32", quantity, "mean"))
-            costs = costs_of(point)
-            for found in members[point.key]:
-                bits = as_number(found.values.get("adc.n_bits"))
-                own = costs if bits is None else {**costs, "bits": bits}
-                more[found.key] = own, reference
-    return more
-
-
-@cache
-def costed() -> Reads:
-    """Return the settings that change arrays and conversions, or which inputs the float network sees.
-
-    Only large files ask for it: what it needs takes longer to load than small reports to make.
-    """
-    from rxsim.mapping import COUNTS
-
-    return COUNTS | Reads(("seed", "layers"))
-
-
-def _cost_group(found: PointSummary) -> tuple[Any, ...]:
-    """Return what can change a point's costs and its float reference."""
-    deciding = [
-        level_key(value)
-        for name, value in found.values.items()
-        if costed().covers(name) and name != "adc.n_bits"
-    ]
-    return found.model, found.data, found.values.get("adc.n_bits", 0) is None, *deciding
-
-
-def costs_of(point: Point) -> dict[str, float]:
-    """Return what a point's hardware takes: arrays, conversions per input and ADC bits."""
-    found = {
-        "arrays": as_number(at(point.details, "totals", "arrays")),
-        "conversions": as_number(at(point.details, "totals", "conversions")),
-        "bits": as_number(at(point.settings, "adc", "n_bits")),
-    }
-    if found["arrays"] is None:
-        arrays = [as_number(at(layer, "arrays")) for layer in as_list(at(point.details, "layers"))]
-        known = [count for count in arrays if count is not None]
-        found["arrays"] = sum(known) if known and len(known) == len(arrays) else None
-    return {name: value for name, value in found.items() if value is not None}
+    return keys[0]
 
 
 def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
@@ -346,13 +292,18 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
     each = [as_number(value) for value in as_list(at(nonideal, unit.name, "per_trial"))]
     chips = [(number, value) for number, value in enumerate(each) if value is not None]
     values = np.array([value for _, value in chips])
-    found = within(chip_interval(values), unit.low, unit.high)
+    interval = within(chip_interval(values), unit.low, unit.high)
     images = as_number(at(parts["provenance"], "evaluated"))
     row = Row(
-        *(shown.key, shown.model, shown.data, {}, len(each), 0),
-        float(values.mean()) if len(values) else None,
-        float(values.std(ddof=1)) if len(values) > 1 else None,
-        None if found is None else (found.low, found.high),
+        key=shown.key,
+        model=shown.model,
+        data=shown.data,
+        settings={},
+        done=len(each),
+        failed=0,
+        mean=float(values.mean()) if len(values) else None,
+        std=float(values.std(ddof=1)) if len(values) > 1 else None,
+        interval=None if interval is None else (interval.low, interval.high),
         chips=tuple(number for number, _ in chips),
         values=values,
         costs=costs_of(shown),
@@ -362,7 +313,11 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
     if point is not None:
         _by_prefix([row], point)
     return Material(
-        *(path.name, unit, (), (row,), Chosen(shown, nonideal=nonideal)),
+        name=path.name,
+        quantity=unit,
+        names=(),
+        rows=(row,),
+        chosen=Chosen(shown, nonideal=nonideal),
         deterministic=content.get("deterministic") is True,
     )
 
@@ -378,32 +333,3 @@ def common_settings(material: Material) -> dict[str, Any]:
     settings = flat(material.chosen.point.settings)
     varying = {*material.names, *material.more}
     return {name: value for name, value in settings.items() if name not in varying}
-
-
-def at(value: Any, *names: str) -> Any:
-    """Walk into nested mappings; None where an entry is missing, as in files of other versions."""
-    for name in names:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    return value
-
-
-def as_number(value: Any) -> float | None:
-    """Return a finite number, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
-
-
-def as_text(value: Any) -> str | None:
-    """Return text, or None for anything else."""
-    return value if isinstance(value, str) else None
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return a list, empty for anything else."""
-    return value if isinstance(value, list) else []

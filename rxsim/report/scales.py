@@ -16,7 +16,7 @@ _MOST_TICKS = 8
 _SPAN_OF_A_LOG = 3.9  # two doublings, within rounding
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Axis:
     """The values of one setting along a figure.
 
@@ -79,13 +79,13 @@ def axis_of(name: str, values: Iterable[Any], *, log: bool | None = None) -> Axi
     else:
         places = tuple(float(i) for i in range(len(keys)))
     return Axis(
-        name,
-        label,
-        tuple(keys),
-        tuple(value_text(levels[key]) for key in keys),
-        places,
-        numeric,
-        numeric and (suits_log(places) if log is None else log),
+        name=name,
+        label=label,
+        keys=tuple(keys),
+        texts=tuple(value_text(levels[key]) for key in keys),
+        places=places,
+        numeric=numeric,
+        log=numeric and (suits_log(places) if log is None else log),
     )
 
 

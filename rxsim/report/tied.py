@@ -33,8 +33,8 @@ def told_label(rows: Iterable[Row], name: str, more: Sequence[str]) -> Label:
     tied = tied_to(points, name, more)
     if not tied or len(tied) > _MOST_TIED:
         return label
-    some = points.last_of_levels(name)
-    same = [other for other in tied if _alike(some, name, other)]
+    last_points = points.last_of_levels(name)
+    same = [other for other in tied if _alike(last_points, name, other)]
     text = _joined([label.text, *(label_of(other).text for other in same)])
     others = [within_text(label_of(other).text) for other in tied if other not in same]
     if not others:
@@ -55,17 +55,17 @@ def tied_to(points: Points, name: str, more: Sequence[str]) -> list[str]:
     """
     if not points or "." not in name:  # a network or a settings file holds many settings
         return []
-    some = points.last_of_levels(name)
-    if len(some) < 2:
+    last_points = points.last_of_levels(name)
+    if len(last_points) < 2:
         return []
     return [
         other
         for other in points[0].settings
         if other != name
         and "." in other
-        and len(points.last_of_levels(other)) == len(some)
-        and (other in more or _alike(some, name, other))
-        and len(set(points.combinations([name, other]).tolist())) == len(some)
+        and len(points.last_of_levels(other)) == len(last_points)
+        and (other in more or _alike(last_points, name, other))
+        and len(set(points.combinations([name, other]).tolist())) == len(last_points)
     ]
 
 

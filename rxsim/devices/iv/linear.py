@@ -10,4 +10,4 @@ from rxsim.devices.cell_curve import SeparableCurve
 
 def curve(iv: IV, v_read: float) -> SeparableCurve:
     """Return the straight line; see `rxsim.devices.cell_curve.curve_of`."""
-    return SeparableCurve(np.asarray, np.ones_like)
+    return SeparableCurve(form=np.asarray, form_slope=np.ones_like)

@@ -12,7 +12,7 @@ import numpy as np
 
 from rxsim.calibrate import INPUT_RANGES
 from rxsim.config import Reads, Settings, layer_settings, pinned
-from rxsim.converters.reads import ADC_RANGES, INPUTS
+from rxsim.converters.read_settings import ADC_RANGES, INPUTS
 from rxsim.data import GivenArrays
 from rxsim.effects import effects
 from rxsim.errors import InputError

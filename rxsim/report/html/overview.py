@@ -5,9 +5,10 @@ from __future__ import annotations
 from rxsim.metrics import all_metrics
 from rxsim.report.curves import Points, levels_of, value_in_unit
 from rxsim.report.drawing import shared_reference
-from rxsim.report.html.blocks import Block, Paragraph, Section, Terms
+from rxsim.report.html.page_blocks import Block, Paragraph, Section, Terms
+from rxsim.report.json_values import as_number, at
 from rxsim.report.labels import label_of, shortened, within_text
-from rxsim.report.material import Material, Row, as_number, at
+from rxsim.report.material import Material, Row
 
 
 def overview(material: Material, points: Points | None = None) -> Section:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import jinja2
 
 from rxsim.report.curves import Points
-from rxsim.report.html.axes import axes_section
-from rxsim.report.html.blocks import Paragraph, Section
-from rxsim.report.html.ladder import ladder
-from rxsim.report.html.layers import layers
+from rxsim.report.html.axes_section import axes_section
+from rxsim.report.html.ladder_section import ladder_section
+from rxsim.report.html.layers_section import layers_section
 from rxsim.report.html.overview import overview, point_name, title_of
-from rxsim.report.html.pairs import pairs_section
-from rxsim.report.html.pareto import pareto_section
+from rxsim.report.html.page_blocks import Paragraph, Section
+from rxsim.report.html.pairs_section import pairs_section
+from rxsim.report.html.pareto_section import pareto_section
 from rxsim.report.html.points import failures_section, points_section, worst_arrays
-from rxsim.report.html.settings import citation_section, provenance_section, settings_section
+from rxsim.report.html.settings_section import (
+    citation_section,
+    provenance_section,
+    settings_section,
+)
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import clean
 from rxsim.report.material import Material
@@ -32,10 +36,10 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
     """
     maker = SvgMaker()
     points = Points(material.rows)
-    found = [
+    sections = [
         overview(material, points),
-        _of_point(ladder(material, maker), material),
-        _of_point(layers(material, maker), material),
+        _of_point(ladder_section(material, maker), material),
+        _of_point(layers_section(material, maker), material),
         _of_point(worst_arrays(material), material),
         axes_section(material, points, maker),
         pairs_section(material, points, maker),
@@ -57,7 +61,7 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
         title=title_of(material),
         source=clean(material.name),
         version=__version__,
-        sections=[section for section in found if section is not None],
+        sections=[section for section in sections if section is not None],
     )
 
 

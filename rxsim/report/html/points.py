@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rxsim.report.html.blocks import Block, Paragraph, Section, Table
 from rxsim.report.html.overview import point_name
+from rxsim.report.html.page_blocks import Block, Paragraph, Section, Table
+from rxsim.report.json_values import as_list, as_number, as_text, at
 from rxsim.report.labels import shortened, value_text
-from rxsim.report.material import Material, Row, as_list, as_number, as_text, at
+from rxsim.report.material import Material, Row
 
 MOST_ROWS = 200
 _MOST_FAILURES = 50
@@ -61,9 +62,9 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
     best = material.best()
     marked = frozenset(place for place, row in enumerate(rows) if row is best)
     return Table(
-        "The points" + (" (the best one is marked)" if marked else ""),
-        tuple(columns),
-        list(zip(*columns.values(), strict=True)),
+        caption="The points" + (" (the best one is marked)" if marked else ""),
+        head=tuple(columns),
+        rows=list(zip(*columns.values(), strict=True)),
         text_columns=frozenset(texts),
         marked=marked,
     )
@@ -82,11 +83,11 @@ def worst_arrays(material: Material) -> Section | None:
     details = None if material.chosen is None else material.chosen.point.details
     rows = [
         (
-            shortened(as_text(at(found, "layer")) or "-", 120),
-            _whole(at(found, "array")),
-            _share(at(found, "loss")),
+            shortened(as_text(at(array, "layer")) or "-", 120),
+            _whole(at(array, "array")),
+            _share(at(array, "loss")),
         )
-        for found in as_list(at(details, "worst_arrays"))[:_MOST_ARRAYS]
+        for array in as_list(at(details, "worst_arrays"))[:_MOST_ARRAYS]
     ]
     if not rows:
         return None
@@ -95,7 +96,7 @@ def worst_arrays(material: Material) -> Section | None:
     return Section(
         "worst-arrays",
         "Worst arrays",
-        [Paragraph(text, note=True), Table("The arrays", head, rows)],
+        [Paragraph(text, note=True), Table(caption="The arrays", head=head, rows=rows)],
     )
 
 
@@ -127,5 +128,10 @@ def failures_section(material: Material) -> Section | None:
     caption = "Chips that failed"
     if len(shown) < len(material.failures):
         caption += f" (the first {len(shown)} of {len(material.failures):,})"
-    table = Table(caption, ("key", "point", "chip", "why"), rows, text_columns=frozenset({0, 1, 3}))
+    table = Table(
+        caption=caption,
+        head=("key", "point", "chip", "why"),
+        rows=rows,
+        text_columns=frozenset({0, 1, 3}),
+    )
     return Section("failures", "Failed", [table])

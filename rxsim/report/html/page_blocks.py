@@ -23,7 +23,7 @@ class Paragraph:
     kind: ClassVar[str] = "paragraph"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table with a caption; the first cell of each row names it.
 

@@ -26,7 +26,7 @@ from rxsim.report.drawing import (
     dress_x,
     shared_reference,
 )
-from rxsim.report.html.blocks import Block, Chart, Heading, Paragraph, Section, Table
+from rxsim.report.html.page_blocks import Block, Chart, Heading, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import Quantity, label_of, shortened, within_text
 from rxsim.report.material import Material
@@ -106,7 +106,7 @@ def _few_combinations(rows: Points, names: Sequence[str]) -> bool:
 
 def _effect(rows: Points, name: str, quantity: Quantity) -> float:
     """Return how far a setting's averages lie apart."""
-    means = [mean_over(some, quantity) for some in grouped(rows, [name]).values()]
+    means = [mean_over(points, quantity) for points in grouped(rows, [name]).values()]
     known = [mean.mean for mean in means if mean is not None]
     return max(known) - min(known)
 
@@ -116,7 +116,7 @@ def _average_note(rows: Points, drawn: Sequence[str], averaged: Sequence[str]) -
     if not averaged:
         return ""
     text = f" Averaged over {_and([shortened(name, 60) for name in averaged])}."
-    counts = {len(some) for some in grouped(rows, drawn).values()}
+    counts = {len(points) for points in grouped(rows, drawn).values()}
     if len(counts) > 1:
         text += " Not every combination was run, so the averages are over different points."
     return text
@@ -180,9 +180,9 @@ def _numbers(axis: Axis, curves: Sequence[Curve], by: Sequence[str], quantity: Q
         for place, mean in each.means.items()
     ]
     return Table(
-        "Numbers of this chart",
-        head,
-        rows[:_MOST_TABLE_ROWS],
+        caption="Numbers of this chart",
+        head=head,
+        rows=rows[:_MOST_TABLE_ROWS],
         text_columns=frozenset({0, 1}) if by else frozenset({0}),
         folded=True,
     )
@@ -193,16 +193,18 @@ def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) ->
     quantity = material.quantity
     factor = quantity.label.factor
     ordered = sorted(rows, key=lambda row: float(row.settings[axis.name]))
-    bins = [list(some) for some in np.array_split(np.arange(len(ordered)), _BINS) if len(some)]
+    bins = [
+        list(places) for places in np.array_split(np.arange(len(ordered)), _BINS) if len(places)
+    ]
     scale = axis.label.factor
     spans = [
         (
-            float(ordered[some[0]].settings[axis.name]) * scale,
-            float(ordered[some[-1]].settings[axis.name]) * scale,
+            float(ordered[places[0]].settings[axis.name]) * scale,
+            float(ordered[places[-1]].settings[axis.name]) * scale,
         )
-        for some in bins
+        for places in bins
     ]
-    means = [mean_over([ordered[i] for i in some], quantity) for some in bins]
+    means = [mean_over([ordered[i] for i in places], quantity) for places in bins]
     kept = ordered[:: -(-len(ordered) // _MOST_DOTS)]
     title = f"{quantity.label.text} against {within_text(axis.label.text)}"
     with figure_style(9.0, svg__fonttype="none"):
@@ -247,9 +249,9 @@ def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) ->
         f"{title}: {dots} (grey), and their averages over {len(bins)} equally filled parts with "
         "95 % intervals; all other settings are averaged over.",
         Table(
-            "Numbers of this chart",
-            (axis.label.full, quantity.label.full, "95 % interval", "points"),
-            table,
+            caption="Numbers of this chart",
+            head=(axis.label.full, quantity.label.full, "95 % interval", "points"),
+            rows=table,
             folded=True,
         ),
     )

@@ -11,10 +11,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rxsim.report.drawing import draw_range
-from rxsim.report.html.blocks import Block, Chart, Paragraph, Section, Table
+from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
+from rxsim.report.json_values import as_list, as_number, at
 from rxsim.report.labels import QUANTITIES, Quantity, clean, shortened
-from rxsim.report.material import Chosen, Material, as_list, as_number, at
+from rxsim.report.material import Chosen, Material
 from rxsim.report.style import INK, MUTED, SERIES, figure_style
 from rxsim.statistics import chip_interval, population_interval, within
 
@@ -63,7 +64,7 @@ class RungNumbers:
     snr_db: float | None
 
 
-def ladder(material: Material, maker: SvgMaker) -> Section | None:
+def ladder_section(material: Material, maker: SvgMaker) -> Section | None:
     """Return the ladder of the chosen point; None where nothing is known of it."""
     if material.chosen is None:
         return None
@@ -185,7 +186,7 @@ def _table(rungs: Sequence[RungNumbers], quantity: Quantity) -> Table:
                 "∞" if rung.name == "float32" else decibel.text(rung.snr_db, unit=False),
             )
         )
-    return Table("The rungs", head, rows)
+    return Table(caption="The rungs", head=head, rows=rows)
 
 
 def _signed(change: float, quantity: Quantity) -> str:

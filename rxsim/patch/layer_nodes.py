@@ -8,7 +8,7 @@ import numpy as np
 from onnx import helper
 
 from rxsim.onnx_graph import GraphBuilder
-from rxsim.patch.curves import AdcCurves
+from rxsim.patch.adc_curves import AdcCurves
 from rxsim.patch.decode import add_decoding, add_exact_decoding, cut_surplus
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes

@@ -10,10 +10,11 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rxsim.report.html.blocks import Block, Chart, Paragraph, Section, Table
+from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
+from rxsim.report.json_values import as_list, as_number, as_text, at
 from rxsim.report.labels import shortened
-from rxsim.report.material import Material, as_list, as_number, as_text, at
+from rxsim.report.material import Material
 from rxsim.report.style import MUTED, SERIES, figure_style
 
 _MOST_DRAWN = 80
@@ -22,14 +23,14 @@ _LONGEST = 26
 _FLOOR = 1e-3  # percent; smaller shares are drawn at the edge of a logarithmic axis
 
 
-def layers(material: Material, maker: SvgMaker) -> Section | None:
+def layers_section(material: Material, maker: SvgMaker) -> Section | None:
     """Return the layers of the chosen point; None where nothing is known of them."""
     details = None if material.chosen is None else material.chosen.point.details
-    found = [row for row in as_list(at(details, "layers")) if isinstance(row, Mapping)]
-    if not found:
+    layers = [row for row in as_list(at(details, "layers")) if isinstance(row, Mapping)]
+    if not layers:
         return None
-    drawn = found[:_MOST_DRAWN]
-    more = len(found) - len(drawn)
+    drawn = layers[:_MOST_DRAWN]
+    more = len(layers) - len(drawn)
     inputs = as_number(at(details, "layers_from_inputs"))
     of_what = "the first chip" + ("" if inputs is None else f", {inputs:.0f} inputs")
     title = "Signal to noise, clipping and use of the arrays by layer"
@@ -38,22 +39,22 @@ def layers(material: Material, maker: SvgMaker) -> Section | None:
         "saturates its converter."
     )
     if more:
-        caption += f" The first {len(drawn)} of {len(found)} layers are drawn."
+        caption += f" The first {len(drawn)} of {len(layers)} layers are drawn."
     blocks: list[Block] = [
         Chart(_chart(drawn, maker, title), caption),
-        _table(found),
+        _table(layers),
         *_digital(details),
     ]
     return Section("layers", "By layer", blocks)
 
 
-def _table(found: Sequence[Mapping[str, Any]]) -> Table:
+def _table(layers: Sequence[Mapping[str, Any]]) -> Table:
     head = (
         *("layer", "matrix", "arrays", "used (%)", "MACs (%)"),
         *("SNR ideal (dB)", "SNR (dB)", "DAC clips (%)", "ADC clips (%)"),
     )
     rows = []
-    for row in found[:_MOST_ROWS]:
+    for row in layers[:_MOST_ROWS]:
         matrix = f"{_count(row, 'rows')}x{_count(row, 'cols')}"
         groups = as_number(row.get("groups"))
         if groups is not None and groups > 1:
@@ -67,9 +68,9 @@ def _table(found: Sequence[Mapping[str, Any]]) -> Table:
             )
         )
     caption = "The layers on crossbars"
-    if len(found) > _MOST_ROWS:
-        caption += f" (the first {_MOST_ROWS} of {len(found)})"
-    return Table(caption, head, rows)
+    if len(layers) > _MOST_ROWS:
+        caption += f" (the first {_MOST_ROWS} of {len(layers)})"
+    return Table(caption=caption, head=head, rows=rows)
 
 
 def _digital(details: Any) -> list[Block]:
@@ -91,7 +92,13 @@ def _digital(details: Any) -> list[Block]:
     if rows:
         head = ("operator", "nodes", "MACs", "why")
         blocks.append(
-            Table("What stays digital", head, rows, text_columns=frozenset({0, 3}), folded=True)
+            Table(
+                caption="What stays digital",
+                head=head,
+                rows=rows,
+                text_columns=frozenset({0, 3}),
+                folded=True,
+            )
         )
     return blocks
 
@@ -117,23 +124,23 @@ def _decibel(value: Any) -> str:
     return "-" if number is None else f"{number:.1f}"
 
 
-def _column(found: Sequence[Mapping[str, Any]], name: str, factor: float = 1.0) -> np.ndarray:
-    values = [as_number(row.get(name)) for row in found]
+def _column(layers: Sequence[Mapping[str, Any]], name: str, factor: float = 1.0) -> np.ndarray:
+    values = [as_number(row.get(name)) for row in layers]
     return np.array([np.nan if value is None else value * factor for value in values])
 
 
-def _chart(found: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> Markup:
-    places = np.arange(len(found))
-    ideal, real = _column(found, "snr_db_ideal"), _column(found, "snr_db")
+def _chart(layers: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> Markup:
+    places = np.arange(len(layers))
+    ideal, real = _column(layers, "snr_db_ideal"), _column(layers, "snr_db")
     with figure_style(9.0, svg__fonttype="none"):
-        figure = Figure(figsize=(7.2, 1.15 + 0.19 * max(len(found), 3)), layout="constrained")
+        figure = Figure(figsize=(7.2, 1.15 + 0.19 * max(len(layers), 3)), layout="constrained")
         noise, clips, used = figure.subplots(1, 3, sharey=True, width_ratios=(1.5, 1, 1))
         noise.hlines(places, real, ideal, color=MUTED, linewidth=1.0)
         noise.plot(ideal, places, "o", color=SERIES[0], label="ideal", markersize=4.5)
         noise.plot(real, places, "s", color=SERIES[1], label="nonideal", markersize=4.0)
         noise.set_xlabel("SNR (dB)")
         for number, (name, word) in enumerate((("dac_clipping", "DAC"), ("adc_clipping", "ADC"))):
-            share = _column(found, name, 100.0)
+            share = _column(layers, name, 100.0)
             clips.plot(
                 np.where(share > 0, np.maximum(share, _FLOOR), share),
                 places,
@@ -148,8 +155,8 @@ def _chart(found: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> M
         clips.set_xticks([0, 0.01, 1, 100], ["0", "0.01", "1", "100"])
         clips.minorticks_off()
         clips.set_xlabel("Clipped (%)")
-        used.barh(places, _column(found, "utilisation", 100.0), height=0.6, color=SERIES[5])
-        for place, row in zip(places, found, strict=True):
+        used.barh(places, _column(layers, "utilisation", 100.0), height=0.6, color=SERIES[5])
+        for place, row in zip(places, layers, strict=True):
             count = _count(row, "arrays")
             used.annotate(
                 count,
@@ -164,22 +171,22 @@ def _chart(found: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> M
         used.set_xlabel("Cells in use (%)")
         used.annotate("arrays", (1.02, 1.01), xycoords="axes fraction", color=MUTED, fontsize=8)
         noise.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-        noise.set_yticks(places, [_name(row, _LONGEST) for row in found])
-        noise.set_ylim(len(found) - 0.4, -0.6)
+        noise.set_yticks(places, [_name(row, _LONGEST) for row in layers])
+        noise.set_ylim(len(layers) - 0.4, -0.6)
         for axes in (noise, clips):
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.2)
         for axes in (noise, clips, used):
             axes.grid(False, axis="y")
             axes.tick_params(axis="y", length=0)
-        return maker.markup(figure, title, _description(found, ideal, real))
+        return maker.markup(figure, title, _description(layers, ideal, real))
 
 
-def _description(found: Sequence[Mapping[str, Any]], ideal: np.ndarray, real: np.ndarray) -> str:
-    said = f"{len(found)} layers."
+def _description(layers: Sequence[Mapping[str, Any]], ideal: np.ndarray, real: np.ndarray) -> str:
+    said = f"{len(layers)} layers."
     if np.isfinite(real).any():
         worst = int(np.nanargmin(real))
         said += (
-            f" The nonideal SNR is lowest in {_name(found[worst], 80)}, {real[worst]:.1f} dB"
+            f" The nonideal SNR is lowest in {_name(layers[worst], 80)}, {real[worst]:.1f} dB"
             + (f" (ideal {ideal[worst]:.1f} dB)." if np.isfinite(ideal[worst]) else ".")
         )
     return said + " The table beneath has all numbers."

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from rxsim.report.html.blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.overview import point_name
+from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import Quantity, within_text
 from rxsim.report.material import Material, Row
@@ -157,5 +157,8 @@ def _table(material: Material, name: str, front: Sequence[Row]) -> Table:
     if len(front) > _MOST_FRONT:
         caption += f" (the first {_MOST_FRONT} of {len(front)})"
     return Table(
-        caption, ("point", COSTS[name], quantity.label.full, "95 % interval"), rows, folded=True
+        caption=caption,
+        head=("point", COSTS[name], quantity.label.full, "95 % interval"),
+        rows=rows,
+        folded=True,
     )

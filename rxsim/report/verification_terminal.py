@@ -86,13 +86,13 @@ def _print_second_opinion(check: ArrayCheck, console: Console) -> None:
     """Tell who is off where ngspice and rxsim differ, or why ngspice gave nothing."""
     if check.refined is None:
         return
-    found = f"ngspice and rxsim differ by {number(float(check.errors.max()))}"
+    difference = f"ngspice and rxsim differ by {number(float(check.errors.max()))}"
     if check.note:
-        found = f"no currents from ngspice ({check.note})"
+        difference = f"no currents from ngspice ({check.note})"
     console.print(
         escape(
-            f"Note: layer {check.layer}, array {check.array}: {found}; the refined sparse solve and "
-            f"rxsim differ by {number(check.worst)}, which decides."
+            f"Note: layer {check.layer}, array {check.array}: {difference}; the refined sparse solve "
+            f"and rxsim differ by {number(check.worst)}, which decides."
         ),
         soft_wrap=True,
     )

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rxsim.report.curves import Mean, Points, grouped, levels_of, mean_over
-from rxsim.report.html.blocks import Block, Chart, Heading, Paragraph, Section, Table
+from rxsim.report.html.page_blocks import Block, Chart, Heading, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import Quantity, label_of, shortened, within_text
 from rxsim.report.material import Material, Row
@@ -33,9 +33,9 @@ def pairs_section(material: Material, points: Points, maker: SvgMaker) -> Sectio
     axes = [with_tied(axis, rows, material.more) for axis in axes if 1 < len(axis) <= _MOST_LEVELS]
     blocks: list[Block] = []
     skipped = 0
-    for one, other in combinations(axes, 2):
+    for first, second in combinations(axes, 2):
         # More values along x: pages are wide where phones are not.
-        x, y = (one, other) if len(one) >= len(other) else (other, one)
+        x, y = (first, second) if len(first) >= len(second) else (second, first)
         table = means_of_pair(rows, x, y, material.quantity)
         if len(table) < _LEAST_FILLED * len(x) * len(y):
             continue
@@ -56,8 +56,8 @@ def means_of_pair(
 ) -> dict[tuple[int, int], Mean]:
     """Average points for each pair of values: (place on y, place on x) -> mean."""
     means = {}
-    for (x_key, y_key), some in grouped(rows, [x.name, y.name]).items():
-        mean = mean_over(some, quantity)
+    for (x_key, y_key), points in grouped(rows, [x.name, y.name]).items():
+        mean = mean_over(points, quantity)
         if mean is not None:
             means[y.keys.index(y_key), x.keys.index(x_key)] = mean
     return means
@@ -94,7 +94,9 @@ def _map(
     return Chart(
         _chart(x, y, values, quantity, maker, title),
         caption,
-        Table(f"Numbers of this map: {quantity.label.full}", head, rows, folded=True),
+        Table(
+            caption=f"Numbers of this map: {quantity.label.full}", head=head, rows=rows, folded=True
+        ),
     )
 
 

@@ -36,7 +36,7 @@ def left_in_words(now: SweepProgress) -> str:
     return ", ".join(parts)
 
 
-def print_plan(plan: Plan, found: Estimate, workers: int) -> None:
+def print_plan(plan: Plan, estimate: Estimate, workers: int) -> None:
     """Print a sweep's points, and how long they would take."""
     console = standard_console()
     names = list(dict.fromkeys(name for planned in plan.points for name in planned.values))
@@ -51,14 +51,14 @@ def print_plan(plan: Plan, found: Estimate, workers: int) -> None:
     console.print(table)
     if len(plan.points) > _MOST_ROWS:
         console.print(f".. and {len(plan.points) - _MOST_ROWS:,} more")
-    if not found.trials:
+    if not estimate.trials:
         console.print("All of their trials are done.")
         return
-    source = f"measured on {found.measured} {'trial' if found.measured == 1 else 'trials'}"
+    source = f"measured on {estimate.measured} {'trial' if estimate.measured == 1 else 'trials'}"
     console.print(
-        f"At most {found.trials:,} trials are left: about {in_words(found.seconds)} on {workers} "
-        f"workers ({source} of the plan's ends: {found.first:.1f} s for the first of a point, "
-        f"{found.further:.1f} s for others; points in between may take longer)",
+        f"At most {estimate.trials:,} trials are left: about {in_words(estimate.seconds)} on {workers} "
+        f"workers ({source} of the plan's ends: {estimate.first:.1f} s for the first of a point, "
+        f"{estimate.further:.1f} s for others; points in between may take longer)",
         soft_wrap=True,
     )
 
@@ -80,9 +80,9 @@ def print_sweep(plan: Plan, end: SweepEnd, results: Results, path: Path) -> None
         parts.append(f"{end.skipped} were not needed")
     if end.failed:
         parts.append(f"{end.failed} failed")
-    found, missed = end.cached
-    if found:
-        parts.append(f"{found} of {found + missed} partial results taken from the cache")
+    hits, misses = end.cached
+    if hits:
+        parts.append(f"{hits} of {hits + misses} partial results taken from the cache")
     console.print(f"{escape(str(path))}: {', '.join(parts)}.", soft_wrap=True)
     if end.stages:
         print_seconds(end.stages, console)

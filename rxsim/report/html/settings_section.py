@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rxsim.report.html.blocks import (
+from rxsim.report.html.page_blocks import (
     Block,
     Code,
     Group,
@@ -16,8 +16,9 @@ from rxsim.report.html.blocks import (
     Table,
     Terms,
 )
+from rxsim.report.json_values import at
 from rxsim.report.labels import clean, flat, shortened, value_text
-from rxsim.report.material import Material, at, common_settings
+from rxsim.report.material import Material, common_settings
 from rxsim.version import __version__
 
 _LONGEST_LIST = 8
@@ -53,7 +54,8 @@ def settings_section(material: Material) -> Section | None:
             (shortened(rest or name, 80), value_text(value))
         )
     tables = [
-        Table(shortened(section, 80), ("setting", "value"), rows) for section, rows in parts.items()
+        Table(caption=shortened(section, 80), head=("setting", "value"), rows=rows)
+        for section, rows in parts.items()
     ]
     blocks.append(Group(tables))
     return Section("settings", "Settings", blocks)
@@ -76,10 +78,10 @@ def provenance_section(material: Material, command: str) -> Section:
         known = at(point.details, "provenance")
         if isinstance(known, Mapping):
             said = {"model.name", "model.sha256", "data.name", "data.sha256", "seed"}
-            found = flat(known)
+            entries = flat(known)
             pairs += [
                 (shortened(name, 80), _plain(value))
-                for name, value in list(found.items())[:_MOST_ENTRIES]
+                for name, value in list(entries.items())[:_MOST_ENTRIES]
                 if name not in said
             ]
         blocks.append(Terms([(name, clean(text)) for name, text in pairs]))
