@@ -21,7 +21,7 @@ from rxsim.report.html import build_page
 from rxsim.report.html.ladder_section import ladder_numbers
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.material import Material, read_material
-from rxsim.report.tied import told_label
+from rxsim.report.tied import tied_label
 from rxsim.store import open_results
 
 SIZES = (16, 32, 64)
@@ -148,7 +148,7 @@ def test_rows_and_columns_that_vary_together_are_both_named(tmp_path: Path) -> N
     names = ("crossbar.rows", "crossbar.cols")
     values = [(size, size) for size in SIZES]
     material = written(tmp_path / "r.sqlite", zipped(names, values), (0.5, 0.6, 0.7))
-    label = told_label(material.rows, "crossbar.rows", material.more)
+    label = tied_label(material.rows, "crossbar.rows", material.more)
     assert label.full == "Array rows and columns"
     page = build_page(material)
     assert page.count("<h3>Array rows and columns</h3>") == 1
@@ -180,7 +180,7 @@ def test_a_label_names_what_varies_together(
     names: Sequence[str], values: Sequence[Sequence[float]], label: str, tmp_path: Path
 ) -> None:
     material = written(tmp_path / "r.sqlite", zipped(names, values), (0.5, 0.6))
-    assert told_label(material.rows, names[0], names[1:]).full == label
+    assert tied_label(material.rows, names[0], names[1:]).full == label
 
 
 def test_axes_of_a_random_design_are_not_tied(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_axes_of_a_random_design_are_not_tied(tmp_path: Path) -> None:
     values = [(0.01, 0.002), (0.03, 0.001), (0.02, 0.004)]
     material = written(tmp_path / "r.sqlite", zipped(names, values), (0.5, 0.6, 0.7))
     assert set(names) <= set(material.names)
-    label = told_label(material.rows, names[0], material.more)
+    label = tied_label(material.rows, names[0], material.more)
     assert label.full == "Write error, standard deviation"
 
 
@@ -196,8 +196,8 @@ def test_a_single_value_and_many_tied_settings_keep_their_own_label(tmp_path: Pa
     names = ("crossbar.rows", "crossbar.cols", "dac.n_bits", "adc.n_bits")
     values = [(16, 16, 6, 6), (32, 32, 8, 8)]
     material = written(tmp_path / "r.sqlite", zipped(names, values), (0.5, 0.6))
-    assert told_label(material.rows, "crossbar.rows", names[1:]).full == "Array rows"
-    assert told_label(material.rows[:1], "crossbar.rows", names[1:2]).full == "Array rows"
+    assert tied_label(material.rows, "crossbar.rows", names[1:]).full == "Array rows"
+    assert tied_label(material.rows[:1], "crossbar.rows", names[1:2]).full == "Array rows"
 
 
 def test_the_ladder_shows_rungs_of_any_name_after_its_own(

@@ -1,4 +1,4 @@
-"""Where reports are printed, and what all of them end with."""
+"""The console that reports are printed to, and the seconds that all of them end with."""
 
 from __future__ import annotations
 

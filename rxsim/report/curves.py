@@ -17,7 +17,7 @@ from rxsim.store import level_key
 
 
 class _Columns:
-    """What is compared of many points, each as an array; made when it is first asked for."""
+    """Columns of many points as arrays; each is made when it is first used."""
 
     def __init__(self, rows: tuple[Row, ...]) -> None:
         self.rows = rows
@@ -27,7 +27,7 @@ class _Columns:
         """Return the number of each point's value of a setting, and the keys of these numbers."""
         if name not in self._levels:
             numbers: dict[Any, int] = {}
-            # Points share their values, and the rows keep them: most need no key of their own.
+            # Points share their values, and the rows keep them alive: most need no new key.
             known: dict[int, int] = {}
             column = []
             for row in self.rows:
@@ -64,7 +64,7 @@ class _Columns:
 
 
 class Points(Sequence[Row]):
-    """Points that are grouped and averaged by columns, not one by one; parts share the columns."""
+    """Points in columns, so that grouping and averaging are array operations; parts share columns."""
 
     __slots__ = ("_columns", "_places")
 
@@ -106,7 +106,7 @@ class Points(Sequence[Row]):
         return self._columns.means[self._places]
 
     def last_of_levels(self, name: str) -> list[Row]:
-        """Return one point for each value of a setting: the last one."""
+        """Return the last point of each value of a setting."""
         numbers, keys = self._columns.levels(name)
         last = np.full(len(keys), -1)
         np.maximum.at(last, numbers[self._places], np.arange(len(self)))
@@ -128,7 +128,7 @@ class Points(Sequence[Row]):
         return tuple([keys[numbers[self._places[place]]] for numbers, keys in columns])
 
     def shared_chips(self) -> tuple[np.ndarray, bool]:
-        """Average over points for each chip that all have; and tell whether none has others."""
+        """Average over points for each chip that all points have; tell whether these are all chips."""
         chips = self._columns.chips[self._places]
         first = self[0].chips
         if (chips == chips[0]).all():
@@ -143,7 +143,7 @@ class Points(Sequence[Row]):
 
 
 def as_points(rows: Iterable[Row]) -> Points:
-    """Return points with columns; what has them is returned as it is."""
+    """Return points with columns; points that have columns are returned as they are."""
     return rows if isinstance(rows, Points) else Points(rows)
 
 
@@ -153,9 +153,9 @@ class Mean:
 
     Attributes:
         mean: of the points' means.
-        bounds: 95 % interval; None where the chips do not tell one.
+        bounds: 95 % interval; None where the chips do not give an interval.
         points: how many points.
-        chips: how many chips the interval is from; 0 without one.
+        chips: number of chips that the interval is from; 0 without an interval.
     """
 
     mean: float
@@ -166,7 +166,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One line of a figure.
+    """A line of a figure.
 
     Attributes:
         label: the values that it stands for; empty for a single line.
@@ -180,8 +180,8 @@ class Curve:
 def mean_over(rows: Sequence[Row], quantity: Quantity) -> Mean | None:
     """Average points that were evaluated, with the interval of that mean over chips.
 
-    Points of one sweep share the draws of a chip's number, so they are not independent: each chip's
-    number is averaged over the points first, then Student t is taken over these averages.
+    In all points of a sweep, chips of the same number have the same draws, so points are not
+    independent. Each chip is averaged over the points first, then Student t is taken over chips.
 
     Returns:
         None where no point has a mean.
@@ -233,7 +233,7 @@ def curve(rows: Iterable[Row], axis: Axis, quantity: Quantity, label: str = "") 
 def curves_by(
     rows: Sequence[Row], axis: Axis, names: Sequence[str], quantity: Quantity
 ) -> list[Curve]:
-    """Return one curve for each combination of values of some settings, in their order."""
+    """Return a curve for each combination of values of given settings, in their order."""
     rows = as_points(rows)
     groups = grouped(rows, names)
     axes = [levels_of(rows, name) for name in names]

@@ -28,13 +28,13 @@ def draw_curves(axes: Axes, axis: Axis, curves: Sequence[Curve], quantity: Quant
     """Draw curves: lines over numbers, points with bars over categories.
 
     Args:
-        axes: where.
+        axes: to draw on.
         axis: the setting along x.
         curves: lines, few enough to be told apart.
-        quantity: along y.
+        quantity: the quantity along y.
 
     Returns:
-        One handle a curve for a legend.
+        A handle for each curve, for a legend.
     """
     handles: list[Any] = []
     for number, curve in enumerate(curves):
@@ -66,7 +66,7 @@ def draw_curves(axes: Axes, axis: Axis, curves: Sequence[Curve], quantity: Quant
 
 
 def _beside(number: int, count: int) -> float:
-    """Set the points of several curves at one category beside each other."""
+    """Set the points of several curves at the same category beside each other."""
     return (number - (count - 1) / 2) * min(0.16, 0.6 / max(count, 1))
 
 
@@ -93,7 +93,7 @@ def dress_x(axes: Axes, axis: Axis) -> None:
 
 
 def draw_reference(axes: Axes, value: float | None, quantity: Quantity) -> float:
-    """Draw the float network's value as a dashed line, named beside the axes: no point is there.
+    """Draw the float network's value as a dashed line, named beside the axes, away from points.
 
     Returns:
         How far the name reaches to the right of the axes, in points.
@@ -151,6 +151,6 @@ def draw_range(axes: Axes, values: Sequence[float], quantity: Quantity) -> None:
 
 
 def shared_reference(values: Sequence[float | None]) -> float | None:
-    """Return the float network's value where all points have the same one."""
+    """Return the float network's value where all points share it; else None."""
     known = {value for value in values if value is not None}
     return known.pop() if len(known) == 1 else None

@@ -20,7 +20,7 @@ from rxsim.report.labels import QUANTITIES, Quantity, shortened, value_text
 from rxsim.report.material import Material, Row, common_settings
 from rxsim.report.scales import Axis
 from rxsim.report.style import SERIES, figure_style, legend
-from rxsim.report.tied import told_label, with_tied
+from rxsim.report.tied import tied_label, with_tied
 from rxsim.store import level_key
 
 COLUMN_MM = 89.0
@@ -40,8 +40,8 @@ class Plot:
 
     Attributes:
         x: setting along the horizontal axis.
-        y: quantity along the vertical one.
-        by: setting with a line for each of its values; None: one line.
+        y: quantity along the vertical axis.
+        by: setting with a line for each of its values; None: a single line.
         where: value of a setting as text -> only points with it.
         mean: average over the other settings that vary.
         width_mm: of the figure.
@@ -60,7 +60,7 @@ class Plot:
 
 
 def check_plot(plot: Plot, form: str) -> None:
-    """Refuse what needs no results to be refused.
+    """Refuse options that are wrong whatever the results are.
 
     Raises:
         InputError: an unknown quantity or kind of file, or a width that fits no page.
@@ -121,7 +121,7 @@ def draw_figure(material: Material, plot: Plot, form: str) -> bytes:
                 "tell apart; choose some with --where, or exchange --x and --by"
             )
     reference = shared_reference([row.reference for row in rows])
-    by = "" if plot.by is None else told_label(rows, plot.by, material.more).text
+    by = "" if plot.by is None else tied_label(rows, plot.by, material.more).text
     return _drawn(axis, curves, material.quantity, reference, plot, by, form)
 
 
@@ -154,7 +154,7 @@ def chosen_rows(material: Material, plot: Plot) -> list[Row]:
 
 
 def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> None:
-    """Refuse several points at one place of a figure, which only an average could show."""
+    """Refuse several points at the same place of a figure, which only an average could show."""
     axes = [plot.x] if plot.by is None else [plot.x, plot.by]
     crowded = [points for points in grouped(rows, axes).values() if len(points) > 1]
     if crowded:
@@ -169,7 +169,7 @@ def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> Non
 
 
 def _where(rows: Sequence[Row], name: str, texts: Sequence[str]) -> list[Row]:
-    """Keep points whose value of a setting is one of those given."""
+    """Keep points whose value of a setting is among the given texts."""
     kept = [row for row in rows if any(_is(row.settings.get(name), text) for text in texts)]
     for text in texts:
         if not any(_is(row.settings.get(name), text) for row in rows):
@@ -261,7 +261,7 @@ def _drawn(
 
 
 def _metadata(form: str) -> dict[str, Any]:
-    """Leave out dates, and versions of what drew it: the bytes should repeat."""
+    """Return metadata without dates and versions, so that the bytes repeat."""
     if form == "pdf":
         return {"Creator": "rxsim", "Producer": None, "CreationDate": None}
     return {"Date": None, "Creator": "rxsim"} if form == "svg" else {"Software": "rxsim"}

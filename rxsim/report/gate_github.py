@@ -13,10 +13,10 @@ _PROPERTY = (*_DATA, (":", "%3A"), (",", "%2C"))
 
 
 def workflow_commands(check: Check, path: Path, *, strict: bool = False) -> list[str]:
-    """Write one line for each case that fell or is undecided, and one for all that were not checked.
+    """Write a line for each case that fell or is undecided, and a line for all that were not checked.
 
     Args:
-        check: what was found.
+        check: the verdicts.
         path: the regression file, which the annotations are pinned to.
         strict: whether undecided and unchecked are errors as well.
     """
@@ -31,7 +31,7 @@ def workflow_commands(check: Check, path: Path, *, strict: bool = False) -> list
         message = "\n".join([text.sentence(case, check), *case.changes])
         lines.append(f"::{kind} file={place},title={title}::{_escaped(message, _DATA)}")
     unchecked = text.unchecked(check)
-    if unchecked is not None:  # one for all: GitHub shows ten of a kind a step
+    if unchecked is not None:  # a single line for all: GitHub shows ten of a kind a step
         kind = "error" if strict else "warning"
         title = _escaped("rxsim check: cases not checked", _PROPERTY)
         lines.append(f"::{kind} file={place},title={title}::{_escaped(unchecked, _DATA)}")

@@ -13,10 +13,10 @@ _NOT_A_CHAR = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def junit_xml(check: Check, *, strict: bool = False) -> str:
-    """Write one test case a case: a regression fails, undecided and unchecked are skipped.
+    """Write a test case for each case: a regression fails, undecided and unchecked are skipped.
 
     Args:
-        check: what was found.
+        check: the verdicts.
         strict: whether undecided and unchecked fail as well.
     """
     unclear = len(check.named("undecided")) + len(check.unchecked)

@@ -1,4 +1,4 @@
-"""What every form of a gate's report says about a case, in words."""
+"""Words about the cases of a gate that all forms of its report share."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def unchecked(check: Check) -> str | None:
 
 
 def one_line(name: str) -> str:
-    """Blank what can't be printed: a baseline's names, unlike a regression file's, may hold it."""
+    """Replace characters that can't be printed by blanks; a baseline's names may hold some."""
     return "".join(char if char.isprintable() else " " for char in name)
 
 
 def outcome(case: CheckedCase) -> str:
-    """Name a case's outcome, and that nothing differs or the accuracy rose where it did."""
+    """Name a case's outcome; say where nothing differs, or where the accuracy rose."""
     verdict = case.verdict
     if verdict.outcome == "passed" and verdict.drop.differing == 0:
         return "passed (same hits)"
@@ -82,7 +82,7 @@ def change(case: CheckedCase) -> str:
 
 
 def interval(case: CheckedCase) -> str:
-    """Write the one-sided bounds of the change in points, the lower one first; "-" for same hits.
+    """Write the one-sided bounds of the change in points, the lower bound first; "-" for same hits.
 
     Those bounds are what the number of images alone could rule out; where nothing was seen to change
     the verdict does not stand on them.

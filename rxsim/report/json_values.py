@@ -1,4 +1,4 @@
-"""Values of JSON that others may have written: what is missing or of another type is None or empty."""
+"""Read values of JSON that other versions may have written: None or empty for what does not fit."""
 
 from __future__ import annotations
 

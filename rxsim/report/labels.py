@@ -1,4 +1,4 @@
-"""What settings and measured quantities are called in figures, with their units."""
+"""Names and units of settings and measured quantities in figures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """How a setting stands on an axis.
+    """Name and unit of a setting on an axis.
 
     Attributes:
         text: in words.
         unit: of the numbers on the axis; empty for counts and ratios.
-        factor: from the setting's own value to the number on the axis.
+        factor: from the setting's value to the number on the axis.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Quantity:
         label: words, unit and factor on an axis.
         higher: whether more is better.
         low: smallest value that it can take, before the factor.
-        high: largest one.
+        high: largest value, likewise.
     """
 
     name: str
@@ -167,7 +167,7 @@ def _hidden(sign: str) -> bool:
 
 
 def shortened(text: str, most: int = LONGEST_NAME) -> str:
-    """Clean text and cut a long one in the middle, where names differ least."""
+    """Clean text and cut long text in the middle, where names differ least."""
     if len(text) > most:
         head = most // 2
         text = f"{text[:head]}…{text[-(most - head - 1) :]}"
@@ -180,7 +180,7 @@ def within_text(text: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Write a setting's value as it stands in YAML, on one line."""
+    """Write a setting's value as it stands in YAML, on a single line."""
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What reports and figures are made of: points with their chips' values, from either kind of file."""
+"""The contents of a results file or an evaluation, for reports and figures: points with their chips."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _AT_ONCE = 500  # points whose details are in memory together
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Row:
-    """One point, as figures see it.
+    """A point with the numbers that figures draw.
 
     Attributes:
         key: of the point.
@@ -46,7 +46,7 @@ class Row:
         failed: chips that failed.
         mean: of the quantity over chips; None where no chip is done.
         std: over chips; None for fewer than two.
-        interval: 95 %; None where one chip tells nothing about others.
+        interval: of the mean, 95 %; None where a single chip tells nothing about others.
         seconds: mean time of a chip.
         chips: numbers of the chips that have a value.
         values: the quantity of each of them, (chips,).
@@ -93,9 +93,9 @@ class Material:
 
     Attributes:
         name: of the file.
-        quantity: what is compared.
-        names: what tells points apart, see `rxsim.store.Summary`.
-        rows: one a point, in the order of the sweep.
+        quantity: the quantity that is compared.
+        names: settings (and network, data) that tell points apart, see `rxsim.store.Summary`.
+        rows: the points, in the order of the sweep.
         chosen: the point that is shown in detail; None where no point can be.
         failures: chips that failed.
         sweeps: name and text of the sweep files.
@@ -144,8 +144,8 @@ def read_material(
     Args:
         path: the file.
         sweep: only the points of this sweep.
-        quantity: what is compared; None: as the file's metric says.
-        point: key (or its beginning) of the point to show in detail; None: the best one.
+        quantity: the quantity that is compared; None: as the file's metric says.
+        point: key (or its beginning) of the point to show in detail; None: the best point.
         new_images: intervals for new images too, where hits are kept.
         details: read ladders and costs; without, rows have no costs and nothing is chosen.
 
@@ -241,7 +241,7 @@ def _with_chosen(material: Material, results: Results, point: str | None) -> Mat
 
 
 def _all_deterministic(results: Results, points: Sequence[PointSummary]) -> bool:
-    """Tell whether all points say that nothing in them is random; read until one does not."""
+    """Tell whether nothing is random in any point; reading stops at the first where something is."""
     keys = [] if any(point.std for point in points) else [p.key for p in points if p.done]
     return bool(keys) and all(
         at(point.details, "deterministic") is True

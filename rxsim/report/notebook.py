@@ -61,8 +61,8 @@ def as_frame(records: Sequence[Mapping[str, Any]], index: str) -> Any:
     """Return records as a pandas table, a row each.
 
     Args:
-        records: plain values; nested ones get columns of names such as accuracy.std, lists of one value
-            a run are left out.
+        records: plain values. Nested values get columns of names such as accuracy.std; lists with a
+            value for each run are left out.
         index: the name whose values name the rows.
 
     Raises:

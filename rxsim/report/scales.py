@@ -18,12 +18,12 @@ _SPAN_OF_A_LOG = 3.9  # two doublings, within rounding
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Axis:
-    """The values of one setting along a figure.
+    """The values of a setting along a figure.
 
     Attributes:
         name: dotted name.
         label: words and unit.
-        keys: one hashable key a value, sorted.
+        keys: a hashable key for each value, sorted.
         texts: each value as text.
         places: where each value stands: its number in the label's unit, or 0, 1, 2 ..
         numeric: whether they are numbers.
@@ -43,7 +43,7 @@ class Axis:
 
     @property
     def ticks(self) -> tuple[float, ...] | None:
-        """Places of the ticks where each value gets its own; None: as matplotlib likes."""
+        """Places of the ticks, one at each value; None: chosen by matplotlib."""
         if not self.numeric:
             return self.places
         if len(self.places) > _MOST_TICKS:
@@ -55,7 +55,7 @@ class Axis:
 
     @property
     def tick_texts(self) -> tuple[str, ...]:
-        """What stands at the ticks: numbers in the label's unit, or the values."""
+        """Texts of the ticks: numbers in the label's unit, or the values."""
         return tuple(f"{place:.6g}" for place in self.places) if self.numeric else self.texts
 
 

@@ -20,7 +20,7 @@ FONT = "DejaVu Sans"  # it comes with matplotlib: text is measured the same ever
 
 @contextlib.contextmanager
 def figure_style(points: float, **more: Any) -> Iterator[None]:
-    """Set matplotlib up for one figure: font size, thin lines, bytes that repeat.
+    """Set matplotlib up for a figure: font size, thin lines, bytes that repeat.
 
     Args:
         points: font size.
@@ -51,7 +51,7 @@ def figure_style(points: float, **more: Any) -> Iterator[None]:
         "pdf.fonttype": 42,
         **{name.replace("__", "."): value for name, value in more.items()},
     }
-    # The user's own matplotlibrc must not change the figure.
+    # The user's matplotlibrc must not change the figure.
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         matplotlib.rcdefaults()
@@ -65,7 +65,7 @@ def legend(axes: Axes, handles: list[Any], labels: list[str], title: str, **more
 
     Args:
         axes: whose legend it is.
-        handles: one for each label.
+        handles: the handle of each label.
         labels: the entries.
         title: above them.
         more: keywords of `Axes.legend`.

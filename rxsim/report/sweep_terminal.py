@@ -1,4 +1,4 @@
-"""What a sweep tells on a terminal: its plan, its progress, its end."""
+"""A sweep on the terminal: its plan, its progress, its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def in_words(seconds: float) -> str:
 
 
 def left_in_words(now: SweepProgress) -> str:
-    """Return one line about a sweep's progress."""
+    """Return a line about a sweep's progress."""
     parts = [f"{now.done} of {now.total} trials done"]
     if now.failed:
         parts.append(f"{now.failed} failed")
@@ -68,7 +68,7 @@ def _cells(values: Mapping[str, Any], names: list[str]) -> list[str]:
 
 
 def print_sweep(plan: Plan, end: SweepEnd, results: Results, path: Path) -> None:
-    """Print what a sweep found and what became of its trials."""
+    """Print a sweep's results, and how many trials ran, were known, or failed."""
     console = standard_console()
     summary = summarise(results, sweep=plan.name)
     failed = failures(results, sweep=plan.name)

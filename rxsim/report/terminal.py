@@ -243,7 +243,7 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
 
 
 def _print_packing(inventory: Inventory, console: Console) -> None:
-    """Say how many arrays are saved where several groups share one."""
+    """Print how many arrays are saved where several groups share an array."""
     packed = [place for place in inventory.layers if place.arrays_unpacked is not None]
     if packed:
         before = sum(place.arrays_unpacked or 0 for place in packed)

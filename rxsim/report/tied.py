@@ -12,21 +12,21 @@ from rxsim.report.scales import Axis
 from rxsim.store import level_key
 
 _MOST_TIED = 2
-"""An axis that more settings are tied to stands for a whole set of them: its own name tells it."""
+"""An axis with more tied settings stands for a whole set of them, and is called by its name alone."""
 
 
 def with_tied(axis: Axis, rows: Iterable[Row], more: Sequence[str]) -> Axis:
-    """Return an axis whose label names the settings that vary together with its own."""
-    return replace(axis, label=told_label(rows, axis.name, more))
+    """Return an axis whose label also names the settings that vary together with the axis's."""
+    return replace(axis, label=tied_label(rows, axis.name, more))
 
 
-def told_label(rows: Iterable[Row], name: str, more: Sequence[str]) -> Label:
+def tied_label(rows: Iterable[Row], name: str, more: Sequence[str]) -> Label:
     """Return the label of a setting and of those that vary together with it.
 
     Args:
         rows: the points.
         name: the setting.
-        more: settings that vary without being an axis of their own, see `Material.more`.
+        more: settings that vary without being an axis, see `Material.more`.
     """
     label = label_of(name)
     points = as_points(rows)
@@ -44,14 +44,14 @@ def told_label(rows: Iterable[Row], name: str, more: Sequence[str]) -> Label:
 
 
 def tied_to(points: Points, name: str, more: Sequence[str]) -> list[str]:
-    """List the other settings whose values belong one to one to those of a setting.
+    """List the settings that have a value of their own for each value of a given setting.
 
     Axes of a random design have a new value at each point, so only their being equal tells anything.
 
     Args:
         points: the points.
         name: the setting.
-        more: settings that vary without being an axis of their own.
+        more: settings that vary without being an axis.
     """
     if not points or "." not in name:  # a network or a settings file holds many settings
         return []
@@ -77,7 +77,7 @@ def _alike(rows: Iterable[Row], name: str, other: str) -> bool:
 
 
 def _joined(texts: Sequence[str]) -> str:
-    """Say several labels in one: what they begin and end with stands once."""
+    """Join labels into a single text; words that all begin or end with stand once."""
     words = [text.split() for text in texts]
     most = min(map(len, words)) - 1
     head = _shared(words, most)

@@ -18,7 +18,7 @@ _NAMES = {"ngspice": "ngspice", "sparse": "refined sparse solve"}
 
 
 def print_verification(result: Verification, console: Console | None = None) -> None:
-    """Print the errors by layer and in all, and where two references had to be asked."""
+    """Print the errors by layer and in all, and the arrays that were solved by two references."""
     console = console or standard_console()
     crossbar = result.settings["crossbar"]
     console.print(
@@ -83,7 +83,7 @@ def _cells(checks: Sequence[ArrayCheck]) -> list[str]:
 
 
 def _print_second_opinion(check: ArrayCheck, console: Console) -> None:
-    """Tell who is off where ngspice and rxsim differ, or why ngspice gave nothing."""
+    """Print how ngspice and the refined sparse solve compare with rxsim where both were run."""
     if check.refined is None:
         return
     difference = f"ngspice and rxsim differ by {number(float(check.errors.max()))}"

@@ -32,7 +32,7 @@ from rxsim.report.labels import Quantity, label_of, shortened, within_text
 from rxsim.report.material import Material
 from rxsim.report.scales import Axis
 from rxsim.report.style import MUTED, SERIES, figure_style, legend
-from rxsim.report.tied import tied_to, told_label, with_tied
+from rxsim.report.tied import tied_label, tied_to, with_tied
 
 _MOST_AXES = 8
 _MOST_LINES = 6
@@ -50,7 +50,7 @@ def axes_section(material: Material, points: Points, maker: SvgMaker) -> Section
         return None
     blocks: list[Block] = []
     for name in names[:_MOST_AXES]:
-        told = Heading(told_label(rows, name, material.more).text)
+        told = Heading(tied_label(rows, name, material.more).text)
         if told in blocks:  # a setting with the values of another has its chart already
             continue
         blocks += [told, *_along(rows, name, names, material, maker)]
@@ -79,7 +79,7 @@ def _along(
     )
     title = f"{material.quantity.label.text} against {within_text(axis.label.text)}"
     if by:
-        words = [within_text(told_label(rows, other, material.more).text) for other in by]
+        words = [within_text(tied_label(rows, other, material.more).text) for other in by]
         title += f" by {_and(words)}"
     averaged = [other for other in others if other not in by]
     caption = f"{title}, with 95 % intervals." + _average_note(rows, [name, *by], averaged)
@@ -90,8 +90,8 @@ def _along(
 def lines_of(rows: Points, name: str, others: Sequence[str], quantity: Quantity) -> list[str]:
     """Choose the settings that get a line each.
 
-    All others where their combinations are few enough; else the one that moves the quantity most
-    among those with few values; else none.
+    All other settings where their combinations are few enough. Else, of those with few values, the
+    setting that moves the quantity most; else none.
     """
     if others and _few_combinations(rows, others):
         return [other for other in others if len(levels_of(rows, other)) > 1]
@@ -147,7 +147,7 @@ def _chart(
         draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
         if by:
             labels = [shortened(each.label, 44) for each in curves]
-            name = told_label(rows, by[0], material.more).text if len(by) == 1 else ""
+            name = tied_label(rows, by[0], material.more).text if len(by) == 1 else ""
             legend(axes, handles, labels, name, **beside(axes, max(reach, 3.0)))
         return maker.markup(figure, title, _told(axis, means, quantity, title))
 

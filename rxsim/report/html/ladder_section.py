@@ -41,7 +41,7 @@ _TEXT_BELOW = 0.06
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RungNumbers:
-    """One rung's numbers.
+    """The numbers of a rung.
 
     Attributes:
         name: float32, weights, ideal or nonideal.
@@ -49,7 +49,7 @@ class RungNumbers:
         std: over chips.
         these: 95 % interval for these images.
         new: 95 % interval for new images too.
-        each: one value a chip.
+        each: the value of each chip.
         agreement: with the float network, a share.
         snr_db: of the outputs; None where they are equal or it is not known.
     """
@@ -99,7 +99,9 @@ def ladder_numbers(chosen: Chosen, quantity: Quantity) -> list[RungNumbers]:
         summaries["nonideal"] = chosen.nonideal
     elif chosen.trials:
         summaries["nonideal"] = None
-    names = sorted(list(summaries)[:_MOST_RUNGS], key=_place)  # those of one place stay in order
+    names = sorted(
+        list(summaries)[:_MOST_RUNGS], key=_place
+    )  # rungs of the same place stay in order
     rungs = []
     for name in names:
         if isinstance(summaries[name], Mapping):
@@ -110,7 +112,7 @@ def ladder_numbers(chosen: Chosen, quantity: Quantity) -> list[RungNumbers]:
 
 
 def _place(name: str) -> int:
-    """Where a rung stands; others than those of the ladder come last."""
+    """Return the place of a rung in the ladder; unknown rungs come last."""
     return list(_RUNGS).index(name) if name in _RUNGS else len(_RUNGS)
 
 

@@ -1,4 +1,4 @@
-"""The first section: what was run and what came out, and what may be wrong with it."""
+"""The first section: what was run, the main numbers, and remarks on how far they can be trusted."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _levels(points: Points, name: str) -> str:
 
 
 def _remarks(material: Material) -> list[str]:
-    """Say what the numbers do not."""
+    """List remarks that the numbers alone do not tell, such as failed chips."""
     said = [_interval_remark(material)]
     details = None if material.chosen is None else material.chosen.point.details
     if material.deterministic:

@@ -28,7 +28,7 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
     """Write the report.
 
     Args:
-        material: what was read from the results.
+        material: the contents of the results.
         command: how the report was made, as it is shown.
 
     Returns:

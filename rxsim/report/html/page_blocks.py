@@ -1,4 +1,4 @@
-"""What a page is made of; the template knows how each of them is written."""
+"""The blocks of a page: text, tables, charts. The template writes each kind as HTML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Paragraph:
     """Running text.
 
     Attributes:
-        text: from anywhere: it is escaped.
+        text: of any source; the template escapes it.
         note: whether it only explains.
     """
 
@@ -32,7 +32,7 @@ class Table:
         head: column titles.
         rows: cells as text.
         text_columns: columns that hold no numbers, by index.
-        folded: shown only when asked for; the caption is what to press.
+        folded: shown after a press on the caption.
         marked: rows that stand out, by index.
     """
 
@@ -80,7 +80,7 @@ class Code:
     """Text as it stands in a file.
 
     Attributes:
-        caption: what to press to see it; empty: it is shown.
+        caption: text to press to unfold it; empty: it is always shown.
         text: the file's.
     """
 
@@ -95,7 +95,7 @@ class Reference:
 
     Attributes:
         text: authors, title, place.
-        address: where it is found; empty for none.
+        address: its web address; empty for none.
     """
 
     text: str

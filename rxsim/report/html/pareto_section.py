@@ -58,7 +58,9 @@ def pareto_section(material: Material, maker: SvgMaker) -> Section | None:
 
 
 def front_of(rows: Sequence[Row], cost: str, quantity: Quantity) -> list[Row]:
-    """Return the points that no other beats: at least as good and as cheap, and better in one.
+    """Return the points that no other point beats.
+
+    A point beats another that is at most as good and as cheap, and worse in score or in cost.
 
     Args:
         rows: points with a mean and this cost.
@@ -66,7 +68,7 @@ def front_of(rows: Sequence[Row], cost: str, quantity: Quantity) -> list[Row]:
         quantity: whether more is better.
 
     Returns:
-        By rising cost; equal points are all there.
+        By rising cost; of equal points all are kept.
     """
     sign = 1.0 if quantity.higher else -1.0
     costs = np.array([row.costs[cost] for row in rows])
@@ -74,7 +76,7 @@ def front_of(rows: Sequence[Row], cost: str, quantity: Quantity) -> list[Row]:
     order = np.lexsort((-scores, costs))
     front: list[int] = []
     best = -np.inf
-    # What is worse than a cheaper point is beaten: few are left to be looked at one by one.
+    # A point worse than a cheaper point is beaten; few points are left to be compared in pairs.
     for place in order[scores[order] == np.maximum.accumulate(scores[order])].tolist():
         equal = bool(front) and scores[place] == best and costs[place] == costs[front[-1]]
         if scores[place] > best or equal:
@@ -133,7 +135,7 @@ def _compact(value: float, _: object) -> str:
 
 
 def _thinned(places: np.ndarray) -> np.ndarray:
-    """Keep one of the points that would lie on each other, (points, 2)."""
+    """Keep a single point of those that would be drawn on each other, (points, 2)."""
     if len(places) <= _MOST_DOTS:
         return places
     span = np.maximum(places.max(axis=0) - places.min(axis=0), 1e-300)

@@ -17,7 +17,7 @@ _LONGEST_SENTENCE = 1000
 
 
 def points_section(material: Material) -> Section:
-    """Return the table of all points, the best ones where they are many."""
+    """Return the table of all points; where they are many, of the best."""
     rows: Sequence[Row] = material.rows
     blocks: list[Block] = []
     if len(rows) > MOST_ROWS:

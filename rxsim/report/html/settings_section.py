@@ -135,7 +135,7 @@ def citation_section(material: Material) -> Section:
 
 
 def _devices(names: set[str]) -> list[Block]:
-    """Return what published the devices of these names."""
+    """Return the publications of the devices of these names."""
     if names <= {"ideal"}:
         return []  # nothing was published; to import the settings takes longer than this page's text
     from rxsim.config import named_preset, preset_names

@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG inside a page: themed colours, ids of its own, a text alternative."""
+"""A matplotlib figure as SVG inside a page: themed colours, unique ids, a text alternative."""
 
 from __future__ import annotations
 
