@@ -55,8 +55,8 @@ class Inferred:
         layout: its likely layout, or None.
         output: the output that would be evaluated.
         output_shape: its shape, or None.
-        scaling: the operator that the model begins with, where it is one that scales.
-        lines: all of it in sentences.
+        scaling: the operator that the model begins with, where it scales values.
+        lines: all of this in sentences.
     """
 
     input: InputSpec
@@ -140,7 +140,7 @@ def card_text(model_name: str, inferred: Inferred) -> str:
 
 
 def _layout(shape: Shape) -> str | None:
-    """Return the layout that one axis of 1 or 3 channels points to; None where it is not one."""
+    """Return the layout where exactly one axis has 1 or 3 channels; else None."""
     if len(shape) == 3:
         return "NHW"
     if len(shape) != 4:
@@ -152,7 +152,7 @@ def _layout(shape: Shape) -> str | None:
 
 
 def _leading_scaling(graph: onnx.GraphProto, name: str) -> str | None:
-    """Return the first operator that meets an input's values, where it is one that scales them."""
+    """Return the first operator on an input's values, where it scales them."""
     for _ in graph.node:
         readers = [node for node in graph.node if name in node.input]
         if len(readers) != 1:

@@ -111,7 +111,7 @@ def _update(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Write a new baseline; an old one is replaced whatever its state, another file is not."""
+    """Write a new baseline; an old baseline is replaced whatever its state, any other file is not."""
     check_destination(baseline, reads)
     old: dict[str, Record] = {}
     if baseline.exists():
@@ -173,7 +173,7 @@ def _annotate(check: Check, regress: Path, *, strict: bool, aside: bool) -> None
 
 
 def _fail(check: Check, *, strict: bool) -> None:
-    """End with 1 where the gate stays shut."""
+    """Exit with 1 where the gate stays shut."""
     fallen, unclear = check.named("regression"), check.named("undecided")
     if fallen:
         raise RegressionError(

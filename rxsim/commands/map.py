@@ -54,7 +54,7 @@ def command(model: Path, input_shape: str | None, json_path: str | None, **given
 
 
 def _shapes(specs: Sequence[InputSpec], text: str | None) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each input that is known, a batch of one."""
+    """Return the shape of each input that is known, for a batch of 1."""
     stated = None if text is None else _shape(text)
     if stated is not None:
         _check_shape(stated, specs)
@@ -93,7 +93,7 @@ def _fits(stated: tuple[int, ...], spec: InputSpec) -> bool:
 
 
 def _one_input(spec: InputSpec, stated: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Return an input's shape with a batch of one; None where axes stay free."""
+    """Return an input's shape for a batch of 1; None where axes stay free."""
     if stated is not None and _fits(stated, spec):
         return (spec.shape[0] or 1, *stated)
     return spec.smallest

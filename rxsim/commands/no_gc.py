@@ -1,4 +1,4 @@
-"""The garbage collector, off for commands that keep all they read: it would look at every row again."""
+"""Turn the garbage collector off for commands that keep all they read: it would scan every row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def nothing_collected() -> Iterator[None]:
-    """Let no cycles be looked for meanwhile; of 100,000 trials that takes a quarter of the time."""
+    """Turn the search for cycles off meanwhile; with 100,000 trials it takes a quarter of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

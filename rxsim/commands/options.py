@@ -55,7 +55,7 @@ def settings_options(function: F) -> F:
 def study_options(function: F) -> F:
     """Add everything that says which network runs on which data with which settings.
 
-    `--output NAME` is left out where a command has an `--output` of its own, a file.
+    `--output NAME` is left out for commands whose `--output` is a file.
     """
     taken = {name for option in getattr(function, "__click_params__", ()) for name in option.opts}
     options = [*_data_options(), *_preprocess_options(), *_run_options()]
@@ -183,7 +183,7 @@ def open_given(
 
 
 def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
-    """List the files that a command reads: no output may take the place of one."""
+    """List the files that a command reads: no output may overwrite them."""
     named = [given.get(name) for name in _FILE_NAMES]
     card = model.with_suffix(".yaml") if model.name else None
     presets = preset_files(given.get("config"), given.get("assignments", ()))

@@ -28,7 +28,7 @@ from rxsim.stages import StageWatcher
 LONG_SECONDS = 1.0
 """A stage is worth a line, or a bar, once it has run for so long."""
 SECONDS_BETWEEN_LINES = 60.0
-"""Where there is no terminal: how often a long stage, or one that is repeated, says how far it is."""
+"""Without a terminal: how often a long or repeated stage says how far it is."""
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def watched(
 
 @contextmanager
 def compilation_notice(say: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Say so when the circuit kernels have to be compiled: the first run takes longer than others."""
+    """Say when circuit kernels have to be compiled: the first run takes longer than others."""
     from rxsim.circuit import when_compiling  # numba: commands that solve nothing need not load it
 
     tell = say or (lambda text: click.echo(text, err=True))
@@ -70,7 +70,7 @@ def compilation_notice(say: Callable[[str], None] | None = None) -> Iterator[Non
 
 
 class _Lines:
-    """A line for each stage that takes long; later ones of the same name share a line a minute."""
+    """A line for each long stage; later stages of the same name share a line a minute."""
 
     def __init__(self, *, every: bool) -> None:
         self._every = every
@@ -79,7 +79,7 @@ class _Lines:
         self._said = time.monotonic()
 
     def begin(self, stage: str) -> None:
-        """Nothing is said yet."""
+        """Say nothing yet."""
 
     def advance(self, stage: str, done: int, total: int) -> None:
         """Say how far a stage is, once in a while."""
@@ -106,7 +106,7 @@ class _LongStages(Progress):
     """Shows the tasks that have run for a while."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Leave out what is over at once."""
+        """Leave out stages that are over at once."""
         yield self.make_tasks_table([t for t in self.tasks if (t.elapsed or 0.0) >= LONG_SECONDS])
 
 

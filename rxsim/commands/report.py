@@ -68,7 +68,7 @@ def command(
 def _words(
     results: Path, output: Path, options: Mapping[str, str | None], *, new_images: bool
 ) -> str:
-    """Return the command that made a report, as one would type it."""
+    """Return the command that made a report, as a user types it."""
     parts = ["rxsim", "report", results.name, "-o", output.name]
     parts += [
         part for name, value in options.items() if value is not None for part in (name, value)

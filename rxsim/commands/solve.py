@@ -104,7 +104,7 @@ def _check_picture(plot: Path) -> None:
 
 
 def _check_assigned(assignments: Iterable[str], given: Mapping[str, float]) -> None:
-    """Refuse settings that one array has no use for, or that options give too.
+    """Refuse settings that a single array has no use for, or that options give too.
 
     Args:
         assignments: of --set, known to be valid.
@@ -151,7 +151,7 @@ def _linear(
     plot: Path | None,
     v_read: float,
 ) -> tuple[dict[str, Any], str]:
-    """Solve linear cells; return what is written and what is said."""
+    """Solve linear cells; return the arrays to write and the text to print."""
     driven = np.full(len(g), v_read) if voltages is None and plot is not None else voltages
     (solution,) = ordered(lambda array: solve_array(array, crossbar, driven), [g], threads=1)
     if plot is not None and driven is not None:
@@ -175,7 +175,7 @@ def _nonlinear(
     plot: Path | None,
     settings: Settings,
 ) -> tuple[dict[str, Any], str]:
-    """Solve non-linear cells for one input; return what is written and what is said."""
+    """Solve non-linear cells for an input; return the arrays to write and the text to print."""
     if plot is not None:
         raise SettingError(
             f"found --plot with device.iv.form: {settings.device.iv.form}, expected linear cells: "

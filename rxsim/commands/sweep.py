@@ -108,7 +108,7 @@ def command(sweep_file: Path, **given: Any) -> None:
 
 
 def _tell_of_others(plan: Plan, path: Path) -> None:
-    """Say so where a sweep of the same name had points that this one has not."""
+    """Warn where a stored sweep of the same name has points that this sweep has not."""
     if not path.exists() or not path.stat().st_size:
         return
     with open_results(path) as results:
