@@ -1,4 +1,4 @@
-"""Program one array: from target conductances to those that one chip is left with."""
+"""Program an array: target conductances, then each device law, give the chip's conductances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxsim.devices.levels import to_levels
 
 
 class Target(Protocol):
-    """What is to be programmed: one physical array.
+    """An array that can be programmed, such as `rxsim.mapping.PhysicalArray`.
 
     Attributes:
         index: the array's number within its layer, part of the key of its draws.
@@ -39,7 +39,7 @@ def has_random_effects(device: Device) -> bool:
 
 
 def program(array: Target, layer_index: int, device: Device, chip: Chip | None) -> np.ndarray:
-    """Return the conductances that an array is left with.
+    """Return the conductances of an array after programming.
 
     Each cell is set to its level, then changed by every law that acts, in the order of their steps,
     and is not below 0 S after any.

@@ -1,8 +1,8 @@
 """Current-voltage curves of a memory cell: current and slope at any conductance and voltage.
 
-A curve is defined on [v_low, v_high]; beyond it goes on along its tangent, so that an iteration which
-overshoots stays well-defined. Whoever solves a circuit must refuse a SOLUTION beyond it
-(`rxsim.circuit.newton` does). Source of the forms: docs/concepts/model.md sections 1 and 10.
+A curve is defined on [v_low, v_high]. Beyond, it goes on along its tangent, so that an iteration may
+overshoot. A solution beyond that range is refused by the solver (`rxsim.circuit.newton`).
+Source of the forms: docs/concepts/model.md sections 1 and 10.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ FORMS: Folder[Callable[[IV, float], IVCurve]] = Folder("rxsim.devices.iv", "curv
 def curve_of(iv: IV, v_read: float) -> IVCurve:
     """Make the curve that settings describe.
 
-    A separable one is scaled so that f(v_read) = v_read: a cell read at v_read carries what its
+    A separable curve is scaled so that f(v_read) = v_read: a cell read at v_read carries what its
     programmed conductance says.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a device law is, and which laws act on the cells of some settings.
+"""Device laws: their Protocol, and which of them act for given settings.
 
 A law is one file of `rxsim/devices/laws`, which holds it as `LAW`. It says at which step of
 programming it acts, which random stream it draws from, whether it acts for some settings, and its
@@ -26,7 +26,7 @@ NumbersT = TypeVar("NumbersT", bound=Section)
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One trial: the draws of all its devices follow from these two numbers."""
+    """A trial: the draws of all its devices follow from these two numbers."""
 
     seed: int
     trial: int
@@ -77,17 +77,17 @@ class Draws:
 
 
 class Law(Protocol):
-    """One thing that happens to cells between their level and their reading."""
+    """A change of conductances between a cell's level and its reading."""
 
     @property
     def step(self) -> Step:
-        """When it happens."""
+        """Step of programming at which it acts."""
 
     @property
     def stream(self) -> int:
         """Number of its random stream, part of a result's identity: it never changes.
 
-        No other law that may act beside it has the same one. Numbers below 6 belong to
+        Laws that may act together have different numbers. Numbers below 6 belong to
         `rxsim.seeds.Effect`.
         """
 
@@ -95,7 +95,7 @@ class Law(Protocol):
         """Tell whether it changes anything on these settings."""
 
     def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
-        """Return the conductances that it leaves.
+        """Return the conductances after this law.
 
         Args:
             g: conductances before, siemens, float64 (n_rows, n_cols); not to be written to.
@@ -113,9 +113,9 @@ class MeasuredLaw(ABC, Generic[NumbersT]):
     Its name is that of its file.
 
     Attributes:
-        step: when it happens.
+        step: step of programming at which it acts.
         stream: number of its random stream.
-        numbers: what the preset must say beside its name.
+        numbers: the numbers that a preset must state beside the law's name.
         formula: the law as its source writes it, one line.
     """
 
@@ -133,14 +133,14 @@ class MeasuredLaw(ABC, Generic[NumbersT]):
         """Return the numbers that a preset gives it.
 
         Raises:
-            SettingError: one is missing, unknown, or out of range.
+            SettingError: a number is missing, unknown, or out of range.
         """
         given = preset.laws[self.step].numbers
         return validated(self.numbers, given, f"device.model: laws.{self.step}")
 
     @abstractmethod
     def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
-        """Return the conductances that it leaves; see `Law.change`."""
+        """Return the conductances after this law; see `Law.change`."""
 
 
 LAWS: Folder[Law] = Folder("rxsim.devices.laws", "LAW")
@@ -148,7 +148,7 @@ LAWS: Folder[Law] = Folder("rxsim.devices.laws", "LAW")
 
 
 def acting_laws(device: Device) -> list[Law]:
-    """List the laws that act on the cells of some settings, in the order of their steps.
+    """List the laws that act for given settings, in the order of their steps.
 
     Raises:
         SettingError: the preset names a law where it does not act.
@@ -161,7 +161,7 @@ def acting_laws(device: Device) -> list[Law]:
 
 @cache
 def _in_order() -> tuple[Law, ...]:
-    """Return all laws in the order of their steps; those of one step in that of their numbers."""
+    """Return all laws in the order of their steps; within a step, in the order of their streams."""
     return tuple(sorted(LAWS.all().values(), key=lambda law: (STEPS.index(law.step), law.stream)))
 
 

@@ -1,4 +1,4 @@
-"""Write errors whose deviation was measured: the common part of the laws that state one."""
+"""Write errors whose deviation was measured: the common part of such laws."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxsim.seeds import Effect
 
 
 class MeasuredDeviation(MeasuredLaw[NumbersT]):
-    """A normal write error whose deviation is a function of the conductance that is aimed at."""
+    """A normal write error whose deviation is a function of the target conductance."""
 
     step = "write_error"
     stream = Effect.WRITE
@@ -24,4 +24,4 @@ class MeasuredDeviation(MeasuredLaw[NumbersT]):
 
     @abstractmethod
     def sigma(self, g: np.ndarray, preset: Preset) -> np.ndarray:
-        """Return the deviation of programmed conductances, siemens, for what is aimed at, siemens."""
+        """Return the deviation of conductances, siemens, for target conductances, siemens."""

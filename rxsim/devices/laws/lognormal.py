@@ -40,7 +40,7 @@ class Lognormal:
         return device.d2d_sigma > 0
 
     def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
-        """Multiply each cell by a factor of its own."""
+        """Multiply each cell by its random factor."""
         z = draws.of_array().standard_normal(g.shape)
         return with_lognormal_factor(g, cells.device.d2d_sigma, z)
 

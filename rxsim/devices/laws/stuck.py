@@ -18,7 +18,7 @@ from rxsim.seeds import Effect
 def with_stuck_cells(
     g: np.ndarray, u: np.ndarray, at_g_on: float, at_g_off: float, g_on: float, g_off: float
 ) -> np.ndarray:
-    """Set the cells that are stuck to where they are.
+    """Set the cells that are stuck to g_on or g_off.
 
     Args:
         g: conductances, siemens.
@@ -47,7 +47,7 @@ class Stuck:
         return device.stuck_lrs + device.stuck_hrs > 0
 
     def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
-        """Let the cells that are stuck be so."""
+        """Set stuck cells to g_on or g_off."""
         device = cells.device
         u = draws.of_array().random(g.shape)
         return with_stuck_cells(g, u, device.stuck_lrs, device.stuck_hrs, device.g_on, device.g_off)
