@@ -1,10 +1,10 @@
 """Input encodings: how the codes of a layer's DACs become voltages on its wordlines.
 
 Each file of this folder is one encoding, named as in `input.encoding`, and holds it as `ENCODING`; to
-add one is to add a file. Files that begin with an underscore are what encodings are made of:
-`_pass` (one set of voltages), `_units` (what of a code it drives), `_signed` (how inputs of both signs
-are driven), `_codes` (what an encoding starts from), `_cells` (passes on cells that are not linear),
-`_pulses` (pulses of one voltage). See docs/concepts/encodings.md.
+add one is to add a file. Files that begin with an underscore are shared parts:
+`_pass` (a set of voltages), `_units` (the part of each code in a pass), `_signed` (how inputs of both
+signs are driven), `_codes` (what an encoding is given), `_cells` (cells that are not linear), `_pulses`
+(pulses of one voltage). See docs/concepts/encodings.md.
 
 The room stands below the settings, which ask it what they may combine: an encoding takes plain values
 and needs numpy only.
@@ -49,9 +49,9 @@ class DacRange(NamedTuple):
     """Numbers that a wordline's DAC is given: codes, or digits of them.
 
     Attributes:
-        low: the lowest one.
-        high: the highest one.
-        rest: the one for an input of 0, where it is one and the same in all passes.
+        low: the lowest number.
+        high: the highest number.
+        rest: the number for an input of 0, where it is the same in all passes.
     """
 
     low: int
@@ -62,14 +62,14 @@ class DacRange(NamedTuple):
 class Encoding(Protocol):
     """One input encoding.
 
-    An encoding's class derives from this one. What is written out here holds for encodings whose
-    wordlines carry voltages in proportion to the units of a pass; others say what differs.
+    An encoding's class derives from this class, whose methods hold for voltages in proportion to the
+    units of a pass. An encoding overrides what differs.
 
     Attributes:
-        signed_inputs: the ways to drive inputs of both signs that it can.
+        signed_inputs: the ways to drive inputs of both signs that it supports.
         one_bit_when: settings that make every wordline either idle or at one voltage, in words; empty
             where there are none.
-        is_random: whether chips draw random numbers for it.
+        is_random: whether each chip draws random numbers for it.
         carries_voltages: whether a DAC's error changes a voltage, which cells that are not linear bend;
             it changes the length of a pulse otherwise.
     """
@@ -108,12 +108,12 @@ class Encoding(Protocol):
     def passes(self, codes: InputCodes) -> tuple[Pass, ...]:
         """List the passes that are converted, in order.
 
-        The currents of all, each times its weight, add up to what the codes themselves would give, as
-        voltages of `x_max / x_per_volt / codes.steps` each, and what an input of 0 drives.
+        Their currents, each times its weight, add up to the current of the codes themselves (a step
+        being `x_max / x_per_volt / codes.steps` volt) and of the voltages that an input of 0 drives.
         """
 
     def pulses(self, codes: InputCodes) -> tuple[Pass, ...]:
-        """List what wordlines carry one by one, also where passes are summed before a conversion."""
+        """List the sets of voltages that wordlines carry, also those summed before a conversion."""
         return self.passes(codes.one_by_one)
 
     def x_per_volt(self, x_max: float, passes: Sequence[Pass], codes: InputCodes) -> float:
@@ -122,12 +122,12 @@ class Encoding(Protocol):
         Args:
             x_max: the largest input.
             passes: what `passes` returned.
-            codes: what they drive.
+            codes: the codes that they drive.
         """
         return x_max / (codes.steps * passes[0].volt)
 
     def in_one_pass(self, passes: Sequence[Pass], codes: InputCodes) -> Pass:
-        """Drive the weighted sum of all passes at once, what an input of 0 drives left out.
+        """Return a pass that is the weighted sum of all; units that an input of 0 drives are left out.
 
         A layer without ADCs is computed like this, where no pass is curved.
         """
@@ -136,7 +136,7 @@ class Encoding(Protocol):
         return Pass(units=whole, volt=passes[0].volt, gain=passes[0].gain)
 
     def names(self, pulses: Sequence[Pass]) -> list[str]:
-        """Say in words which pass each is; nothing of a single one."""
+        """Name each pass in words; a single pass has an empty name."""
         return pass_names(pulses)
 
     # Time and chance.
@@ -149,11 +149,11 @@ class Encoding(Protocol):
         shape: tuple[int, ...],
         channel_axis: int,
     ) -> tuple[Pass, ...]:
-        """Return passes with the random numbers of a chip; only asked where it is random.
+        """Return passes with the random numbers of a chip; only called where the encoding is random.
 
         Args:
             passes: its passes or pulses.
-            codes: what they drive.
+            codes: the codes that they drive.
             rng: the chip's generator for this layer.
             shape: of the layer's input tensor, without its batch axis.
             channel_axis: of the tensor with its batch axis: 1 of a Conv, -1 of a matrix product.
@@ -162,12 +162,12 @@ class Encoding(Protocol):
         return tuple(passes)
 
     def load(self, pulse: Pass, values: np.ndarray, codes: InputCodes) -> tuple[float, float]:
-        """Sum squared voltages and active rows over some codes, both in the mean over the pulse's time.
+        """Sum squared voltages and active rows over given codes, in the mean over the pulse's time.
 
         Args:
             pulse: one of `pulses`.
             values: codes, of any shape.
-            codes: what they are.
+            codes: the layer's DACs and how they are driven.
 
         Returns:
             Square volt, and a number of rows.
@@ -177,7 +177,7 @@ class Encoding(Protocol):
         return float(np.square(units * pulse.volt).sum()), float(np.count_nonzero(units))
 
     def distinct(self, pulses: Sequence[Pass]) -> list[Pass]:
-        """Leave out pulses that differ from others by chance only."""
+        """Return the pulses without those that differ from others by chance only."""
         return list(pulses)
 
     def levels(
@@ -187,7 +187,7 @@ class Encoding(Protocol):
 
         Args:
             pulse: one of `pulses`.
-            codes: what it drives.
+            codes: the codes that it drives.
             chances: a random number in [0, 1) for every vector and row, where it is random.
         """
         del pulse, codes, chances
@@ -200,9 +200,10 @@ class Encoding(Protocol):
 
         Args:
             pulse: one of `pulses`.
-            units: what it drives, of any shape.
-            codes: what it drives these for.
-            level: which instant: of pulses of some width the share of a full one that is over.
+            units: the units on the wordlines, of any shape.
+            codes: the layer's DACs and how they are driven.
+            level: the instant; for pulses whose width carries the value, the share of a full pulse that
+                is over.
 
         Returns:
             Volt, of the shape of `units`.
@@ -211,17 +212,17 @@ class Encoding(Protocol):
         return np.asarray(units * pulse.volt)
 
     def widths(self, pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray | None:
-        """Return how long each wordline is on, of a full pulse; None where all are for all of it."""
+        """Return the share of a full pulse that each wordline is on; None: all of it."""
         del pulse, units, codes
         return None
 
     # Hardware that is not ideal.
 
     def dac_range(self, pulses: Sequence[Pass], codes: InputCodes) -> DacRange | None:
-        """Return what numbers a wordline's DAC is given.
+        """Return the numbers that a wordline's DAC is given.
 
         Returns:
-            None where it knows two only: these are its end points, between which it has no curve.
+            None where there are two only: a DAC's end points, between which it has no curve.
         """
         high = pulses[0].units.largest(codes.high)
         if high is None:
@@ -235,8 +236,8 @@ class Encoding(Protocol):
 
         Args:
             converted: one of `passes`.
-            cells: what a voltage counts as.
-            codes: what the pass drives.
+            cells: volt -> volt that it counts as.
+            codes: the codes that the pass drives.
 
         Raises:
             SettingError: such a pass can't hold the curve.

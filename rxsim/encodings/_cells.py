@@ -1,4 +1,4 @@
-"""Passes on cells that are not linear: what units count as on an array that was made linear."""
+"""Passes on cells that are not linear: which voltage a linear cell would need for the same current."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from rxsim.encodings._pass import Pass, UnitCurve
 from rxsim.errors import SettingError
 
 Cells = Callable[[np.ndarray], np.ndarray]
-"""Volt -> the volt that it counts as on an array that was made linear."""
+"""Volt on the wordline -> volt that gives the same current on the linearised array."""
 
 _MOST_UNITS = 2**16
 _SAME = 1e-9  # relative: a curve is odd but for rounding
 
 
 def gains(cells: Cells, v_read: float) -> tuple[float, float]:
-    """Return what a volt of a pulse counts as: of v_read, and of -v_read."""
+    """Return the volt that a volt counts as, for pulses at v_read and at -v_read."""
     ahead, back = (float(cells(np.array(volt))) / volt for volt in (v_read, -v_read))
     return ahead, back
 
 
 def bent_by_size(converted: Pass, cells: Cells, codes: InputCodes, *, counted: bool) -> Pass | None:
-    """Bend a pass whose voltages are 0 or of one size: the curve is a factor.
+    """Put the cells' curve into a pass whose voltages are 0 or of one size: a factor.
 
     Args:
         converted: the pass.
-        cells: what a voltage counts as.
-        codes: what the pass drives.
+        cells: volt -> volt that it counts as.
+        codes: the codes that the pass drives.
         counted: whether several such pulses are counted in one conversion.
 
     Returns:
@@ -51,7 +51,7 @@ def bent_by_size(converted: Pass, cells: Cells, codes: InputCodes, *, counted: b
 
 
 def bent_by_width(converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
-    """Bend pulses whose length carries the value: those of each sign by its own factor.
+    """Put the cells' curve into pulses whose length carries the value: a factor for each sign.
 
     Raises:
         SettingError: there are too many units for a table.
@@ -64,7 +64,7 @@ def bent_by_width(converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
 
 
 def bent_by_voltage(converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
-    """Bend voltages in proportion to units: a table of what each counts as.
+    """Put the cells' curve into voltages in proportion to units: a table, unit by unit.
 
     Raises:
         SettingError: there are too many units for a table.

@@ -1,4 +1,4 @@
-"""What an encoding starts from: the codes of a layer's DACs, and the settings of its inputs."""
+"""Codes of a layer's DACs and settings of its inputs: all that an encoding is given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class InputSettings(Protocol):
-    """What an encoding reads of the settings' section `input` (`rxsim.config.Input`)."""
+    """The entries of the settings' section `input` that an encoding reads (`rxsim.config.Input`)."""
 
     @property
     def v_read(self) -> float:

@@ -1,4 +1,4 @@
-"""A pass: one set of voltages on the wordlines, and what its current counts."""
+"""A pass: one set of voltages on the wordlines, and the weight of its currents in the result."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ from rxsim.encodings._units import Units
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitCurve:
-    """What the units of one pass count as, where cells or DACs are not linear.
+    """A table of what the units of a pass count as, where cells or DACs are not linear.
+
+    A unit counts as the number of units that linear cells and DACs would need for the same current.
 
     Attributes:
         lowest: the smallest unit that is driven.
-        values: what each unit from there on counts as, in units, float64 (units,).
+        values: for each unit from the smallest on, what it counts as, in units, float64 (units,).
     """
 
     lowest: int
     values: np.ndarray
 
     def at(self, unit: int) -> float:
-        """Return what one unit counts as."""
+        """Return what a unit counts as."""
         return float(self.values[unit - self.lowest])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """One set of voltages, or several that are summed in analog before one conversion.
+    """One set of voltages on the wordlines, or several summed in analog before a conversion.
 
     Attributes:
-        units: what of a code it drives.
+        units: the part of the codes that it drives.
         volt: volt per unit.
-        weight: what its current counts.
-        span: how many times the largest current of one digit the summed digits' is.
-        steps: smallest steps of one unit: the number of pulses for a mean of several.
-        summed: the passes whose analog sum it is, as wordlines carry them; empty for a single one.
-        gain: what a volt counts as, where cells are not linear and a pass has voltages of one size.
-        curve: what its units count as, where cells or DACs are not linear; None for themselves.
-        offsets: offsets of a DAC that it holds: of each summed pass one, by what that pass counts.
+        weight: factor of its current in the sum over passes.
+        span: its largest current over that of a single digit, where digits are summed in analog.
+        steps: steps in a unit: the number of pulses, where it is the mean of several.
+        summed: the sets of voltages that are summed in analog; empty for a single set.
+        gain: volt that a volt counts as, where cells are not linear and all voltages have one size.
+        curve: what its units count as; None where cells and DACs are linear.
+        offsets: how often it holds a DAC's offset: once for each summed set, by that set's weight.
     """
 
     units: Units
@@ -60,7 +62,7 @@ class Pass:
 
     @property
     def rest(self) -> int:
-        """Units that an input of 0 drives: the graph leaves them out, hardware adds them."""
+        """Units that an input of 0 drives: hardware drives them, the patched graph leaves them out."""
         return self.units.rest
 
     @property
@@ -70,7 +72,7 @@ class Pass:
 
     @property
     def parts(self) -> tuple[tuple[float, Pass], ...]:
-        """What wordlines carry, one by one, each with what its current counts in this pass's."""
+        """The sets of voltages that wordlines carry, each with its share in this pass's current."""
         if not self.summed:
             return ((1.0, self),)
         whole = self.weight * self.volt
@@ -78,11 +80,11 @@ class Pass:
 
 
 def pass_names(pulses: Sequence[Pass], each: str = "") -> list[str]:
-    """Say in words which pass each is.
+    """Name each pass in words.
 
     Args:
-        pulses: what wordlines carry one by one.
-        each: what holds for every one; all that is said of a single pass.
+        pulses: the sets of voltages, in the order in which wordlines carry them.
+        each: words that hold for all of them; the whole name of a single pass.
     """
     if len(pulses) == 1:
         return [each]

@@ -8,7 +8,7 @@ from rxsim.encodings._codes import InputCodes
 
 
 def share_load(shares: np.ndarray, codes: InputCodes) -> tuple[float, float]:
-    """Sum square volts and active rows of pulses that last some shares, in the mean over time."""
+    """Sum square volts and active rows of pulses, in the mean over time; a pulse lasts its share."""
     return float(shares.sum() * codes.v_read**2), float(shares.sum())
 
 

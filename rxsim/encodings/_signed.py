@@ -22,7 +22,7 @@ class Phase:
 
     Attributes:
         part: the part.
-        weight: what its currents count.
+        weight: factor of its currents in the sum over phases.
         bits: bits of its magnitude; None where it has no digits.
         largest: its largest magnitude; 1 without a DAC.
     """
@@ -45,7 +45,7 @@ def analog_sums(codes: InputCodes) -> tuple[tuple[Part, float, tuple[Phase, ...]
     """List which phases are summed in analog before one conversion, where digits are.
 
     Returns:
-        What the sum stands for, what it counts, and the phases in it.
+        The part of the codes that a sum stands for, its weight, and the phases in it.
     """
     given = phases(codes)
     if codes.signed and codes.settings.signed_input == "twos_complement":
@@ -81,7 +81,7 @@ def _two_phase(codes: InputCodes) -> tuple[Phase, ...]:
 
 
 def _offset(codes: InputCodes) -> tuple[Phase, ...]:
-    """Half of all codes is added: inputs of 0 drive it, and what it gives is removed digitally."""
+    """Half of all codes is added to every input; the current of that offset is removed digitally."""
     half = 2 ** ((codes.n_bits or 1) - 1)
     return (Phase(part=Part("shifted", half), weight=1.0, bits=codes.n_bits, largest=2 * half - 1),)
 

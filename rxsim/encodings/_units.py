@@ -1,4 +1,4 @@
-"""What of a code one pass drives: a part of it, or one digit of a part; in numpy and as graph nodes."""
+"""The units of a pass: a part of each code, or a digit of a part; in numpy and as graph nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FLOAT = 1
 
 
 class Graph(Protocol):
-    """Takes the nodes of a patched network; `rxsim.onnx_graph.GraphBuilder` is one."""
+    """A graph that takes the nodes of a patched network, such as `rxsim.onnx_graph.GraphBuilder`."""
 
     def add(self, op: str, inputs: list[str], part: str, **attributes: Any) -> str:
         """Add a node of one output and return the output's name."""
@@ -25,7 +25,7 @@ class Graph(Protocol):
 
 
 class Units(Protocol):
-    """What of a code one pass drives, counted in whole units (in shares of x_max without a DAC)."""
+    """The part of each code that a pass drives, in whole units (shares of x_max without a DAC)."""
 
     @property
     def signed(self) -> bool:
@@ -37,10 +37,10 @@ class Units(Protocol):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What it is, in words; empty for the whole code."""
+        """Its name in words; empty for the whole code."""
 
     def of(self, codes: np.ndarray) -> np.ndarray:
-        """Return the units of some codes, float64, what an input of 0 drives included.
+        """Return the units of given codes, float64, those that an input of 0 drives included.
 
         Args:
             codes: whole numbers as float64, of any shape (of the input tensor's for random pulses).
@@ -59,7 +59,7 @@ class Units(Protocol):
         Args:
             graph: takes the nodes.
             codes: name of the tensor of codes.
-            less_rest: leave out what an input of 0 drives.
+            less_rest: leave out the units that an input of 0 drives.
 
         Returns:
             The name of the tensor of units.
@@ -99,11 +99,11 @@ class Part:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What it is, in words."""
+        """Its name in words."""
         return (_WORDS[self.kind],) if _WORDS[self.kind] else ()
 
     def of(self, codes: np.ndarray) -> np.ndarray:
-        """Return the units of some codes (see `Units.of`)."""
+        """Return the units of given codes (see `Units.of`)."""
         if self.kind == "whole":
             return codes
         if self.kind == "positive":
@@ -166,13 +166,13 @@ class Digit:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What it is, in words."""
+        """Its name in words."""
         last = self.first + self.bits - 1
         bits = f"bit {last}" if self.bits == 1 else f"bits {self.first} to {last}"
         return (*self.part.words, bits)
 
     def of(self, codes: np.ndarray) -> np.ndarray:
-        """Return the units of some codes (see `Units.of`)."""
+        """Return the units of given codes (see `Units.of`)."""
         values = self.part.of(codes)
         digit = np.floor(np.abs(values) / 2.0**self.first) % 2.0**self.bits
         return np.asarray(digit * np.sign(values))

@@ -69,14 +69,14 @@ class BitSerial(Encoding):
         )
 
     def dac_range(self, pulses: Sequence[Pass], codes: InputCodes) -> DacRange | None:
-        """Return the digits that a DAC knows; None where they are bits."""
+        """Return the range of a digit; None where digits are bits."""
         if codes.settings.bits_per_pulse == 1:
             return None
         high = _base(codes) - 1
         return DacRange(-high if pulses[0].signed else 0, high)
 
     def bent(self, converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
-        """Bend bits by a factor, digits by a table of their voltages."""
+        """Put the cells' curve into bits as a factor, into digits as a table of their voltages."""
         if codes.settings.bits_per_pulse == 1:
             factor = bent_by_size(converted, cells, codes, counted=not codes.per_pass)
             return factor or bent_by_voltage(converted, cells, codes)
@@ -104,7 +104,7 @@ def _digits(phase: Phase, codes: InputCodes) -> tuple[Pass, ...]:
 
 
 def _span(phase: Phase, codes: InputCodes) -> float:
-    """Sum what the digits of one phase count."""
+    """Sum the weights of a phase's digits."""
     return float(sum(abs(digit.weight) for digit in _digits(phase, codes)))
 
 

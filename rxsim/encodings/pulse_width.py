@@ -55,7 +55,7 @@ class PulseWidth(Encoding):
         )
 
     def names(self, pulses: Sequence[Pass]) -> list[str]:
-        """Say in words which pass each is."""
+        """Name each pass in words."""
         return pass_names(pulses, "pulses of the input's width")
 
     def load(self, pulse: Pass, values: np.ndarray, codes: InputCodes) -> tuple[float, float]:
@@ -75,15 +75,15 @@ class PulseWidth(Encoding):
     def volts(
         self, pulse: Pass, units: np.ndarray, codes: InputCodes, level: float | np.ndarray = 0.0
     ) -> np.ndarray:
-        """Return wordline voltages when a share of a full pulse is over: pulses that last longer."""
+        """Return wordline voltages after a share of a full pulse: of the pulses that last longer."""
         return volts_beyond(units, _widths(pulse, units, codes), codes, level)
 
     def widths(self, pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray:
-        """Return how long each wordline is on, of a full pulse."""
+        """Return the share of a full pulse that each wordline is on."""
         return _widths(pulse, units, codes)
 
     def bent(self, converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
-        """Count pulses by what v_read counts as, those of each sign apart."""
+        """Put the cells' curve at v_read into the pulses, a factor for each sign."""
         factor = bent_by_size(converted, cells, codes, counted=not codes.per_pass)
         return factor or bent_by_width(converted, cells, codes)
 

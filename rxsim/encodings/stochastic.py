@@ -64,10 +64,10 @@ class RandomPulses:
     """Units of a random pulse, -1, 0 or 1; or the mean of several.
 
     Attributes:
-        part: what of the code is its probability.
-        steps: the part's value of probability 1.
-        numbers: which of the pulses.
-        thresholds: what a chip drew; None before.
+        part: the part of the code that is its probability.
+        steps: value of the part at probability 1.
+        numbers: numbers of the pulses.
+        thresholds: a chip's draw; None before a chip has drawn.
     """
 
     part: Part
@@ -87,13 +87,14 @@ class RandomPulses:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What it is, in words."""
+        """Its name in words."""
         return (*self.part.words, f"random pulse {self.numbers[0]}")
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """Return the pulses that come, compared in float32 as in a network.
 
-        Before a chip has drawn any, these are the parts whose sizes, of `steps`, are the probabilities.
+        Before a chip has drawn thresholds, the parts themselves are returned: divided by `steps`, they
+        are the probabilities.
 
         Args:
             codes: whole numbers as float64, of the input tensor's shape.
@@ -162,7 +163,7 @@ class Stochastic(Encoding):
         return x_max / codes.v_read / (codes.settings.pulses if codes.per_pass else 1)
 
     def in_one_pass(self, passes: Sequence[Pass], codes: InputCodes) -> Pass:
-        """Drive the mean of all pulses at once."""
+        """Return a pass that is the mean of all pulses."""
         first = passes[0]
         numbers = tuple(range(codes.settings.pulses))
         units = replace(_random(first), part=Part("whole", signed=True), numbers=numbers)
@@ -194,14 +195,14 @@ class Stochastic(Encoding):
     def levels(
         self, pulse: Pass, codes: InputCodes, chances: np.ndarray
     ) -> Sequence[float | np.ndarray]:
-        """Look at one pulse, that comes where its probability exceeds the given chances."""
+        """Return one instant: a pulse comes where its probability exceeds the given chance."""
         del pulse, codes
         return [chances]
 
     def volts(
         self, pulse: Pass, units: np.ndarray, codes: InputCodes, level: float | np.ndarray = 0.0
     ) -> np.ndarray:
-        """Return wordline voltages of a chip's pulse; or, before any is drawn, of those that come."""
+        """Return wordline voltages of a chip's pulse; before a draw, of the pulses that come."""
         if _random(pulse).thresholds is not None:
             return np.asarray(units * pulse.volt)
         return volts_beyond(units, np.abs(units) / codes.steps, codes, level)
@@ -212,7 +213,7 @@ class Stochastic(Encoding):
         return None
 
     def bent(self, converted: Pass, cells: Cells, codes: InputCodes) -> Pass:
-        """Bend pulses by what v_read counts as."""
+        """Put the cells' curve at v_read into the pulses."""
         bent = bent_by_size(converted, cells, codes, counted=True)
         assert bent is not None
         return bent
@@ -225,7 +226,7 @@ def draw_thresholds(
 
     Args:
         rng: the chip's generator for this layer.
-        pulses: how many for one value.
+        pulses: number of pulses for a value.
         shape: of the input tensor, without its batch axis.
         channel_axis: of the tensor with its batch axis: 1, or -1.
     """
