@@ -14,7 +14,7 @@ from rxsim.encodings import Cells, Pass, UnitCurve
 
 
 def dac_codes(plan: InputPlan, settings: Settings) -> DacCodes | None:
-    """Find what a layer's DACs drive: their codes are the units of a pass.
+    """Return the codes of a layer's DACs: the units of a pass.
 
     Args:
         plan: the layer's inputs.
@@ -40,13 +40,13 @@ def dac_codes(plan: InputPlan, settings: Settings) -> DacCodes | None:
 
 
 def _operating_volt(cells: Cells, v_read: float) -> float:
-    """Find the root mean square of what is driven: the voltage that counts as itself."""
+    """Return the root mean square of the wordline voltages: the voltage that counts as itself."""
     volts = np.linspace(0, v_read, 513)[1:]
     return float(volts[np.abs(cells(volts) / volts - 1).argmin()])
 
 
 def with_dac_errors(plan: InputPlan, errors: DacErrors) -> InputPlan:
-    """Put the curve of a layer's DACs into its passes, and count their offsets.
+    """Put the curve of a layer's DACs into its passes, and count the offsets that passes hold.
 
     Where pulses are summed in analog, each adds its own error to the sum.
 
@@ -64,7 +64,7 @@ def with_dac_errors(plan: InputPlan, errors: DacErrors) -> InputPlan:
 
 
 def _curve(converted: Pass, plan: InputPlan, errors: DacErrors) -> UnitCurve:
-    """Tabulate what the units of a pass count as, the errors of its parts included."""
+    """Tabulate what the units of a pass count as, with the errors of the sets of voltages in it."""
     assert errors.curve is not None
     assert plan.dac.low is not None
     assert plan.dac.high is not None
@@ -88,7 +88,7 @@ def _curve(converted: Pass, plan: InputPlan, errors: DacErrors) -> UnitCurve:
 def matrices_with_gains(
     matrices: Sequence[np.ndarray], errors: DacErrors, col_tiles: np.ndarray
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Put gains into the matrices, and find what offsets drive.
+    """Put gains into the matrices, and return the conductances that offsets drive.
 
     Args:
         matrices: for each row tile siemens, float64 (groups, its rows, readouts).

@@ -22,11 +22,11 @@ class InputPlan:
     Attributes:
         dac: activation -> code.
         encoding: code -> voltages.
-        codes: what it encodes.
-        passes: what is converted, in order.
+        codes: the codes that it encodes.
+        passes: the passes that are converted, in order.
         x_per_volt: activation that one volt of weighted passes stands for.
-        cells: volt -> what it counts as, where DACs make voltages and cells are not linear; None where
-            they are linear, or where codes are lengths of pulses.
+        cells: volt -> volt that it counts as, where DACs make voltages and cells are not linear; None
+            where they are linear, or where codes are lengths of pulses.
     """
 
     dac: Dac
@@ -38,7 +38,7 @@ class InputPlan:
 
     @property
     def pulses(self) -> tuple[Pass, ...]:
-        """What nominal DACs put on the wordlines one by one, what is summed in analog too."""
+        """Each set of voltages that nominal DACs put on the wordlines, also those summed in analog."""
         return self.encoding.pulses(self.codes)
 
     @property
@@ -48,21 +48,21 @@ class InputPlan:
 
     @property
     def counted_rest_volt(self) -> float:
-        """What these volts count as."""
+        """Volt that `rest_volt` counts as, where cells are not linear."""
         return sum(each.weight * each.counted_rest * each.volt * each.gain for each in self.passes)
 
     @property
     def offset_volt(self) -> float:
-        """Weighted volt that an offset of one LSB of a DAC counts as."""
+        """Weighted volt that a DAC's offset of one LSB counts as."""
         return sum(each.weight * each.offsets * each.volt * each.gain for each in self.passes)
 
     @property
     def is_curved(self) -> bool:
-        """Whether what units count as is not proportional to them."""
+        """Whether a pass has a curve: its units do not count in proportion to their number."""
         return any(each.curve is not None for each in self.passes)
 
     def in_one_pass(self) -> InputPlan:
-        """Drive the passes' weighted sum at once, what an input of 0 drives left out.
+        """Return a plan with a single pass: the weighted sum of all, without units of an input of 0.
 
         Only for a plan that is not curved.
         """
@@ -72,7 +72,7 @@ class InputPlan:
         """Put the curve of cells that are not linear into every pass.
 
         Args:
-            cells: volt -> what it counts as, volt.
+            cells: volt -> volt that it counts as.
 
         Raises:
             SettingError: the passes can't hold the curve.

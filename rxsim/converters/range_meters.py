@@ -11,7 +11,7 @@ _VALUES = 2**20  # values looked at together
 
 
 class RangeMeter:
-    """The largest |current| of everything that shares a range, or a percentile of it."""
+    """The largest |current|, or a percentile, over all conversions that share a range."""
 
     def __init__(self, blocks: np.ndarray, percentile: float, counts: list[int] | None) -> None:
         """Prepare to measure.
@@ -61,9 +61,10 @@ class RangeMeter:
 
 
 class ErrorMeter:
-    """The range of least mean square error, for everything that shares one.
+    """The range of least mean square error, for all conversions that share a range.
 
-    A current within a range r is off by lsb^2/12 in the mean, one beyond it by its distance to r.
+    A current within a range r has a mean square error of lsb^2/12, a current beyond r that of its
+    distance to r.
     The sums are exact; what is held is 2 KiB for each range, whatever the number of values.
     """
 
@@ -102,7 +103,7 @@ class ErrorMeter:
         return max(_VALUES // max(int(channels.shape[1]), 1), 1)
 
     def _add(self, used: np.ndarray, slots: np.ndarray, channels: np.ndarray) -> None:
-        """Take in some channels of one conversion.
+        """Take in the currents of some channels of a conversion.
 
         Args:
             used: numbers of the conversion's ranges.
@@ -137,7 +138,7 @@ class ErrorMeter:
 
 
 def _slots(row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the ranges that a conversion uses: which they are, and each channel's, -1 for none."""
+    """List the ranges that a conversion uses, and the place in that list of each channel (-1: none)."""
     used = np.unique(row[row >= 0])
     return used, np.where(row >= 0, np.searchsorted(used, row), -1)
 

@@ -34,14 +34,14 @@ _FITTED = 33  # codes of a DAC that a line is fitted to, at most
 
 
 class DacCodes(NamedTuple):
-    """What the DACs of a layer drive.
+    """The codes that the DACs of a layer drive.
 
     Attributes:
         low: the lowest code.
         high: the highest code.
         has_curve: whether there are codes between the end points, or on both sides of 0.
-        counts_as: codes (not whole ones too) -> what they count as, codes, where cells are not linear;
-            None where they are.
+        counts_as: codes (whole or not) -> codes that they count as, where cells are not linear; None
+            where they are.
         rms: root mean square of the codes that are driven, where cells are not linear.
         rest: code that an input of 0 drives.
         gated: whether a row at code 0 has its cells switched off.
@@ -145,10 +145,10 @@ def draw_dac_errors(
 def _behind_cells(errors: DacErrors, codes: DacCodes) -> DacErrors:
     """Turn gains and offsets of voltages into those of what the voltages count as.
 
-    What a row's voltage counts as is a line of what the nominal one does, by least squares over codes
-    as they are driven: exact for pulses of one voltage, and where cells are linear (which is left as
-    it is). Assumption: codes lie around that of an input of 0 as normal ones of their root mean square
-    do; of pulses it is the share that is on.
+    A row's voltage counts as a straight line of what the nominal voltage counts as, by least squares
+    over the codes, weighted by how often they occur. That is exact for pulses of one voltage; linear
+    cells need no change. Assumption: codes are normal around the code of an input of 0, with their
+    root mean square; for pulses the weights are the share of time that a pulse is on and off.
     """
     if codes.counts_as is None:
         return errors

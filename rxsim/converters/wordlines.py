@@ -59,12 +59,13 @@ class WordlineVoltages:
     """The voltages that one pass of a layer's encoding puts on its wordlines, for one network input.
 
     These are the voltages of the circuit: a digit's share of the read voltage, one half of a signed
-    input, a random pulse, and of pulses of some width those that are on at one instant. A place that a
-    Conv pads is driven as an input of 0 is. Static errors of converters are left out.
+    input, a random pulse. Where the width of pulses carries the value, they are those that are on at an
+    instant. A place that a Conv pads is driven as an input of 0 is. Static errors of converters are
+    left out.
 
     Attributes:
         layer: the layer.
-        name: the pass, in words; empty where it is the only one.
+        name: the pass, in words; empty where there is a single pass.
         positions: how many vectors there are (see `InputVectors`).
     """
 
@@ -99,8 +100,8 @@ class WordlineVoltages:
             rows: input `group * K + k` of each physical row, -1 for a row at 0 V, (n_rows,).
             row_signs: +1 or -1, (n_rows,).
             positions: int64 (n,).
-            level: of pulses of some width, the share of a full one that is over: rows are on whose
-                pulses last longer.
+            level: for pulses whose width carries the value, the share of a full pulse that is over;
+                rows are on whose pulses last longer.
 
         Returns:
             Volt, float64 (n, n_rows).
@@ -110,7 +111,7 @@ class WordlineVoltages:
         return np.asarray(volts * row_signs)
 
     def widths(self, rows: np.ndarray, positions: np.ndarray) -> np.ndarray | None:
-        """Return how long each row's pulse lasts, of a full one, (n, n_rows).
+        """Return the share of a full pulse that each row's pulse lasts, (n, n_rows).
 
         Returns:
             None where rows are on for all of the pass.
