@@ -107,7 +107,7 @@ class SettingsReader:
             start, place = end + 1, place + 1
 
     def _decode(self, text: str, start: int, place: int) -> tuple[tuple[str, Any], int]:
-        """Decode a member, the first one being at place 0, and remember it; and return its end."""
+        """Decode and remember a member (the first begins at place 0); return its end."""
         name, colon = _DECODER.raw_decode(text, start)
         if not isinstance(name, str) or text[colon] != ":":
             raise ValueError("not a member")

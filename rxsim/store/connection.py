@@ -20,7 +20,7 @@ BUSY_SECONDS = 60.0
 """How long one process waits for another that writes; a trial is written in milliseconds."""
 
 # Write-ahead logs need memory shared by all processes, which only file systems of one machine have.
-# What is not known to be one gets the rollback journal, which works everywhere.
+# Other file systems get the rollback journal, which works everywhere.
 _LOCAL = {
     *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "ntfs3", "overlay"),
     *("ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs"),
@@ -30,7 +30,7 @@ _SAFE = "earlier trials are safe"
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Open a results file, or make one.
+    """Open a results file, or make it.
 
     Args:
         path: the file.
@@ -64,7 +64,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
 
 def disconnect(connection: sqlite3.Connection, *, write: bool) -> None:
-    """Close a connection; the last writer leaves one plain file, without a log beside it."""
+    """Close a connection; the last writer leaves a single plain file, without a log beside it."""
     if write and not connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):  # others are at work, or the disk is full
             connection.execute("PRAGMA busy_timeout = 0")
@@ -74,7 +74,7 @@ def disconnect(connection: sqlite3.Connection, *, write: bool) -> None:
 
 @contextlib.contextmanager
 def explained_errors(path: Path, *, writing: bool) -> Iterator[None]:
-    """Turn what SQLite raises inside into one sentence about the file."""
+    """Turn SQLite's errors into a sentence about the file."""
     try:
         yield
     except sqlite3.ProgrammingError:
@@ -85,7 +85,7 @@ def explained_errors(path: Path, *, writing: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Do all that is done inside, or nothing of it."""
+    """Write all changes made inside, or none of them."""
     with explained_errors(path, writing=True):
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -138,7 +138,7 @@ def _unescaped(text: str) -> str:
 
 
 def _check_kind(path: Path, write: bool) -> None:
-    """Refuse what is no file; a missing one too, unless it is to be made."""
+    """Refuse paths that are no file, and a missing file unless it is to be made."""
     try:
         if path.is_file() or (write and not path.exists()):
             return
@@ -191,9 +191,9 @@ def _check_content(connection: sqlite3.Connection, path: Path) -> bool:
     """Refuse files of others, of later versions and cut ones; tell whether the file is empty.
 
     Raises:
-        InputError: it is one of them.
+        InputError: it is such a file.
     """
-    connection.execute("BEGIN")  # one state of the file for all that is read here
+    connection.execute("BEGIN")  # all reads here see the same state of the file
     try:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -244,7 +244,7 @@ def _check_length(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _set_journal(connection: sqlite3.Connection, journal: str) -> None:
-    """Choose the journal; where others hold the file, the one that it has is as good.
+    """Choose the journal; where others hold the file, it keeps the journal that it has.
 
     Commits wait for the disk (FULL): against the seconds that a trial takes this is nothing, and a
     trial survives a power cut as well as a killed process.

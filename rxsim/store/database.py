@@ -24,7 +24,7 @@ from rxsim.store.tables import (
     trial_columns,
 )
 
-# One bound text stands for any number of keys: SQLite limits how many values may be bound.
+# A single bound text holds all keys: SQLite limits how many values may be bound.
 _AMONG = "IN (SELECT value FROM json_each(?))"
 
 
@@ -35,7 +35,7 @@ class Sweep:
     Attributes:
         name: what it is called.
         text: its YAML file.
-        points: the keys of its points in its own order; not all need have trials yet.
+        points: the keys of its points in the sweep's order; some may have no trials yet.
         values: what its axes set for each point, by name; empty where that was not told.
     """
 
@@ -75,13 +75,13 @@ class Results:
     def add(self, point: Point, trial: Trial, details: Mapping[str, Any] | None = None) -> None:
         """Write a trial, durable and visible to others when this returns.
 
-        Several processes may add at once, and the same trial again: a finished one is never
-        replaced, a failed one is, by a finished one or a later failure.
+        Several processes may add at once, and the same trial again: a finished trial is never
+        replaced, a failed trial is, by a finished trial or a later failure.
 
         Args:
             point: the trial's point; written if it is new.
             trial: the trial.
-            details: what one evaluation tells besides; kept if the point has none yet.
+            details: the rest of the evaluation; kept if the point has none yet.
 
         Raises:
             WriteError: the disk is full or fails; nothing of this trial was written.
@@ -137,7 +137,7 @@ class Results:
         points: Sequence[str],
         values: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Write a sweep's file and the keys of its points in order; replaces one of that name.
+        """Write a sweep's file and the keys of its points in order; replaces a sweep of that name.
 
         Args:
             name: what it is called.
@@ -181,7 +181,7 @@ class Results:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let all that is read inside be of one moment, whatever others write meanwhile."""
+        """Read a consistent state of the file inside, whatever others write meanwhile."""
         if self.connection.in_transaction:
             yield
             return
@@ -241,7 +241,7 @@ def read_sweeps(connection: sqlite3.Connection) -> Iterator[Sweep]:
 
 
 def put_sweep(connection: sqlite3.Connection, sweep: Sweep) -> None:
-    """Write a sweep in place of one of its name; inside a transaction."""
+    """Write a sweep in place of a sweep of its name; inside a transaction."""
     connection.execute("DELETE FROM sweep_points WHERE sweep = ?", (sweep.name,))
     connection.execute(
         "INSERT INTO sweeps (name, text) VALUES (?, ?) "
@@ -258,7 +258,7 @@ def put_sweep(connection: sqlite3.Connection, sweep: Sweep) -> None:
 
 
 def _among(column: str, keys: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
-    """Return a condition that a column is one of some keys, and what to bind to it."""
+    """Return the SQL condition that a column is among given keys, and the values to bind."""
     if keys is None:
         return "", ()
     return f" WHERE {column} {_AMONG}", (json.dumps(list(keys)),)

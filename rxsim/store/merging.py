@@ -1,4 +1,4 @@
-"""Put the results of several files into one."""
+"""Put the results of several files into a single file."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Merged:
 def merge_results(into: Path, sources: Sequence[Path]) -> Merged:
     """Put all points, trials and sweeps of some files into another, all of them or nothing.
 
-    A finished trial stays as it is, a failed one gives way to a finished one. A sweep of a name that
-    is there already keeps its text and gets the points that it lacked. The sources are only read.
+    A finished trial stays as it is; a failed trial gives way to a finished trial. A sweep of a name
+    that is there already keeps its text and gets the points that it lacked. The sources are only read.
 
     Args:
         into: a results file; made if it is not there.
@@ -86,7 +86,7 @@ def merge_results(into: Path, sources: Sequence[Path]) -> Merged:
 
 
 def _merge_one(results: Results, source: Results) -> tuple[int, int]:
-    """Copy one file's rows; return how many trials were replaced and how many were seen."""
+    """Copy a file's rows; return how many trials were replaced and how many were seen."""
     connection = results.connection
     results.add_metrics(source.metrics)
     columns = ", ".join(POINT_COLUMNS)
@@ -125,7 +125,7 @@ def _check(results: Results, source: Results, rows: list[tuple[Any, ...]]) -> in
     """Refuse finished trials that contradict those that are there; count what will be replaced.
 
     Raises:
-        InputError: one does.
+        InputError: a trial does.
     """
     names = trial_columns(source.metrics)
     place = {name.strip('"'): 2 + index for index, name in enumerate(names)}
@@ -162,7 +162,7 @@ def _check(results: Results, source: Results, rows: list[tuple[Any, ...]]) -> in
 
 
 def _compared(metrics: Sequence[str]) -> dict[str, Callable[[Any, Any], bool]]:
-    """Return what must agree between two finished trials of one key, and what tells whether it does."""
+    """Return the metrics that two finished trials of a key must share, and how they are compared."""
     known = all_metrics()
     counted = [name for name in metrics if name in known and known[name].counted]
     return {

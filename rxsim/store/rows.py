@@ -1,4 +1,4 @@
-"""What a results file holds: points (one setting of everything but the chip) and their trials."""
+"""What a results file holds: points (networks on hardware) and their trials (chips)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Status = Literal["done", "failed"]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Point:
-    """One network on one kind of hardware with one set of inputs; its chips are trials.
+    """A network on a kind of hardware with a set of inputs; its chips are trials.
 
     Attributes:
         key: hex SHA-256 of everything that can change its results (the chip's number left out).
@@ -23,7 +23,7 @@ class Point:
         data_sha256: of the evaluated data, likewise.
         settings: resolved, plain, nested; `trials` left out.
         metric: what `--metric` says: top1, top5, mse, .., or none.
-        details: what one evaluation tells besides (ladder, layers, totals, provenance, see
+        details: the rest of an evaluation (ladder, layers, totals, provenance, see
             `rxsim.pipeline.ladder.trial`); None where it is not there yet, or was not asked for.
     """
 
@@ -39,17 +39,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Trial:
-    """One chip of a point, evaluated.
+    """An evaluated chip of a point.
 
     Attributes:
         key: hex SHA-256 of the point's key and the trial's number.
         point: the point's key.
         trial: the chip's number, from 0.
         status: done, or failed.
-        values: metrics (see `rxsim.metrics`) over all inputs, by name; None where one was not
+        values: metrics (see `rxsim.metrics`) over all inputs, by name; None where a metric was not
             measured or is infinite, as the SNR of equal outputs.
         hits: bool (images,), those of the accuracy; None without labels, or where they were not read.
-        error: why it failed, one sentence; None where it is done.
+        error: why it failed, a sentence; None where it is done.
         seconds: wall time of its evaluation.
         finished: ISO 8601, UTC.
     """

@@ -1,4 +1,4 @@
-"""Trials by point: means, spreads and intervals of one quantity, and which settings differ."""
+"""Trials by point: means, spreads and intervals of a quantity, and which settings differ."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def summarise(
     quantity: str | None = None,
     images: bool = False,
 ) -> Summary:
-    """Summarise the trials of a file, or of one of its sweeps, by point.
+    """Summarise the trials of a file, or of a sweep in it, by point.
 
     Args:
         results: the file.
-        sweep: name of one of its sweeps; points that have no trial yet are left out. Where left
-            out, and the file holds one sweep with all its points, the names are still its axes'.
-        quantity: a metric; what the points' own measures where left out.
+        sweep: name of a sweep in it; points that have no trial yet are left out. Where left
+            out, and the file holds a single sweep with all its points, the names are its axes' too.
+        quantity: a metric; where left out, the metric that the points were evaluated for.
         images: intervals for new images too, from the hits; of the accuracy only, and where all
             finished trials of a point have hits of the same images.
 
@@ -150,7 +150,7 @@ def failures(results: Results, sweep: str | None = None) -> list[tuple[str, int]
 
     Args:
         results: the file.
-        sweep: name of one of its sweeps.
+        sweep: name of a sweep in it.
 
     Raises:
         InputError: there is no such sweep.
@@ -168,7 +168,7 @@ def chip_values(results: Results, quantity: str) -> dict[str, tuple[tuple[int, .
 
     Args:
         results: the file.
-        quantity: one of the file's metrics; chips without a finite value are left out.
+        quantity: a metric of the file; chips without a finite value are left out.
     """
     if quantity not in results.metrics:
         raise ValueError(f"no quantity: {quantity}")
@@ -258,7 +258,7 @@ def _axes(
 ) -> list[Mapping[str, Any]] | None:
     """Return what the axes of a sweep set for each point; None where that is not known of all.
 
-    Without a name it is the sweep of the file, if there is only one and all points are of it.
+    Without a name, it is the file's only sweep, where all points belong to it.
     """
     known = [name for (name,) in results.rows("SELECT name FROM sweeps ORDER BY name")]
     if sweep is None and len(known) != 1:
@@ -282,7 +282,7 @@ def _usual_quantity(heads: Sequence[Head]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Numbers:
-    """The numbers of all points, one an entry; nan where there is none."""
+    """Numbers of all points as arrays with an entry for each point; nan where there is none."""
 
     done: np.ndarray
     failed: np.ndarray

@@ -1,4 +1,4 @@
-"""What tells points apart: networks, data and images, axes of a sweep, or settings that vary."""
+"""Names that tell points apart: networks, data and images, axes of a sweep, settings that vary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOT_SETTINGS = ("model", "data", "images", "point")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Head:
-    """A point with trials: its row of the table, what it is of, its settings.
+    """A point with trials: its row of the table, its network and data, its settings.
 
     Attributes:
         images: how many inputs were evaluated; None where that is not known.
@@ -36,12 +36,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Varying:
-    """What differs between points; no two of them are alike in all names.
+    """The settings that differ between points; no two points are alike in all names.
 
     Attributes:
-        names: what tells them apart, see `rxsim.store.Summary`.
+        names: settings (and network, data) that tell them apart, see `rxsim.store.Summary`.
         more: other settings that vary.
-        columns: the values of each of both, one a point.
+        columns: for each of `names` and `more` the value of each point.
     """
 
     names: tuple[str, ...]
@@ -103,7 +103,7 @@ def _other_columns(heads: Sequence[Head]) -> dict[str, list[Any]]:
 
 
 def _named(files: Sequence[tuple[str | None, str | None]]) -> list[str | None]:
-    """Name files by their content: the same for one hash, with its digits where names repeat."""
+    """Name files by their content: a name for each hash, with digits of the hash where names repeat."""
     names: dict[str, str | None] = {}
     for name, sha256 in sorted(set(files), key=lambda file: (file[0] or "", file[1] or "")):
         names.setdefault(_content(name, sha256), name)
@@ -131,7 +131,7 @@ def _beginnings(keys: Sequence[str]) -> list[str]:
 def _axis_columns(
     axes: Sequence[Mapping[str, Any]], settings: Mapping[str, list[Any]]
 ) -> dict[str, list[Any]]:
-    """Return what varies of that which axes set; a setting where an axis did not set it."""
+    """Return the axes whose values vary; a point whose axis was not set takes the setting's value."""
     columns = {}
     for name in dict.fromkeys(name for values in axes for name in values):
         others = settings.get(name, [None] * len(axes))
@@ -142,7 +142,7 @@ def _axis_columns(
 
 
 def _refined(numbers: np.ndarray, column: Sequence[Any]) -> np.ndarray:
-    """Number points anew, from 0: the same where they were so and have the same value."""
+    """Split groups of points by a value: equal numbers where group and value are equal."""
     levels: dict[Any, int] = {}
     keys = [levels.setdefault(level_key(value), len(levels)) for value in column]
     mixed = numbers * max(len(levels), 1) + np.array(keys, dtype=np.int64)
@@ -172,7 +172,7 @@ def _varying_settings(heads: Sequence[Head]) -> dict[str, _Path]:
 
 
 def _differences(first: Any, other: Any, path: _Path = ()) -> Iterator[_Path]:
-    """Yield the paths of what is not the same; equal sections cost one comparison."""
+    """Yield the paths of values that differ; equal sections cost a single comparison."""
     if not isinstance(first, dict) or not isinstance(other, dict):
         yield from {**dict.fromkeys(_paths(first, path)), **dict.fromkeys(_paths(other, path))}
         return
@@ -194,7 +194,7 @@ def _paths(value: Any, path: _Path = ()) -> Iterator[_Path]:
 def _values(heads: Sequence[Head], path: _Path) -> list[Any]:
     """Return the values of a setting; None where there is no such setting."""
     sections = [head.settings.get(path[0]) for head in heads]
-    # One look into each section, which points share; the heads keep them, so no id is used twice.
+    # Sections are shared by points and read once each; the heads keep them, so no id is used twice.
     values = {id(section): _value(section, path[1:]) for section in _distinct(sections)}
     return [values[id(section)] for section in sections]
 
