@@ -47,13 +47,13 @@ class AdcCurves:
         return AdcCurves(build, table, tuple(places))
 
     def bent(self, k: int, current: str, low: str, high: str) -> str:
-        """Add to the current of a conversion the curve at its code.
+        """Add the curve at its code to the current of a conversion.
 
         Args:
             k: conversion.
             current: name of the current, LSB.
             low: name of the lowest code.
-            high: name of the highest one.
+            high: name of the highest code.
         """
         build, place = self.build, self.places[k % len(self.places)]
         code = build.add("Clip", [current, low, high], f"straight_{k}")

@@ -1,8 +1,8 @@
-"""From codes to outputs: readouts weighted and summed, what was added for the hardware removed.
+"""From codes to outputs: readouts weighted and summed, offsets of inputs and cells removed.
 
-A layer whose output is one readout of one pass is decoded in float32, after the sum over row tiles
-where one factor serves all. Everything else adds up in float64, in whole LSBs where factors are whole
-multiples of one, so that integer arithmetic stays exact up to 2^53.
+A layer whose output is a single readout of a single pass is decoded in float32; where row tiles share
+a factor, codes are summed first. Everything else adds up in float64. Where all factors are whole
+multiples of the smallest, the sum is in whole LSBs, which is exact up to 2^53.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from rxsim.onnx_graph import GraphBuilder, take_range
 from rxsim.operators import Layer
 from rxsim.patch.hardware import LayerHardware
 
-_WHOLE = 1e-9  # factors this near to whole multiples of the smallest one are these
+_WHOLE = 1e-9  # factors this near to whole multiples of the smallest factor are made whole
 
 
 def add_decoding(build: GraphBuilder, hardware: LayerHardware, codes: list[str]) -> str:
-    """Decode a plain layer: one readout of one pass for each output.
+    """Decode a plain layer, whose outputs are a readout of a pass each.
 
     Args:
         build: takes the nodes.
@@ -48,7 +48,7 @@ def add_exact_decoding(
         build: takes the nodes.
         hardware: the layer; without ADCs the codes are ampere.
         codes: a tensor for each conversion, pass by pass.
-        driven: the tensor that each pass drives.
+        driven: the tensor of units that each pass drives.
     """
     return _ExactDecoding(build, hardware).add(codes, driven)
 
@@ -153,7 +153,7 @@ class _ExactDecoding:
 
 
 def cut_surplus(build: GraphBuilder, hardware: LayerHardware, result: str) -> str:
-    """Leave out the outputs of groups that a block has room for but the layer hasn't."""
+    """Cut off the outputs of a block's empty places, which no group of the layer fills."""
     wanted = hardware.layer.groups * hardware.layer.n_outputs
     if hardware.tiling.groups * hardware.tiling.n_outputs == wanted:
         return result

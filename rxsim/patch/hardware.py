@@ -1,4 +1,4 @@
-"""What a layer becomes: passes of voltages, readouts of currents, converters and decoding."""
+"""A layer in analog form: passes of voltages, readouts of currents, converters and decoding."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ from rxsim.tiles import LayerTransfer
 class LayerHardware:
     """A layer's analog form, as the graph computes it.
 
-    A conversion is one pass on one row tile. An output is the sum over conversions and terms of its
-    readouts of `scale * pass weight * term weight * convert(v_in[rows] @ matrix)`, less what is removed
-    digitally.
+    A conversion turns the currents of a pass on a row tile into codes. An output is the sum of `scale *
+    pass weight * term weight * convert(v_in[rows] @ matrix)` over conversions and over the terms of its
+    readouts, less the offsets that are removed digitally.
 
     Attributes:
         layer: the layer.
-        tiling: its groups (blocks of packed ones), K and N.
-        readouts: what is converted, and what it counts.
+        tiling: its groups (or blocks of packed groups), K and N.
+        readouts: the currents that are converted, and their weights in each output.
         input_plan: DACs, encoding and passes.
         rows: for each row tile the inputs k that drive it, int64.
         matrices: for each row tile siemens, float64 (groups, its rows, readouts).
         scale: output units per weighted volt and siemens, float64 (row tiles, groups, N).
-        removed: siemens that each input drives and that is removed digitally.
-        constant: ampere that inputs of 0 drive on perfect hardware, passes weighted and slices
-            summed, and that is removed digitally, float64 (row tiles, groups, N); None where inputs of
-            0 drive nothing.
+        removed: siemens of an offset of the cells, by each input, which is removed digitally.
+        constant: ampere of inputs of 0 on perfect hardware, passes weighted and slices summed, which
+            is removed digitally, float64 (row tiles, groups, N); None where inputs of 0 drive nothing.
         is_difference: whether what is converted is a difference of two currents.
         adc: the layer's ADCs, or None where there is no converter.
-        offsets: for each row tile siemens times LSB that offsets of its DACs drive, float64 (groups,
+        offsets: for each row tile siemens times LSB of its DACs' offsets, float64 (groups,
             readouts); None where they have none.
     """
 
@@ -64,7 +63,7 @@ class LayerHardware:
 
     @property
     def is_plain(self) -> bool:
-        """Whether an output is one readout of one pass, and nothing is removed."""
+        """Whether an output is a single readout of a single pass, and nothing is removed."""
         single = self.readouts.is_plain and len(self.input_plan.passes) == 1
         return single and not self.removed and self.constant is None
 
@@ -77,7 +76,7 @@ class LayerHardware:
         part: str,
         added: np.ndarray | None = None,
     ) -> str:
-        """Write the product of what a pass drives and a matrix.
+        """Write the product of a pass's units and a matrix.
 
         Args:
             build: takes the nodes.
@@ -134,7 +133,7 @@ class LayerHardware:
 
     @property
     def _offset_currents(self) -> np.ndarray:
-        """What offsets of the DACs add to the outputs, ampere, float64 (row tiles, groups, N)."""
+        """Current of the DACs' offsets in the outputs, ampere, float64 (row tiles, groups, N)."""
         assert self.offsets is not None
         weights, places = self.readouts.weights, self.readouts.places
         sums = [np.einsum("t,gtn->gn", weights, offset[:, places]) for offset in self.offsets]
@@ -154,8 +153,8 @@ def layer_hardware(
         transfer: the arrays' matrices.
         input_plan: the layer's DACs, encoding and passes.
         where: per_tile, or per_layer to sum the row tiles' currents before one conversion.
-        ideal: matrices of nominal devices without wires: what inputs of 0 drive is removed by these;
-            needed where they drive anything.
+        ideal: matrices of nominal devices without wires, which give the current of inputs of 0 that
+            is removed; needed where inputs of 0 drive anything.
         dac_errors: gains and offsets of a chip's DACs (their curve belongs to the passes).
     """
     mapped = transfer.mapped

@@ -1,4 +1,4 @@
-"""The nodes in front of a layer's arrays: activation -> code -> what a pass's units count as."""
+"""The nodes in front of a layer's arrays: activation -> code -> units of a pass."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class InputNodes:
             dtype: of the tensor.
         """
         codes = self.codes(build, source, dac, dtype)
-        # What a pass counts does not change what it drives.
+        # The weight of a pass does not change the units that it drives.
         key = (source, dac, replace(each, volt=0.0, weight=0.0, gain=1.0, summed=()))
         if key not in self._made:
             units = each.units.add(build, codes, less_rest=each.curve is None)
@@ -64,7 +64,7 @@ class InputNodes:
 
 
 def _curved(build: GraphBuilder, units: str, each: Pass, curve: UnitCurve) -> str:
-    """Look up what units count as, less what those of an input of 0 do."""
+    """Look up what units count as, less what the units of an input of 0 count as."""
     table = (curve.values - each.counted_rest).astype(np.float32)
     if curve.lowest:
         units = build.add("Sub", [units, build.scalar("curve_lowest", curve.lowest)], "curve_place")

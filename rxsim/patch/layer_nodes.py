@@ -1,4 +1,4 @@
-"""One layer's product by its arrays: what each pass drives, currents, ADCs, decoding."""
+"""The nodes of a layer's product on its arrays: voltages of each pass, currents, ADCs, decoding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_layer(
         build: takes the nodes.
         hardware: the layer's analog form.
         source: name of the tensor.
-        inputs: what is in the graph already of what passes drive; extended.
+        inputs: tensors of codes and units that the graph has already; extended.
         split: keep the conversions apart (and in ampere) even without ADCs, to measure them.
 
     Returns:
@@ -97,7 +97,7 @@ def _add_ratio(
     added: np.ndarray | None,
     part: str,
 ) -> str:
-    """Bring a product from the first pass's LSB to that of another, and add what stands on top."""
+    """Bring a product from the first pass's LSB to that of another pass, and add constants."""
     layer = hardware.layer
     scale = build.constant(f"ratio_{part}", layer.along_channels(ratio.astype(np.float32)))
     if added is None:
@@ -127,7 +127,7 @@ def _add_adcs(build: GraphBuilder, hardware: LayerHardware, currents: list[str])
 
 
 def _less_constant(build: GraphBuilder, hardware: LayerHardware, total: str) -> str:
-    """Take off what inputs of 0 would drive on perfect hardware, where there are no converters."""
+    """Subtract the current of inputs of 0 on perfect hardware, where there are no converters."""
     if hardware.constant is None:
         return total
     values = hardware.layer.along_channels(hardware.constant[0]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The patch of one node: its products by arrays, whatever else it computes in float32."""
+"""The patch of a node: its products on arrays, the rest of what it computes in float32."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def patch_node(
     *,
     split: bool,
 ) -> NodePatch:
-    """Write the nodes that replace one.
+    """Write the nodes that replace a node.
 
     Args:
         analog: its products on their arrays; those that are left digital are written in float32.
         known: the graph's constants by name.
         taken: names in use; extended.
-        inputs: what is in the graph already of what passes drive; extended.
+        inputs: tensors of codes and units that the graph has already; extended.
         split: keep the conversions apart (and in ampere) even without ADCs, to measure them.
     """
     by_name = {hardware.layer.name: hardware for hardware in analog}
