@@ -13,7 +13,7 @@ from rxsim.load.tensors import bytes_taken, shortened
 from rxsim.onnx_graph import attributes, constants, inferred_values, shape_of
 from rxsim.operators import Layer, operator_of
 
-# Assumption: no network makes a larger tensor of one input; a damaged file may ask for 2**60 bytes.
+# Assumption: no network makes a larger tensor of an input; a damaged file may ask for 2**60 bytes.
 _LARGEST_TENSOR = 2**31
 
 

@@ -57,7 +57,7 @@ def _folded(
     producer: onnx.NodeProto,
     norm: onnx.NodeProto,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the folded weight and bias of one pair; None where it can't be done."""
+    """Return weight and bias with the normalisation folded in; None where it can't be done."""
     if any(name not in known for name in norm.input[1:5]):
         return None
     with np.errstate(all="ignore"):

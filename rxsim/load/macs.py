@@ -21,7 +21,7 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
 
     Args:
         model: the normalised graph.
-        inputs: shape of each network input, batch axis of one sample included.
+        inputs: shape of each network input, batch axis of length 1 included.
 
     Returns:
         Counts by node name; a node whose shapes can't be inferred is left out.

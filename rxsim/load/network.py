@@ -24,7 +24,7 @@ from rxsim.operators import Layer, mappable_types
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """One input tensor of a network; a None axis is free, the first axis is the batch."""
+    """An input tensor of a network; a None axis is free, the first axis is the batch."""
 
     name: str
     dtype: np.dtype

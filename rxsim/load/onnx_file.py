@@ -66,7 +66,7 @@ def take_onnx(given: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
     """
     try:
         content = given.SerializeToString(deterministic=True)
-    except Exception as error:  # protobuf's own, of a type that depends on its implementation
+    except Exception as error:  # protobuf's error, of a type that depends on its implementation
         raise ModelError(
             f"model {IN_MEMORY} can't be written as ONNX ({first_line(error)}), expected 2 GiB or "
             "less; save it with external data and give the path"
@@ -128,7 +128,7 @@ def _check_operator_set(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _read_texts(message: Message) -> None:
-    """Read every text once: a damaged one says so only then.
+    """Read every text once: only then does damage show.
 
     Raises:
         UnicodeDecodeError: a text is not UTF-8.
@@ -153,9 +153,9 @@ def _loads(content: bytes) -> bool:
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
-    """Give every node of the main graph a unique name: its own, else its first output's.
+    """Give every node of the main graph a unique name: the name in the file, else its first output's.
 
-    A name that a node has comes before one that is made up, wherever the nodes stand.
+    Names in the file come before names that are made up, wherever the nodes stand.
     """
     owners: dict[str, int] = {}
     for place, node in enumerate(model.graph.node):
@@ -178,7 +178,7 @@ def name_nodes(model: onnx.ModelProto) -> None:
 
 
 def check_loads(model: onnx.ModelProto, path: Path) -> None:
-    """Let onnxruntime judge a model whose nodes are named, so that its verdict names one.
+    """Let onnxruntime judge a model whose nodes are named, so that its verdict names a node.
 
     Raises:
         ModelError: onnxruntime refuses it.
@@ -204,7 +204,7 @@ def _unknown_operator(model: onnx.ModelProto, verdict: str) -> str | None:
 
 
 def open_session(content: bytes) -> ort.InferenceSession:
-    """Open a session that is used once: one thread, no optimisation, no words on the terminal."""
+    """Open a session that is used once: a single thread, no optimisation, no words on the terminal."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -215,7 +215,7 @@ def open_session(content: bytes) -> ort.InferenceSession:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, for messages of one sentence."""
+    """Return the first line of an error's text, for messages of a single sentence."""
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__

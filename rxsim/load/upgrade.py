@@ -1,7 +1,7 @@
 """Pass: bring a model to operator set 17 or later where it can be, with functions inlined.
 
-Changes operator versions, strips constants from the graph inputs, turns sparse constants into plain
-ones. Names are kept; the inner nodes of a function get a number for each of its calls.
+Changes operator versions, strips constants from the graph inputs, makes sparse constants
+dense. Names are kept; the inner nodes of a function get a number for each of its calls.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _same_operators(function: onnx.FunctionProto, version: int, versions: dict[s
 
 
 def _densify(model: onnx.ModelProto) -> None:
-    """Turn sparse initializers into plain ones."""
+    """Make sparse initializers dense."""
     for sparse in model.graph.sparse_initializer:
         values = numpy_helper.to_array(sparse.values)
         places = numpy_helper.to_array(sparse.indices)
