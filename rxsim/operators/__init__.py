@@ -9,8 +9,8 @@ next fits in like this:
 - ConvTranspose: `products` gives K = C_in rows and C_out x kernel columns, `windows` the channels of
   each place, `add_product` a 1x1 Conv, and `write` adds the overlapping outputs up.
 - LSTM, GRU, RNN: two products of one node, the input and the recurrent matrix, told apart by
-  `Product.part`; the recurrent one's `input` is the node's output, whose values fix its range; `write`
-  runs the steps and calls `multiply` for each matrix in each step.
+  `Product.part`; the recurrent product's `input` is the node's output, whose values fix its range;
+  `write` runs the steps and calls `multiply` for each matrix in each step.
 - QLinearConv and other quantised operators: `products` gives the matrices that the codes stand for,
   `write` the scales and zero points around the product.
 - Einsum: `why_not` refuses equations that are no matrix product; `normalised` turns the others into
@@ -40,8 +40,8 @@ class Layout:
 
     Attributes:
         channel_axis: of its input and of its result: 1 where channels come first, else -1.
-        spatial_axes: axes behind the channels, by which a constant of one value a channel is spread.
-        kernel: what one channel drives: prod(kernel) rows each, channel first; () for one row.
+        spatial_axes: axes behind the channels, along which a value for each channel is spread.
+        kernel: window of a channel: it drives prod(kernel) rows, channel first; () for a single row.
     """
 
     channel_axis: int
@@ -55,7 +55,7 @@ ROWS = Layout(-1, 0, ())
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Product:
-    """Weight matrices of a node that one tensor drives.
+    """Weight matrices of a node with the same input tensor.
 
     Attributes:
         stored: the weights as the file holds them, in the float type of the node's tensors.
@@ -63,7 +63,7 @@ class Product:
             (docs/concepts/model.md section 2).
         input: name of the tensor that drives the wordlines.
         layout: how that tensor and the result lie.
-        part: tells the products of one node apart; empty where there is one.
+        part: tells the products of a node apart; empty where there is a single product.
     """
 
     stored: np.ndarray
@@ -75,7 +75,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Layer:
-    """One product that can be mapped: what settings, reports and results call a layer.
+    """A product that can be mapped; settings, reports and results call it a layer.
 
     Attributes:
         name: its node's name in the user's file, else the node's first output; with the part behind
@@ -84,7 +84,7 @@ class Layer:
         node: its node in the normalised graph.
         operator: what its node is.
         matrices: weights as groups x K x N, scalar factors such as `alpha` included.
-        dtype: the model's own float type of this layer's tensors.
+        dtype: float type of this layer's tensors in the model.
         input: name of the tensor that drives the wordlines.
         layout: how that tensor and the result lie.
         node_weights: weights of all products of its node: by these it shares in the node's work.
@@ -127,12 +127,12 @@ class Layer:
 
     @property
     def kernel(self) -> tuple[int, ...]:
-        """Shape of what one channel drives; () for matrix products."""
+        """Window of a channel; () for matrix products."""
         return self.layout.kernel
 
     @property
     def kernel_size(self) -> int:
-        """Rows that one channel drives."""
+        """Rows that a channel drives."""
         return int(np.prod(self.kernel, dtype=np.int64))
 
     @property
@@ -146,13 +146,13 @@ class Layer:
         return self.layout.channel_axis
 
     def along_channels(self, values: np.ndarray) -> np.ndarray:
-        """Shape one value a channel (of any number of axes) to be spread over a result."""
+        """Reshape values, one for each channel, so that they spread over a result."""
         return values.reshape(-1, *(1 for _ in range(self.layout.spatial_axes)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """Where the values lie that drive the wordlines at every position of an input.
+    """Addresses of the values that drive the wordlines at each position of an input.
 
     Row r of a group g is driven at position i by `values[starts[i] + distances[g * K + r]]`.
 
@@ -169,10 +169,10 @@ class Windows:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MatrixPart:
-    """The part of a product that one conversion computes.
+    """The part of a product that a conversion computes.
 
-    Groups may be packed into blocks, which count as groups here; the last one may have room for groups
-    that the layer has not.
+    Groups may be packed into blocks, which count as groups here; the last block may have empty
+    places.
 
     Attributes:
         name: of the result.
@@ -211,14 +211,14 @@ Multiply = Callable[[GraphBuilder, Layer, str], str]
 
 
 class Operator(Protocol):
-    """One kind of node that multiplies by weights.
+    """A kind of node that multiplies by weights.
 
     `rxsim.operators._single.SingleProduct` answers what most operators answer alike.
     """
 
     @property
     def op_types(self) -> tuple[tuple[str, str], ...]:
-        """Domain ("" for ONNX's own) and type of the nodes that it is about."""
+        """Domain ("" for ONNX's) and type of the nodes that it is about."""
 
     @property
     def maps(self) -> bool:
@@ -231,7 +231,7 @@ class Operator(Protocol):
         """
 
     def damage(self, node: onnx.NodeProto, constants: Constants) -> str:
-        """Say what can't be right about a node: what was found and expected; empty if nothing."""
+        """Say how a node is damaged: what was found and expected; empty where it is sound."""
 
     def why_not(self, node: onnx.NodeProto, constants: Constants) -> str:
         """Return why a node can't be mapped, in words for the report; empty if it can."""
@@ -290,7 +290,7 @@ class Operator(Protocol):
         Args:
             build: takes the nodes.
             layers: the node's products.
-            multiply: writes one of them.
+            multiply: writes a product.
             constants: of the model.
 
         Returns:

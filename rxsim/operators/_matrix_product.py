@@ -43,7 +43,7 @@ class MatrixProduct(SingleProduct):
         return -1
 
     def windows(self, layer: Layer, values: np.ndarray) -> Windows:
-        """Lay out the rows: each is one position."""
+        """Lay out the rows: each is a position."""
         flat = values.ravel()
         return Windows(np.arange(0, flat.size, layer.n_inputs), np.arange(layer.n_inputs), flat)
 

@@ -1,4 +1,4 @@
-"""Questions that several operators ask of their weights, and what they write alike."""
+"""Checks of weights and nodes of the graph that several operators share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def terms_misfit(
 
 
 def conv_macs(shapes: Mapping[str, Shape | None], weights: str, values: str) -> int | None:
-    """Count what a convolution multiplies: each value meets the weights of one channel.
+    """Count the products of a convolution: each value meets the weights of a channel.
 
     Args:
         shapes: of all tensors.

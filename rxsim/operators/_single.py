@@ -1,4 +1,4 @@
-"""What operators answer alike: one product a node, nothing to rewrite, no normalisation folded in."""
+"""Shared answers of operators with a product a node, nothing to rewrite, no normalisation folded in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rxsim.operators import Affine, Constants, Layer, Multiply
 
 
 class SingleProduct:
-    """An operator whose node is one product of its first input, with no bias."""
+    """An operator whose node is a single product of its first input, with no bias."""
 
     maps = True
 
@@ -20,7 +20,7 @@ class SingleProduct:
         return [node]
 
     def damage(self, node: onnx.NodeProto, constants: Constants) -> str:
-        """Find nothing that can't be right."""
+        """Find no damage."""
         return ""
 
     def misfit(self, layer: Layer, data: Shape | None, constants: Constants) -> str:

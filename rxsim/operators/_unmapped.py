@@ -13,7 +13,7 @@ from rxsim.operators._single import SingleProduct
 
 
 class Unmapped(SingleProduct):
-    """An operator that stays digital, with one reason for all of its nodes."""
+    """An operator that stays digital, with the same reason for all of its nodes."""
 
     maps = False
     reason: str

@@ -146,7 +146,7 @@ class Conv(SingleProduct):
         multiply: Multiply,
         constants: Constants,
     ) -> list[str]:
-        """Add the bias, one value a channel."""
+        """Add the bias, a value for each channel."""
         (layer,) = layers
         total, bias = multiply(build, layer, layer.input), bias_of(layer.node)
         if not bias:
@@ -183,7 +183,7 @@ def _pads(
 
 
 def _pad_channels(build: GraphBuilder, source: str, missing: int, n_axes: int, part: str) -> str:
-    """Drive the rows of groups that a block has room for but the layer hasn't at 0 V."""
+    """Drive the rows of a block's empty places at 0 V."""
     pads = np.zeros(2 * (n_axes + 2), dtype=np.int64)
     pads[n_axes + 3] = missing
     return build.add("Pad", [source, build.constant(f"pads_{part}", pads)], f"padded_{part}")

@@ -17,7 +17,7 @@ from rxsim.operators._shared import as_float, bias_of, dims_of
 
 
 class Gemm(MatrixProduct):
-    """Products of two matrices, either one transposed, with an addend of any shape that spreads."""
+    """Products of two matrices, transposed or not, with an addend of any shape that spreads."""
 
     op_types = (("", "Gemm"),)
 
