@@ -1,4 +1,7 @@
-"""The range of activations at each layer's input, in the float network (MODEL.md section 5)."""
+"""The range of activations at each layer's input, in the float network.
+
+See docs/concepts/model.md section 5.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _LARGEST = 1e20
 
 @dataclass(frozen=True, slots=True)
 class InputRange:
-    """What a layer's DACs must span.
+    """The range of a layer's inputs, which its DACs span.
 
     Attributes:
         x_max: the largest |x| (or its percentile) over the calibration inputs; 1 where it is 0.
@@ -44,7 +47,7 @@ def measure_input_ranges(
     fixed_batch: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, InputRange]:
-    """Run the float network and measure what drives each layer.
+    """Run the float network and measure the range of each layer's input.
 
     Args:
         model: the normalised float network.

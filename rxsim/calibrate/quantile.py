@@ -12,7 +12,7 @@ class UpperQuantile:
 
     Args:
         percentile: in (0, 100]; 100 is the maximum.
-        total: how many values will arrive; the maximum needs not know.
+        total: number of values that will arrive; not used for the maximum.
     """
 
     def __init__(self, percentile: float, total: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Why: each layer's signal to noise and its ADCs' saturation, float and patched side by side."""
+"""Where accuracy is lost: each layer's signal to noise and its converters' saturation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def diagnose_layers(
 
     Args:
         float_model: the normalised float network.
-        patched: the patched one; layers' inputs and outputs keep their names.
+        patched: the patched network; layers' inputs and outputs keep their names.
         layers: the layers.
         inputs: the network inputs, pooled.
         batch: inputs a batch.
@@ -116,7 +116,7 @@ def _sums(
 
 
 def _outside(values: np.ndarray, low: float, high: float) -> int:
-    """Count the values at or beyond two bounds; mostly there are none, which is quick to see."""
+    """Count the values at or beyond two bounds; quick where there are none, as is usual."""
     if values.max(initial=low) < high and values.min(initial=high) > low:
         return 0
     return int(np.count_nonzero(values >= high) + np.count_nonzero(values <= low))

@@ -1,4 +1,4 @@
-"""What a run is worth: its predictions, and every metric that can be measured."""
+"""The predictions of a run, and every metric that can be measured on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxsim.metrics import RunOutputs, all_metrics, truth_for
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """One run against the float network and, where there are labels, the truth.
+    """A run compared with the float network and, where there are labels, with these.
 
     Attributes:
         predictions: the largest output of each input, int64 (inputs,).
