@@ -16,7 +16,8 @@ one turn for what takes longer than 5 s).
       /tmp/bench_env/bin/python scripts/bench_circuit.py
 - ngspice sweeps over the drivers (.dc), in one process: at size 16, and with --ngspice at the mild 64
   too (half a minute or more). `apt-get install -y ngspice`.
-The last columns hold how far each result lies from rxsim's for the same circuit, as MODEL counts it.
+The last columns hold how far each result lies from rxsim's for the same circuit, counted as in
+docs/concepts/model.md.
 A last line times two threads on many arrays, two processes on the same arrays, and a pair of spinning
 processes: where the pair does not scale, neither can anything else, and the run says nothing; where two
 processes do not, caches and memory are what the two share.
@@ -98,7 +99,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> float:
-    """The largest difference of an entry, as MODEL counts it."""
+    """The largest difference of an entry, as docs/concepts/model.md counts it."""
     scale = np.maximum(np.abs(wanted), FLOOR * np.abs(wanted).max(axis=0))
     return float((np.abs(found - wanted) / scale).max())
 
