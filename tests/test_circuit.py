@@ -14,8 +14,8 @@ from rxsim.circuit.elimination import eliminate
 from rxsim.circuit.factors import line_factors
 from rxsim.circuit.lanes import LANES
 from rxsim.circuit.lines import lines_of
-from rxsim.circuit.plan import plan_sweeps
 from rxsim.circuit.relaxation import relax
+from rxsim.circuit.sweep_count import plan_sweeps
 from rxsim.config import Crossbar
 from rxsim.errors import CircuitError
 

@@ -11,9 +11,9 @@ from rxsim.circuit.factors import cells_in_series, line_factors
 from rxsim.circuit.lanes import LANES
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.newton import solve_nonlinear
-from rxsim.circuit.plan import plan_sweeps
 from rxsim.circuit.relaxation import relax
 from rxsim.circuit.scratch import scratch
+from rxsim.circuit.sweep_count import plan_sweeps
 from rxsim.config import IV, Crossbar
 from rxsim.devices import curve_of
 from rxsim.errors import CircuitError

@@ -1,10 +1,10 @@
 """Data sets of every kind and how their samples become a network's inputs."""
 
 from rxsim.data.card import Card, MetricOption, card_beside, read_card
+from rxsim.data.class_labels import LabelRule
 from rxsim.data.data_set import DataSet, StoredArrays, Truth
 from rxsim.data.given_arrays import GivenArrays, given_arrays
 from rxsim.data.inputs import InputSet, fit_inputs
-from rxsim.data.labels import LabelRule
 from rxsim.data.made_up import MadeUpInputs, made_up_inputs
 from rxsim.data.npz import read_npz
 from rxsim.data.preprocess import Preprocess

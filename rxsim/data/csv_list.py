@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from rxsim.data.class_labels import is_whole, read_classes, unknown_class
 from rxsim.data.data_set import Truth
 from rxsim.data.image_files import ImageFiles, list_images
-from rxsim.data.labels import is_whole, read_classes, unknown_class
 from rxsim.errors import DataError
 
 

@@ -2,6 +2,7 @@
 
 from rxsim.devices.apply_laws import Target, has_random_effects, program
 from rxsim.devices.cell_curve import IVCurve, SeparableCurve, curve_of
+from rxsim.devices.cell_levels import to_levels
 from rxsim.devices.law import (
     Cells,
     Chip,
@@ -12,7 +13,6 @@ from rxsim.devices.law import (
     check_presets,
     measured_law,
 )
-from rxsim.devices.levels import to_levels
 
 __all__ = [
     "Cells",

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from rxsim.config import Device
+from rxsim.devices.cell_levels import to_levels
 from rxsim.devices.law import Cells, Chip, Draws, acting_laws, check_preset
-from rxsim.devices.levels import to_levels
 
 
 class Target(Protocol):

@@ -2,7 +2,7 @@
 
 from rxsim.gate.baseline import Record, is_baseline, read_baseline, to_json
 from rxsim.gate.cases import Case, Cases, read_cases
-from rxsim.gate.run import Check, CheckedCase, Measured, changes, check_cases, measure_cases
+from rxsim.gate.run_cases import Check, CheckedCase, Measured, changes, check_cases, measure_cases
 from rxsim.gate.verdict import Drop, Outcome, Verdict, holm, judge, measure_drop, sign_flip_p
 
 __all__ = [

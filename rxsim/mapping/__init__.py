@@ -2,8 +2,8 @@
 
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.cells import cells_of
+from rxsim.mapping.hardware_plan import COUNTS, LayerPlan, NetworkPlan, plan_network
 from rxsim.mapping.layer import MappedLayer, map_layer
-from rxsim.mapping.plan import COUNTS, LayerPlan, NetworkPlan, plan_network
 from rxsim.mapping.readouts import Readouts
 from rxsim.mapping.tiling import Tiling, tile_layer
 

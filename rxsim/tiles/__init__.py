@@ -1,8 +1,8 @@
 """The path of a layer's arrays: target -> compensate -> program -> solve -> gather."""
 
 from rxsim.config import Reads
+from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix, has_circuit, is_linear
 from rxsim.tiles.program import ProgrammedArray, program_array
-from rxsim.tiles.solve import OperatingPoint, array_matrix, has_circuit, is_linear
 from rxsim.tiles.transfer import LayerTransfer, transfer_matrices
 
 TILES = Reads(("crossbar", "device", "mapping", "compensate"))

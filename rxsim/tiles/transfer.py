@@ -11,8 +11,8 @@ from rxsim.config import Settings
 from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
+from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix
 from rxsim.tiles.program import program_array
-from rxsim.tiles.solve import OperatingPoint, array_matrix
 
 # Arrays that a thread takes at once: handing over a small array takes as long as solving it.
 _CHUNK = 8
