@@ -73,10 +73,16 @@ class Folder(Generic[T]):
         """Return a choice.
 
         Raises:
-            InputError: there is none of this name.
+            InputError: there is none of this name, or its file can't be used.
         """
         self.check(name)
-        module: Any = importlib.import_module(f"{self.package}.{name}")
+        where = f"{self.package.replace('.', '/')}/{name}.py"
+        try:
+            module: Any = importlib.import_module(f"{self.package}.{name}")
+        except (SyntaxError, NameError) as error:
+            raise InputError(f"{where} can't be imported: {error}; correct the file") from error
+        if not hasattr(module, self.member):
+            raise InputError(f"{where} holds no {self.member}, expected one; add it to the file")
         return cast(T, getattr(module, self.member))
 
     def all(self) -> dict[str, T]:

@@ -52,3 +52,14 @@ def test_a_setting_takes_the_names_of_a_folder_only(package: str) -> None:
     with pytest.raises(SettingError, match=r"fruit: found 'plum', expected 'apple' or 'pear'"):
         validated(Bowl, {"fruit": "plum"}, "bowl")
     assert Bowl.model_json_schema()["properties"]["fruit"]["enum"] == ["apple", "pear"]
+
+
+def test_a_file_that_cannot_be_used_is_named(package: str, tmp_path: Path) -> None:
+    (tmp_path / package / "__init__.py").write_text("")
+    (tmp_path / package / "bad.py").write_text("def (:\n")
+    (tmp_path / package / "empty.py").write_text("")
+    folder: Folder[str] = Folder(package, "FRUIT")
+    with pytest.raises(InputError, match=r"bad.py can't be imported: .*; correct the file"):
+        folder["bad"]
+    with pytest.raises(InputError, match=r"empty.py holds no FRUIT, expected one"):
+        folder["empty"]

@@ -54,7 +54,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_examples_run_from_the_top_to_the_bottom(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names: dict[str, Any] = {"__name__": "guide"}
+    names: dict[str, Any] = {"__name__": "__main__"}
     assert len(blocks()) >= 10
     for number, (language, block) in enumerate(blocks()):
         if language == "bash":

@@ -191,3 +191,33 @@ def test_the_command_adds_rungs_for_effects(capsys: pytest.CaptureFixture[str]) 
         main([*arguments, "--only", "magic"])
     assert stop.value.code == 2
     assert "effect: found 'magic', expected one of adc, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["only", "without"])
+def test_an_effect_that_is_misspelt_is_refused_and_one_that_is_not_there_is_told(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["eval", str(MODELS / "digits_mlp.onnx"), "--limit", "4", "--json", "-"]
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, f"--{word}", "wirse"])
+    assert stop.value.code == 2
+    assert "effect: found 'wirse', expected one of adc, " in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, f"--{word}", "faults"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().err == "faults: nothing in the settings switches this effect on\n"
+
+
+def test_rungs_and_metrics_of_other_names_are_refused(study: Study) -> None:
+    result = evaluate(study, ["ideal", Scenario("two", ["levels", "wires"])])  # type: ignore[arg-type]
+    with pytest.raises(
+        InputError, match=r"rung: found 'idael', expected one of float32, ideal, two"
+    ):
+        result.rung("idael")
+    with pytest.raises(InputError, match=r"metric: found 'accurcy', expected one of accuracy"):
+        result.rung("ideal").table("accurcy")
+
+
+def test_a_setting_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"found adc.n_bits twice"):
+        rxsim.settings({"adc.n_bits": 5, "adc": {"n_bits": 6}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import onnx
 
 from rxsim.config import Settings, load_settings, parse_xbar, settings_with
 from rxsim.devices import check_presets
+from rxsim.dotted import flat
 from rxsim.errors import ModelError, SettingError
 from rxsim.files import check_destination
 from rxsim.given import as_count, as_path, check_type
@@ -119,7 +121,23 @@ def _plain(values: Any, what: str) -> dict[str, Any]:
             "text, lists and mappings; convert it"
         ) from None
     assert isinstance(plain, dict)
+    _refuse_twice(plain, what)
     return plain
+
+
+def _refuse_twice(values: Mapping[str, Any], what: str) -> None:
+    """Refuse a setting that is given by its dotted name and in its section too.
+
+    Raises:
+        SettingError: naming it.
+    """
+    names = Counter(name for name, _ in flat(values))
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        raise SettingError(
+            f"{what}: found {twice} twice (by its dotted name and in its section), expected it once; "
+            "leave one out"
+        )
 
 
 def _as_python(value: Any) -> Any:

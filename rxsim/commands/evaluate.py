@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
+from rxsim.effects import EFFECTS
 from rxsim.files import check_destination, write_atomically
 from rxsim.folders import names_in
-from rxsim.pipeline import evaluate, rungs_of
+from rxsim.pipeline import Study, evaluate, rungs_of
 from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
 
@@ -56,6 +58,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         stages = Stages(watcher)
         study = open_given(model, given, stages)
+        if not given["quiet"]:
+            _tell_what_is_not_there(study, [*given["only"], *given["without"]])
         more = [f"only {effect}" for effect in given["only"]]
         more += [f"without {effect}" for effect in given["without"]]
         result = evaluate(study, rungs_of(study, more) if more else None)
@@ -68,3 +72,11 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
             return
         write_atomically(json_file, text.encode())
     print_evaluation(result)
+
+
+def _tell_what_is_not_there(study: Study, names: Iterable[str]) -> None:
+    """Say where a rung tells nothing: no layer's settings have anything of its effect."""
+    layers = study.layer_settings().values()
+    for name in dict.fromkeys(names):
+        if not any(EFFECTS[name].is_active(settings) for settings in layers):
+            click.echo(f"{name}: nothing in the settings switches this effect on", err=True)

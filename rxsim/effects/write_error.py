@@ -1,6 +1,6 @@
-"""Write error. Switched off, a cell is programmed to its level exactly.
+"""Programming misses its target: off, the programmed state is the level.
 
-The measured deviation of a preset is a write error: it is switched off too.
+A preset's laws are switched off with it, those of later steps too.
 """
 
 from __future__ import annotations
@@ -12,4 +12,5 @@ EFFECT = Effect(
     title="write error",
     off={"device.model": "ideal", "device.write_sigma": 0.0, "device.write_unit": "range"},
     per_chip=True,
+    note="the laws of a preset are switched off with it, those of later steps such as a drift too",
 )

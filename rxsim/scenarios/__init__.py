@@ -7,6 +7,7 @@ calibrated for each scenario. Source: docs/concepts/model.md, section 13.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rxsim.config import Settings
@@ -24,7 +25,7 @@ class Scenario:
     """
 
     name: str
-    on: frozenset[str]
+    on: AbstractSet[str]
 
     def __post_init__(self) -> None:
         """Refuse the name of an unknown effect.
@@ -32,6 +33,7 @@ class Scenario:
         Raises:
             InputError: there is no such effect.
         """
+        object.__setattr__(self, "on", frozenset(self.on))
         for effect in self.on:
             EFFECTS.check(effect)
 
@@ -54,7 +56,13 @@ SCENARIOS: Folder[Scenario] = Folder("rxsim.scenarios", "SCENARIO")
 
 
 def all_but(*names: str) -> frozenset[str]:
-    """Return the names of all effects but the given ones."""
+    """Return the names of all effects but the given ones.
+
+    Raises:
+        InputError: there is no effect of a name.
+    """
+    for name in names:
+        EFFECTS.check(name)
     return frozenset(effects()) - frozenset(names)
 
 

@@ -116,7 +116,7 @@ class DaskPool:
         except ImportError:
             raise InputError(
                 "--dask needs the package distributed, which is not installed; run "
-                "'pip install rxsim[distributed]'"
+                "'pip install distributed'"
             ) from None
         self._stack = ExitStack()
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.errors import InputError
 from rxsim.metrics import Metric, all_metrics, truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.inspect.transformation import Transformation
@@ -32,7 +33,16 @@ class Rung:
     trials: tuple[Scores, ...]
 
     def table(self, name: str) -> np.ndarray | None:
-        """Return a metric of every run and input, (runs, inputs); None where it was not measured."""
+        """Return a metric of every run and input, (runs, inputs); None where it was not measured.
+
+        Raises:
+            InputError: there is no metric of this name.
+        """
+        if name not in all_metrics():
+            raise InputError(
+                f"metric: found {name!r}, expected one of {', '.join(all_metrics())}; choose one of "
+                "these"
+            )
         parts = [part for run in self.trials if (part := run.each(name)) is not None]
         return np.stack(parts) if parts else None
 
@@ -130,8 +140,17 @@ class Evaluation:
     worst_arrays: tuple[ArrayLoss, ...]
 
     def rung(self, name: str) -> Rung:
-        """Return a rung by name."""
-        return next(rung for rung in self.ladder if rung.name == name)
+        """Return a rung by name.
+
+        Raises:
+            InputError: the evaluation has none of this name.
+        """
+        rungs = {rung.name: rung for rung in self.ladder}
+        if name not in rungs:
+            raise InputError(
+                f"rung: found {name!r}, expected one of {', '.join(rungs)}; choose one of these"
+            )
+        return rungs[name]
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON; everything but `timing` repeats for the same seed."""
