@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from slow_converters import slow_layer, stream
-from vocabulary.models import network
+from beside_twin import assigned, calibrated, output, patched
+from chips import mapped_of
+from known import known
+from small_networks import network
+from twin import build
+from twin.arrays import Floats
+from twin.inputs import Pass
+from twin.layer import Layer
 
+import rxsim
 from rxsim.config import Settings, load_settings
 from rxsim.errors import SettingError
 from rxsim.metrics.snr_db import decibel
 from rxsim.pipeline import DataOptions, evaluate, open_study, patched_chip
 from rxsim.pipeline.chip.foundry import is_random
 from rxsim.session import Session
-from tests.chips import foundry_of, mapped_of, nominal_hardware, perfect_hardware
 
 MODELS = Path(__file__).parents[1] / "models"
 BASE = [
@@ -53,7 +63,7 @@ def settings_of(*assignments: str, xbar: str = "8x6") -> Settings:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> dict[str, Path]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A Conv of two groups with padding and stride, and a Gemm, for inputs of both signs or not."""
     rng = np.random.default_rng(1)
     folder = tmp_path_factory.mktemp("models")
@@ -71,54 +81,59 @@ def models(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
-def compare(path: Path, settings: Settings, trial: int = 1) -> None:
-    """Hold every output of one layer to the plain computation, but for those near a threshold."""
-    study = open_study(path, settings, DataOptions(limit=2))
-    foundry = foundry_of(study)
-    (plain,) = nominal_hardware(foundry)
-    x = np.random.default_rng(2).standard_normal((6, *path_shape(study))).astype(np.float32)
-    (found,) = Session(foundry.make(trial).network.model, "patched").run(["y"], {"x": x})
+def nested(*assignments: str, xbar: str = "8x6") -> dict[str, Any]:
+    """Return plain settings of assignments such as adc.inl=4."""
+    rows, cols = xbar.split("x")
+    return assigned(f"crossbar.rows={rows}", f"crossbar.cols={cols}", *BASE, *assignments)
+
+
+NONE = {"gain_sigma": 0, "offset_sigma": 0, "inl": 0, "dnl": 0}
+
+
+def compare(path: Path, given: Mapping[str, Any], trial: int = 1) -> None:
+    """Hold every output of one layer to the twin's, but for those near a threshold."""
+    model = onnx.load(path)
+    shape = [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+    for seed in range(10, 20):  # calibration inputs that lie on no threshold
+        calibration = np.random.default_rng(seed).standard_normal((16, *shape))
+        twin = build(model, given, calibration.astype(np.float32), trial)
+        if not twin.calibration_risk:
+            break
+    assert not twin.calibration_risk
+    x = np.random.default_rng(2).standard_normal((6, *shape)).astype(np.float32)
+    found = output(patched(model, given, calibration, trial), x)
     values = np.maximum(x, 0) if "unsigned" in path.name else x
-    is_conv = plain.layer.op == "Conv"
-    expected, risky = slow_layer(
-        plain, foundry.adcs[0], settings, values, trial, pad=int(is_conv), stride=1 + is_conv
-    )
-    shape = (found.shape[0], *found.shape[2:], found.shape[1]) if is_conv else found.shape
-    expected, risky = (
-        np.reshape(some, shape) for some in (expected, np.broadcast_to(risky, expected.shape))
-    )
-    if is_conv:
-        expected, risky = np.moveaxis(expected, -1, 1), np.moveaxis(risky, -1, 1)
+    expected, risky, _ = twin.layers["layer"].forward(values)
     assert risky.mean() < 0.5
     peak = np.abs(expected).max()
     assert np.abs(found - expected)[~risky].max() < 2e-5 * peak
     # Outputs near a threshold may be a few LSB off, never more.
     assert np.abs(found - expected).max() < 0.25 * peak
-    (other,) = Session(patched_chip(clean(path, settings)).model, "nominal").run(["y"], {"x": x})
-    assert np.abs(other - found).max() > 0.01 * peak
+    layer = twin.layers["layer"]
+    layer.dac_errors = layer.adc_errors = None
+    clean, _, _ = layer.forward(values)
+    assert np.abs(clean - found).max() > 0.01 * peak
 
 
-def path_shape(study) -> tuple[int, ...]:
-    (tensor,) = study.inputs.feeds(0, 1).values()
-    return tensor.shape[1:]
-
-
-def clean(path: Path, settings: Settings):
-    none = {"gain_sigma": 0, "offset_sigma": 0, "inl": 0, "dnl": 0}
-    sections = {name: getattr(settings, name).model_copy(update=none) for name in ("dac", "adc")}
+def clean(path: Path, settings: Settings) -> rxsim.pipeline.Study:
+    sections = {name: getattr(settings, name).model_copy(update=NONE) for name in ("dac", "adc")}
     return open_study(path, settings.model_copy(update=sections), DataOptions(limit=2))
 
 
 @pytest.mark.parametrize("model", ["conv signed", "conv unsigned", "gemm signed", "gemm unsigned"])
 @pytest.mark.parametrize("kind", DAC)
-def test_each_error_of_the_dacs_equals_plain_numpy(models, model, kind):
-    compare(models[model], settings_of(*DAC[kind]))
+def test_each_error_of_the_dacs_equals_plain_numpy(
+    models: dict[str, Path], model: str, kind: str
+) -> None:
+    compare(models[model], nested(*DAC[kind]))
 
 
 @pytest.mark.parametrize("model", ["conv signed", "gemm unsigned"])
 @pytest.mark.parametrize("kind", ADC)
-def test_each_error_of_the_adcs_equals_plain_numpy(models, model, kind):
-    compare(models[model], settings_of(*ADC[kind]))
+def test_each_error_of_the_adcs_equals_plain_numpy(
+    models: dict[str, Path], model: str, kind: str
+) -> None:
+    compare(models[model], nested(*ADC[kind]))
 
 
 FORMS = {
@@ -170,8 +185,10 @@ FORMS = {
 
 @pytest.mark.parametrize("model", ["conv signed", "gemm unsigned", "gemm signed"])
 @pytest.mark.parametrize("form", FORMS)
-def test_all_errors_together_equal_plain_numpy_in_every_form(models, model, form):
-    compare(models[model], settings_of(*EVERY, *FORMS[form]))
+def test_all_errors_together_equal_plain_numpy_in_every_form(
+    models: dict[str, Path], model: str, form: str
+) -> None:
+    compare(models[model], nested(*EVERY, *FORMS[form]))
 
 
 @pytest.mark.parametrize("model", ["conv signed", "gemm unsigned"])
@@ -180,19 +197,23 @@ def test_all_errors_together_equal_plain_numpy_in_every_form(models, model, form
     ["pairs", "offset inputs and cells", "two phases", "digits", "bits", "digits summed"],
 )
 @pytest.mark.parametrize("kind", ["all", "offset"])
-def test_dac_errors_without_an_adc_equal_plain_numpy(models, model, form, kind):
+def test_dac_errors_without_an_adc_equal_plain_numpy(
+    models: dict[str, Path], model: str, form: str, kind: str
+) -> None:
     if form == "two phases" and kind == "offset" and "unsigned" not in model:
         pytest.skip("the same offset in both phases cancels: see the test of that name")
-    compare(models[model], settings_of(*DAC[kind], *FORMS[form], "adc.n_bits=null"))
+    compare(models[model], nested(*DAC[kind], *FORMS[form], "adc.n_bits=null"))
 
 
-def test_groups_on_one_array_share_its_converters(models):
+def test_groups_on_one_array_share_its_converters(models: dict[str, Path]) -> None:
     packed = ["mapping.pack_groups=true", "adc.share=7", "adc.where=per_tile"]
-    compare(models["conv signed"], settings_of(*EVERY, *packed, xbar="40x12"))
+    compare(models["conv signed"], nested(*EVERY, *packed, xbar="40x12"))
 
 
 @pytest.mark.parametrize("phases", ["bipolar", "two_phase"])
-def test_an_offset_of_the_drivers_of_pulses_adds_a_constant(models, phases):
+def test_an_offset_of_the_drivers_of_pulses_adds_a_constant(
+    models: dict[str, Path], phases: str
+) -> None:
     """Of v_read, in every pulse; the mean of all pulses at once holds it once."""
     pulses = ["input.encoding=stochastic", "input.pulses=8", "adc.n_bits=null"]
     pulses += [f"input.signed_input={phases}"]
@@ -206,7 +227,7 @@ def test_an_offset_of_the_drivers_of_pulses_adds_a_constant(models, phases):
     assert mean == pytest.approx(each, abs=1e-4)
 
 
-def test_curves_of_dacs_and_of_cells_go_together(models):
+def test_curves_of_dacs_and_of_cells_go_together(models: dict[str, Path]) -> None:
     """The cells see the voltage that a DAC gives: on nearly linear cells, the linear result."""
     path, cells = models["gemm signed"], ["device.iv.form=sinh", "device.iv.v0=50"]
     for error in (DAC["inl"], DAC["all"]):
@@ -222,14 +243,14 @@ def outputs(path: Path, settings: Settings, trial: int = 0, threads: int = 1) ->
     return found
 
 
-def test_the_same_offset_in_both_phases_cancels(models):
+def test_the_same_offset_in_both_phases_cancels(models: dict[str, Path]) -> None:
     two = [*FORMS["two phases"], "adc.n_bits=null"]
     without = outputs(models["gemm signed"], settings_of(*two))
     found = outputs(models["gemm signed"], settings_of(*two, *DAC["offset"]))
     assert found == pytest.approx(without, abs=float(1e-5 * np.abs(without).max()))
 
 
-def test_curves_have_no_effect_on_dacs_of_one_bit(models):
+def test_curves_have_no_effect_on_dacs_of_one_bit(models: dict[str, Path]) -> None:
     bits = ["input.encoding=bit_serial"]
     curves = ["dac.inl=3", "dac.dnl=1"]
     plain, curved = (
@@ -243,7 +264,7 @@ def graph(path: Path, *assignments: str, trial: int = 0, threads: int = 1) -> by
     return patched_chip(study, trial).model.SerializeToString(deterministic=True)
 
 
-def test_errors_of_zero_leave_the_graph_as_it_is(models):
+def test_errors_of_zero_leave_the_graph_as_it_is(models: dict[str, Path]) -> None:
     zero = [
         *("adc.gain_sigma=0", "adc.offset_sigma=0.0", "adc.inl=[0,0,0]", "adc.dnl=[0]"),
         *("dac.gain_sigma=0", "dac.offset_sigma=0.0", "dac.inl=[0]", "dac.dnl=[0,0]"),
@@ -254,19 +275,19 @@ def test_errors_of_zero_leave_the_graph_as_it_is(models):
             assert graph(path, *form, *zero) == graph(path, *form)
 
 
-def test_an_unequal_step_that_is_equal_everywhere_is_no_dnl(models):
+def test_an_unequal_step_that_is_equal_everywhere_is_no_dnl(models: dict[str, Path]) -> None:
     """A gain is not part of DNL: it is taken off at the end points."""
     same = ["adc.dnl=[0.5]", "dac.dnl=[0.25,0.25]"]
     path = models["gemm signed"]
     assert outputs(path, settings_of(*same)) == pytest.approx(outputs(path, settings_of()))
 
 
-def test_a_chip_is_the_same_for_any_thread_count(models):
+def test_a_chip_is_the_same_for_any_thread_count(models: dict[str, Path]) -> None:
     for path in (models["conv signed"], models["gemm unsigned"]):
         assert graph(path, *EVERY, threads=1) == graph(path, *EVERY, threads=3)
 
 
-def test_trials_and_seeds_differ_and_tables_do_not(models):
+def test_trials_and_seeds_differ_and_tables_do_not(models: dict[str, Path]) -> None:
     path = models["gemm signed"]
     for error in (*DAC.values(), *ADC.values()):
         is_table = all("[" in one for one in error)
@@ -275,13 +296,13 @@ def test_trials_and_seeds_differ_and_tables_do_not(models):
     assert graph(path, *EVERY) != graph(path, *EVERY, "seed=6")
 
 
-def test_nominal_hardware_has_no_errors(models):
+def test_nominal_hardware_has_no_errors(models: dict[str, Path], tmp_path: Path) -> None:
     """Ranges and the rung `ideal` are those without errors; tables count on every chip."""
     (path, bad) = models["conv signed"], settings_of(*EVERY)
     study, good = open_study(path, bad, DataOptions(limit=2)), clean(path, bad)
-    spoiled, plain = (foundry_of(one) for one in (study, good))
-    assert (spoiled.adcs[0].lsb == plain.adcs[0].lsb).all()
-    assert spoiled.adcs[0].errors is None
+    x = np.random.default_rng(3).standard_normal((8, 4, 5, 5))
+    spoiled, plain = (calibrated(onnx.load(path), nested(*some), x) for some in (EVERY, BASE))
+    assert spoiled["layers"] == plain["layers"]
     rungs = [evaluate(one).rung("ideal").trials[0].mean("snr_db") for one in (study, good)]
     assert rungs[0] == rungs[1]
     tables = settings_of(*ADC["tables"])
@@ -293,10 +314,10 @@ def test_nominal_hardware_has_no_errors(models):
         .mean("snr_db")
         for one in (tables, settings_of())
     ]
-    assert results[0] < results[1]
+    assert known(results[0]) < known(results[1])
 
 
-def test_a_table_of_curves_beyond_the_bound_is_refused(models):
+def test_a_table_of_curves_beyond_the_bound_is_refused(models: dict[str, Path]) -> None:
     for kind in ("inl", "dnl"):
         wide = settings_of(f"adc.{kind}=1", "adc.n_bits=22")
         study = open_study(models["gemm signed"], wide, DataOptions(limit=2))
@@ -308,7 +329,7 @@ def test_a_table_of_curves_beyond_the_bound_is_refused(models):
         mapped_of(open_study(models["gemm signed"], settings_of(*fits), DataOptions(limit=2)))
 
 
-def test_a_larger_share_makes_room_for_the_table(models):
+def test_a_larger_share_makes_room_for_the_table(models: dict[str, Path]) -> None:
     for share, fits in ((1, False), (6, True)):
         own = settings_of("adc.inl=1", "adc.n_bits=23", f"adc.share={share}", "adc.where=per_layer")
         study = open_study(models["gemm signed"], own, DataOptions(limit=2))
@@ -319,17 +340,17 @@ def test_a_larger_share_makes_room_for_the_table(models):
                 mapped_of(study)
 
 
-def test_every_place_of_a_large_table_is_found(tmp_path):
+def test_every_place_of_a_large_table_is_found(tmp_path: Path) -> None:
     """Places beyond 2^24 are not whole in float32; unequal steps tell the neighbours apart."""
     path = tmp_path / "wide_signed.onnx"
     weight = np.random.default_rng(3).standard_normal((4, 1100))
     path.write_bytes(network("[layer] y = Gemm(x, w)", (4,), {"w": weight}).SerializeToString())
-    own = settings_of("adc.n_bits=14", "dac.n_bits=8", "adc.dnl=30", xbar="4x128")
+    given = nested("adc.n_bits=14", "dac.n_bits=8", "adc.dnl=30", xbar="4x128")
     assert 1100 * (2**14 - 1) > 2**24
-    compare(path, own)
+    compare(path, given)
 
 
-def test_inl_costs_little_where_it_is_small_and_much_where_it_is_large():
+def test_inl_costs_little_where_it_is_small_and_much_where_it_is_large() -> None:
     found = []
     for inl in (0, 0.5, 2, 6, 20):
         assignments = ["adc.n_bits=8", "dac.n_bits=8", f"adc.inl={inl}", "calibration.samples=40"]
@@ -353,46 +374,21 @@ SINH = ["device.iv.form=sinh", "device.iv.v0=0.12"]
 NO_WIRES = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
 
 
-def by_hand(path: Path, own: Settings, x: np.ndarray, *, before: bool = True) -> np.ndarray:
-    """Outputs of a Gemm without wires and ADCs: every cell carries g f(v) of its row's own voltage.
+class Late(Layer):
+    """A layer whose DACs have their gains and offsets behind the cells."""
 
-    Args:
-        path: the model.
-        own: settings, of sinh cells.
-        x: activations.
-        before: whether gain and offset belong to the voltage (or else to the current).
-    """
-    study = open_study(path, own, DataOptions(limit=2))
-    foundry = foundry_of(study)
-    (plain,) = perfect_hardware(foundry)
-    dac = plain.input_plan.dac
-    codes = np.rint(np.clip(np.float32(x) * np.float32(dac.code_per_x), dac.low, dac.high))
-    digits = own.input.encoding == "bit_serial"
-    bits = own.dac.n_bits - (dac.low < 0)
-    passes = [(2.0**k, np.sign(codes) * (np.abs(codes) // 2**k % 2)) for k in range(bits)]
-    if not digits:
-        passes = [(1.0, codes)]
-    volt = own.input.v_read / (1 if digits else dac.high)
-    gains, offsets = (stream(own.seed, 0, plain.layer.index, 3, kind) for kind in (0, 1))
-    total = 0.0
-    for rows, matrix, scale in zip(plain.rows, plain.matrices, plain.scale, strict=True):
-        shape = (1, int(plain.readouts.col_tiles.max()) + 1, len(rows))
-        gain = own.dac.gain_sigma * gains.standard_normal(shape)[0]
-        offset = own.dac.offset_sigma * offsets.standard_normal(shape)[0]
-        for weight, units in passes:
-            for c, q in enumerate(plain.readouts.col_tiles):
-                if before:
-                    seen = curve(volt * ((1 + gain[q]) * units[:, rows] + offset[q]))
-                else:
-                    seen = (1 + gain[q]) * curve(volt * units[:, rows]) + volt * offset[q]
-                part = np.zeros((len(x), matrix.shape[2]))
-                part[:, c] = weight * seen @ matrix[0, :, c]
-                total = total + scale[0] * part
-    return total
-
-
-def curve(v: np.ndarray) -> np.ndarray:
-    return 0.2 * np.sinh(v / 0.12) / np.sinh(0.2 / 0.12)
+    def driven(self, sent: Pass, p: int, q: int) -> Floats:
+        """Return what the rows of a tile count as, in V, (G, M, K_p)."""
+        units = sent.units.transpose(1, 0, 2)[:, :, self.rows[p]]
+        assert self.dac_errors is not None
+        gain, offset = (
+            part[p][:, q, None, :] for part in (self.dac_errors.gain, self.dac_errors.offset)
+        )
+        v_read = np.array(self.settings["input"]["v_read"])
+        counted = self.counted(v_read) / v_read  # of a current per v_read on the chord matrix
+        return np.asarray(
+            (1 + gain) * self.counted(sent.volt * units) + counted * sent.volt * offset
+        )
 
 
 def error(found: np.ndarray, wanted: np.ndarray, nominal: np.ndarray) -> float:
@@ -404,22 +400,25 @@ def error(found: np.ndarray, wanted: np.ndarray, nominal: np.ndarray) -> float:
 @pytest.mark.parametrize("encoding", ["amplitude", "bit_serial"])
 @pytest.mark.parametrize("model", ["gemm unsigned", "gemm signed"])
 def test_gain_and_offset_of_a_dac_come_before_cells_that_are_not_linear(
-    models, model, encoding, kind
-):
+    models: dict[str, Path], model: str, encoding: str, kind: str
+) -> None:
     """Exact for pulses of one voltage and sign, else a line of the cells' curve by least squares."""
     size = {"gain": [0.05, 0], "offset": [0, 0.03], "both": [0.05, 0.03]}[kind]
     if encoding == "amplitude":
         size[1] *= 20
     errors = [f"dac.gain_sigma={size[0]}", f"dac.offset_sigma={size[1]}"]
     base = [*SINH, *NO_WIRES, f"input.encoding={encoding}", "adc.n_bits=null"]
-    own, clear = settings_of(*base, *errors), settings_of(*base)
-    path = models[model]
+    network = onnx.load(models[model])
+    calibration = np.random.default_rng(6).standard_normal((16, 21)).astype(np.float32)
     x = np.random.default_rng(7).standard_normal((50, 21)).astype(np.float32)
-    values = np.maximum(x, 0) if "unsigned" in model else x
-    study = open_study(path, own, DataOptions(limit=2))
-    (found,) = Session(patched_chip(study).model, "patched").run(["y"], {"x": x})
-    wanted, nominal = by_hand(path, own, values), by_hand(path, clear, values)
-    late = by_hand(path, own, values, before=False)
+    given = nested(*base, *errors)
+    found = output(patched(network, given, calibration), x)
+    twin = build(network, given, calibration, 0)
+    wanted = twin.run(x)
+    nominal = build(network, nested(*base), calibration, 0).run(x)
+    layer = twin.layers["layer"]
+    twin.layers["layer"] = Late(**{one.name: getattr(layer, one.name) for one in fields(layer)})
+    late = twin.run(x)
     off, off_late = error(found, wanted, nominal), error(late, wanted, nominal)
     if encoding == "bit_serial" and ("unsigned" in model or kind == "gain"):
         assert off < 1e-5
@@ -430,7 +429,7 @@ def test_gain_and_offset_of_a_dac_come_before_cells_that_are_not_linear(
         assert off < 0.25
 
 
-def test_a_gated_row_at_0_volt_carries_nothing_whatever_its_offset(models):
+def test_a_gated_row_at_0_volt_carries_nothing_whatever_its_offset(models: dict[str, Path]) -> None:
     gated = ["crossbar.topology=input_gated", "input.encoding=bit_serial", "adc.n_bits=null"]
     path = models["gemm unsigned"]
     own = settings_of(*gated, "dac.offset_sigma=0.5")
@@ -441,7 +440,7 @@ def test_a_gated_row_at_0_volt_carries_nothing_whatever_its_offset(models):
     assert found == pytest.approx(0, abs=1e-5)
 
 
-def test_an_error_of_a_pulses_length_is_not_bent_by_the_cells(models):
+def test_an_error_of_a_pulses_length_is_not_bent_by_the_cells(models: dict[str, Path]) -> None:
     """Gain and offset of a pulse's width change its charge in proportion, whatever the cells."""
     wide = [*NO_WIRES, "input.encoding=pulse_width", "adc.n_bits=null", *DAC["all"]]
     path = models["gemm signed"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vocabulary.models import dense
+from small_networks import dense
 
 import rxsim
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from vocabulary.models import conv, dense, network
-from vocabulary.package import build_package
-
-from rxsim.config import Settings
+from beside_twin import output as run
+from beside_twin import patched
+from small_networks import conv, dense, network
 
 NO_WIRES = dict.fromkeys(("r_wire_wl", "r_wire_bl", "r_driver", "r_sense"), 0)
 CUT = {"weight_bits": 8, "bits_per_cell": 3}
@@ -46,7 +45,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 SIGNED = ("bipolar", "two_phase", "twos_complement", "offset")
 
 
-def settings(**sections: dict[str, Any]) -> Settings:
+def settings(**sections: dict[str, Any]) -> dict[str, Any]:
     """Perfect arrays and open ADCs, with some keys replaced."""
     base: dict[str, dict[str, Any]] = {
         "crossbar": {"rows": 8, "cols": 20, **NO_WIRES},
@@ -58,7 +57,7 @@ def settings(**sections: dict[str, Any]) -> Settings:
     }
     for name, keys in sections.items():
         base[name] |= keys
-    return Settings(**base)
+    return base
 
 
 def example(model: str, seed: int = 0) -> tuple[onnx.ModelProto, np.ndarray]:
@@ -77,9 +76,11 @@ def example(model: str, seed: int = 0) -> tuple[onnx.ModelProto, np.ndarray]:
     return network(text, (6, 5, 4), tensors), x
 
 
-def output(model: onnx.ModelProto, chosen: Settings, x: np.ndarray) -> np.ndarray:
+def output(
+    model: onnx.ModelProto, chosen: dict[str, Any], x: np.ndarray, trial: int = 0
+) -> np.ndarray:
     """Return the package's output for the inputs that it was calibrated on."""
-    return build_package(model, chosen, x).output(x)
+    return run(patched(model, chosen, x, trial), x)
 
 
 def assert_same(found: np.ndarray, expected: np.ndarray, tolerance: float = 3e-6) -> None:
@@ -90,7 +91,9 @@ def assert_same(found: np.ndarray, expected: np.ndarray, tolerance: float = 3e-6
 @pytest.mark.parametrize("bits_per_cell", [1, 2, 3, 7, 8])
 @pytest.mark.parametrize("layout", ["separate", "adjacent"])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_slices_add_up_to_the_unsliced_integers(scheme, layout, bits_per_cell):
+def test_slices_add_up_to_the_unsliced_integers(
+    scheme: str, layout: str, bits_per_cell: int
+) -> None:
     rng = np.random.default_rng(bits_per_cell)
     weight = rng.integers(-127, 128, (19, 4))
     weight[3, 1] = -127
@@ -105,7 +108,7 @@ def test_slices_add_up_to_the_unsliced_integers(scheme, layout, bits_per_cell):
 
 
 @pytest.mark.parametrize("n_bits", [3, 5, 6, 8])
-def test_a_zero_weight_is_zero_on_devices_whose_levels_no_digit_meets(n_bits):
+def test_a_zero_weight_is_zero_on_devices_whose_levels_no_digit_meets(n_bits: int) -> None:
     """Digits of two bits are thirds of the range; of 8, 32, .. levels only some lie on thirds."""
     rng = np.random.default_rng(0)
     weight = rng.uniform(-1, 1, (6, 3))
@@ -121,7 +124,7 @@ def test_a_zero_weight_is_zero_on_devices_whose_levels_no_digit_meets(n_bits):
 @pytest.mark.parametrize("bits_per_pulse", [1, 2, 3, 5, 6, 8])
 @pytest.mark.parametrize("mode", SIGNED)
 @pytest.mark.parametrize("model", ["gemm", "grouped"])
-def test_bit_serial_inputs_equal_amplitudes(model, mode, bits_per_pulse):
+def test_bit_serial_inputs_equal_amplitudes(model: str, mode: str, bits_per_pulse: int) -> None:
     graph, x = example(model)
     expected = output(graph, settings(), x)
     serial = {"encoding": "bit_serial", "bits_per_pulse": bits_per_pulse, "signed_input": mode}
@@ -133,7 +136,7 @@ def test_bit_serial_inputs_equal_amplitudes(model, mode, bits_per_pulse):
 @pytest.mark.parametrize("mode", ["two_phase", "offset"])
 @pytest.mark.parametrize("encoding", ["amplitude", "pulse_width"])
 @pytest.mark.parametrize("model", ["gemm", "grouped", "two layers"])
-def test_signed_amplitudes_equal_bipolar_ones(model, encoding, mode):
+def test_signed_amplitudes_equal_bipolar_ones(model: str, encoding: str, mode: str) -> None:
     graph, x = example(model)
     chosen = settings(input={"encoding": encoding, "signed_input": mode})
     # Where one code lies on a threshold of the second layer, it differs by one step.
@@ -142,7 +145,7 @@ def test_signed_amplitudes_equal_bipolar_ones(model, encoding, mode):
 
 
 @pytest.mark.parametrize("mode", SIGNED)
-def test_how_signed_inputs_are_driven_does_not_matter_where_there_are_none(mode):
+def test_how_signed_inputs_are_driven_does_not_matter_where_there_are_none(mode: str) -> None:
     graph, x = example("gemm")
     serial = {"encoding": "bit_serial", "signed_input": mode}
     with_adc = {"adc": {"n_bits": 5}}
@@ -151,7 +154,7 @@ def test_how_signed_inputs_are_driven_does_not_matter_where_there_are_none(mode)
 
 
 @pytest.mark.parametrize("adc", [{}, {"n_bits": 5}, {"n_bits": 7, "range": "full_scale"}])
-def test_pulse_widths_are_amplitudes_bit_for_bit(adc):
+def test_pulse_widths_are_amplitudes_bit_for_bit(adc: dict[Any, Any]) -> None:
     graph, x = example("two layers")
     wide = settings(input={"encoding": "pulse_width"}, adc=adc)
     assert np.array_equal(output(graph, wide, x), output(graph, settings(adc=adc), x))
@@ -161,7 +164,9 @@ def test_pulse_widths_are_amplitudes_bit_for_bit(adc):
 @pytest.mark.parametrize("unused", ["g_off", "open"])
 @pytest.mark.parametrize("scheme", list(SCHEMES)[1:])
 @pytest.mark.parametrize("model", ["gemm", "grouped"])
-def test_every_scheme_gives_the_same_products(model, scheme, unused, g_off):
+def test_every_scheme_gives_the_same_products(
+    model: str, scheme: str, unused: str, g_off: float
+) -> None:
     graph, x = example(model)
     chosen = settings(mapping={**SCHEMES[scheme], "unused_cells": unused}, device={"g_off": g_off})
     tolerance = 3e-6 * 5e-5 / (5e-5 - g_off)
@@ -171,7 +176,7 @@ def test_every_scheme_gives_the_same_products(model, scheme, unused, g_off):
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_where_weights_lie_changes_nothing(scheme, layout, cut):
+def test_where_weights_lie_changes_nothing(scheme: str, layout: str, cut: str) -> None:
     for model, scope in (("gemm", "layer"), ("grouped", "column")):
         graph, x = example(model)
         mapping = {**SCHEMES[scheme], **CUTS[cut], "w_max_scope": scope, **LAYOUTS[layout]}
@@ -189,10 +194,10 @@ def laid_out_plainly(model: str, scheme: str, cut: str, scope: str) -> np.ndarra
 
 @pytest.mark.parametrize("adc", [{"range": "calibrated", "scope": "tile"}, {"range": "full_scale"}])
 @pytest.mark.parametrize("layout", ["reversed", "random", "spare columns"])
-def test_permutations_change_no_conversion_either(layout, adc):
+def test_permutations_change_no_conversion_either(layout: str, adc: dict[str, str]) -> None:
     graph, x = example("gemm")
     for scheme in SCHEMES.values():
-        chosen = {"adc": {"n_bits": 5, **adc}, "device": {"n_bits": 4}}
+        chosen: dict[str, dict[str, Any]] = {"adc": {"n_bits": 5, **adc}, "device": {"n_bits": 4}}
         expected = output(graph, settings(mapping=scheme, **chosen), x)
         mapping = {**scheme, **LAYOUTS[layout]}
         found = output(graph, settings(mapping=mapping, **chosen), x)
@@ -206,20 +211,20 @@ def pulse_error(pulses: int, trials: int, **drive: Any) -> tuple[float, float]:
     base: dict[str, Any] = {"dac": {"n_bits": None}, "crossbar": {"rows": 12}}
     exact = output(graph, settings(**base), x)
     keys = {"encoding": "stochastic", "pulses": pulses, "adc_per_pass": False, **drive}
-    package = build_package(graph, settings(**base, input=keys), x)
-    off = np.stack([package.output(x, trial) - exact for trial in range(trials)])
+    chosen = settings(**base, input=keys)
+    off = np.stack([output(graph, chosen, x, trial) - exact for trial in range(trials)])
     return float(np.sqrt(np.square(off).mean())), float(np.sqrt(np.square(off.mean(axis=0)).mean()))
 
 
 @pytest.mark.parametrize("mode", ["bipolar", "two_phase"])
-def test_random_pulses_converge_with_the_root_of_their_number(mode):
+def test_random_pulses_converge_with_the_root_of_their_number(mode: str) -> None:
     lengths = (16, 64, 256)
     errors = [pulse_error(pulses, 12, signed_input=mode)[0] for pulses in lengths]
     for few, many in itertools.pairwise(errors):
         assert few / many == pytest.approx(2, rel=0.25)
 
 
-def test_random_pulses_have_the_variance_of_bernoulli_draws_and_no_bias():
+def test_random_pulses_have_the_variance_of_bernoulli_draws_and_no_bias() -> None:
     rng = np.random.default_rng(5)
     weight, x = rng.standard_normal((12, 6)), rng.standard_normal((8, 12))
     x_max = np.abs(x).max()
@@ -230,7 +235,7 @@ def test_random_pulses_have_the_variance_of_bernoulli_draws_and_no_bias():
     assert bias < 2 * expected / np.sqrt(30)
 
 
-def test_converting_every_pulse_or_their_mean_is_the_same_without_adcs():
+def test_converting_every_pulse_or_their_mean_is_the_same_without_adcs() -> None:
     graph, x = example("grouped")
     pulses = {"encoding": "stochastic", "pulses": 9}
     found = [
@@ -250,7 +255,9 @@ def test_converting_every_pulse_or_their_mean_is_the_same_without_adcs():
     ],
     ids=lambda keys: " ".join(map(str, keys.values())),
 )
-def test_a_wide_adc_of_one_step_an_lsb_changes_nothing(drive, per_pass):
+def test_a_wide_adc_of_one_step_an_lsb_changes_nothing(
+    drive: dict[str, Any], per_pass: bool
+) -> None:
     """Every current is a whole number of LSB: of levels, of digits, of pulses."""
     graph, x = example("gemm")
     wide = {"n_bits": 18, "range": "unit_lsb"}
@@ -266,7 +273,7 @@ def test_a_wide_adc_of_one_step_an_lsb_changes_nothing(drive, per_pass):
         assert_same(output(graph, settings(**chosen, adc=wide), x), expected)
 
 
-ISAAC = {
+ISAAC: dict[str, dict[str, Any]] = {
     "crossbar": {"rows": 128, "cols": 128},
     "device": {"g_on": 5e-5, "g_off": 0, "n_bits": 2},
     "dac": {"n_bits": 16},
@@ -278,7 +285,9 @@ ISAAC = {
     ("subtract", "n_bits"), [("analog", 10), ("digital", 9)], ids=["unit column in analog", "apart"]
 )
 @pytest.mark.parametrize("lowest", [-32767, 0])
-def test_isaac_is_exact_integer_arithmetic(lowest, subtract, n_bits, layout):
+def test_isaac_is_exact_integer_arithmetic(
+    lowest: int, subtract: str, n_bits: int, layout: str
+) -> None:
     """Shafiee et al., ISCA 2016: 2-bit cells, 16-bit weights and inputs, one-bit passes."""
     rng = np.random.default_rng(0)
     weight, codes = rng.integers(-32767, 32768, (200, 20)), rng.integers(lowest, 32768, (4, 200))

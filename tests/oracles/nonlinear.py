@@ -7,6 +7,7 @@ neither unknowns nor linear algebra with `rxsim.circuit.newton`.
 """
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +15,52 @@ from scipy.sparse import coo_array, csc_array, diags_array
 from scipy.sparse.linalg import splu
 
 from oracles import ngspice
-from rxsim.config import Crossbar
 
 Floats = NDArray[np.float64]
 Curve = Callable[[Floats, Floats], Floats]
 """From conductances in S and voltages in V to currents in A (or slopes in S)."""
 
 _MOST_STEPS = 400
+
+
+class Crossbar(Protocol):
+    """Resistances in ohm and the sides of an array."""
+
+    @property
+    def r_wire_wl(self) -> float:
+        """Between neighbouring nodes of a wordline."""
+
+    @property
+    def r_wire_bl(self) -> float:
+        """Between neighbouring nodes of a bitline."""
+
+    @property
+    def r_driver(self) -> float:
+        """At the driven end of a wordline."""
+
+    @property
+    def r_sense(self) -> float:
+        """At the sensed end of a bitline."""
+
+    @property
+    def r_access(self) -> float:
+        """In series with every cell."""
+
+    @property
+    def drive_side(self) -> str:
+        """Which end of a wordline is driven: left, right or alternate (odd ones right)."""
+
+    @property
+    def sense_side(self) -> str:
+        """Which end of a bitline is sensed: bottom, top or alternate (odd ones top)."""
+
+    @property
+    def r_driver_far(self) -> float | None:
+        """At the other end of a wordline; None is open."""
+
+    @property
+    def r_sense_far(self) -> float | None:
+        """At the other end of a bitline; None is open."""
 
 
 def solve(
@@ -129,9 +169,9 @@ def _linear_equations(n_rows: int, n_cols: int, crossbar: Crossbar) -> tuple[csc
     (n_rows + 1, n_cols), through the devices; each in row-major order.
     """
     cells = n_rows * n_cols
-    wl = np.arange(cells).reshape(n_rows, n_cols)
+    wl: Any = np.arange(cells).reshape(n_rows, n_cols)
     bl = wl + cells
-    along_wl = 2 * cells + np.arange(n_rows * (n_cols + 1)).reshape(n_rows, n_cols + 1)
+    along_wl: Any = 2 * cells + np.arange(n_rows * (n_cols + 1)).reshape(n_rows, n_cols + 1)
     along_bl = along_wl[-1, -1] + 1 + np.arange((n_rows + 1) * n_cols).reshape(n_rows + 1, n_cols)
     device = along_bl[-1, -1] + 1 + wl
     entries: list[tuple[int, int, float]] = []

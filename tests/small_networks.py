@@ -1,4 +1,4 @@
-"""Small networks for the vocabulary's tests, written as ONNX text."""
+"""Small networks for tests, written as ONNX text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def network(text: str, shape: tuple[int, ...], tensors: Mapping[str, ArrayLike])
     )
     model.graph.output[0].type.tensor_type.ClearField("shape")
     for name, value in tensors.items():
-        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
     return model
 
 
