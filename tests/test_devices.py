@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from rxsim.config import Device
 from rxsim.devices import Chip, program, to_levels
 from rxsim.mapping import PhysicalArray
-from rxsim.seeds import Effect, device_generator
 
 SHAPE = (120, 100)
 
@@ -37,7 +36,7 @@ def ramp(device: Device) -> np.ndarray:
 
 @given(st.integers(2, 300), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
-def test_a_level_is_the_nearest_of_evenly_spaced_ones(n_levels, seed):
+def test_a_level_is_the_nearest_of_evenly_spaced_ones(n_levels: int, seed: int) -> None:
     device = Device(g_on=1e-4, g_off=3e-6, n_levels=n_levels)
     g = np.random.default_rng(seed).uniform(3e-6, 1e-4, 200)
     levels = np.linspace(3e-6, 1e-4, n_levels)
@@ -47,12 +46,12 @@ def test_a_level_is_the_nearest_of_evenly_spaced_ones(n_levels, seed):
     assert np.abs(reached[:, None] - levels[None, :]).min(axis=1).max() < 1e-18
 
 
-def test_a_tie_between_levels_goes_to_the_even_one():
+def test_a_tie_between_levels_goes_to_the_even_one() -> None:
     device = Device(g_on=4.0, g_off=0.0, n_levels=5)  # levels 0 1 2 3 4
     assert to_levels(np.array([0.5, 1.5, 2.5, 3.5]), device).tolist() == [0, 2, 2, 4]
 
 
-def test_the_outermost_levels_are_g_off_and_g_on_exactly():
+def test_the_outermost_levels_are_g_off_and_g_on_exactly() -> None:
     device = Device(n_bits=6)
     assert to_levels(np.array([device.g_off, device.g_on]), device).tolist() == [
         device.g_off,
@@ -60,19 +59,19 @@ def test_the_outermost_levels_are_g_off_and_g_on_exactly():
     ]
 
 
-def test_a_continuous_device_keeps_its_target():
+def test_a_continuous_device_keeps_its_target() -> None:
     device = Device(n_bits=None)
     g = ramp(device)
     assert (program(array_of(g), 0, device, None) == g).all()
 
 
-def test_nominal_devices_have_levels_only():
+def test_nominal_devices_have_levels_only() -> None:
     device = Device(write_sigma=0.1, d2d_sigma=0.2, stuck_lrs=0.1)
     g = ramp(device)
     assert (program(array_of(g), 0, device, None) == to_levels(g, device)).all()
 
 
-def test_the_write_error_is_normal_with_the_stated_deviation_of_the_range():
+def test_the_write_error_is_normal_with_the_stated_deviation_of_the_range() -> None:
     device = Device(n_bits=None, write_sigma=0.02)
     g = np.full(SHAPE, (device.g_on + device.g_off) / 2)
     z = (program(array_of(g), 0, device, Chip(1, 0)) - g) / (device.g_on - device.g_off)
@@ -81,7 +80,7 @@ def test_the_write_error_is_normal_with_the_stated_deviation_of_the_range():
     assert (np.abs(z / 0.02) < 1.96).mean() == pytest.approx(0.95, abs=0.008)
 
 
-def test_a_relative_write_error_is_a_share_of_the_cells_own_conductance():
+def test_a_relative_write_error_is_a_share_of_the_cells_own_conductance() -> None:
     device = Device(n_bits=None, write_sigma=0.02, write_unit="relative")
     g = ramp(device)
     z = program(array_of(g), 0, device, Chip(1, 0)) / g - 1
@@ -89,7 +88,7 @@ def test_a_relative_write_error_is_a_share_of_the_cells_own_conductance():
         assert part.std() == pytest.approx(0.02, rel=0.06)
 
 
-def test_variation_is_log_normal_and_keeps_the_median():
+def test_variation_is_log_normal_and_keeps_the_median() -> None:
     device = Device(n_bits=None, d2d_sigma=0.3)
     g = ramp(device)
     log = np.log(program(array_of(g), 0, device, Chip(1, 0)) / g)
@@ -97,14 +96,14 @@ def test_variation_is_log_normal_and_keeps_the_median():
     assert abs(np.median(log)) < 0.015
 
 
-def test_conductances_never_fall_below_zero_but_may_exceed_g_on():
+def test_conductances_never_fall_below_zero_but_may_exceed_g_on() -> None:
     device = Device(n_bits=None, write_sigma=0.8)
     g = program(array_of(ramp(device)), 0, device, Chip(1, 0))
     assert g.min() == 0
     assert g.max() > device.g_on
 
 
-def test_stuck_cells_override_everything_at_the_stated_rates():
+def test_stuck_cells_override_everything_at_the_stated_rates() -> None:
     device = Device(write_sigma=0.05, d2d_sigma=0.1, stuck_lrs=0.04, stuck_hrs=0.1)
     g = program(array_of(np.full(SHAPE, 2.2e-6)), 0, device, Chip(1, 0))
     n = g.size
@@ -113,25 +112,25 @@ def test_stuck_cells_override_everything_at_the_stated_rates():
         assert share == pytest.approx(rate, abs=4 * np.sqrt(rate * (1 - rate) / n))
 
 
-def test_effects_follow_one_another_in_the_stated_order():
+def test_effects_follow_one_another_in_the_stated_order() -> None:
     """Level, then write error, then variation, then stuck: rebuilt here from the draws themselves."""
     device = Device(write_sigma=0.1, d2d_sigma=0.2, stuck_lrs=0.1, stuck_hrs=0.2)
     target = ramp(device)
-    key = (5, 2, 7)  # seed, trial, layer; array 3
 
-    def draws(effect: Effect) -> np.random.Generator:
-        return device_generator(key[0], key[1], key[2], effect, 3)
+    def draws(effect: int) -> np.random.Generator:
+        key = (2, 7, effect, 3)  # trial, layer, effect, array
+        return np.random.default_rng(np.random.SeedSequence(5, spawn_key=key))
 
     span = device.g_on - device.g_off
     g = device.g_off + np.rint((target - device.g_off) / span * 63) / 63 * span
-    g = np.maximum(g + 0.1 * span * draws(Effect.WRITE).standard_normal(SHAPE), 0)
-    g = g * np.exp(0.2 * draws(Effect.VARIATION).standard_normal(SHAPE))
-    u = draws(Effect.STUCK).random(SHAPE)
+    g = np.maximum(g + 0.1 * span * draws(0).standard_normal(SHAPE), 0)
+    g = g * np.exp(0.2 * draws(1).standard_normal(SHAPE))
+    u = draws(2).random(SHAPE)
     g = np.where(u < 0.1, device.g_on, np.where(u < 0.3, device.g_off, g))
     assert program(array_of(target, 3), 7, device, Chip(5, 2)) == pytest.approx(g, rel=1e-14)
 
 
-def test_draws_do_not_depend_on_other_effects():
+def test_draws_do_not_depend_on_other_effects() -> None:
     target = ramp(Device())
     alone = program(array_of(target), 0, Device(d2d_sigma=0.2), Chip(1, 0))
     both = program(array_of(target), 0, Device(d2d_sigma=0.2, stuck_hrs=0.1), Chip(1, 0))
@@ -139,7 +138,7 @@ def test_draws_do_not_depend_on_other_effects():
     assert (alone[not_stuck] == both[not_stuck]).all()
 
 
-def test_chips_layers_arrays_and_seeds_have_draws_of_their_own():
+def test_chips_layers_arrays_and_seeds_have_draws_of_their_own() -> None:
     device = Device(write_sigma=0.05)
     target = ramp(device)
     results = [
@@ -157,7 +156,7 @@ def test_chips_layers_arrays_and_seeds_have_draws_of_their_own():
             assert abs(np.corrcoef((a - target).ravel(), (b - target).ravel())[0, 1]) < 0.05
 
 
-def test_open_cells_are_never_programmed():
+def test_open_cells_are_never_programmed() -> None:
     device = Device(write_sigma=0.5, stuck_lrs=0.5)
     blank = np.zeros(SHAPE, dtype=bool)
     blank[:, 50:] = True
