@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def exact_currents(case: Case) -> np.ndarray:
     """
     n_rows, n_cols = case.g.shape
     lines, count = case.lines, 2 * case.g.size
-    wl = np.arange(case.g.size).reshape(case.g.shape)
+    wl: Any = np.arange(case.g.size).reshape(case.g.shape)
     bl = wl + case.g.size
     branches: list[tuple[int | None, int | None, float, int]] = []
     for i in range(n_rows):
@@ -80,7 +81,7 @@ def exact_currents(case: Case) -> np.ndarray:
         branches += [(bl[0, j], None, lines.top[j], j), (bl[-1, j], None, lines.bottom[j], j)]
         branches += [(bl[i, j], bl[i + 1, j], lines.r_wire_bl, -1) for i in range(n_rows - 1)]
     for i, j in np.ndindex(n_rows, n_cols):
-        ohm = math.inf if case.g[i, j] == 0 else 1 / case.g[i, j] + case.r_access
+        ohm = math.inf if case.g[i, j] == 0 else float(1 / case.g[i, j] + case.r_access)
         branches.append((wl[i, j], bl[i, j], ohm, -1))
     # Currents are counted in microampere: voltages and currents are then of one size.
     matrix = np.zeros((count + len(branches), count + len(branches)))

@@ -30,7 +30,7 @@ def trial_of(point: Point, number: int, images: int = 50, **changes: Any) -> Tri
         **{"accuracy": float(hits.mean()), "agreement": 0.9, "snr_db": 20 + rng.normal()},
         **{"relative_difference": 0.1},
     }
-    fields = {
+    fields: dict[str, Any] = {
         **{"key": key_of(point.key, number), "point": point.key, "trial": number},
         **{"status": "done", "hits": hits, "seconds": 0.5, "finished": "2025-01-01T00:00:00Z"},
     }

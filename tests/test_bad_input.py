@@ -6,8 +6,11 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import onnx
@@ -79,7 +82,7 @@ def _write_data(folder: Path) -> None:
     beyond[5] = 10
     objects = np.array([{"a": 1}] * 20, dtype=object)
     grey = rng.integers(0, 17, (20, 1, 8, 8), dtype=np.uint8)
-    sets: dict[str, dict[str, np.ndarray]] = {
+    sets: dict[str, dict[str, Any]] = {
         "good": {"x": x, "y": y},
         "no_x": {"images": x, "y": y},
         "no_y": {"x": x},
@@ -585,7 +588,7 @@ def test_a_full_or_closed_disk_is_exit_4_and_keeps_the_earlier_result(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    where = rxsim_files.tempfile if step == "mkstemp" else os
+    where: ModuleType = tempfile if step == "mkstemp" else os
     monkeypatch.setattr(where, step, refuse)
     before = _snapshot(out)
     text, error = _refused(_arguments(command, given, out), capsys, code=4)

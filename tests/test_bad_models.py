@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -543,7 +544,7 @@ def _residual_network() -> onnx.ModelProto:
     def conv(x: str, c_in: int, c_out: int, kernel: int, stride: int = 1) -> str:
         name = f"n{len(nodes)}"
         weight = constant(f"{name}.w", c_out, c_in, kernel, kernel)
-        sizes = {"strides": [stride] * 2, "pads": [kernel // 2] * 4}
+        sizes: dict[str, Any] = {"strides": [stride] * 2, "pads": [kernel // 2] * 4}
         nodes.append(helper.make_node("Conv", [x, weight], [f"{name}.c"], f"{name}.conv", **sizes))
         norm = [constant(f"{name}.{part}", c_out) for part in ("gamma", "beta", "mean", "var")]
         nodes.append(helper.make_node("BatchNormalization", [f"{name}.c", *norm], [f"{name}.b"]))

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from known import known
 
 from rxsim.calibrate import UpperQuantile
 from rxsim.data import (
@@ -130,7 +132,7 @@ def test_the_digits_card_gives_sixteenths() -> None:
     inputs = InputSet(
         data=data,
         indices=np.array([7, 3]),
-        preprocess=card.preprocess,
+        preprocess=known(card.preprocess),
         input_name="x",
         dtype=np.dtype(np.float32),
     )
@@ -361,7 +363,8 @@ def test_made_up_inputs_are_standard_normal() -> None:
 @given(start=st.integers(0, 19), length=st.integers(1, 20))
 def test_made_up_inputs_come_in_slices(start: int, length: int) -> None:
     assume(start + length <= 20)
-    shapes, dtypes = {"x": (2,), "z": (1, 5)}, {"x": np.dtype("f4"), "z": np.dtype("f8")}
+    shapes: dict[str, tuple[int, ...]] = {"x": (2,), "z": (1, 5)}
+    dtypes: dict[str, np.dtype[Any]] = {"x": np.dtype("f4"), "z": np.dtype("f8")}
     inputs = made_up_inputs(shapes, dtypes, 20, calibration=False, seed=0)
     whole, part = inputs.feeds(0, 20), inputs.feeds(start, start + length)
     assert {name: tensor.dtype for name, tensor in part.items()} == dtypes

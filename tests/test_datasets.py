@@ -227,7 +227,7 @@ def test_a_transparent_palette_keeps_the_colours_beneath(tmp_path: Path) -> None
     colours = np.asarray(image.convert("RGB"))
     image.save(tmp_path / "a.png", transparency=bytes(range(16)))
     found = Preprocess(data_layout="NHWC").apply(
-        open_data(Source(path=tmp_path, truth="none")).fetch([0])
+        open_data(Source(path=tmp_path, truth="none")).fetch(np.array([0]))
     )
     np.testing.assert_array_equal(found[0], colours.transpose(2, 0, 1))
 
@@ -402,7 +402,7 @@ def test_cifar_records_are_planes_after_a_label(nets: Path, tmp_path: Path) -> N
 # --- labels, metrics, several inputs --------------------------------------------------------------
 
 
-def _npz(path: Path, **arrays: np.ndarray) -> Path:
+def _npz(path: Path, **arrays: Any) -> Path:
     np.savez(path, **arrays)
     return path
 
@@ -444,7 +444,7 @@ def test_no_labels_are_needed_for_the_metric_none(nets: Path, tmp_path: Path) ->
 
 def test_several_inputs_come_by_name_and_one_is_preprocessed(nets: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "main": rng.integers(0, 9, (6, 4), dtype=np.uint8),
         "side": rng.normal(size=(6, 4)),
         "token": rng.integers(0, 9, (6, 1), dtype=np.int32),
@@ -900,7 +900,8 @@ def test_real_networks_score_on_real_data_as_published(
     model: str, paths: dict[str, str], steps: dict[str, Any], wanted: float
 ) -> None:
     root = Path(str(ASSETS))
-    options = DataOptions(**{name: root / path for name, path in paths.items()}, preprocess=steps)
+    files: dict[str, Any] = {name: root / path for name, path in paths.items()}
+    options = DataOptions(**files, preprocess=steps)
     study = open_study(root / model, load_settings(None), options)
     outputs = predict(
         study.network.original,

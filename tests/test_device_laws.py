@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rxsim.devices.laws.lognormal import with_lognormal_factor
 from rxsim.devices.laws.polynomial import polynomial_sigma
 from rxsim.devices.laws.saturating import saturating_sigma
 from rxsim.devices.laws.stuck import with_stuck_cells
+from rxsim.devices.measured_deviation import MeasuredDeviation
 from rxsim.errors import SettingError
 from rxsim.schema import validated
 from rxsim.seeds import Effect
@@ -32,7 +34,9 @@ shares = st.floats(0, 0.5)
 
 @given(conductances, st.lists(numbers, min_size=1, max_size=5), st.floats(0.1, 50))
 @settings(max_examples=100, deadline=None)
-def test_a_polynomial_is_that_of_exact_arithmetic_and_never_below_0(g, coefficients, scale):
+def test_a_polynomial_is_that_of_exact_arithmetic_and_never_below_0(
+    g: np.ndarray, coefficients: list[float], scale: float
+) -> None:
     sigma = polynomial_sigma(g * uS, coefficients, scale, uS) / uS
     x = [Fraction(value) / Fraction(scale) for value in g.tolist()]
     terms = [[Fraction(c) * at**k for k, c in enumerate(coefficients)] for at in x]
@@ -44,7 +48,9 @@ def test_a_polynomial_is_that_of_exact_arithmetic_and_never_below_0(g, coefficie
 
 @given(conductances, st.lists(numbers, min_size=1, max_size=5), st.floats(0.1, 50))
 @settings(max_examples=50, deadline=None)
-def test_a_polynomial_in_another_unit_is_the_same(g, coefficients, scale):
+def test_a_polynomial_in_another_unit_is_the_same(
+    g: np.ndarray, coefficients: list[float], scale: float
+) -> None:
     one = polynomial_sigma(g * uS, coefficients, scale, uS)
     other = polynomial_sigma(g * uS, [1e3 * c for c in coefficients], 1e3 * scale, 1e-9)
     assert other == pytest.approx(one, rel=1e-9, abs=1e-12 * uS * 5 * 100 * 3000**4)
@@ -52,7 +58,7 @@ def test_a_polynomial_in_another_unit_is_the_same(g, coefficients, scale):
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100))
 @settings(max_examples=50, deadline=None)
-def test_a_saturating_deviation_rises_from_0_to_its_height(height, scale):
+def test_a_saturating_deviation_rises_from_0_to_its_height(height: float, scale: float) -> None:
     g = np.linspace(0, 60 * scale, 400) * uS
     sigma = saturating_sigma(g, height, scale) / uS
     assert sigma[0] == 0
@@ -62,11 +68,11 @@ def test_a_saturating_deviation_rises_from_0_to_its_height(height, scale):
     assert at_scale == pytest.approx(height * (1 - 1 / np.e), rel=1e-12)
 
 
-def test_a_saturating_deviation_is_one_of_currents():
+def test_a_saturating_deviation_is_one_of_currents() -> None:
     """At half the voltage the same currents are twice the conductances."""
     preset = named_preset("sonos-agrawal")
     law = LAWS["saturating"]
-    assert isinstance(law, MeasuredLaw)
+    assert isinstance(law, MeasuredDeviation)
     g = np.linspace(0, 16, 30) * uS
     choice = preset.laws["write_error"]
     low = choice.model_validate({**choice.model_dump(), "v_read": 0.05})
@@ -76,7 +82,9 @@ def test_a_saturating_deviation_is_one_of_currents():
 
 @given(conductances, st.floats(0, 2), st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
-def test_a_lognormal_factor_does_not_depend_on_the_conductance(g, sigma, seed):
+def test_a_lognormal_factor_does_not_depend_on_the_conductance(
+    g: np.ndarray, sigma: float, seed: int
+) -> None:
     z = np.random.default_rng(seed).standard_normal(g.shape)
     changed = with_lognormal_factor(g * uS, sigma, z)
     assert changed == pytest.approx(g * uS * np.exp(sigma) ** z, rel=1e-12)
@@ -86,7 +94,7 @@ def test_a_lognormal_factor_does_not_depend_on_the_conductance(g, sigma, seed):
 
 @given(conductances, st.floats(0, 1), st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
-def test_a_write_error_is_the_same_up_and_down(g, sigma, seed):
+def test_a_write_error_is_the_same_up_and_down(g: np.ndarray, sigma: float, seed: int) -> None:
     z = np.random.default_rng(seed).standard_normal(g.shape)
     up, down = (with_write_error(g * uS, sigma * uS, sign * z) for sign in (1, -1))
     assert (up + down) / 2 == pytest.approx(g * uS, abs=1e-12 * uS)
@@ -95,14 +103,16 @@ def test_a_write_error_is_the_same_up_and_down(g, sigma, seed):
 
 @given(shares, shares, st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
-def test_a_cell_is_stuck_at_one_end_or_left_alone(at_g_on, at_g_off, seed):
+def test_a_cell_is_stuck_at_one_end_or_left_alone(
+    at_g_on: float, at_g_off: float, seed: int
+) -> None:
     u = np.random.default_rng(seed).random(500)
     g = with_stuck_cells(np.full(500, 5.0), u, at_g_on, at_g_off, 9.0, 1.0)
     expected = [9 if x < at_g_on else 1 if x < at_g_on + at_g_off else 5 for x in u]
     assert g.tolist() == expected
 
 
-def test_every_law_says_when_it_acts_and_no_two_that_act_together_draw_alike():
+def test_every_law_says_when_it_acts_and_no_two_that_act_together_draw_alike() -> None:
     """Laws may share a number as alternatives only: of one step, all but one named by presets."""
     laws = LAWS.all()
     assert {law.step for law in laws.values()} <= {*STEPS}
@@ -123,7 +133,9 @@ def test_every_law_says_when_it_acts_and_no_two_that_act_together_draw_alike():
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_laws_that_act_are_in_the_order_of_their_steps_and_draw_from_streams_of_their_own(name):
+def test_laws_that_act_are_in_the_order_of_their_steps_and_draw_from_streams_of_their_own(
+    name: str,
+) -> None:
     held = named_preset(name).held()
     more = {key: 0.1 for key in ("write_sigma", "d2d_sigma") if key not in held}
     laws = acting_laws(Device(model=name, stuck_lrs=0.1, **more))
@@ -131,12 +143,12 @@ def test_laws_that_act_are_in_the_order_of_their_steps_and_draw_from_streams_of_
     assert len({law.stream for law in laws}) == len(laws) == (2 if held else 3)
 
 
-def test_without_a_law_two_chips_are_alike():
+def test_without_a_law_two_chips_are_alike() -> None:
     assert not has_random_effects(Device())
     assert has_random_effects(Device(model="pcm-joshi"))
 
 
-def test_a_draw_that_a_chip_shares_is_not_one_of_an_arrays():
+def test_a_draw_that_a_chip_shares_is_not_one_of_an_arrays() -> None:
     first, second = (Draws(Chip(3, 1), 2, array, stream=50) for array in (0, 1))
     shared = first.of_chip().random(4).tolist()
     assert shared == second.of_chip().random(4).tolist()
@@ -148,7 +160,7 @@ def test_a_draw_that_a_chip_shares_is_not_one_of_an_arrays():
     assert len({tuple(draw) for draw in (shared, *arrays, *others)}) == 6
 
 
-def test_a_law_does_not_write_to_what_it_is_given():
+def test_a_law_does_not_write_to_what_it_is_given() -> None:
     device = Device(write_sigma=0.1, d2d_sigma=0.1, stuck_lrs=0.2, n_bits=None)
     g = np.full((8, 6), 3e-6)
     g.flags.writeable = False
@@ -171,7 +183,9 @@ def test_a_law_does_not_write_to_what_it_is_given():
         ("saturating", {"a": 1, "b": 1}, "v_read is missing"),
     ],
 )
-def test_numbers_that_a_law_does_not_take_are_refused_in_one_sentence(name, given_numbers, words):
+def test_numbers_that_a_law_does_not_take_are_refused_in_one_sentence(
+    name: str, given_numbers: dict[Any, Any], words: str
+) -> None:
     law = LAWS[name]
     assert isinstance(law, MeasuredLaw)
     with pytest.raises(SettingError, match=words):

@@ -92,13 +92,13 @@ COMMANDS = dict(all_commands(root, ("rxsim",)))
 # What must be documented
 
 
-def test_there_are_commands_and_pages_to_look_at():
+def test_there_are_commands_and_pages_to_look_at() -> None:
     assert len(COMMANDS) >= 15
     assert len(PAGES) >= 25
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_and_option_is_in_the_reference(name):
+def test_every_command_and_option_is_in_the_reference(name: str) -> None:
     text = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
     (section,) = re.findall(rf"^##+ {name}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
     for parameter in COMMANDS[name].params:
@@ -109,13 +109,13 @@ def test_every_command_and_option_is_in_the_reference(name):
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name.count(" ") == 1])
-def test_every_command_is_in_a_guide(name):
+def test_every_command_is_in_a_guide(name: str) -> None:
     pages = [*(DOCS / "guides").glob("*.md"), DOCS / "getting-started.md"]
     assert any(re.search(rf"\b{name}\b", page.read_text(encoding="utf-8")) for page in pages)
 
 
 @pytest.mark.parametrize("name", list(dotted_names(Settings)))
-def test_every_setting_is_in_the_reference(name):
+def test_every_setting_is_in_the_reference(name: str) -> None:
     text = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
     listed = re.findall(
         r"^\| `([\w.]+)` \|.*\| ([^|]*) \|$", text.replace("\\|", "/"), re.MULTILINE
@@ -125,7 +125,7 @@ def test_every_setting_is_in_the_reference(name):
     assert inner or meanings.get(name) or f"## {name}\n" in text
 
 
-def test_every_preset_is_in_the_reference(capsys):
+def test_every_preset_is_in_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
     root.main(["presets"], prog_name="rxsim", standalone_mode=False)
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:] if line[0] != " "]
     assert "rram-milo" in names
@@ -143,17 +143,17 @@ def test_every_preset_is_in_the_reference(capsys):
         ("guides/data.md", Card),
     ],
 )
-def test_every_key_of_a_file_is_in_its_guide(page, section):
+def test_every_key_of_a_file_is_in_its_guide(page: str, section: Any) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     missing = [name for name in section.model_fields if not re.search(rf"\b{name}\b", text)]
     assert missing == []
 
 
-def test_the_readme_is_a_page():
+def test_the_readme_is_a_page() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
 
 
-def test_every_page_has_its_place_in_the_navigation():
+def test_every_page_has_its_place_in_the_navigation() -> None:
     def listed(item: Any) -> Iterator[str]:
         if isinstance(item, str):
             yield item
@@ -172,7 +172,7 @@ def test_every_page_has_its_place_in_the_navigation():
 
 
 @pytest.mark.parametrize("page", GENERATED, ids=name_of)
-def test_generated_pages_are_current(page):
+def test_generated_pages_are_current(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == GENERATED[page], (
         "run python scripts/make_reference.py"
     )
@@ -186,12 +186,12 @@ SHOWN = [
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d+")
 
 
-def test_some_outputs_are_shown():
+def test_some_outputs_are_shown() -> None:
     assert len(SHOWN) >= 4
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN)
-def test_shown_outputs_are_of_now(command, shown):
+def test_shown_outputs_are_of_now(command: str, shown: str) -> None:
     """Word for word; fractions within 1 %, because processors round the last bits of sums otherwise."""
     found = MAKER.without_times(MAKER.output_of(command))
     expected = MAKER.without_times(shown)
@@ -264,16 +264,16 @@ def check_settings(context: click.Context) -> None:
     given = context.params
     if "assignments" in given:
         config = given.get("config")
-        known = config is not None and (ROOT / config).is_file()
+        shown = None if config is None else ROOT / config
         load_settings(
-            ROOT / config if known else None,
+            shown if shown is not None and shown.is_file() else None,
             xbar=given.get("xbar"),
             assignments=given["assignments"],
         )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_fenced_commands_parse_and_their_files_are_there(page):
+def test_fenced_commands_parse_and_their_files_are_there(page: Path) -> None:
     made: set[str] = set()
     for block in blocks(page, "sh", "console", "bash"):
         for words in lines_of(block):
@@ -295,7 +295,7 @@ def test_fenced_commands_parse_and_their_files_are_there(page):
                 assert words[0] in OTHER_TOOLS, words
 
 
-def test_a_wrong_command_is_found():
+def test_a_wrong_command_is_found() -> None:
     with pytest.raises(click.UsageError):
         parsed(shlex.split("rxsim eval NET.onnx --xbars 64x64"))
     with pytest.raises(AssertionError):
@@ -306,7 +306,7 @@ def test_a_wrong_command_is_found():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_files_shown_in_yaml_are_right(page, tmp_path):
+def test_files_shown_in_yaml_are_right(page: Path, tmp_path: Path) -> None:
     for block in blocks(page, "yaml"):
         if block in added(page):
             continue
@@ -332,7 +332,7 @@ def test_files_shown_in_yaml_are_right(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_python_shown_is_python(page):
+def test_python_shown_is_python(page: Path) -> None:
     for block in blocks(page, "python"):
         compile(block, name_of(page), "exec")
 
@@ -358,7 +358,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_and_anchors_resolve(page):
+def test_links_and_anchors_resolve(page: Path) -> None:
     text = re.sub(r"`[^`\n]*`", "", text_without_code(page))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"https?://", target):
@@ -372,7 +372,7 @@ def test_links_and_anchors_resolve(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_files_that_are_named_exist(page):
+def test_files_that_are_named_exist(page: Path) -> None:
     """Not those of a reader's folder RXSIM_ASSETS, nor what a reader is told to save or to add."""
     new = {block.split("\n")[0].removeprefix("# ") for each in PAGES for block in added(each)}
     named = re.findall(

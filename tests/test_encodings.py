@@ -54,7 +54,9 @@ def every_code(*, signed: bool) -> np.ndarray:
 
 @every_case
 @both_ranges
-def test_the_weighted_passes_add_up_to_the_input(name, how, per_pass, bits, signed):
+def test_the_weighted_passes_add_up_to_the_input(
+    name: str, how: str, per_pass: bool, bits: int, signed: bool
+) -> None:
     """Less what an input of 0 drives; random pulses as far as chance goes."""
     plan = plan_of(name, how, per_pass, bits, signed=signed, pulses=2000)
     codes = every_code(signed=signed)
@@ -71,7 +73,9 @@ def test_the_weighted_passes_add_up_to_the_input(name, how, per_pass, bits, sign
 
 @every_case
 @both_ranges
-def test_no_pulse_exceeds_v_read_and_units_their_largest(name, how, per_pass, bits, signed):
+def test_no_pulse_exceeds_v_read_and_units_their_largest(
+    name: str, how: str, per_pass: bool, bits: int, signed: bool
+) -> None:
     plan, codes = plan_of(name, how, per_pass, bits, signed=signed), every_code(signed=signed)
     pulses = plan.pulses[:40]
     if plan.encoding.is_random:
@@ -91,7 +95,9 @@ def test_no_pulse_exceeds_v_read_and_units_their_largest(name, how, per_pass, bi
 
 @every_case
 @both_ranges
-def test_the_parts_of_an_analog_sum_are_its_pulses(name, how, per_pass, bits, signed):
+def test_the_parts_of_an_analog_sum_are_its_pulses(
+    name: str, how: str, per_pass: bool, bits: int, signed: bool
+) -> None:
     plan, codes = plan_of(name, how, per_pass, bits, signed=signed), every_code(signed=signed)
     for one in plan.passes:
         parts = sum(share * part.volt * part.units.of(codes) for share, part in one.parts)
@@ -103,7 +109,9 @@ def test_the_parts_of_an_analog_sum_are_its_pulses(name, how, per_pass, bits, si
 
 @every_case
 @both_ranges
-def test_the_nodes_of_a_pass_give_its_units(name, how, per_pass, bits, signed):
+def test_the_nodes_of_a_pass_give_its_units(
+    name: str, how: str, per_pass: bool, bits: int, signed: bool
+) -> None:
     """As onnxruntime computes them: the units less those of an input of 0."""
     plan, codes = plan_of(name, how, per_pass, bits, signed=signed), every_code(signed=signed)
     x = (codes / plan.dac.code_per_x).astype(np.float32)
@@ -128,7 +136,9 @@ def test_the_nodes_of_a_pass_give_its_units(name, how, per_pass, bits, signed):
 
 
 @every_case
-def test_the_load_of_a_pulse_is_the_mean_over_its_instants(name, how, per_pass, bits):
+def test_the_load_of_a_pulse_is_the_mean_over_its_instants(
+    name: str, how: str, per_pass: bool, bits: int
+) -> None:
     """Over the time of a pulse of some width, over the chances of a random one."""
     plan, codes = plan_of(name, how, per_pass, bits, signed=True), every_code(signed=True)
     encoding = plan.encoding
@@ -147,7 +157,7 @@ def test_the_load_of_a_pulse_is_the_mean_over_its_instants(name, how, per_pass, 
         assert np.count_nonzero(volts) / (len(volts) * 500) == pytest.approx(active, rel=slack)
 
 
-def test_two_random_layers_on_one_tensor_have_pulses_of_their_own():
+def test_two_random_layers_on_one_tensor_have_pulses_of_their_own() -> None:
     plan = plan_of("stochastic", "bipolar", False, 1, signed=True)
     other = plan.drawn(np.random.default_rng(9), (7, 3), -1)
     build, nodes = GraphBuilder("y", {"x"}), InputNodes()
@@ -158,7 +168,7 @@ def test_two_random_layers_on_one_tensor_have_pulses_of_their_own():
     assert first != second
 
 
-def test_equal_passes_on_one_tensor_share_their_nodes_whatever_they_count():
+def test_equal_passes_on_one_tensor_share_their_nodes_whatever_they_count() -> None:
     plan = plan_of("bit_serial", "two_phase", True, 2, signed=True)
     build, nodes = GraphBuilder("y", {"x"}), InputNodes()
     each = plan.passes[0]

@@ -22,14 +22,14 @@ def cells(notebook: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_there_are_five_and_all_are_listed():
+def test_there_are_five_and_all_are_listed() -> None:
     assert len(NOTEBOOKS) == 5
     listed = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
     assert all(f"({notebook.name})" in listed for notebook in NOTEBOOKS)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_valid_and_stored_without_outputs(notebook):
+def test_a_notebook_is_valid_and_stored_without_outputs(notebook: Path) -> None:
     whole = json.loads(notebook.read_text(encoding="utf-8"))
     assert (whole["nbformat"], whole["nbformat_minor"]) == (4, 5)
     assert cells(notebook)[0]["cell_type"] == "markdown"
@@ -42,7 +42,7 @@ def test_a_notebook_is_valid_and_stored_without_outputs(notebook):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(notebook, monkeypatch):
+def test_a_notebook_runs(notebook: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for commands that a cell runs
     before = sorted(path.name for path in ROOT.iterdir())

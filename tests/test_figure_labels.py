@@ -115,7 +115,8 @@ def test_the_name_of_the_reference_covers_no_point(
             reach = 4.0 * figure.dpi / 72  # half a mark
             places = marks(figure.axes[0])
             assert len(places) >= 3
-            inside = (places > box.min - reach) & (places < box.max + reach)
+            low, high = np.array(box.min), np.array(box.max)
+            inside = (places > low - reach) & (places < high + reach)
             assert not inside.all(axis=1).any()
     assert named == 2
 

@@ -604,7 +604,7 @@ def _drop(model: onnx.ModelProto, rng: random.Random) -> None:
     """Drop a node, a constant, an input, an output, an operator set or a value's type."""
     graph = model.graph
     node = rng.choice(graph.node)
-    held = rng.choice(
+    held: Any = rng.choice(
         [
             *(graph.node, graph.initializer, graph.input, graph.output, graph.value_info),
             *(node.input, node.output, node.attribute, model.opset_import),
@@ -616,7 +616,7 @@ def _drop(model: onnx.ModelProto, rng: random.Random) -> None:
 
 def _double(model: onnx.ModelProto, rng: random.Random) -> None:
     graph = model.graph
-    held = rng.choice(
+    held: Any = rng.choice(
         [graph.node, graph.initializer, graph.input, graph.output, model.opset_import]
     )
     if len(held):
@@ -702,7 +702,7 @@ def _rewire(model: onnx.ModelProto, rng: random.Random) -> None:
 
 
 def _rename(model: onnx.ModelProto, rng: random.Random) -> None:
-    held = rng.choice(
+    held: Any = rng.choice(
         [model.graph.initializer, model.graph.input, model.graph.output, model.graph.node]
     )
     if len(held):

@@ -102,8 +102,8 @@ def test_several_chips_have_the_variance_of_section_8(difference: np.ndarray, wi
     assert max(halves, key=lambda name: halves[name]) == widest, halves
     drop = drop_of(difference)
     assert drop.mean - drop.low == pytest.approx(halves[widest], rel=1e-9)
-    p = [stats.t.sf(mean / error, count) for error, count in scales.values() if error > 0]
-    p = max([*p, sign_flip_p(difference.sum(axis=0))])
+    tails = [stats.t.sf(mean / error, count) for error, count in scales.values() if error > 0]
+    p = max([*tails, sign_flip_p(difference.sum(axis=0))])
     assert drop.p_worse == pytest.approx(p, rel=1e-9)
     two_sided = population_interval(difference)
     assert two_sided is not None

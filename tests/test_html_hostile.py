@@ -91,7 +91,7 @@ def test_details_of_other_versions_make_no_report_fail(value: Any, tmp_path: Pat
             assert layers_section(material, SvgMaker()) is None or value == [None, 7]
             continue
         for section in (ladder_section, worst_arrays):
-            section(material, *([SvgMaker()] if section is ladder_section else []))  # type: ignore[operator]
+            section(material, *([SvgMaker()] if section is ladder_section else []))
         overview(material), provenance_section(material, ""), points_section(material)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chips import mapped_of
 from pydantic import create_model
 
 import rxsim
@@ -22,7 +23,6 @@ from rxsim.pipeline import DataOptions, calibrate, open_study
 from rxsim.pipeline.study.calibration_match import calibrated_by
 from rxsim.schema import Section
 from rxsim.tiles import TILES, transfer_matrices
-from tests.chips import mapped_of
 
 MODELS = Path(__file__).parent.parent / "models"
 STAGES = {
@@ -59,7 +59,8 @@ def test_a_new_field_of_a_section_changes_the_keys_of_its_readers_and_no_other(
     section: str,
 ) -> None:
     wider = create_model(f"Wider{section}", __base__=SECTIONS[section], brand_new=(float, 0.0))
-    model = create_model("WiderSettings", __base__=Settings, **{section: (wider, wider())})
+    fields: dict[str, Any] = {section: (wider, wider())}
+    model = create_model("WiderSettings", __base__=Settings, **fields)
     before, after = (model.model_validate({section: {"brand_new": value}}) for value in (0.0, 1.0))
     changed = {name for name, reads in STAGES.items() if reads.of(before) != reads.of(after)}
     assert changed == CHANGED[section]

@@ -20,12 +20,18 @@ STAGES = [
 
 @pytest.mark.parametrize("when", ["entering", "leaving"])
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_interrupt_leaves_everything_as_it_was(stage, when, tmp_path, monkeypatch, capsys):
+def test_an_interrupt_leaves_everything_as_it_was(
+    stage: str,
+    when: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     timed = Stages.__call__
     met = []
 
     @contextmanager
-    def interrupted(self, name: str) -> Iterator[object]:
+    def interrupted(self: Stages, name: str) -> Iterator[object]:
         met.append(name)
         if name == stage and when == "entering":
             raise KeyboardInterrupt

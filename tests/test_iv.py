@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def voltages(curve: IVCurve, count: int = 401) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_a_curve_is_0_at_0_and_rises_wherever_it_is_valid(name):
+def test_a_curve_is_0_at_0_and_rises_wherever_it_is_valid(name: str) -> None:
     curve = curve_of(FORMS[name], V_READ)
     assert (curve.current(G, np.zeros(3)) == 0).all()
     v = voltages(curve)
@@ -49,7 +50,7 @@ def test_a_curve_is_0_at_0_and_rises_wherever_it_is_valid(name):
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_the_slope_is_the_derivative_even_beyond_the_range(name):
+def test_the_slope_is_the_derivative_even_beyond_the_range(name: str) -> None:
     """By a central difference, whose own error is h^2 f'''/6 or, at a knot of the table, h f''."""
     curve = curve_of(FORMS[name], V_READ)
     g, v, h = G[1], np.linspace(-0.65, 0.65, 260), 1e-6
@@ -59,7 +60,7 @@ def test_the_slope_is_the_derivative_even_beyond_the_range(name):
 
 
 @pytest.mark.parametrize("name", [name for name in FORMS if name != "milo"])
-def test_a_separable_curve_carries_at_v_read_what_its_conductance_says(name):
+def test_a_separable_curve_carries_at_v_read_what_its_conductance_says(name: str) -> None:
     for v_read in (0.05, 0.2):
         curve = separable(FORMS[name], v_read)
         assert curve.f(np.array(v_read)) == pytest.approx(v_read, rel=1e-14)
@@ -68,14 +69,14 @@ def test_a_separable_curve_carries_at_v_read_what_its_conductance_says(name):
 
 
 @pytest.mark.parametrize("name", [name for name in FORMS if name != "two-sided table"])
-def test_a_curve_known_for_positive_voltages_is_odd(name):
+def test_a_curve_known_for_positive_voltages_is_odd(name: str) -> None:
     curve = curve_of(FORMS[name], V_READ)
     v = np.linspace(0, 0.7, 50)
     forth, back = curve.current(G[0], v), curve.current(G[0], -v)
     assert back == pytest.approx(-forth, rel=1e-12, abs=1e-20)
 
 
-def test_the_forms_are_what_their_names_say():
+def test_the_forms_are_what_their_names_say() -> None:
     v = np.linspace(-0.3, 0.3, 13)
     sinh = separable(FORMS["sinh"])
     assert sinh.f(v) == pytest.approx(np.sinh(v / 0.05) * V_READ / np.sinh(4.0), rel=1e-12)
@@ -87,7 +88,7 @@ def test_the_forms_are_what_their_names_say():
     assert separable(IV(form="cubic", cubic=0.0)).v_high == np.inf
 
 
-def test_milo_is_the_polynomial_of_its_source():
+def test_milo_is_the_polynomial_of_its_source() -> None:
     g, v = 80e-6, 0.3
     level = np.log10(g)
     n2 = 1.388e-4 * level**3 + 1.541e-3 * level**2 + 5.711e-3 * level + 7.063e-3
@@ -100,14 +101,14 @@ def test_milo_is_the_polynomial_of_its_source():
 
 
 @pytest.mark.parametrize("g", [1e-9, 62e-6, 111e-6, 1e-3])
-def test_milo_refuses_a_conductance_that_was_not_measured(g):
+def test_milo_refuses_a_conductance_that_was_not_measured(g: float) -> None:
     curve = curve_of(FORMS["milo"], V_READ)
     for method in (curve.current, curve.slope):
         with pytest.raises(SettingError, match=r"found a cell of .* uS .* expected 62.5 to 110 uS"):
             method(np.array([80e-6, g]), np.zeros(2))
 
 
-def test_a_table_goes_through_its_points_and_never_swings():
+def test_a_table_goes_through_its_points_and_never_swings() -> None:
     curve = separable(TABLE)
     assert TABLE.v is not None
     assert TABLE.f is not None
@@ -130,7 +131,9 @@ def tables(draw: st.DrawFn) -> tuple[IV, float]:
 
 @given(tables())
 @settings(max_examples=60, deadline=None)
-def test_any_rising_table_gives_a_curve_that_never_falls_and_has_a_continuous_slope(case):
+def test_any_rising_table_gives_a_curve_that_never_falls_and_has_a_continuous_slope(
+    case: tuple[IV, float],
+) -> None:
     iv, v_read = case
     curve = separable(iv, v_read)
     v = np.linspace(curve.v_low * 1.2, curve.v_high * 1.2, 500)
@@ -145,7 +148,7 @@ def test_any_rising_table_gives_a_curve_that_never_falls_and_has_a_continuous_sl
 
 
 @pytest.mark.parametrize("name", ["cubic", "cubic steep", "table", "two-sided table", "milo"])
-def test_beyond_its_range_a_curve_goes_on_along_its_tangent(name):
+def test_beyond_its_range_a_curve_goes_on_along_its_tangent(name: str) -> None:
     curve = curve_of(FORMS[name], V_READ)
     for end, far in ((curve.v_high, curve.v_high + 3), (curve.v_low, curve.v_low - 3)):
         g, at, out = G[:1], np.array([end]), np.array([far])
@@ -163,7 +166,9 @@ def test_beyond_its_range_a_curve_goes_on_along_its_tangent(name):
         (IV(form="sinh", v0=1e-4), 0.2, "found a current of inf"),
     ],
 )
-def test_a_curve_that_does_not_reach_v_read_is_refused_in_one_sentence(iv, v_read, message):
+def test_a_curve_that_does_not_reach_v_read_is_refused_in_one_sentence(
+    iv: IV, v_read: float, message: str
+) -> None:
     with pytest.raises(SettingError, match=message) as caught:
         curve_of(iv, v_read)
     assert str(caught.value).startswith("device.iv: found")
@@ -184,19 +189,19 @@ def test_a_curve_that_does_not_reach_v_read_is_refused_in_one_sentence(iv, v_rea
         ({"form": "sinh", "v0": 0}, "v0"),
     ],
 )
-def test_settings_that_describe_no_curve_are_refused(values, message):
+def test_settings_that_describe_no_curve_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         validated(IV, values, "settings")
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_a_curve_can_go_to_another_process(name):
+def test_a_curve_can_go_to_another_process(name: str) -> None:
     curve = curve_of(FORMS[name], V_READ)
     copy = pickle.loads(pickle.dumps(curve))
     v = voltages(curve, 9)
     assert (copy.current(G[:, None], v) == curve.current(G[:, None], v)).all()
 
 
-def test_the_cubic_turns_where_the_refusal_says():
+def test_the_cubic_turns_where_the_refusal_says() -> None:
     top = brentq(lambda v: 1 - 3 * 0.25 * v * v, 0.5, 2)
     assert curve_of(IV(form="cubic"), 1.0).v_high == pytest.approx(top)

@@ -96,7 +96,7 @@ def package(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_two_processes_fill_a_cold_cache_and_a_third_one_loads_it(tmp_path):
+def test_two_processes_fill_a_cold_cache_and_a_third_one_loads_it(tmp_path: Path) -> None:
     processes = [start(TWO_ARRAYS, NUMBA_CACHE_DIR=tmp_path) for _ in range(2)]
     first, second = (answer(process) for process in processes)
     assert first["methods"] == ["relaxation", "elimination"]
@@ -113,7 +113,9 @@ def test_two_processes_fill_a_cold_cache_and_a_third_one_loads_it(tmp_path):
     assert len(folders(tmp_path)) == 1
 
 
-def test_a_change_to_a_shared_kernel_reaches_the_kernels_of_other_files(package, tmp_path):
+def test_a_change_to_a_shared_kernel_reaches_the_kernels_of_other_files(
+    package: Path, tmp_path: Path
+) -> None:
     """The changed file is not the one that the entry kernel stands in: numba alone would not see it."""
     places = {"PYTHONPATH": package.parent, "NUMBA_CACHE_DIR": tmp_path / "cache"}
     before = answer(start(ONE_CELL, **places))
@@ -135,8 +137,8 @@ def test_a_change_to_a_shared_kernel_reaches_the_kernels_of_other_files(package,
 
 @pytest.mark.slow
 def test_kernels_are_kept_beside_the_sources_else_in_the_users_cache_else_not_at_all(
-    package, tmp_path
-):
+    package: Any, tmp_path: Path
+) -> None:
     """A file where `__pycache__` belongs can't be written to by anyone, the superuser included."""
     places: dict[str, str | Path] = {
         "PYTHONPATH": package.parent,
@@ -166,7 +168,7 @@ def kept_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def twice(x):
+def twice(x: Any) -> Any:
     return 2 * x
 
 
@@ -175,7 +177,7 @@ def only_folder(parent: Path) -> Path:
     return Path(folder)
 
 
-def test_the_fixture_above_keeps_and_loads_a_kernel(kept_in):
+def test_the_fixture_above_keeps_and_loads_a_kernel(kept_in: Path) -> None:
     first, second = jit.entry(twice), jit.entry(twice)
     assert [first(3), second(4)] == [6, 8]
     assert [sum(kernel.stats.cache_hits.values()) for kernel in (first, second)] == [0, 1]
@@ -183,7 +185,7 @@ def test_the_fixture_above_keeps_and_loads_a_kernel(kept_in):
 
 
 @pytest.mark.parametrize("damage", ["emptied", "cut", "removed", "folder removed"])
-def test_a_damaged_cache_is_compiled_again(kept_in, damage):
+def test_a_damaged_cache_is_compiled_again(kept_in: Path, damage: str) -> None:
     assert jit.entry(twice)(3) == 6
     second = jit.entry(twice)
     folder = only_folder(kept_in)
@@ -202,7 +204,9 @@ def test_a_damaged_cache_is_compiled_again(kept_in, damage):
     assert third(3) == 6
 
 
-def test_a_kernel_that_cannot_be_kept_still_runs(kept_in, monkeypatch):
+def test_a_kernel_that_cannot_be_kept_still_runs(
+    kept_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -212,7 +216,7 @@ def test_a_kernel_that_cannot_be_kept_still_runs(kept_in, monkeypatch):
     assert not [file for file in only_folder(kept_in).iterdir() if file.suffix == ".nbc"]
 
 
-def test_the_oldest_folders_are_removed_when_a_new_one_is_made(kept_in):
+def test_the_oldest_folders_are_removed_when_a_new_one_is_made(kept_in: Path) -> None:
     kernel = jit.entry(twice)
     parent = Path(kernel.stats.cache_path).parent
     for age in range(6):
@@ -227,7 +231,7 @@ def test_the_oldest_folders_are_removed_when_a_new_one_is_made(kept_in):
     assert {folder.name for folder in parent.iterdir()} == {*newest, current, "other"}
 
 
-def test_a_folder_in_use_counts_as_new(kept_in):
+def test_a_folder_in_use_counts_as_new(kept_in: Path) -> None:
     kernel = jit.entry(twice)
     kernel(3)
     folder = only_folder(kept_in)
@@ -264,7 +268,7 @@ def imported_names(module: ModuleType) -> dict[str, str]:
     return origins
 
 
-def test_every_kernel_is_compiled_by_jit():
+def test_every_kernel_is_compiled_by_jit() -> None:
     """A kernel with a decorator of its own would be kept by numba's rule, and become stale."""
     kernels = {id(kernel) for module in circuit_modules() for kernel in kernels_of(module)}
     assert kernels == {id(kernel) for kernel in [*jit.ENTRIES, *jit.INNERS]}
@@ -279,12 +283,14 @@ def taken_from_elsewhere(kernel: Any, origins: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("module", circuit_modules(), ids=lambda module: module.__name__)
-def test_a_kernel_takes_nothing_from_sources_that_the_folder_is_not_named_after(module):
+def test_a_kernel_takes_nothing_from_sources_that_the_folder_is_not_named_after(
+    module: Any,
+) -> None:
     origins = imported_names(module)
     for kernel in kernels_of(module):
         assert taken_from_elsewhere(kernel, origins) == [], kernel.py_func.__name__
 
 
-def test_the_check_above_sees_what_a_kernel_takes():
+def test_the_check_above_sees_what_a_kernel_takes() -> None:
     relax = next(kernel for kernel in jit.ENTRIES if kernel.py_func.__name__ == "relax")
     assert taken_from_elsewhere(relax, {"LANES": "rxsim.seeds.LANES"}) == ["rxsim.seeds.LANES"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -15,7 +17,7 @@ G_ON, G_OFF = 5e-5, 1e-6
 DEVICE = Device(g_on=G_ON, g_off=G_OFF)
 
 
-def conv_layer(weight: np.ndarray, group: int = 1):
+def conv_layer(weight: np.ndarray, group: int = 1) -> Any:
     """Build the one layer of a network that is a single Conv."""
     graph = helper.make_graph(
         [helper.make_node("Conv", ["x", "w"], ["y"], "conv", group=group)],
@@ -32,7 +34,7 @@ def weights(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
 
 
-def placed(mapped) -> dict[tuple[int, int, int], list[float]]:
+def placed(mapped: Any) -> dict[tuple[int, int, int], list[float]]:
     """Collect, for each (group, k, n), g_plus and g_minus as the arrays' own maps say."""
     layer = mapped.layer
     found: dict[tuple[int, int, int], list[float]] = {}
@@ -53,7 +55,9 @@ def placed(mapped) -> dict[tuple[int, int, int], list[float]]:
 @pytest.mark.parametrize(
     ("group", "shape"), [(1, (7, 3, 3, 2)), (3, (6, 2, 3, 3)), (4, (4, 1, 3, 3))]
 )
-def test_every_weight_lies_on_one_pair_with_the_conductance_of_its_share(group, shape, row_order):
+def test_every_weight_lies_on_one_pair_with_the_conductance_of_its_share(
+    group: int, shape: tuple[int, int, int, int], row_order: str
+) -> None:
     w = weights(*shape)
     layer = conv_layer(w, group)
     mapped = map_layer(layer, Crossbar(rows=8, cols=3), DEVICE, Mapping(row_order=row_order))
@@ -68,7 +72,7 @@ def test_every_weight_lies_on_one_pair_with_the_conductance_of_its_share(group, 
         assert minus == pytest.approx(G_OFF + max(-value, 0) / w_max * (G_ON - G_OFF), rel=1e-6)
 
 
-def test_weights_fill_an_array_from_its_first_row_and_column_and_the_rest_rests_at_g_off():
+def test_weights_fill_an_array_from_its_first_row_and_column_and_the_rest_rests_at_g_off() -> None:
     layer = conv_layer(weights(5, 3, 2, 2))  # K = 12, N = 5
     mapped = map_layer(layer, Crossbar(rows=8, cols=4), DEVICE, Mapping())
     assert mapped.n_arrays == 2 * 2 * 2
@@ -83,7 +87,7 @@ def test_weights_fill_an_array_from_its_first_row_and_column_and_the_rest_rests_
     assert mapped.tiling.utilisation == pytest.approx(2 * 60 / (8 * 32))
 
 
-def test_unused_cells_can_be_open():
+def test_unused_cells_can_be_open() -> None:
     layer = conv_layer(weights(5, 3, 2, 2))
     mapped = map_layer(layer, Crossbar(rows=8, cols=4), DEVICE, Mapping(unused_cells="open"))
     array = mapped.array(7)
@@ -92,13 +96,13 @@ def test_unused_cells_can_be_open():
     assert (array.target[~array.blank] >= G_OFF).all()
 
 
-def test_kernel_major_puts_the_kernel_position_first():
+def test_kernel_major_puts_the_kernel_position_first() -> None:
     layer = conv_layer(weights(2, 3, 2, 2))  # k = channel * 4 + position
     mapped = map_layer(layer, Crossbar(rows=64, cols=64), DEVICE, Mapping(row_order="kernel_major"))
     assert mapped.row_tiles[0].tolist() == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
 
 
-def test_w_max_is_that_of_its_scope():
+def test_w_max_is_that_of_its_scope() -> None:
     w = weights(5, 3, 2, 2)
     layer = conv_layer(w)
     matrix = np.abs(w.reshape(5, 12).T)
@@ -115,7 +119,7 @@ def test_w_max_is_that_of_its_scope():
     assert tile[1, 3] == pytest.approx(matrix[8:, :4].max())
 
 
-def test_a_percentile_clips_the_largest_weights():
+def test_a_percentile_clips_the_largest_weights() -> None:
     w = weights(8, 4, 3, 3)
     mapped = map_layer(conv_layer(w), Crossbar(), DEVICE, Mapping(w_percentile=90))
     w_max = np.percentile(np.abs(w.astype(np.float64)), 90)
@@ -124,7 +128,7 @@ def test_a_percentile_clips_the_largest_weights():
     assert top == pytest.approx(G_ON, rel=1e-12)
 
 
-def test_a_layer_or_column_of_zeros_has_a_scale_of_one():
+def test_a_layer_or_column_of_zeros_has_a_scale_of_one() -> None:
     w = weights(4, 2, 2, 2)
     w[1] = 0
     by_column = map_layer(conv_layer(w), Crossbar(), DEVICE, Mapping(w_max_scope="column"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ KNEE = curve_of(IV(form="table", v=(0.09, 0.1, 0.41), f=(0.001, 1, 1.003)), V_RE
 MILO = curve_of(IV(form="milo"), V_READ)
 CURVES = {"linear": LINEAR, "sinh": SINH, "cubic": CUBIC, "table": TABLE, "milo": MILO}
 
-ENDS = [
+ENDS: list[dict[str, Any]] = [
     {},
     {"drive_side": "right", "sense_side": "top"},
     {"drive_side": "alternate", "sense_side": "alternate", "r_access": 700.0},
@@ -36,12 +38,14 @@ ENDS = [
 ]
 
 
-def bar_of(*ohms: float, **others) -> Crossbar:
+def bar_of(*ohms: float, **others: float | str) -> Crossbar:
     names = ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")
     return Crossbar(**dict(zip(names, map(float, ohms), strict=True)), **others)
 
 
-def random_case(seed: int, n_rows: int, n_cols: int, curve: IVCurve = SINH, **others):
+def random_case(
+    seed: int, n_rows: int, n_cols: int, curve: IVCurve = SINH, **others: float | str
+) -> tuple[np.ndarray, Crossbar, np.ndarray]:
     """Draw an array with unequal resistances, some of them 0, and some open devices."""
     rng = np.random.default_rng(seed)
     low, high = (np.log10(63e-6), np.log10(109e-6)) if curve is MILO else (-7, -3)
@@ -67,7 +71,9 @@ SHAPES = [(1, 1), (1, 6), (6, 1), (3, 5), (12, 12)]
 @pytest.mark.parametrize("name", CURVES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("ends", range(len(ENDS)))
-def test_currents_and_voltages_equal_a_plain_newton(name, shape, ends):
+def test_currents_and_voltages_equal_a_plain_newton(
+    name: str, shape: tuple[int, int], ends: int
+) -> None:
     curve = CURVES[name]
     g, bar, v_in = random_case(ends + 10 * shape[1], *shape, curve, **ENDS[ends])
     i_out, v_wl, v_bl, i_cell = nonlinear.solve(g, curve.current, curve.slope, bar, v_in)
@@ -83,7 +89,7 @@ def test_currents_and_voltages_equal_a_plain_newton(name, shape, ends):
     assert np.abs(found.v_bl[0] - v_bl).max() < 1e-9 * V_READ
 
 
-def spice_law(name: str):
+def spice_law(name: str) -> Callable[..., Any]:
     """The text of a cell's current, written down anew from docs/concepts/model.md."""
     if name == "sinh":
         return lambda g, v: f"{g * V_READ / math.sinh(4.0)!r}*sinh({v}/0.05)"
@@ -104,7 +110,7 @@ def spice_law(name: str):
 @pytest.mark.parametrize("name", ["sinh", "cubic", "milo"])
 @pytest.mark.parametrize("ends", range(len(ENDS)))
 @pytest.mark.parametrize("shape", [(1, 1), (4, 7), (9, 6)])
-def test_currents_equal_ngspice(name, ends, shape):
+def test_currents_equal_ngspice(name: str, ends: int, shape: tuple[int, int]) -> None:
     curve = CURVES[name]
     g, bar, v_in = random_case(50 + ends, *shape, curve, **ENDS[ends])
     found = solve_nonlinear(g, curve, bar, v_in)
@@ -114,7 +120,7 @@ def test_currents_equal_ngspice(name, ends, shape):
     assert np.abs(found.i_out[0] - spice).max() < 1e-8 * scale
 
 
-def test_a_linear_curve_gives_the_linear_solution():
+def test_a_linear_curve_gives_the_linear_solution() -> None:
     for ends in ENDS:
         g, bar, v_in = random_case(7, 9, 8, **ENDS[0])
         bar = bar.model_copy(update=ends)
@@ -135,7 +141,7 @@ EXTREMES = [
 @pytest.mark.slow
 @pytest.mark.parametrize("case", EXTREMES)
 @pytest.mark.parametrize("v0", [0.1, 0.01])
-def test_large_and_extreme_arrays_equal_a_plain_newton(case, v0):
+def test_large_and_extreme_arrays_equal_a_plain_newton(case: Any, v0: Any) -> None:
     shape, low, high, ohms = case
     rng = np.random.default_rng(3)
     g = np.exp(rng.uniform(np.log(low), np.log(high), shape))
@@ -151,7 +157,7 @@ def test_large_and_extreme_arrays_equal_a_plain_newton(case, v0):
 
 
 @pytest.mark.parametrize("curve", [SINH, TABLE, curve_of(IV(form="sinh", v0=0.1), V_READ)])
-def test_convergence_is_quadratic(curve):
+def test_convergence_is_quadratic(curve: SeparableCurve) -> None:
     rng = np.random.default_rng(0)
     g = 10 ** rng.uniform(-5, -4, (64, 64))
     found = solve_nonlinear(g, curve, bar_of(10, 10, 100, 100), rng.uniform(0, V_READ, 64))
@@ -166,7 +172,7 @@ def test_convergence_is_quadratic(curve):
 
 @pytest.mark.parametrize("v0", [0.01, 0.004, 0.001])
 @pytest.mark.parametrize("ohms", [(10, 10, 100, 100), (1e3, 1e3, 1e3, 1e3), (0, 0, 1e5, 1e5)])
-def test_a_steep_sinh_converges(v0, ohms):
+def test_a_steep_sinh_converges(v0: float, ohms: tuple[Any, ...]) -> None:
     rng = np.random.default_rng(0)
     g = 10 ** rng.uniform(-7, -3, (24, 20))
     curve = curve_of(IV(form="sinh", v0=v0), V_READ)
@@ -176,13 +182,20 @@ def test_a_steep_sinh_converges(v0, ohms):
 
 
 @pytest.mark.parametrize("ohms", [(10, 10, 100, 100), (1e3, 1e3, 1e3, 1e3), (0, 0, 1e5, 1e5)])
-def test_a_threshold_needs_damping_and_gets_it(ohms, monkeypatch):
+def test_a_threshold_needs_damping_and_gets_it(
+    ohms: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Full steps alone jump to and fro over the knee."""
     rng = np.random.default_rng(0)
     g, v_in = 10 ** rng.uniform(-7, -3, (12, 10)), rng.uniform(-V_READ, V_READ, 12)
     tried = []
     state = newton._state
-    monkeypatch.setattr(newton, "_state", lambda *a: tried.append(0) or state(*a))
+
+    def counted(*given: Any) -> newton._State:
+        tried.append(0)
+        return state(*given)
+
+    monkeypatch.setattr(newton, "_state", counted)
     found = solve_nonlinear(g, KNEE, bar_of(*ohms), v_in)
     assert len(tried) > found.iterations[0] + 1
     i_out = nonlinear.solve(g, KNEE.current, KNEE.slope, bar_of(*ohms), v_in)[0]
@@ -191,7 +204,9 @@ def test_a_threshold_needs_damping_and_gets_it(ohms, monkeypatch):
 
 @pytest.mark.parametrize("target", [1.0, 1e-1, 1e-3, 1e-6])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_bound_holds_wherever_newton_stops(target, seed, monkeypatch):
+def test_the_bound_holds_wherever_newton_stops(
+    target: float, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     g, bar, v_in = random_case(300 + seed, 11, 9, **ENDS[seed])
     i_out = nonlinear.solve(g, SINH.current, SINH.slope, bar, v_in)[0]
     monkeypatch.setattr(newton, "TARGET", target)
@@ -212,14 +227,14 @@ CASES = st.tuples(
 LAW = settings(max_examples=40, deadline=None)
 
 
-def drawn(case):
+def drawn(case: tuple[Any, ...]) -> tuple[Any, ...]:
     seed, n_rows, n_cols, name, ends = case
     return CURVES[name], *random_case(seed, n_rows, n_cols, CURVES[name], **ends)
 
 
 @given(CASES)
 @LAW
-def test_odd_curves_make_an_odd_array(case):
+def test_odd_curves_make_an_odd_array(case: tuple[Any, ...]) -> None:
     curve, g, bar, v_in = drawn(case)
     forth, back = solve_nonlinear(g, curve, bar, v_in), solve_nonlinear(g, curve, bar, -v_in)
     assert np.abs(forth.i_out + back.i_out).max() <= forth.bound[0] + back.bound[0]
@@ -227,7 +242,9 @@ def test_odd_curves_make_an_odd_array(case):
 
 @given(CASES)
 @LAW
-def test_current_conservation_a_column_s_devices_carry_what_leaves_it(case):
+def test_current_conservation_a_column_s_devices_carry_what_leaves_it(
+    case: tuple[Any, ...],
+) -> None:
     curve, g, bar, v_in = drawn(case)
     found = solve_nonlinear(g, curve, bar, v_in)
     assert found.device_currents is not None
@@ -237,7 +254,7 @@ def test_current_conservation_a_column_s_devices_carry_what_leaves_it(case):
 
 @given(CASES)
 @LAW
-def test_without_resistance_each_cell_sees_its_source(case):
+def test_without_resistance_each_cell_sees_its_source(case: tuple[Any, ...]) -> None:
     curve, g, _, v_in = drawn(case)
     ideal = curve.current(g, np.repeat(v_in[:, None], g.shape[1], axis=1))
     found = solve_nonlinear(g, curve, bar_of(0, 0, 0, 0), v_in)
@@ -251,7 +268,9 @@ def test_without_resistance_each_cell_sees_its_source(case):
 
 @given(CASES, st.integers(0, 9), st.floats(0, 1))
 @LAW
-def test_raising_an_input_never_lowers_an_output(case, row, share):
+def test_raising_an_input_never_lowers_an_output(
+    case: tuple[Any, ...], row: int, share: float
+) -> None:
     curve, g, bar, v_in = drawn(case)
     more = v_in.copy()
     more[row % len(v_in)] += share * (V_READ - v_in[row % len(v_in)])
@@ -263,7 +282,7 @@ def test_raising_an_input_never_lowers_an_output(case, row, share):
 # --- inputs and refusals ------------------------------------------------------------------------------
 
 
-def test_many_vectors_are_solved_as_each_alone():
+def test_many_vectors_are_solved_as_each_alone() -> None:
     g, bar, _ = random_case(1, 8, 6)
     vectors = np.random.default_rng(2).uniform(-V_READ, V_READ, (5, 8))
     together = solve_nonlinear(g, SINH, bar, vectors)
@@ -279,7 +298,7 @@ def test_many_vectors_are_solved_as_each_alone():
     assert (lean.i_out == together.i_out).all()
 
 
-def test_nothing_in_gives_nothing_out():
+def test_nothing_in_gives_nothing_out() -> None:
     g, bar, v_in = random_case(1, 8, 6)
     for found in (
         solve_nonlinear(g, SINH, bar, np.zeros(8)),
@@ -290,7 +309,7 @@ def test_nothing_in_gives_nothing_out():
         assert found.iterations[0] == 0
 
 
-def test_an_open_row_and_an_open_column_carry_nothing():
+def test_an_open_row_and_an_open_column_carry_nothing() -> None:
     g, bar, v_in = random_case(2, 8, 6)
     g[3], g[:, 4] = 0, 0
     found = solve_nonlinear(g, SINH, bar, v_in)
@@ -299,7 +318,7 @@ def test_an_open_row_and_an_open_column_carry_nothing():
     assert (found.v_wl[0, 3] == v_in[3]).all()
 
 
-def test_opposite_inputs_that_cancel_are_solved():
+def test_opposite_inputs_that_cancel_are_solved() -> None:
     g = np.full((2, 3), 1e-4)
     found = solve_nonlinear(g, SINH, bar_of(5, 5, 50, 50), np.array([0.1, -0.1]))
     assert found.bound[0] < 1e-12
@@ -316,13 +335,13 @@ def test_opposite_inputs_that_cancel_are_solved():
         (np.full((2, 2), 1e-6), np.array([0, np.inf]), "source voltage is NaN or infinite"),
     ],
 )
-def test_impossible_input_is_refused(g, v_in, message):
+def test_impossible_input_is_refused(g: np.ndarray, v_in: np.ndarray, message: str) -> None:
     with pytest.raises(CircuitError, match=message):
         solve_nonlinear(g, SINH, bar_of(1, 1, 1, 1), v_in)
 
 
 @pytest.mark.parametrize("curve", [TABLE, CUBIC, MILO])
-def test_a_solution_beyond_the_curve_s_range_is_refused(curve):
+def test_a_solution_beyond_the_curve_s_range_is_refused(curve: Any) -> None:
     assert not isinstance(curve, SeparableCurve) or np.isfinite(curve.v_high)
     g = np.full((2, 2), 80e-6)
     for sign in (1, -1):
@@ -332,7 +351,7 @@ def test_a_solution_beyond_the_curve_s_range_is_refused(curve):
             solve_nonlinear(g, curve, bar_of(1, 1, 1, 1), sign * np.array([0.7, 0.1]))
 
 
-def test_an_iterate_beyond_the_range_is_no_error_if_the_solution_is_inside():
+def test_an_iterate_beyond_the_range_is_no_error_if_the_solution_is_inside() -> None:
     """The sources are at 0.7 V, but 10 kohm in front of each cell leave it 0.2 V or so."""
     curve = curve_of(IV(form="cubic", cubic=3.0), V_READ)
     g = np.full((3, 1), 1e-3)
@@ -341,12 +360,12 @@ def test_an_iterate_beyond_the_range_is_no_error_if_the_solution_is_inside():
     assert found.v_wl.max() < curve.v_high < 0.7
 
 
-def test_an_uncertain_solution_is_refused(monkeypatch):
+def test_an_uncertain_solution_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newton, "_MOST_STEPS", 0)
     with pytest.raises(CircuitError, match=r"found an error bound of .* choose a less steep"):
         solve_nonlinear(np.full((4, 4), 1e-3), SINH, bar_of(50, 50, 50, 50), np.full(4, 0.2))
 
 
-def test_a_conductance_that_was_not_measured_is_refused():
+def test_a_conductance_that_was_not_measured_is_refused() -> None:
     with pytest.raises(SettingError, match=r"expected 62.5 to 110 uS"):
         solve_nonlinear(np.full((2, 2), 1e-6), MILO, bar_of(1, 1, 1, 1), np.full(2, 0.1))

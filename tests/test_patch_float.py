@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from chips import bare_study
 from test_load import (
     CONV_FORMS,
     FORMS,
@@ -29,7 +30,6 @@ from rxsim.patch import PatchedNetwork
 from rxsim.pipeline import DataOptions, open_study, patched_chip
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session
-from tests.chips import bare_study
 
 ASSETS = Path(os.environ.get("RXSIM_ASSETS", ""))
 MODELS = Path(__file__).parent.parent / "models"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from known import known
 from made_results import CLEAN, made_point, made_trial, write_sweep
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
@@ -18,7 +19,7 @@ from scipy import stats
 
 from rxsim.commands.plot import command
 from rxsim.errors import InputError
-from rxsim.report import figure
+from rxsim.report import drawing, figure
 from rxsim.store import open_results
 
 WIRES = (1.0, 2.5, 10.0)
@@ -30,11 +31,16 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     return path, write_sweep(path, rows=(32, 64), wires=WIRES, bits=(5, 8), names=["conv1"])
 
 
+def bars_of(axes: Axes) -> list[ErrorbarContainer]:
+    """Return the bars of error on some axes."""
+    return [bars for bars in axes.containers if isinstance(bars, ErrorbarContainer)]
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
     """The axes that the command draws on."""
     kept: list[Axes] = []
-    original = figure.draw_curves
+    original = drawing.draw_curves
 
     def draw(axes: Axes, *given: Any) -> Any:
         kept.append(axes)
@@ -76,24 +82,24 @@ def test_means_and_intervals_are_those_of_the_chips(
     )  # fmt: skip
     assert result.exit_code == 0, result.exception
     (axes,) = drawn
-    bars = [c for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    bars = bars_of(axes)
     assert len(bars) == 2
     for rows, bar in zip((32, 64), bars, strict=True):
         line, _, (reach,) = bar.lines
-        assert line.get_xdata().tolist() == list(WIRES)
+        assert np.asarray(line.get_xdata()).tolist() == list(WIRES)
         for place, wire in enumerate(WIRES):
             chips = 100 * values_of(swept[1], rows, wire, 8)
             low, high = stats.t.interval(0.95, 4, loc=chips.mean(), scale=stats.sem(chips))
-            assert line.get_ydata()[place] == pytest.approx(chips.mean())
+            assert np.asarray(line.get_ydata())[place] == pytest.approx(chips.mean())
             assert reach.get_segments()[place][:, 1] == pytest.approx([low, min(high, 100)])
     assert axes.get_xscale() == "log"
     assert axes.get_xlabel() == "Wordline resistance per cell (Ω)"
     assert axes.get_ylabel() == "Accuracy (%)"
-    legend = axes.get_legend()
+    legend = known(axes.get_legend())
     assert legend.get_title().get_text() == "Array rows"
     assert [text.get_text() for text in legend.get_texts()] == ["32", "64"]
-    dashed = [line for line in axes.lines if list(line.get_xdata()) == [0, 1]]
-    assert [line.get_ydata()[0] for line in dashed] == [pytest.approx(100 * CLEAN)]
+    dashed = [line for line in axes.lines if np.asarray(line.get_xdata()).tolist() == [0, 1]]
+    assert [np.asarray(line.get_ydata())[0] for line in dashed] == [pytest.approx(100 * CLEAN)]
 
 
 def test_mean_averages_over_the_other_settings(
@@ -104,12 +110,12 @@ def test_mean_averages_over_the_other_settings(
         "--log-x",
     )
     assert result.exit_code == 0, result.exception
-    (bar,) = drawn[0].containers
+    (bar,) = bars_of(drawn[0])
     for place, bits in enumerate((5, 8)):
         table = [values_of(swept[1], rows, wire, bits) for rows in (32, 64) for wire in WIRES]
         chips = 100 * np.mean(table, axis=0)
         low, high = stats.t.interval(0.95, 4, loc=chips.mean(), scale=stats.sem(chips))
-        assert bar.lines[0].get_ydata()[place] == pytest.approx(chips.mean())
+        assert np.asarray(bar.lines[0].get_ydata())[place] == pytest.approx(chips.mean())
         assert bar.lines[2][0].get_segments()[place][:, 1] == pytest.approx([low, high])
     assert drawn[0].get_xscale() == "log"
 
@@ -237,10 +243,10 @@ def test_categories_stand_beside_each_other(drawn: list[Axes], tmp_path: Path) -
     assert result.exit_code == 0, result.exception
     (axes,) = drawn
     assert [text.get_text() for text in axes.get_xticklabels()] == ["4", "8", "none"]
-    places = [bar.lines[0].get_xdata() for bar in axes.containers]
+    places = [np.asarray(bar.lines[0].get_xdata()) for bar in bars_of(axes)]
     assert all(np.round(place).tolist() == [0, 1, 2] for place in places)
     assert not set(places[0]) & set(places[1])
-    shown = [text.get_text().strip() for text in axes.get_legend().get_texts()]
+    shown = [text.get_text().strip() for text in known(axes.get_legend()).get_texts()]
     assert sorted(shown) == sorted(names)
 
 
@@ -263,14 +269,13 @@ def test_points_that_only_content_images_or_keys_tell_apart_are_not_averaged(
     drawn: list[Axes], tmp_path: Path
 ) -> None:
     """Two files of one name, and evaluations of more images: each needs a choice or a line."""
-    for number, (name, changes, choice) in enumerate(
-        (
-            ("model", {"model_sha256": "e" * 64}, "resnet20.onnx@eeeeeeee"),
-            ("data", {"data_sha256": "e" * 64}, "cifar10_test.npz@eeeeeeee"),
-            ("images", {"details": {"images": 30}}, "30"),
-            ("point", {}, "f"),
-        )
-    ):
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
+        ("model", {"model_sha256": "e" * 64}, "resnet20.onnx@eeeeeeee"),
+        ("data", {"data_sha256": "e" * 64}, "cifar10_test.npz@eeeeeeee"),
+        ("images", {"details": {"images": 30}}, "30"),
+        ("point", {}, "f"),
+    )
+    for number, (name, changes, choice) in enumerate(cases):
         path = tmp_path / f"{number}.sqlite"
         with open_results(path, write=True) as results:
             for place, bits in enumerate((4, 6)):
@@ -288,8 +293,8 @@ def test_points_that_only_content_images_or_keys_tell_apart_are_not_averaged(
         drawn.clear()
         result = run(path, tmp_path / "f.svg", *given, "--where", f"{name}={choice}")
         assert result.exit_code == 0, result.exception
-        (bar,) = drawn[0].containers
-        assert bar.lines[0].get_ydata().tolist() == pytest.approx([90.0, 90.0])
+        (bar,) = bars_of(drawn[0])
+        assert np.asarray(bar.lines[0].get_ydata()).tolist() == pytest.approx([90.0, 90.0])
         drawn.clear()
         assert run(path, tmp_path / "f.svg", *given, "--by", name).exit_code == 0
         assert len(drawn[0].containers) == 2
@@ -316,7 +321,7 @@ def test_axes_of_a_sweep_are_drawn_and_so_is_what_is_tied_to_them(
     drawn.clear()
     done = run(path, tmp_path / "f.svg", *given, "device.g_off", "--where", "adc.n_bits=4")
     assert done.exit_code == 0, done.exception
-    assert drawn[0].containers[0].lines[0].get_ydata() == pytest.approx([64.0, 74.0])
+    assert np.asarray(bars_of(drawn[0])[0].lines[0].get_ydata()) == pytest.approx([64.0, 74.0])
     message = refused(run(path, tmp_path / "f.svg", *given, "nonsense"))
     assert message.endswith("what varies is config, adc.n_bits")
 

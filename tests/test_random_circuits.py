@@ -7,6 +7,8 @@ tests/circuits.py draws that circuit again.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from circuits import Circuit, random_circuit, random_ends, random_shape
@@ -50,19 +52,19 @@ def name(seeds: range) -> str:
 
 
 @pytest.mark.parametrize("seeds", chunks(SMALL), ids=name)
-def test_small_circuits(seeds):
+def test_small_circuits(seeds: Any) -> None:
     assert failures(seeds, 24) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", chunks(MEDIUM), ids=name)
-def test_medium_circuits(seeds):
+def test_medium_circuits(seeds: Any) -> None:
     assert failures(seeds, 128) == []
 
 
 @pytest.mark.skipif(not ngspice.available(), reason="ngspice is not installed")
 @pytest.mark.parametrize("seed", range(3000, 3040))
-def test_small_circuits_against_ngspice(seed):
+def test_small_circuits_against_ngspice(seed: int) -> None:
     """Resistances of one magnitude: beside 1 kohm ngspice itself loses digits on 1 mohm."""
     rng = np.random.default_rng(seed)
     g = 10 ** rng.uniform(-7, -4, random_shape(rng, 12))
@@ -109,7 +111,7 @@ def wrong_parts(circuit: Circuit, rng: np.random.Generator) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4000, 4004))
 @pytest.mark.parametrize("shape", [*LONG, *LARGE], ids=str)
-def test_large_circuits(shape, seed):
+def test_large_circuits(shape: Any, seed: Any) -> None:
     circuit = random_circuit(seed, shape)
     assert wrong_parts(circuit, np.random.default_rng(seed)) == [], str(circuit)
 
@@ -121,7 +123,7 @@ def test_large_circuits(shape, seed):
     [(LARGEST[0], 4103), (LARGEST[0], 4109), (LARGEST[1], 4104), (LARGEST[1], 4110)],
     ids=str,
 )
-def test_the_largest_circuits(shape, seed):
+def test_the_largest_circuits(shape: Any, seed: Any) -> None:
     """About a minute each: the factors of 590,000 nodes."""
     circuit = random_circuit(seed, shape)
     assert wrong_parts(circuit, np.random.default_rng(seed)) == [], str(circuit)
@@ -154,6 +156,6 @@ def extremes(shapes: list[tuple[int, int]], fars: list[float | None]) -> list[ob
     # At 1152x256 with both ends 1 mohm near 1 kohm wires entries fall below what float64 can hold.
     extremes(EXTREME, [None, 0.0, 1e-3, 1e3]) + extremes(LARGEST[:1], [None]),
 )
-def test_extreme_circuits(shape, devices, wire, far):
+def test_extreme_circuits(shape: Any, devices: Any, wire: Any, far: Any) -> None:
     circuit = extreme(shape, devices, wire, far)
     assert wrong_parts(circuit, np.random.default_rng(7)) == [], str(circuit)

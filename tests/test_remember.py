@@ -9,14 +9,15 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
+from chips import foundry_of
 
 import rxsim
 from rxsim.cache import Cache
+from rxsim.circuit import ArraySolution
 from rxsim.config import Settings, load_settings
 from rxsim.devices import Chip, program
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.pipeline import DataOptions, evaluate, open_study
-from tests.chips import foundry_of
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -167,8 +168,9 @@ def test_the_loss_of_an_array_is_what_its_wires_take(tmp_path: Path) -> None:
             array = layer.array(index)
             g = program(array, layer.layer.index, settings.device, Chip(0, 0))
             used = np.ix_(array.rows >= 0, array.cols >= 0)
-            g_eff = rxsim.solve(g, settings.crossbar).g_eff
-            loss = 1 - g_eff[used].sum() / g[used].sum()
+            solution = rxsim.solve(g, settings.crossbar)
+            assert isinstance(solution, ArraySolution)
+            loss = 1 - solution.g_eff[used].sum() / g[used].sum()
             # Either solution is certified to 1e-9 of each entry.
             assert transfer.losses[index] == pytest.approx(loss, abs=2e-9)
             worst.append((loss, layer.layer.name, index))
@@ -180,8 +182,9 @@ def test_the_loss_of_an_array_is_what_its_wires_take(tmp_path: Path) -> None:
 def test_a_single_cell_loses_what_its_ends_take() -> None:
     g, r = 1e-4, 300.0
     bar = rxsim.Crossbar(r_driver=100, r_sense=200, r_wire_wl=0, r_wire_bl=0)
-    g_eff = rxsim.solve(np.array([[g]]), bar).g_eff[0, 0]
-    assert 1 - g_eff / g == pytest.approx(g * r / (1 + g * r), rel=1e-12)
+    solution = rxsim.solve(np.array([[g]]), bar)
+    assert isinstance(solution, ArraySolution)
+    assert 1 - solution.g_eff[0, 0] / g == pytest.approx(g * r / (1 + g * r), rel=1e-12)
 
 
 def test_a_large_constant_is_written_once() -> None:

@@ -42,7 +42,7 @@ def solve(
     return int(stop.value.code or 0), arrays, said.out + said.err
 
 
-def test_line_ends_come_from_settings(tmp_path, capsys):
+def test_line_ends_come_from_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "s.yaml"
     config.write_text("crossbar: {sense_side: alternate, r_driver_far: 0}\n")
     code, found, _ = solve(
@@ -55,7 +55,9 @@ def test_line_ends_come_from_settings(tmp_path, capsys):
     np.testing.assert_allclose(found["g_eff"], sparse.g_eff(G, *WIRES, ends=ends), rtol=1e-9)
 
 
-def test_an_option_wins_over_a_settings_file(tmp_path, capsys):
+def test_an_option_wins_over_a_settings_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = tmp_path / "s.yaml"
     config.write_text("crossbar: {r_driver: 5}\nadc: {n_bits: 8}\n")
     code, found, _ = solve(tmp_path, capsys, f"--config={config}", "--r-driver=40")
@@ -83,7 +85,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_contradicts_or_has_no_use_is_refused(name, tmp_path, capsys, monkeypatch):
+def test_what_contradicts_or_has_no_use_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     options, words = REFUSED[name]
     code, found, said = solve(tmp_path, capsys, *options)
@@ -92,12 +96,14 @@ def test_what_contradicts_or_has_no_use_is_refused(name, tmp_path, capsys, monke
     assert not list(tmp_path.glob("p*"))
 
 
-def test_every_setting_of_the_circuit_may_be_set(tmp_path, capsys):
+def test_every_setting_of_the_circuit_may_be_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--set", "input.v_read=0.1", "--set", "device={iv: {form: sinh, v0: 0.1}}"]
     assert solve(tmp_path, capsys, *options, "--r-sense=3", "--set", "crossbar.r_access=2")[0] == 0
 
 
-def test_gated_rows_are_open(tmp_path, capsys):
+def test_gated_rows_are_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found, _ = solve(tmp_path, capsys, "--set", "crossbar.topology=input_gated", v=V)
     wanted = sparse.g_eff(np.where(V[:, None] > 0, G, 0.0), *WIRES)
     assert code == 0
@@ -105,7 +111,9 @@ def test_gated_rows_are_open(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_non_linear_cells_are_solved_for_an_input(given, tmp_path, capsys):
+def test_non_linear_cells_are_solved_for_an_input(
+    given: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, found, said = solve(
         tmp_path, capsys, "--set", "device.iv={form: sinh, v0: 0.1}", v=V if given else None
     )
@@ -119,7 +127,9 @@ def test_non_linear_cells_are_solved_for_an_input(given, tmp_path, capsys):
     assert ("the given voltages" if given else "every row at 0.2 V") in said
 
 
-def test_a_plot_of_non_linear_cells_is_refused(tmp_path, capsys):
+def test_a_plot_of_non_linear_cells_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plot = tmp_path / "p.png"
     code, found, said = solve(
         tmp_path, capsys, "--set", "device.iv.form=cubic", f"--plot={plot}", v=V
@@ -129,7 +139,7 @@ def test_a_plot_of_non_linear_cells_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path):
+def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path: Path) -> None:
     np.save(tmp_path / "g.npy", G)
     command = [sys.executable, "-m", "rxsim", "solve", "g.npy", "-o", "out.npz"]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
@@ -143,7 +153,9 @@ def test_the_first_run_says_that_it_compiles_and_the_second_does_not(tmp_path):
     assert runs[1].stderr == ""
 
 
-def test_voltages_that_a_curve_is_not_known_for_are_bad_input(tmp_path, capsys):
+def test_voltages_that_a_curve_is_not_known_for_are_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, found, said = solve(
         tmp_path, capsys, "--set", "device.iv.form=cubic", v=np.array([1e5, 0, 0, 0, 0, 0])
     )

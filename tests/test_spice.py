@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arrays import Case, exact_currents, one_sided, random_case
+from chips import mapped_of
 from oracles import sparse
 from scipy.optimize import brentq, fsolve
 
@@ -25,7 +26,6 @@ from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.verify import array_netlist, law_of
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
 from rxsim.verify.sparse_direct import sparse_currents
-from tests.chips import mapped_of
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 MODEL = MODELS / "digits_cnn.onnx"
@@ -365,7 +365,9 @@ def test_a_destination_is_checked_before_any_work(
 
 
 @pytest.mark.parametrize("name", ["digits_test.npz", "digits_train.npz"])
-def test_no_output_takes_the_place_of_data_that_the_card_names(name, tmp_path, capsys):
+def test_no_output_takes_the_place_of_data_that_the_card_names(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     models = Path(__file__).resolve().parents[1] / "models"
     for item in ("digits_mlp.onnx", "digits_mlp.yaml", "digits_test.npz", "digits_train.npz"):
         (tmp_path / item).write_bytes((models / item).read_bytes())
@@ -394,7 +396,9 @@ def test_no_output_takes_the_place_of_data_that_the_card_names(name, tmp_path, c
         (["input.encoding=bit_serial", "device.iv.form=cubic"], r"pass \d of \d \(bit \d\)"),
     ],
 )
-def test_the_netlist_holds_one_pass_of_the_encoding(own, words, tmp_path, capsys):
+def test_the_netlist_holds_one_pass_of_the_encoding(
+    own: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "array.cir"
     options = [*SMALL, *(f"--set={one}" for one in own), "--layer=conv2", "--array=3"]
     assert run(capsys, "spice", MODEL, *options, "-o", path)[0] == 0

@@ -21,11 +21,15 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def forked(work: Callable[[Callable[[object], None]], None]) -> tuple[int, TextIO]:
     """Do some work in another process; return its number and what it says, a line each."""
     reader, sender = os.pipe()
+
+    def say(said: object) -> None:
+        os.write(sender, f"{said}\n".encode())
+
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            work(lambda said: os.write(sender, f"{said}\n".encode()) and None)
+            work(say)
             code = 0
         except WriteError as error:
             os.write(sender, f"{error}\n".encode())

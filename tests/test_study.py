@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -29,32 +30,34 @@ def saved(text: str, folder: Path) -> Path:
     return path
 
 
-def test_a_batch_axis_that_is_free_in_name_only_is_run_one_by_one(tmp_path):
+def test_a_batch_axis_that_is_free_in_name_only_is_run_one_by_one(tmp_path: Path) -> None:
     study = open_study(saved(ONE_BY_ONE, tmp_path), SETTINGS, DataOptions(limit=7))
     assert study.provenance.one_by_one
     assert study.batch == 1
     assert len(evaluate(study).rung("nonideal").trials[0].predictions) == 7
 
 
-def test_an_honest_batch_axis_is_run_in_batches(tmp_path):
+def test_an_honest_batch_axis_is_run_in_batches(tmp_path: Path) -> None:
     honest = ONE_BY_ONE.replace("{1, 6}", "{-1, 6}")
     study = open_study(saved(honest, tmp_path), SETTINGS, DataOptions(limit=7))
     assert not study.provenance.one_by_one
     assert study.batch > 1
 
 
-def test_a_model_that_never_runs_is_told_with_its_own_failure(tmp_path):
+def test_a_model_that_never_runs_is_told_with_its_own_failure(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="onnxruntime can't"):
         open_study(saved(NEVER, tmp_path), SETTINGS, DataOptions(limit=7))
 
 
-def test_the_identity_of_a_model_covers_the_weights_beside_it(tmp_path):
+def test_the_identity_of_a_model_covers_the_weights_beside_it(tmp_path: Path) -> None:
     identities = []
     for value in (1.0, 2.0):
         model = onnx.parser.parse_model(ONE_BY_ONE)
         weight = model.graph.initializer[0]
         weight.CopyFrom(onnx.numpy_helper.from_array(np.full((6, 2), value, np.float32), "w"))
-        options = {"save_as_external_data": True, "location": "net.onnx.data", "size_threshold": 0}
+        options: dict[str, Any] = {
+            **{"save_as_external_data": True, "location": "net.onnx.data", "size_threshold": 0}
+        }
         (tmp_path / "net.onnx.data").unlink(missing_ok=True)
         onnx.save(model, tmp_path / "net.onnx", **options)
         identities.append(load_network(tmp_path / "net.onnx").identity)

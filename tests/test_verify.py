@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from rxsim.mapping import map_layer
 from rxsim.pipeline import open_study, verify
 from rxsim.pipeline.inspect import probe, verification
 from rxsim.session import Session, with_outputs
-from rxsim.verify import compare, ngspice, sparse_direct
+from rxsim.verify import compare, sparse_direct
 from rxsim.verify.compare import current_errors
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
 from rxsim.verify.sparse_direct import sparse_currents
@@ -429,7 +430,7 @@ def test_unusable_options_are_told_in_one_sentence(
 def test_a_missing_ngspice_is_told(
     network: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ngspice.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     code, out, err = run(capsys, network, *SMALL, "--reference=ngspice")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "there is no program ngspice on the PATH; install it" in err

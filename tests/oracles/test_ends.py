@@ -1,6 +1,8 @@
 """Line ends in the oracles, checked against one another and against closed forms."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ def _any_ends(seed: int, shape: tuple[int, int]) -> Ends:
 
 @pytest.mark.parametrize("far", FAR)
 @pytest.mark.parametrize("sides", SIDES)
-def test_sparse_matches_rational_arithmetic(sides, far):
+def test_sparse_matches_rational_arithmetic(sides: tuple[str, str], far: tuple[Any, ...]) -> None:
     """Every combination of sides and far ends, wires and near ends of 0 ohm among them."""
     for k, (wires, near) in enumerate(itertools.product(WIRES, NEAR)):
         shape = [(2, 3), (3, 2), (1, 3), (3, 1)][k % 4]
@@ -51,7 +53,9 @@ def test_sparse_matches_rational_arithmetic(sides, far):
 
 @pytest.mark.parametrize("wires", [*WIRES, (np.inf, 2.0), (1e-5, 1e3)])
 @pytest.mark.parametrize("seed", range(10))
-def test_sparse_matches_rational_arithmetic_on_unequal_ends(seed, wires):
+def test_sparse_matches_rational_arithmetic_on_unequal_ends(
+    seed: int, wires: tuple[float, float]
+) -> None:
     """Every line has ends of its own; some lines are open at both and float."""
     shape = [(3, 3), (2, 4), (4, 2)][seed % 3]
     g, ends = _conductances(seed, shape), _any_ends(100 + seed, shape)
@@ -62,7 +66,7 @@ def test_sparse_matches_rational_arithmetic_on_unequal_ends(seed, wires):
 @needs_ngspice
 @pytest.mark.parametrize("far", FAR)
 @pytest.mark.parametrize("sides", SIDES)
-def test_sparse_matches_ngspice(sides, far):
+def test_sparse_matches_ngspice(sides: tuple[str, str], far: tuple[Any, ...]) -> None:
     """Larger arrays than rational arithmetic can do."""
     seed = SIDES.index(sides) * len(FAR) + FAR.index(far)
     rng = np.random.default_rng(seed)
@@ -76,7 +80,7 @@ def test_sparse_matches_ngspice(sides, far):
 
 @needs_ngspice
 @pytest.mark.parametrize("seed", range(8))
-def test_sparse_matches_ngspice_on_unequal_ends(seed):
+def test_sparse_matches_ngspice_on_unequal_ends(seed: int) -> None:
     """Every line has ends of its own; some lines are open at both and float."""
     shape = (7, 5)
     g, ends = _conductances(seed, shape), _any_ends(200 + seed, shape)
@@ -85,7 +89,7 @@ def test_sparse_matches_ngspice_on_unequal_ends(seed):
 
 
 @pytest.mark.parametrize("solver", [sparse.g_eff, dense_exact.g_eff])
-def test_without_ends_they_are_left_and_bottom(solver):
+def test_without_ends_they_are_left_and_bottom(solver: Callable[..., Any]) -> None:
     """The two ways to call an oracle agree to the last bit."""
     g = _conductances(1, (3, 4))
     given = solver(g, 1.3, 2.9, ends=placed((3, 4), 47.0, 11.0))
@@ -96,7 +100,7 @@ def test_without_ends_they_are_left_and_bottom(solver):
     "solver",
     [sparse.g_eff, dense_exact.g_eff, pytest.param(ngspice.g_eff, marks=needs_ngspice)],
 )
-def test_a_single_device_between_parallel_ends(solver):
+def test_a_single_device_between_parallel_ends(solver: Callable[..., Any]) -> None:
     """Two ends of a line are two resistors in parallel where the line has one node."""
     for left, right, top, bottom in itertools.product([0.0, 30.0, np.inf], repeat=4):
         ends = Ends(*(np.array([r]) for r in (left, right, top, bottom)))
@@ -107,7 +111,7 @@ def test_a_single_device_between_parallel_ends(solver):
         assert result[0, 0] == pytest.approx(1 / (driver + 1000 + sense), rel=1e-13)
 
 
-def test_a_line_of_two_devices_driven_at_both_ends():
+def test_a_line_of_two_devices_driven_at_both_ends() -> None:
     """One wordline, ideal senses: a ladder with two sources, solved by hand."""
     a, b, left, wire, right = 1e-3, 3e-3, 40.0, 25.0, 70.0
     nodal = np.array([[1 / left + 1 / wire + a, -1 / wire], [-1 / wire, 1 / right + 1 / wire + b]])
@@ -117,7 +121,7 @@ def test_a_line_of_two_devices_driven_at_both_ends():
     np.testing.assert_allclose(result, [[a * volts[0], b * volts[1]]], rtol=1e-14)
 
 
-def test_node_voltages_obey_the_circuit():
+def test_node_voltages_obey_the_circuit() -> None:
     """Device currents and what enters and leaves at the four sides follow from the voltages."""
     g, ends = _conductances(4, (6, 5), low=1e-6), _any_ends(5, (6, 5))
     # No shorts: a current through 0 ohm can't be read off the voltages.
@@ -135,14 +139,14 @@ def test_node_voltages_obey_the_circuit():
     np.testing.assert_allclose(v_in @ sparse.g_eff(g, 1.5, 2.5, ends=ends), i_out, atol=1e-15)
 
 
-def test_transposing_the_array_with_its_ends_transposes_the_result():
+def test_transposing_the_array_with_its_ends_transposes_the_result() -> None:
     """Reciprocity."""
     g, ends = _conductances(8, (5, 7)), _any_ends(9, (5, 7))
     turned = sparse.g_eff(g.T, 2.5, 1.5, ends=ends.transposed())
     assert g_eff_error(turned, sparse.g_eff(g, 1.5, 2.5, ends=ends).T) <= 1e-13
 
 
-def test_placed_puts_odd_lines_on_the_other_side_when_alternate():
+def test_placed_puts_odd_lines_on_the_other_side_when_alternate() -> None:
     """The settings, written out for an array of three wordlines and two bitlines."""
     ends = placed((3, 2), 10.0, 20.0, "alternate", "alternate", None, 5.0)
     assert ends.left.tolist() == [10.0, np.inf, 10.0]
@@ -156,14 +160,14 @@ def test_placed_puts_odd_lines_on_the_other_side_when_alternate():
     assert ends.top.tolist() == [20.0]
 
 
-def test_wanted_rows_are_those_of_the_whole_matrix():
+def test_wanted_rows_are_those_of_the_whole_matrix() -> None:
     """The sparse oracle drives the wanted wordlines only."""
     g, ends = _conductances(8, (5, 7)), _any_ends(9, (5, 7))
     whole = sparse.g_eff(g, 1.5, 2.5, ends=ends)
     np.testing.assert_array_equal(sparse.g_eff(g, 1.5, 2.5, ends=ends, rows=[3, 1]), whole[[3, 1]])
 
 
-def test_ends_of_a_wrong_shape_are_refused():
+def test_ends_of_a_wrong_shape_are_refused() -> None:
     """A transposed set of ends is not taken for another."""
     with pytest.raises(ValueError, match="resistances"):
         sparse.g_eff(np.ones((2, 3)), 1.0, 1.0, ends=placed((3, 2), 1.0, 1.0))

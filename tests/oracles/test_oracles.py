@@ -1,6 +1,8 @@
 """The oracles checked against one another and against closed forms."""
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +39,9 @@ def _conductances(seed: int, shape: tuple[int, int], low: float = 1e-10) -> NDAr
 
 @pytest.mark.parametrize("resistances", ORDINARY)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_sparse_matches_rational_arithmetic(shape, resistances):
+def test_sparse_matches_rational_arithmetic(
+    shape: tuple[int, int], resistances: tuple[float, float, float, float]
+) -> None:
     """Unequal resistances, each of them also 0."""
     g = _conductances(sum(shape), shape)
     error = g_eff_error(sparse.g_eff(g, *resistances), dense_exact.g_eff(g, *resistances))
@@ -45,7 +49,9 @@ def test_sparse_matches_rational_arithmetic(shape, resistances):
 
 
 @pytest.mark.parametrize("resistances", list(itertools.product([0.0, 1e-5, 1e3], repeat=4)))
-def test_sparse_matches_rational_arithmetic_at_extremes(resistances):
+def test_sparse_matches_rational_arithmetic_at_extremes(
+    resistances: tuple[float, float, float, float],
+) -> None:
     """Resistances eight orders apart and an on/off ratio of 1e7."""
     rng = np.random.default_rng(7)
     g = rng.choice([1e-10, 1e-3], (3, 4)) * rng.uniform(0.9, 1.0, (3, 4))
@@ -55,7 +61,9 @@ def test_sparse_matches_rational_arithmetic_at_extremes(resistances):
 
 @pytest.mark.parametrize("solver", [sparse.g_eff, dense_exact.g_eff])
 @pytest.mark.parametrize("resistances", ORDINARY)
-def test_open_column_and_row_are_exactly_zero(solver, resistances):
+def test_open_column_and_row_are_exactly_zero(
+    solver: Callable[..., Any], resistances: tuple[float, float, float, float]
+) -> None:
     """A column or a row without devices takes no part."""
     g = np.full((3, 3), 1e-4)
     g[:, 1] = 0.0
@@ -69,7 +77,9 @@ def test_open_column_and_row_are_exactly_zero(solver, resistances):
 @pytest.mark.parametrize("solver", [sparse.g_eff, dense_exact.g_eff])
 @pytest.mark.parametrize("r_driver", [0.0, 1e-3, 1e3])
 @pytest.mark.parametrize("r_sense", [0.0, 1e-3, 1e3])
-def test_single_device_closed_form(solver, r_driver, r_sense):
+def test_single_device_closed_form(
+    solver: Callable[..., Any], r_driver: float, r_sense: float
+) -> None:
     """One device is in series with its driver and its sense resistor."""
     for g in (1e-10, 1e-3):
         expected = 1.0 / (r_driver + 1.0 / g + r_sense)
@@ -78,14 +88,14 @@ def test_single_device_closed_form(solver, r_driver, r_sense):
         assert result[0, 0] == pytest.approx(expected, rel=1e-15)
 
 
-def test_without_parasitics_g_eff_is_g():
+def test_without_parasitics_g_eff_is_g() -> None:
     """With no resistance but the devices' every device stands alone."""
     g = _conductances(3, (7, 5))
     np.testing.assert_array_equal(sparse.g_eff(g, 0.0, 0.0, 0.0, 0.0), g)
 
 
 @pytest.mark.parametrize("resistances", ORDINARY)
-def test_node_voltages_obey_the_circuit(resistances):
+def test_node_voltages_obey_the_circuit(resistances: tuple[float, float, float, float]) -> None:
     """Device currents follow from the voltages and sum to the sensed ones."""
     g = _conductances(4, (6, 5), low=1e-6)
     v_in = np.random.default_rng(5).uniform(-1.0, 1.0, 6)
@@ -107,7 +117,7 @@ def test_node_voltages_obey_the_circuit(resistances):
     "solver",
     [sparse.g_eff, dense_exact.g_eff, pytest.param(ngspice.g_eff, marks=needs_ngspice)],
 )
-def test_floating_nodes_carry_no_current(solver):
+def test_floating_nodes_carry_no_current(solver: Callable[..., Any]) -> None:
     """With open wires only the device at the driver and the sense resistor is in the circuit."""
     result = solver(np.full((2, 3), 1e-3), np.inf, np.inf, 100.0, 50.0)
     expected = np.zeros((2, 3))
@@ -118,7 +128,9 @@ def test_floating_nodes_carry_no_current(solver):
 @needs_ngspice
 @pytest.mark.parametrize("resistances", ORDINARY)
 @pytest.mark.parametrize("shape", [(1, 6), (6, 1), (5, 8), (12, 10)])
-def test_sparse_matches_ngspice(shape, resistances):
+def test_sparse_matches_ngspice(
+    shape: tuple[int, int], resistances: tuple[float, float, float, float]
+) -> None:
     """Non-square arrays with open devices, unequal and zero resistances."""
     g = _conductances(10 + sum(shape), shape)
     error = g_eff_error(ngspice.g_eff(g, *resistances), sparse.g_eff(g, *resistances))
@@ -127,7 +139,7 @@ def test_sparse_matches_ngspice(shape, resistances):
 
 @needs_ngspice
 @pytest.mark.parametrize("seed", range(8))
-def test_sparse_matches_ngspice_on_random_resistances(seed):
+def test_sparse_matches_ngspice_on_random_resistances(seed: int) -> None:
     """Resistances drawn over four decades."""
     rng = np.random.default_rng(100 + seed)
     shape = (int(rng.integers(2, 13)), int(rng.integers(2, 11)))
@@ -139,7 +151,7 @@ def test_sparse_matches_ngspice_on_random_resistances(seed):
 
 
 @needs_ngspice
-def test_netlist_prints_the_currents_at_its_voltages():
+def test_netlist_prints_the_currents_at_its_voltages() -> None:
     """The netlist for given voltages is complete by itself."""
     g = _conductances(6, (4, 3), low=1e-6)
     v_in = np.array([0.3, -0.2, 0.0, 1.1])
@@ -149,7 +161,7 @@ def test_netlist_prints_the_currents_at_its_voltages():
     np.testing.assert_allclose(currents, expected, rtol=1e-11)
 
 
-def test_error_measure():
+def test_error_measure() -> None:
     """Small entries are compared with a millionth of their column, zeros exactly."""
     b = np.array([[1.0, 0.0, 2.0], [1e-9, 0.0, 0.0]])
     assert g_eff_error(b, b) == 0.0
