@@ -65,7 +65,7 @@ def test_a_saturating_deviation_rises_from_0_to_its_height(height: float, scale:
     assert (np.diff(sigma) >= 0).all()
     assert sigma[-1] == pytest.approx(height, rel=1e-12)
     at_scale = saturating_sigma(np.array([scale * uS]), height, scale)[0] / uS
-    assert at_scale == pytest.approx(height * (1 - 1 / np.e), rel=1e-12)
+    assert at_scale == pytest.approx(height * (1 - np.exp(-1.0)), rel=1e-12)
 
 
 def test_a_saturating_deviation_is_one_of_currents() -> None:
