@@ -60,14 +60,18 @@ Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
 class Choice:
     """Marks a setting that takes one of some names: `Annotated[str, Choice(metric_options)]`."""
 
+    _none_yet = "no such choice exists yet; leave it out"
+
     def __init__(self, names: Callable[[], Sequence[str]]) -> None:
         """Keep a function that returns the names; it is called when a value is checked."""
         self._names = names
 
     def _known(self, value: Any) -> Any:
         names = self._names()
+        if not names:
+            raise ValueError(f"found {in_yaml(value)}, but {self._none_yet}")
         if value not in names:
-            *others, last = map(repr, names or ("nothing: there are none yet",))
+            *others, last = map(repr, names)
             listed = f"{', '.join(others)} or {last}" if others else last
             raise ValueError(f"found {in_yaml(value)}, expected {listed}")
         return value
@@ -87,6 +91,8 @@ class ChoiceIn(Choice):
     def __init__(self, package: str, suffix: str = ".py") -> None:
         """Take the folder's dotted name and the suffix of its files (see `rxsim.folders`)."""
         super().__init__(partial(names_in, package, suffix))
+        setting = package.rpartition(".")[2]
+        self._none_yet = f"no such step exists yet; leave {setting} empty"
 
 
 class Section(BaseModel):
@@ -138,7 +144,7 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     """Return the first problem of a validation error as one sentence."""
-    problem = error.errors(include_url=False)[0]
+    problem = _first_problem(error.errors(include_url=False))
     # Where a value may have several types, pydantic adds the type it tried: that is no part of a name.
     path = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
     value = problem.get("input")
@@ -155,10 +161,19 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         return f"{path} is missing; add it"
     if kind in ("model_type", "dict_type"):
         return f"{path}: found {in_yaml(value)}, expected a mapping of settings"
-    message = problem["msg"].removeprefix("Value error, ")
-    if not message.startswith("found "):
+    reason = problem.get("ctx", {}).get("error")  # of a check of rxsim's own
+    message = str(reason)
+    if reason is None:
         message = f"found {in_yaml(value)}, expected {_expected(problem)}"
     return f"{path}: {message}" if path else message
+
+
+def _first_problem(problems: list[ErrorDetails]) -> ErrorDetails:
+    """Return the problem to name: a misspelt key before the key that is missing for it."""
+    if problems[0]["type"] == "missing":
+        unknown = (problem for problem in problems if problem["type"] == "extra_forbidden")
+        return next(unknown, problems[0])
+    return problems[0]
 
 
 # Expected values by pydantic's type of error; {} is the bound.
@@ -177,7 +192,16 @@ _EXPECTATIONS = {
     "none_required": "null, the only value that this version knows",
     "string_type": "text",
     "list_type": "a list",
+    "tuple_type": "a list such as [1, 2]",
+    "path_type": "the path of one file, as text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_too_short": "text that is not empty",
 }
+
+
+# Expected lengths of lists by pydantic's type of error.
+_LENGTHS = {"too_short": "least", "too_long": "most"}
 
 
 def _expected(problem: ErrorDetails) -> str:
@@ -192,19 +216,53 @@ def _expected(problem: ErrorDetails) -> str:
         return f"{choices}, the only value that this version knows" if is_single else choices
     if kind in _EXPECTATIONS:
         return _EXPECTATIONS[kind].format(**bounds)
+    if kind in _LENGTHS:
+        bound = next(bounds[name] for name in ("min_length", "max_length") if name in bounds)
+        unit = "value" if bound == 1 else "values"
+        what = "mapping" if bounds["field_type"] == "Dictionary" else "list"
+        return f"a {what} of at {_LENGTHS[kind]} {bound} {unit}"
     message = problem["msg"]
     return f"something else: {message[0].lower()}{message[1:]}"
 
 
 def _unknown_key(model: type[BaseModel], path: str) -> str:
     known = list(dotted_names(model))
-    near = difflib.get_close_matches(path, known, n=1, cutoff=0.6)
-    if not near:
-        leaf = path.rsplit(".", 1)[-1]
-        leaves = {name.rsplit(".", 1)[-1]: name for name in known}
-        near = [leaves[hit] for hit in difflib.get_close_matches(leaf, list(leaves), 1, 0.6)]
-    hint = f"did you mean {near[0]}?" if near else "see 'rxsim config schema' for the known names"
+    near = _nearest_key(path, known)
+    section = path.rpartition(".")[0]
+    beside = [name for name in known if name.rpartition(".")[0] == section]
+    hint = "see 'rxsim config schema' for the known names"
+    if near is not None and near != section:
+        hint = f"did you mean {near}?"
+    elif beside and (section or len(known) <= _FEW_KEYS):
+        hint = f"expected one of {', '.join(beside)}; correct it"
     return f"{path} is not a setting; {hint}"
+
+
+_FEW_KEYS = 12
+
+
+def _nearest_key(path: str, known: Sequence[str]) -> str | None:
+    """Return the known dotted name nearest to an unknown one, of its own section if there is one."""
+    section, _, leaf = path.rpartition(".")
+    beside = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == section]
+    start = f"{section}." if section else ""
+    hits = difflib.get_close_matches(leaf, beside, 1, 0.6)
+    hits += [name for name in beside if len(leaf) > 1 and _shortens(leaf, name)]
+    if hits:
+        return f"{start}{hits[0]}"
+    near = difflib.get_close_matches(path, known, n=1, cutoff=0.6)
+    if near:
+        return near[0]
+    leaves = {name.rpartition(".")[2]: name for name in known}
+    return next(
+        (leaves[hit] for hit in difflib.get_close_matches(leaf, list(leaves), 1, 0.6)), None
+    )
+
+
+def _shortens(short: str, name: str) -> bool:
+    """Tell whether a text is a name with letters left out, such as nb for n_bits."""
+    letters = iter(name)
+    return short[:1] == name[:1] and all(letter in letters for letter in short)
 
 
 class _ShortRepr(reprlib.Repr):
@@ -236,6 +294,8 @@ _SHORT_REPR = _ShortRepr()
 def in_yaml(value: Any) -> str:
     """Write a value as a settings file would, cut short, for a message."""
     words = {None: "null", True: "true", False: "false"}
+    if isinstance(value, tuple):
+        value = list(value)
     known = value is None or isinstance(value, bool)
     text = words[value] if known else _SHORT_REPR.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -12,6 +12,8 @@ from rxsim.commands.arguments import FILE
 from rxsim.commands.options import read_settings, settings_options
 from rxsim.config import Settings, as_yaml, load_settings
 from rxsim.devices import check_presets
+from rxsim.errors import SettingError
+from rxsim.files import read_yaml_mapping
 
 
 @click.group("config")
@@ -39,5 +41,10 @@ def schema() -> None:
 def validate(files: tuple[Path, ...]) -> None:
     """Check settings files; exit code 2 at the first that can't be used."""
     for path in files:
+        if {"schema_version", "status"} <= set(read_yaml_mapping(path, "the settings file")):
+            raise SettingError(
+                f"{path} looks like a preset file, expected a settings file; "
+                f"use 'rxsim presets {path}'"
+            )
         check_presets(load_settings(path))
         click.echo(f"{path}: ok")
