@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxsim.config import Device
+from rxsim.config import Device, Settings
 from rxsim.devices import Chip, program, to_levels
 from rxsim.mapping import PhysicalArray
+from rxsim.scenarios import nominal
 
 SHAPE = (120, 100)
 
@@ -62,13 +63,14 @@ def test_the_outermost_levels_are_g_off_and_g_on_exactly() -> None:
 def test_a_continuous_device_keeps_its_target() -> None:
     device = Device(n_bits=None)
     g = ramp(device)
-    assert (program(array_of(g), 0, device, None) == g).all()
+    assert (program(array_of(g), 0, device, Chip(0, 0)) == g).all()
 
 
 def test_nominal_devices_have_levels_only() -> None:
-    device = Device(write_sigma=0.1, d2d_sigma=0.2, stuck_lrs=0.1)
+    settings = Settings(device=Device(write_sigma=0.1, d2d_sigma=0.2, stuck_lrs=0.1))
+    device = nominal(settings).device
     g = ramp(device)
-    assert (program(array_of(g), 0, device, None) == to_levels(g, device)).all()
+    assert (program(array_of(g), 0, device, Chip(3, 7)) == to_levels(g, device)).all()
 
 
 def test_the_write_error_is_normal_with_the_stated_deviation_of_the_range() -> None:

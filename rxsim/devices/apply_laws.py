@@ -38,7 +38,7 @@ def has_random_effects(device: Device) -> bool:
     return bool(acting_laws(device))
 
 
-def program(array: Target, layer_index: int, device: Device, chip: Chip | None) -> np.ndarray:
+def program(array: Target, layer_index: int, device: Device, chip: Chip) -> np.ndarray:
     """Return the conductances of an array after programming.
 
     Each cell is set to its level, then changed by every law that acts, in the order of their steps,
@@ -48,7 +48,7 @@ def program(array: Target, layer_index: int, device: Device, chip: Chip | None) 
         array: the array with its targets.
         layer_index: its layer's index, part of the key of its draws.
         device: the device settings.
-        chip: the chip, or None for nominal devices: levels only, nothing random.
+        chip: the chip; where no law acts, every chip gives the same.
 
     Returns:
         Conductances, siemens, float64 (n_rows, n_cols); open cells stay at 0.
@@ -57,9 +57,8 @@ def program(array: Target, layer_index: int, device: Device, chip: Chip | None) 
         SettingError: the preset's laws can't be used.
     """
     g = to_levels(array.target, device)
-    if chip is not None:
-        cells = Cells(device, array.target, g)
-        for law in acting_laws(device):
-            draws = Draws(chip, layer_index, array.index, law.stream)
-            g = np.maximum(law.change(g, cells, draws), 0)
+    cells = Cells(device, array.target, g)
+    for law in acting_laws(device):
+        draws = Draws(chip, layer_index, array.index, law.stream)
+        g = np.maximum(law.change(g, cells, draws), 0)
     return np.where(array.blank, 0.0, g) if array.blank.any() else g
