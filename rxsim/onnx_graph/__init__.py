@@ -11,6 +11,7 @@ from rxsim.onnx_graph.constants import (
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
 from rxsim.onnx_graph.rewriting import Rewriting
+from rxsim.onnx_graph.scopes import all_graphs, all_nodes, inner_graphs
 from rxsim.onnx_graph.selecting import take, take_range
 from rxsim.onnx_graph.shapes import (
     Shape,
@@ -24,12 +25,15 @@ __all__ = [
     "GraphBuilder",
     "Rewriting",
     "Shape",
+    "all_graphs",
+    "all_nodes",
     "attributes",
     "constants",
     "drop_unused_constants",
     "fresh_name",
     "has_subgraph",
     "inferred_values",
+    "inner_graphs",
     "is_large",
     "n_entries",
     "remove_constants",

@@ -2,37 +2,81 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
+from rxsim.onnx_graph.builder import GraphBuilder
 from rxsim.onnx_graph.constants import constants, set_constant
 from rxsim.onnx_graph.names import fresh_name, taken_names
-from rxsim.onnx_graph.shapes import inferred_values
+from rxsim.onnx_graph.nodes import use_counts
+from rxsim.onnx_graph.shapes import Shape, inferred_values, shape_of
 
 
 class Rewriting:
     """A model whose nodes are being replaced by others.
 
     Attributes:
-        constants: the initializers of the model as it came.
-        ranks: ranks of its tensors where shape inference knows them.
+        constants: the initializers of the model, those that were added included.
+        repeated: whether the node at hand stands in the body of a loop.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
         self._taken = taken_names(model)
         self.constants = constants(model)
+        self.repeated = False
+
+    @cached_property
+    def _values(self) -> dict[str, onnx.ValueInfoProto]:
+        """Infer types once, if ever they are asked for."""
+        return {value.name: value for value in inferred_values(self._model)}
+
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How often each tensor of the model as it came is read, or given out."""
+        return use_counts(self._model)
 
     @cached_property
     def ranks(self) -> dict[str, int]:
-        """Infer them once, if ever they are asked for."""
+        """Ranks of the tensors of the model as it came, where shape inference knows them."""
         return {
-            value.name: len(value.type.tensor_type.shape.dim)
-            for value in inferred_values(self._model)
+            name: len(value.type.tensor_type.shape.dim)
+            for name, value in self._values.items()
             if value.type.tensor_type.HasField("shape")
         }
+
+    def shape(self, name: str) -> Shape | None:
+        """Return a tensor's shape, None for free axes; None where nothing is known."""
+        if name in self.constants:
+            return tuple(self.constants[name].dims)
+        value = self._values.get(name)
+        return None if value is None else shape_of(value)
+
+    def element_type(self, name: str) -> int:
+        """Return a tensor's type as ONNX counts them; 0 where it is not known."""
+        if name in self.constants:
+            return int(self.constants[name].data_type)
+        value = self._values.get(name)
+        return 0 if value is None else int(value.type.tensor_type.elem_type)
+
+    def note(self, name: str, element_type: int, shape: Shape | None) -> None:
+        """Remember type and shape of a tensor that a rewriting adds."""
+        if shape is None:
+            self._values[name] = onnx.helper.make_tensor_value_info(name, element_type, None)
+            return
+        axes = [-1 if axis is None else axis for axis in shape]
+        self._values[name] = onnx.helper.make_tensor_value_info(name, element_type, axes)
+        self.ranks[name] = len(axes)
+
+    def value(self, name: str) -> np.ndarray | None:
+        """Return the values of a constant; None where a tensor is none."""
+        tensor = self.constants.get(name)
+        return None if tensor is None else numpy_helper.to_array(tensor)
 
     def name(self, wanted: str) -> str:
         """Take a name that is free."""
@@ -42,4 +86,20 @@ class Rewriting:
         """Add a constant; return its name."""
         name = self.name(wanted)
         set_constant(self._model, name, value)
+        self.constants[name] = self._model.graph.initializer[-1]
         return name
+
+    def builder(self, prefix: str) -> GraphBuilder:
+        """Begin the nodes that replace a node; hand them to `finish`."""
+        return GraphBuilder(prefix, self._taken)
+
+    def finish(self, build: GraphBuilder) -> list[onnx.NodeProto]:
+        """Take over the constants of a builder; return its nodes."""
+        self.take_constants(build.constants)
+        return build.nodes
+
+    def take_constants(self, tensors: Iterable[onnx.TensorProto]) -> None:
+        """Add constants under the names that they have."""
+        for tensor in tensors:
+            self._model.graph.initializer.append(tensor)
+            self.constants[tensor.name] = self._model.graph.initializer[-1]

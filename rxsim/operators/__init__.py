@@ -3,18 +3,10 @@
 A file of this folder (`conv.py`, `gemm.py` ..) holds one operator as `OPERATOR`, and all that rxsim
 knows about it: which nodes it takes and why not others, its weight matrices, how values lie on the
 wordlines, how its product and its digital rest are written in the patched graph, what it costs. To
-add an operator is to add a file; names that begin with an underscore are shared parts. What comes
-next fits in like this:
-
-- ConvTranspose: `products` gives K = C_in rows and C_out x kernel columns, `windows` the channels of
-  each place, `add_product` a 1x1 Conv, and `write` adds the overlapping outputs up.
-- LSTM, GRU, RNN: two products of one node, the input and the recurrent matrix, told apart by
-  `Product.part`; the recurrent product's `input` is the node's output, whose values fix its range;
-  `write` runs the steps and calls `multiply` for each matrix in each step.
-- QLinearConv and other quantised operators: `products` gives the matrices that the codes stand for,
-  `write` the scales and zero points around the product.
-- Einsum: `why_not` refuses equations that are no matrix product; `normalised` turns the others into
-  MatMul between Transpose and Reshape nodes, as that of Gemm does with a transposed operand.
+add an operator is to add a file; names that begin with an underscore are shared parts. An operator that
+is made of simpler ones is rewritten by `normalised` and has no products: a quantised product becomes
+a Conv or MatMul between QuantizeLinear and DequantizeLinear, an LSTM a MatMul and a Scan with another
+MatMul in its body.
 """
 
 from __future__ import annotations
@@ -29,6 +21,8 @@ import onnx
 
 from rxsim.folders import Folder
 from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape
+
+_USER_OP = "rxsim.op"
 
 Constants = Mapping[str, onnx.TensorProto]
 """Initializers by name."""
@@ -102,8 +96,8 @@ class Layer:
 
     @property
     def op(self) -> str:
-        """Type of its node, such as Conv."""
-        return str(self.node.op_type)
+        """Type of its node in the user's file, such as Conv."""
+        return user_op(self.node)
 
     @property
     def output(self) -> str:
@@ -306,6 +300,20 @@ def operator_of(node: onnx.NodeProto) -> Operator | None:
     """Return what a node is; None where it does not multiply by weights."""
     domain = "" if node.domain == "ai.onnx" else node.domain
     return _by_type().get((domain, node.op_type))
+
+
+def user_op(node: onnx.NodeProto) -> str:
+    """Return the type that a node had in the user's file, before it was brought to another form."""
+    given = (item.value for item in node.metadata_props if item.key == _USER_OP)
+    return next(given, str(node.op_type))
+
+
+def set_user_op(node: onnx.NodeProto, op_type: str) -> None:
+    """Remember of which type a node was in the user's file; nothing to do where it still is."""
+    for item in [item for item in node.metadata_props if item.key == _USER_OP]:
+        node.metadata_props.remove(item)
+    if op_type != node.op_type:
+        node.metadata_props.add(key=_USER_OP, value=op_type)
 
 
 def mappable_types() -> list[str]:
