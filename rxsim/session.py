@@ -36,18 +36,6 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """Return a copy of a model that also returns the named inner tensors."""
-    extended = onnx.ModelProto()
-    extended.CopyFrom(model)
-    present = {value.name for value in extended.graph.output}
-    for name in names:
-        if name not in present:
-            present.add(name)
-            extended.graph.output.append(onnx.ValueInfoProto(name=name))
-    return extended
-
-
 def serialized(model: onnx.ModelProto, what: str) -> bytes:
     """Return a model's bytes, the same for equal models.
 

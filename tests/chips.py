@@ -15,17 +15,18 @@ from rxsim.pipeline.chip.foundry import Foundry, nominal_layers
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.provenance import CalibrationData, Provenance
 from rxsim.pipeline.study.study import Study, settings_by_layer
+from rxsim.pipeline.study.work import work_of
 from rxsim.scenarios import SCENARIOS, perfect
 from rxsim.stages import Stages
 
 
 def bare_study(network: Network, settings: Settings, inputs: Any, batch: int) -> Study:
     """Ask for a network on some inputs, which it is calibrated on too; nothing is known of the data."""
-    shapes = {name: tensor.shape for name, tensor in inputs.feeds(0, len(inputs)).items()}
+    work = work_of(network, inputs.feeds(0, len(inputs)))
     return Study(
         network=network,
         settings=settings,
-        plan=plan_network(network, settings_by_layer(network, settings), shapes),
+        plan=plan_network(network, settings_by_layer(network, settings), work),
         inputs=inputs,
         labels=None,
         indices=None,

@@ -167,11 +167,11 @@ def test_what_stays_digital_begins_with_the_most_arithmetic() -> None:
     (_, table) = inventory_tables(Inventory(layers=(), digital=digital, shares={}))
     cells = list(zip(*(column.cells for column in table.columns), strict=True))
     assert cells == [
-        ("Gemm", "2", "900", "why"),
-        ("Conv", "1", "70", "why"),
-        ("Add", "9", "-", "element by element"),
-        ("Relu", "4", "-", "activation function"),
-        ("Concat, Reshape", "8", "-", PLUMBING),
+        ("Gemm", "2", "900", "-", "why"),
+        ("Conv", "1", "70", "-", "why"),
+        ("Add", "9", "-", "-", "element by element"),
+        ("Relu", "4", "-", "-", "activation function"),
+        ("Concat, Reshape", "8", "-", "-", PLUMBING),
     ]
     assert {reason_for(op) for op in ("Concat", "Reshape", "Cast", "Constant")} == {PLUMBING}
 

@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "operators": HELPERS | {"onnx_graph"},
     "load": HELPERS | {"onnx_graph", "operators"},
     "session": HELPERS,
-    "calibrate": HELPERS | {"config", "load", "session"},
+    "calibrate": HELPERS | {"config", "onnx_graph", "load", "session"},
     "devices": HELPERS | {"config"},
     "mapping": HELPERS | {"devices", "encodings", "load", "config"},
     "circuit": HELPERS | {"devices", "config"},
@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"encodings", "tiles", "converters", "calibrate", "mapping", "load", "operators"}
     | {"onnx_graph"},
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
-    "run": HELPERS | {"patch", "session", "load", "data", "metrics"},
+    "run": HELPERS | {"onnx_graph", "patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
     "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},

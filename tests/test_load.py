@@ -14,7 +14,8 @@ from onnx import helper, numpy_helper, parser
 
 from rxsim.errors import ModelError
 from rxsim.load import Network, load_network
-from rxsim.load.macs import macs_by_node
+from rxsim.load.macs import count_work
+from rxsim.onnx_graph import all_nodes
 
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
@@ -680,8 +681,8 @@ NAME_FORMS = {
         "[if] y = If(flag) <then_branch = a () => (float[N,C,H,W] p) { p = Conv(t, k) }, "
         "else_branch = b () => (float[N,C,H,W] q) { q = Mul(t, r) }>",
         C1 | {"v": (6, 6, 1, 1), "r": (6, 1, 1)},
-        plain("c"),
-        {"if": "control flow"},
+        lambda w: [("c", conv_matrix(w["w"])), ("p", conv_matrix(w["v"] * w["v"]))],
+        {"if": "control flow", "q": "element by element"},
     ),
     "an If that reads the conv before a batchnorm": Form(
         f"{IMAGE}, bool[1] flag",
@@ -831,11 +832,13 @@ def test_every_other_node_is_listed_with_a_reason(name: str, tmp_path: Path) -> 
     reasons = {node.name: node.reason for node in network.digital}
     assert all(reasons.values())
     assert all(reasons)
-    names = [node.name for node in network.model.graph.node]
-    assert len(set(names)) == len(names)
+    nodes = list(all_nodes(network.model.graph))
+    main = [node.name for node in network.model.graph.node]
+    assert len(set(main)) == len(main)
+    names = [node.name for node in nodes]
     listed = set(reasons) | {layer.name for layer in network.layers}
     assert listed <= set(names)
-    ours = {node.op_type for node in network.model.graph.node if node.name not in listed}
+    ours = {node.op_type for node in nodes if node.name not in listed}
     assert ours <= {"Transpose", "Mul", "Add", "Identity"}  # what the passes put in is not listed
     for node, words in FORMS[name].digital.items():
         assert words in reasons[node]
@@ -923,7 +926,7 @@ def test_the_mnist_network_and_its_old_original_give_three_layers(
     feeds["Input3"] = np.abs(feeds["Input3"]) * 50
     (wanted,), (got,) = run(network.original, feeds), run(network.model, feeds)
     assert difference(got, wanted) <= 1e-5
-    assert macs_by_node(network.model, {"Input3": (1, 1, 28, 28)}) == {
+    assert count_work(network.model, {"Input3": (1, 1, 28, 28)}).macs == {
         layer.name: count
         for layer, count in zip(network.layers, [784 * 200, 196 * 3200, 2560], strict=True)
     }
@@ -1012,7 +1015,7 @@ def test_multiply_accumulates_of_one_sample_are_those_counted_by_hand(
 ) -> None:
     network = load_form(name, tmp_path)
     shapes = {key: value.shape for key, value in random_feeds(network.model, 1).items()}
-    assert macs_by_node(network.model, shapes) == MACS[name]
+    assert count_work(network.model, shapes).macs == MACS[name]
 
 
 def folded_sequence_model() -> onnx.ModelProto:
@@ -1035,7 +1038,7 @@ def folded_sequence_model() -> onnx.ModelProto:
 def test_multiply_accumulates_of_a_fixed_batch_are_those_of_one_sample(tmp_path: Path) -> None:
     network = load(folded_sequence_model(), tmp_path)
     assert network.fixed_batch == 4
-    assert macs_by_node(network.model, {"x": (1, 5, 9)}) == {"a": 5 * 9 * 6, "b": 5 * 6 * 3}
+    assert count_work(network.model, {"x": (1, 5, 9)}).macs == {"a": 5 * 9 * 6, "b": 5 * 6 * 3}
 
 
 def test_multiply_accumulates_do_not_rest_on_shapes_written_in_the_file(tmp_path: Path) -> None:
@@ -1043,7 +1046,7 @@ def test_multiply_accumulates_do_not_rest_on_shapes_written_in_the_file(tmp_path
     wrong = helper.make_tensor_value_info("s", 1, [64, 6, 5, 4])
     model.graph.value_info.append(wrong)
     network = load(model, tmp_path)
-    assert macs_by_node(network.model, {"x": (1, 4, 7, 6)}) == {"c": 6 * 20 * 36}
+    assert count_work(network.model, {"x": (1, 4, 7, 6)}).macs == {"c": 6 * 20 * 36}
 
 
 def test_weights_that_are_not_numbers_are_refused_with_the_layers_name(tmp_path: Path) -> None:
@@ -1057,7 +1060,9 @@ def test_weights_that_are_not_numbers_are_refused_with_the_layers_name(tmp_path:
 
 def test_a_network_without_a_mappable_layer_is_refused_with_the_reasons(tmp_path: Path) -> None:
     form = Form("float[3,4] x, float[4,5] z", TABLE, "[p] y = MatMul(x, z)", {}, plain("p"))
-    with pytest.raises(ModelError, match=r"no layer .*\(p: product of two activations\)"):
+    with pytest.raises(
+        ModelError, match=r"no layer .*\(p \(MatMul\): product of two activations\)"
+    ):
         load(form.model(), tmp_path)
 
 

@@ -23,9 +23,10 @@ from rxsim.converters import Dac, InputVectors
 from rxsim.errors import CircuitError, SettingError
 from rxsim.load import load_network
 from rxsim.mapping import map_layer
+from rxsim.onnx_graph import with_outputs
 from rxsim.pipeline import open_study, verify
 from rxsim.pipeline.inspect import probe, verification
-from rxsim.session import Session, with_outputs
+from rxsim.session import Session
 from rxsim.verify import compare, sparse_direct
 from rxsim.verify.compare import current_errors
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed

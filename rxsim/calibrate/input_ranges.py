@@ -15,7 +15,8 @@ from rxsim.calibrate.count import count_values
 from rxsim.calibrate.quantile import UpperQuantile
 from rxsim.errors import ModelError
 from rxsim.load import Layer
-from rxsim.session import Inputs, Progress, Session, with_outputs
+from rxsim.onnx_graph import with_outputs
+from rxsim.session import Inputs, Progress, Session
 
 # Assumption: no activation of a working network comes near what float32 can hold.
 _LARGEST = 1e20
@@ -81,6 +82,8 @@ def measure_input_ranges(
     }
     for results in session.batches(inputs, names, batch=batch, threads=threads, progress=progress):
         for name, values in zip(names, results, strict=True):
+            if not values.size:  # in a branch that this batch does not take
+                continue
             minima[name] = min(minima[name], float(values.min()))
             shapes[name] = values.shape[1:]
             magnitudes = np.abs(values)
@@ -89,6 +92,9 @@ def measure_input_ranges(
                     quantile.add(magnitudes)
     ranges = {}
     for layer in listed:
+        if layer.input not in shapes:
+            ranges[layer.name] = InputRange(1.0, False)  # nothing reaches it
+            continue
         x_max = quantiles[(layer.input, percentile[layer.name])].value()
         if not (x_max <= _LARGEST and abs(minima[layer.input]) <= _LARGEST):
             raise ModelError(

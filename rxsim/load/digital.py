@@ -18,7 +18,7 @@ _OPERATORS_BY_REASON = {
     ),
     "element by element": "Add Sub Mul Div Pow Sqrt Exp Log Neg Abs Max Min Sum Mean",
     "recurrent layer: not mapped yet": "LSTM GRU RNN",
-    "control flow: its inner graphs are not looked into": "If Loop Scan",
+    "control flow: what it holds is mapped where it can be": "If Loop Scan",
 }
 _REASONS = {
     operator: reason

@@ -22,7 +22,7 @@ from rxsim.onnx_graph import (
     use_counts,
 )
 
-_RANDOM = {
+RANDOM = {
     "RandomNormal",
     "RandomNormalLike",
     "RandomUniform",
@@ -30,6 +30,7 @@ _RANDOM = {
     "Multinomial",
     "Bernoulli",
 }
+"""Operators that give something else each time."""
 
 
 def fold_constants(model: onnx.ModelProto) -> None:
@@ -41,7 +42,7 @@ def fold_constants(model: onnx.ModelProto) -> None:
     constant_nodes, other_nodes = [], []
     for node in model.graph.node:
         depends_on_constants = all(not item or item in known for item in node.input)
-        if depends_on_constants and not has_subgraph(node) and node.op_type not in _RANDOM:
+        if depends_on_constants and not has_subgraph(node) and node.op_type not in RANDOM:
             constant_nodes.append(node)
             known.update(node.output)
         else:

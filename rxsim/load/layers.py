@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from rxsim.errors import ModelError
-from rxsim.onnx_graph import constants
+from rxsim.onnx_graph import constants, nodes_with_holders
 from rxsim.operators import Layer, Operator, operator_of
 
 # Assumption: trained weights stay far below; products with activations and volts then fit in float32.
@@ -28,16 +28,29 @@ def find_layers(model: onnx.ModelProto) -> tuple[list[Layer], dict[str, str]]:
     known = constants(model)
     layers: list[Layer] = []
     declined: dict[str, str] = {}
-    for node in model.graph.node:
+    for node, holders in nodes_with_holders(model.graph):
         operator = operator_of(node)
         if operator is None:
             continue
-        reason = operator.why_not(node, known)
+        reason = operator.why_not(node, known) or _why_not_here(holders)
         if reason:
             declined[node.name] = reason
             continue
         layers.extend(layers_of(node, operator, known, len(layers)))
     return layers, declined
+
+
+def _why_not_here(holders: tuple[str, ...]) -> str:
+    """Say why no product can be mapped inside some nodes: its values could not be told apart."""
+    unknown = [kind for kind in holders if kind not in ("If", "Loop", "Scan")]
+    if unknown:
+        return f"in a body of {unknown[0]}: not mapped"
+    loops = [place for place, kind in enumerate(holders) if kind != "If"]
+    if len(loops) > 1:
+        return "in a loop inside a loop: not mapped"
+    if loops and loops[0] != len(holders) - 1:
+        return "in a branch of If inside a loop: not mapped"
+    return ""
 
 
 def layers_of(

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
 import onnx
 
 from rxsim.onnx_graph import (
     Shape,
+    all_nodes,
     constants,
     inferred_values,
+    inner_graphs,
     shape_of,
     without_large_constants,
 )
 from rxsim.operators import operator_of
 
+ExecutedShapes = Mapping[str, np.ndarray]
+"""By tensor the shapes that it had in a run, int64 (times that it was made, axes)."""
 
-def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> dict[str, int]:
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Multiply-accumulates per network input.
+
+    Attributes:
+        macs: by the name of the product's node, where its sizes are known.
+        unknown: names of the products whose sizes are not known.
+    """
+
+    macs: Mapping[str, int]
+    unknown: tuple[str, ...] = ()
+
+
+def count_work(
+    model: onnx.ModelProto,
+    inputs: Mapping[str, tuple[int, ...]],
+    executed: ExecutedShapes | None = None,
+) -> Work:
     """Count the multiply-accumulates of every node that is an operator.
 
     A model that prescribes its batch size is counted at that size, and its share taken.
@@ -22,20 +48,11 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
     Args:
         model: the normalised graph.
         inputs: shape of each network input, batch axis of length 1 included.
-
-    Returns:
-        Counts by node name; a node whose shapes can't be inferred is left out.
+        executed: what a run showed, in place of what can't be inferred: how often a body is run, and
+            sizes that depend on values.
     """
     fixed = without_large_constants(model)
-    given, prescribed = 1, 1
-    for value in fixed.graph.input:
-        axes = value.type.tensor_type.shape.dim
-        for place, (axis, length) in enumerate(zip(axes, inputs.get(value.name, ()), strict=False)):
-            if place == 0 and axis.dim_value > 0:
-                given, prescribed = length, axis.dim_value
-                continue
-            axis.Clear()
-            axis.dim_value = length
+    given, prescribed = _fix_inputs(fixed, inputs)
     del fixed.graph.value_info[:]
     for value in fixed.graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -43,10 +60,75 @@ def macs_by_node(model: onnx.ModelProto, inputs: dict[str, tuple[int, ...]]) -> 
         value.name: shape_of(value) for value in inferred_values(fixed)
     }
     shapes.update({name: tuple(tensor.dims) for name, tensor in constants(model).items()})
-    counts: dict[str, int] = {}
-    for node in model.graph.node:
+    inside = {
+        inner.name
+        for node in model.graph.node
+        for graph in inner_graphs(node)
+        for inner in all_nodes(graph)
+    }
+    macs: dict[str, int] = {}
+    unknown: list[str] = []
+    for node in all_nodes(model.graph):
         operator = operator_of(node)
-        count = None if operator is None else operator.macs(node, shapes)
-        if count is not None:
-            counts[node.name] = count * given // prescribed
-    return counts
+        if operator is None:
+            continue
+        # How often a body is run is not known beforehand.
+        count = None if node.name in inside else operator.macs(node, shapes)
+        if count is None and executed is not None:
+            count = _executed_macs(node, shapes, executed)
+        if count is None:
+            unknown.append(node.name)
+        else:
+            macs[node.name] = count * given // prescribed
+    return Work(macs, tuple(unknown))
+
+
+def tensors_of(model: onnx.ModelProto, nodes: tuple[str, ...]) -> list[str]:
+    """List the tensors that some nodes read and make, constants left out."""
+    known, wanted = constants(model), set(nodes)
+    names = [
+        name
+        for node in all_nodes(model.graph)
+        if node.name in wanted
+        for name in [*node.input, *node.output]
+        if name and name not in known
+    ]
+    return list(dict.fromkeys(names))
+
+
+def _fix_inputs(model: onnx.ModelProto, inputs: Mapping[str, tuple[int, ...]]) -> tuple[int, int]:
+    """State the inputs' lengths, in place; return the batch that is given, and that prescribed."""
+    given, prescribed = 1, 1
+    for value in model.graph.input:
+        axes = value.type.tensor_type.shape.dim
+        for place, (axis, length) in enumerate(zip(axes, inputs.get(value.name, ()), strict=False)):
+            if place == 0 and axis.dim_value > 0:
+                given, prescribed = length, axis.dim_value
+                continue
+            axis.Clear()
+            axis.dim_value = length
+    return given, prescribed
+
+
+def _executed_macs(
+    node: onnx.NodeProto, shapes: Mapping[str, Shape | None], executed: ExecutedShapes
+) -> int | None:
+    """Count a node's work over all times that it was run; None where the run does not tell."""
+    made = executed.get(node.output[0])
+    operator = operator_of(node)
+    if made is None or operator is None:
+        return None
+    total = 0
+    names = [name for name in [*node.input, *node.output] if name]
+    for step in range(len(made)):
+        here: dict[str, Shape | None] = {name: shapes.get(name) for name in names}
+        for name in names:
+            rows = executed.get(name)
+            if rows is not None and len(rows):
+                # What stands outside the body is made once for all its steps.
+                here[name] = tuple(int(length) for length in rows[step if len(rows) > 1 else 0])
+        count = operator.macs(node, here)
+        if count is None:
+            return None
+        total += count
+    return total

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import onnx
 from onnx import helper
 
 from rxsim.errors import ModelError
+from rxsim.load.bodies import lift_constants, name_inner_nodes, nodes_looked_at
 from rxsim.load.checks import check_layers, check_names, check_nodes, check_sizes
 from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
@@ -18,8 +21,8 @@ from rxsim.load.layers import find_layers
 from rxsim.load.onnx_file import IN_MEMORY, name_nodes, read_onnx, take_onnx
 from rxsim.load.orient import orient
 from rxsim.load.upgrade import upgrade
-from rxsim.onnx_graph import Shape, constants, shape_of
-from rxsim.operators import Layer, mappable_types
+from rxsim.onnx_graph import Shape, all_nodes, constants, shape_of
+from rxsim.operators import Layer, mappable_types, user_op
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +93,26 @@ def load_network(source: Path | onnx.ModelProto) -> Network:
     model.CopyFrom(original)
     model = upgrade(model, path.name)
     name_nodes(model)
+    lift_constants(model)
     fold_constants(model)
     fold_batchnorm(model)
-    users = {node.name for node in model.graph.node}  # what `orient` adds is ours, not the user's
+    name_inner_nodes(model)
+    # What `orient` adds is ours, not the user's.
+    users = {node.name for node in nodes_looked_at(model)}
     orient(model)
     name_nodes(model)
+    name_inner_nodes(model)
     check_nodes(model, path)
     layers, declined = find_layers(model)
     if not layers:
-        why = "; ".join(f"{name}: {reason}" for name, reason in list(declined.items())[:3])
-        *others, last = mappable_types()
         raise ModelError(
-            f"model {path} has no layer that a crossbar can hold"
-            f"{f' ({why})' if why else ''}, expected a {', '.join(others)} or {last} with constant "
-            "weights"
+            f"model {path} has no layer that a crossbar can hold {_in_the_way(model, declined)}"
         )
     check_layers(model, layers, path)
     mapped = {layer.node.name for layer in layers}
     digital = tuple(
         DigitalNode(node.name, node.op_type, declined.get(node.name) or reason_for(node.op_type))
-        for node in model.graph.node
+        for node in nodes_looked_at(model)
         if node.name in users - mapped
     )
     return Network(
@@ -121,6 +124,21 @@ def load_network(source: Path | onnx.ModelProto) -> Network:
         digital=digital,
         inputs=_input_specs(model, path),
         output=model.graph.output[0].name,
+    )
+
+
+def _in_the_way(model: onnx.ModelProto, declined: Mapping[str, str]) -> str:
+    """Name the operators that stand in the way of mapping, and what could be mapped."""
+    ops = {node.name: user_op(node) for node in all_nodes(model.graph)}
+    reasons = [f"{name} ({ops[name]}): {reason}" for name, reason in declined.items()]
+    if not reasons:
+        kinds = Counter(node.op_type for node in all_nodes(model.graph))
+        reasons = [f"it is made of {', '.join(kind for kind, _ in kinds.most_common(5))}"]
+    *others, last = mappable_types()
+    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return (
+        f"({'; '.join(reasons[:3])}{more}), expected a {', '.join(others)} or {last} with constant "
+        "weights; freeze the weights and export the model again"
     )
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from rxsim.config import Reads, Settings
 from rxsim.encodings import ENCODINGS
 from rxsim.load import Layer, Network
-from rxsim.load.macs import macs_by_node
+from rxsim.load.macs import Work
 from rxsim.mapping.cells import cells_of
 from rxsim.mapping.readouts import Readouts, readouts_of
 from rxsim.mapping.tiling import Tiling, tile_layer
@@ -106,36 +106,33 @@ class NetworkPlan:
 
     Attributes:
         layers: by name, in topological order; layers that the settings leave digital are left out.
-        macs: multiply-accumulates per network input by node name, where shapes are known.
+        work: multiply-accumulates of every product.
     """
 
     layers: Mapping[str, LayerPlan]
-    macs: Mapping[str, int]
+    work: Work
 
 
-def plan_network(
-    network: Network, settings: Mapping[str, Settings], input_shapes: Mapping[str, tuple[int, ...]]
-) -> NetworkPlan:
+def plan_network(network: Network, settings: Mapping[str, Settings], work: Work) -> NetworkPlan:
     """Plan the layers of a network.
 
     Args:
         network: the network.
         settings: settings of each layer on crossbars, by its name.
-        input_shapes: shape of each input, with a batch axis of 1.
+        work: multiply-accumulates of every product.
 
     Raises:
         SettingError: an array has no room for the cells of one weight.
     """
-    macs = macs_by_node(network.model, dict(input_shapes))
     plans = {}
     for layer in network.layers:
         layer_settings = settings.get(layer.name)
         if layer_settings is not None:
             tiling = tile_layer(layer, layer_settings.crossbar, layer_settings.mapping)
-            count = macs.get(layer.node.name)
+            count = work.macs.get(layer.node.name)
             if count is not None:
                 count = count * layer.matrices.size // layer.node_weights
             plans[layer.name] = LayerPlan(
                 layer=layer, settings=layer_settings, tiling=tiling, macs=count
             )
-    return NetworkPlan(plans, macs)
+    return NetworkPlan(plans, work)

@@ -10,8 +10,15 @@ from rxsim.onnx_graph.constants import (
 )
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
+from rxsim.onnx_graph.outputs import with_outputs
 from rxsim.onnx_graph.rewriting import Rewriting
-from rxsim.onnx_graph.scopes import all_graphs, all_nodes, inner_graphs
+from rxsim.onnx_graph.scopes import (
+    all_graphs,
+    all_nodes,
+    defined_names,
+    inner_graphs,
+    nodes_with_holders,
+)
 from rxsim.onnx_graph.selecting import take, take_range
 from rxsim.onnx_graph.shapes import (
     Shape,
@@ -29,6 +36,7 @@ __all__ = [
     "all_nodes",
     "attributes",
     "constants",
+    "defined_names",
     "drop_unused_constants",
     "fresh_name",
     "has_subgraph",
@@ -36,6 +44,7 @@ __all__ = [
     "inner_graphs",
     "is_large",
     "n_entries",
+    "nodes_with_holders",
     "remove_constants",
     "set_constant",
     "shape_of",
@@ -43,5 +52,6 @@ __all__ = [
     "take_range",
     "taken_names",
     "use_counts",
+    "with_outputs",
     "without_large_constants",
 ]

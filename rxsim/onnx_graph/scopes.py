@@ -15,6 +15,15 @@ def inner_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     return graphs
 
 
+def defined_names(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of the tensors that a graph makes or is given, without its inner graphs."""
+    names = {tensor.name for tensor in graph.initializer}
+    names.update(value.name for value in graph.input)
+    for node in graph.node:
+        names.update(node.output)
+    return names - {""}
+
+
 def all_graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """Yield a graph and every graph inside it, outer ones first, in the order of their nodes."""
     yield graph
@@ -29,3 +38,13 @@ def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         yield node
         for inner in inner_graphs(node):
             yield from all_nodes(inner)
+
+
+def nodes_with_holders(
+    graph: onnx.GraphProto, holders: tuple[str, ...] = ()
+) -> Iterator[tuple[onnx.NodeProto, tuple[str, ...]]]:
+    """Yield every node, in topological order, with the types of the nodes that it stands in."""
+    for node in graph.node:
+        yield node, holders
+        for inner in inner_graphs(node):
+            yield from nodes_with_holders(inner, (*holders, node.op_type))

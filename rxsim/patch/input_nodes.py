@@ -19,6 +19,12 @@ class InputNodes:
         # What is in the graph already, by input, converter and pass.
         self._made: dict[tuple[str, Dac, Pass | None], str] = {}
 
+    def inside(self) -> InputNodes:
+        """Return the tensors that a body of a later node may read; what it adds stays inside it."""
+        inner = InputNodes()
+        inner._made = dict(self._made)
+        return inner
+
     def codes(self, build: GraphBuilder, source: str, dac: Dac, dtype: int) -> str:
         """Turn activations into codes (or into shares of x_max where there is no converter).
 

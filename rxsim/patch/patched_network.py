@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from rxsim.onnx_graph import constants, drop_unused_constants, taken_names
+from rxsim.onnx_graph import constants, drop_unused_constants, inner_graphs, taken_names
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.node import patch_node
@@ -64,23 +64,28 @@ def patch_network(
     by_node: dict[str, list[LayerHardware]] = {}
     for hardware in layers:
         by_node.setdefault(hardware.layer.node.name, []).append(hardware)
-    inputs = InputNodes()
     taps: dict[str, LayerTaps] = {}
-    nodes: list[onnx.NodeProto] = []
     added: list[onnx.TensorProto] = []
-    for node in patched.graph.node:
-        analog = by_node.get(node.name)
-        if analog is None:
-            nodes.append(node)
-            continue
-        patch = patch_node(analog, known, taken, inputs, split=split)
-        nodes.extend(patch.nodes)
-        added.extend(patch.constants)
-        for hardware in analog:
-            name = hardware.layer.name
-            taps[name] = _taps(hardware, patch.currents[name])
-    del patched.graph.node[:]
-    patched.graph.node.extend(nodes)
+
+    def replace(graph: onnx.GraphProto, inputs: InputNodes) -> None:
+        nodes: list[onnx.NodeProto] = []
+        for node in graph.node:
+            for inner in inner_graphs(node):
+                replace(inner, inputs.inside())
+            analog = by_node.get(node.name)
+            if analog is None:
+                nodes.append(node)
+                continue
+            patch = patch_node(analog, known, taken, inputs, split=split)
+            nodes.extend(patch.nodes)
+            added.extend(patch.constants)
+            for hardware in analog:
+                name = hardware.layer.name
+                taps[name] = _taps(hardware, patch.currents[name])
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+    replace(patched.graph, InputNodes())
     patched.graph.initializer.extend(added)
     drop_unused_constants(patched)
     patched.producer_name = "rxsim"

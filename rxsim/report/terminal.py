@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rxsim.metrics import Metric, all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.console import print_seconds, standard_console
 
+_MUCH_UNMAPPED = 0.1
 PLUMBING = "changes shape, order or type only"
 """Why operators without arithmetic stay digital, as `rxsim.load.digital` says it."""
 
@@ -62,16 +64,23 @@ def _digital_table(inventory: Inventory) -> Table:
     table.add_column("operator", overflow="fold")
     table.add_column("nodes", justify="right")
     table.add_column("MACs", justify="right")
+    table.add_column("share", justify="right")
     table.add_column("why")
     plumbing = [row for row in inventory.digital if row["reason"] == PLUMBING]
     others = [row for row in inventory.digital if row["reason"] != PLUMBING]
-    for row in sorted(others, key=lambda row: (-row["macs"], -row["nodes"], row["op"])):
-        work = f"{row['macs']:,}" if row["macs"] else "-"
-        table.add_row(escape(row["op"]), f"{row['nodes']:,}", work, escape(row["reason"]))
+    for row in sorted(others, key=_most_work_first):
+        size, share = row["macs"], row.get("mac_share")
+        work = "unknown" if size is None else f"{size:,}" if size else "-"
+        part = "-" if share is None else _percent(share)
+        table.add_row(escape(row["op"]), f"{row['nodes']:,}", work, part, escape(row["reason"]))
     if plumbing:
         names = ", ".join(sorted(escape(row["op"]) for row in plumbing))
-        table.add_row(names, f"{sum(row['nodes'] for row in plumbing):,}", "-", PLUMBING)
+        table.add_row(names, f"{sum(row['nodes'] for row in plumbing):,}", "-", "-", PLUMBING)
     return table
+
+
+def _most_work_first(row: Mapping[str, Any]) -> tuple[float, int, str]:
+    return (-math.inf if row["macs"] is None else -row["macs"], -row["nodes"], row["op"])
 
 
 def _print_head(result: Evaluation, console: Console) -> None:
@@ -227,19 +236,44 @@ def _place_cells(place: LayerPlace) -> list[str]:
 def _print_rest(inventory: Inventory, console: Console) -> None:
     """Print the shares of the network on crossbars, and what is not there."""
     arrays = sum(place.arrays for place in inventory.layers)
-    shares = {
-        name: "an unknown share" if value is None else _percent(value)
-        for name, value in inventory.shares.items()
-    }
+    parameters = inventory.shares["parameters_mapped"]
     console.print(
         f"On crossbars: {len(inventory.layers)} layers, {arrays:,} arrays, "
-        f"{shares['macs_mapped']} of multiply-accumulates, "
-        f"{shares['parameters_mapped']} of parameters.",
+        f"{work_share(inventory.shares)} of multiply-accumulates, "
+        f"{'an unknown share' if parameters is None else _percent(parameters)} of parameters.",
         soft_wrap=True,
     )
+    if warning := unmapped_warning(inventory):
+        console.print(escape(warning), style="yellow", soft_wrap=True)
     _print_packing(inventory, console)
     if inventory.digital:
         console.print(_digital_table(inventory))
+
+
+def work_share(shares: Mapping[str, float | None]) -> str:
+    """Tell the mapped share of multiply-accumulates in words."""
+    exact = shares["macs_mapped"]
+    if exact is not None:
+        return _percent(exact)
+    for bound in ("at_least", "at_most"):
+        value = shares.get(f"macs_mapped_{bound}")
+        if value is not None:
+            return f"{bound.replace('_', ' ')} {_percent(value)}"
+    return "an unknown share"
+
+
+def unmapped_warning(inventory: Inventory) -> str:
+    """Say that much of the work is not on crossbars, and what does it; empty where little is not."""
+    share = inventory.shares["macs_mapped"]
+    if share is None:
+        share = inventory.shares.get("macs_mapped_at_most")
+    if share is None or 1 - share <= _MUCH_UNMAPPED:
+        return ""
+    rows = sorted(inventory.digital, key=_most_work_first)
+    work = [row for row in rows if row["macs"] is None or row["macs"] > 0]
+    names = ", ".join(f"{row['op']} ({row['reason']})" for row in work[:3])
+    left = _percent(1 - share)
+    return f"{left} of multiply-accumulates stay digital, untouched by the hardware: {names}"
 
 
 def _print_packing(inventory: Inventory, console: Console) -> None:

@@ -10,8 +10,9 @@ import onnx
 
 from rxsim.load import Layer
 from rxsim.metrics.snr_db import decibel
+from rxsim.onnx_graph import with_outputs
 from rxsim.patch import LayerTaps, PatchedNetwork
-from rxsim.session import Inputs, Progress, Session, over_batches, with_outputs
+from rxsim.session import Inputs, Progress, Session, over_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,10 @@ def _sums(
     Returns:
         Energies of signal and noise, saturated and all DAC inputs, saturated and all conversions.
     """
-    sums = [_energy(truth), _energy(truth - tensors[layer.output]), 0.0, 0.0, 0.0, 0.0]
+    found = tensors[layer.output]
+    if found.shape != truth.shape or not found.size:
+        return (0.0,) * 6  # a branch that is not taken, or not by both networks
+    sums = [_energy(truth), _energy(truth - found), 0.0, 0.0, 0.0, 0.0]
     if tap.input_bounds is not None:
         x = tensors[layer.input]
         sums[2:4] = _outside(x, *tap.input_bounds), x.size

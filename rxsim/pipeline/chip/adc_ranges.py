@@ -11,12 +11,13 @@ from rxsim.calibrate import count_values
 from rxsim.config import Adc as AdcSettings
 from rxsim.config import Settings
 from rxsim.converters import ErrorMeter, RangeMeter, adc_codes, range_blocks
+from rxsim.onnx_graph import with_outputs
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
 from rxsim.pipeline.chip.memo import remembered_adc_ranges
 from rxsim.pipeline.study.calibration import CALIBRATED
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import SCENARIOS, Scenario
-from rxsim.session import Session, with_outputs
+from rxsim.session import Session
 
 T = TypeVar("T")
 
@@ -179,7 +180,7 @@ class _OpenRun:
                 for item, meter, currents in zip(
                     self._wanted, meters, self._by_layer(results), strict=True
                 ):
-                    if meter is not None:
+                    if meter is not None and currents[0].size:
                         meter.add(currents, item.layer.channel_axis)
 
     def _by_layer(self, taps: list[T]) -> Iterator[list[T]]:

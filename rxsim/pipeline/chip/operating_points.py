@@ -12,9 +12,10 @@ from rxsim.config import Settings
 from rxsim.converters import layer_input_plan
 from rxsim.devices import SeparableCurve, curve_of
 from rxsim.errors import SettingError
+from rxsim.onnx_graph import with_outputs
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import SCENARIOS, Scenario
-from rxsim.session import Session, with_outputs
+from rxsim.session import Session
 from rxsim.tiles import is_linear
 
 

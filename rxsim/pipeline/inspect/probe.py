@@ -16,10 +16,11 @@ from rxsim.converters import WordlineVoltages, layer_input_plan
 from rxsim.devices import Chip
 from rxsim.errors import InputError
 from rxsim.mapping import MappedLayer, PhysicalArray
+from rxsim.onnx_graph import with_outputs
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.study import Study
 from rxsim.seeds import Effect, device_generator
-from rxsim.session import Session, with_outputs
+from rxsim.session import Session
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,11 +17,12 @@ from rxsim.converters import Adc, InputPlan, InputVectors, layer_input_plan
 from rxsim.devices import Chip
 from rxsim.encodings import Pass
 from rxsim.mapping import MappedLayer
+from rxsim.onnx_graph import with_outputs
 from rxsim.parallel import ordered
 from rxsim.pipeline.chip.foundry import Foundry
 from rxsim.scenarios import nominal
 from rxsim.seeds import Sample, sample_generator
-from rxsim.session import Session, with_outputs
+from rxsim.session import Session
 
 TILES, INPUTS, POSITIONS = 2, 4, 2
 """Tiles of a layer, calibration inputs, and positions of each that are solved in full."""

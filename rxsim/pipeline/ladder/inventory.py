@@ -13,6 +13,7 @@ import onnx
 from rxsim.config import Settings, layer_settings
 from rxsim.load import Network
 from rxsim.mapping import LayerPlan, NetworkPlan, plan_network
+from rxsim.pipeline.study.work import work_at
 
 _REAL_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
@@ -54,8 +55,10 @@ class Inventory:
 
     Attributes:
         layers: the mapped layers.
-        digital: what stays digital: operator, reason, number of nodes, multiply-accumulates.
-        shares: mapped shares of multiply-accumulates and parameters; None where unknown.
+        digital: what stays digital: operator, reason, number of nodes, multiply-accumulates (None where
+            unknown), and their share where it is known and not 0.
+        shares: mapped shares of multiply-accumulates and parameters; None where unknown. Where some
+            sizes are unknown, but a bound is known, `macs_mapped_at_least` or `macs_mapped_at_most`.
     """
 
     layers: tuple[LayerPlace, ...]
@@ -83,14 +86,15 @@ def take_inventory(
     """
     by_layer = {layer.name: layer_settings(settings, layer.name) for layer in network.layers}
     mapped = {name: of_layer for name, of_layer in by_layer.items() if of_layer is not None}
-    return inventory_of(network, plan_network(network, mapped, input_shapes))
+    work = work_at(network, input_shapes)
+    return inventory_of(network, plan_network(network, mapped, work))
 
 
 def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:
     """List what a planned network puts onto crossbars."""
-    total = sum(plan.macs.values())
+    work = plan.work
+    total = None if work.unknown else sum(work.macs.values())
     places = tuple(_place(layer, total) for layer in plan.layers.values())
-    taken = sum(place.macs or 0 for place in places)
     parameters = sum(
         int(np.prod(tensor.dims))
         for tensor in network.model.graph.initializer
@@ -98,14 +102,31 @@ def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:
     )
     weights = sum(place.parameters for place in places)
     shares = {
-        "macs_mapped": taken / total if total else None,
+        **_work_shares(plan),
         # Layers may share one tensor: it then lies on arrays more than once.
         "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
     }
-    return Inventory(places, _digital(network, plan.macs), shares)
+    return Inventory(places, _digital(network, plan), shares)
 
 
-def _place(plan: LayerPlan, total: int) -> LayerPlace:
+def _work_shares(plan: NetworkPlan) -> dict[str, float | None]:
+    """Return the mapped share of multiply-accumulates, or what is known of it."""
+    total = sum(plan.work.macs.values())
+    taken = sum(layer.macs or 0 for layer in plan.layers.values())
+    known = taken / total if total else None
+    if not plan.work.unknown or known is None:
+        return {"macs_mapped": None if plan.work.unknown else known}
+    on_crossbars = {layer.layer.node.name for layer in plan.layers.values()}
+    open_here = [name in on_crossbars for name in plan.work.unknown]
+    shares: dict[str, float | None] = {"macs_mapped": None}
+    if all(open_here):
+        shares["macs_mapped_at_least"] = known
+    elif not any(open_here):
+        shares["macs_mapped_at_most"] = known
+    return shares
+
+
+def _place(plan: LayerPlan, total: int | None) -> LayerPlace:
     """Tell a layer's plan in plain numbers, its share of all multiply-accumulates with it."""
     layer, macs = plan.layer, plan.macs
     return LayerPlace(
@@ -123,13 +144,22 @@ def _place(plan: LayerPlan, total: int) -> LayerPlace:
     )
 
 
-def _digital(network: Network, macs: Mapping[str, int]) -> tuple[dict[str, Any], ...]:
+def _digital(network: Network, plan: NetworkPlan) -> tuple[dict[str, Any], ...]:
     """Group the digital nodes by operator and reason."""
+    macs, unknown = plan.work.macs, set(plan.work.unknown)
+    total = sum(macs.values())
     counts = Counter((node.op, node.reason) for node in network.digital)
     work: Counter[tuple[str, str]] = Counter()
+    open_work = set()
     for node in network.digital:
         work[(node.op, node.reason)] += macs.get(node.name, 0)
-    return tuple(
-        {"op": op, "reason": reason, "nodes": count, "macs": work[(op, reason)]}
-        for (op, reason), count in sorted(counts.items())
-    )
+        if node.name in unknown:
+            open_work.add((node.op, node.reason))
+    rows = []
+    for kind, count in sorted(counts.items()):
+        size = None if kind in open_work else work[kind]
+        row = {"op": kind[0], "reason": kind[1], "nodes": count, "macs": size}
+        if size and not unknown:
+            row["mac_share"] = size / total
+        rows.append(row)
+    return tuple(rows)

@@ -29,6 +29,7 @@ from rxsim.pipeline.study.calibration_match import (
 from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study.data import StudyData, make_up_data, open_study_data
 from rxsim.pipeline.study.provenance import Provenance
+from rxsim.pipeline.study.work import work_of
 from rxsim.session import Inputs, Session, default_threads
 from rxsim.stages import Stages
 from rxsim.version import __version__
@@ -150,8 +151,8 @@ def open_study(
         data = _data(network, settings, choice, output)
         if calibration is not None:
             data = with_calibration(calibration, data, given=choice.calibrate is not None)
-        shapes = {name: tensor.shape for name, tensor in data.inputs.feeds(0, 1).items()}
-        plan = plan_network(network, settings_by_layer(network, settings), shapes)
+        work = work_of(network, data.inputs.feeds(0, 1))
+        plan = plan_network(network, settings_by_layer(network, settings), work)
         batch = _batch_size(plan)
         one_by_one = batch > 1 and _runs_one_by_one_only(network, output, data.inputs)
         provenance = replace(data.provenance, output=output, one_by_one=one_by_one)
