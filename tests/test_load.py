@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper, parser
 
 from rxsim.errors import ModelError
 from rxsim.load import Network, load_network
+from rxsim.load.bodies import nodes_looked_at
 from rxsim.load.macs import count_work
-from rxsim.onnx_graph import all_nodes
 
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
@@ -832,7 +832,7 @@ def test_every_other_node_is_listed_with_a_reason(name: str, tmp_path: Path) -> 
     reasons = {node.name: node.reason for node in network.digital}
     assert all(reasons.values())
     assert all(reasons)
-    nodes = list(all_nodes(network.model.graph))
+    nodes = list(nodes_looked_at(network.model))
     main = [node.name for node in network.model.graph.node]
     assert len(set(main)) == len(main)
     names = [node.name for node in nodes]
