@@ -14,11 +14,11 @@ from onnx import numpy_helper, parser
 
 from rxsim.calibrate import measure_input_ranges
 from rxsim.config import load_settings
-from rxsim.data import MadeUpInputs
+from rxsim.data import MadeUpInputs, given_arrays
 from rxsim.errors import ModelError
 from rxsim.load import Network, load_network
 from rxsim.onnx_graph import with_outputs
-from rxsim.pipeline import patched_chip
+from rxsim.pipeline import DataOptions, evaluate, open_study, patched_chip, verify
 from rxsim.pipeline.ladder.inventory import inventory_of
 from rxsim.pipeline.study.work import work_of
 
@@ -275,3 +275,16 @@ def test_a_body_without_products_stays_as_it_is() -> None:
     model = model_of(text, w=(6, 4))
     before, after = model.graph.node[1], load_network(model).model.graph.node[1]
     assert [a.g for a in before.attribute] == [a.g for a in after.attribute]
+
+
+@pytest.mark.parametrize("iv", ["linear", "sinh"])
+def test_a_branch_that_no_input_takes_is_no_trouble(iv: str) -> None:
+    model, feeds = branch_model(3.0)
+    form = {"linear": "{form: linear}", "sinh": "{form: sinh, v0: 0.3}"}[iv]
+    settings = load_settings(None, xbar="8x4", assignments=[f"device.iv={form}"])
+    options = DataOptions(data=given_arrays(feeds["x"], "data"), metric="none")
+    study = open_study(model, settings, options, threads=1)
+    result = evaluate(study)
+    assert result.ladder[-1].summary()["snr_db"]["mean"] > 10
+    if iv == "linear":
+        assert verify(study, arrays=4, vectors=2).passed

@@ -139,6 +139,13 @@ class Layer:
         """Axis of the channels in the input and in the result."""
         return self.layout.channel_axis
 
+    @property
+    def full_input(self) -> np.ndarray:
+        """The smallest input tensor, all ones: what stands for inputs that never reach a layer."""
+        channels = self.input_channels
+        shape = (1, channels, *self.kernel) if self.channel_axis == 1 else (1, channels)
+        return np.ones(shape, dtype=np.float32)
+
     def along_channels(self, values: np.ndarray) -> np.ndarray:
         """Reshape values, one for each channel, so that they spread over a result."""
         return values.reshape(-1, *(1 for _ in range(self.layout.spatial_axes)))

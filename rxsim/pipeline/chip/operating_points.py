@@ -105,4 +105,5 @@ def _point(name: str, settings: Settings, sums: np.ndarray) -> OperatingPoint:
             )
         # Without any active row every activity gives the same: nothing.
         return OperatingPoint(curve, v_read, float(active / count) if active else 1.0)
-    return OperatingPoint(curve, float(np.sqrt(squares / count)) or v_read)
+    # A branch that no calibration input takes has no count.
+    return OperatingPoint(curve, float(np.sqrt(squares / max(count, 1.0))) or v_read)

@@ -137,7 +137,8 @@ def inputs_of(
             item,
             settings_of(study, item),
             mapped.input_ranges[item.layer.name],
-            tensors[item.layer.input],
+            # In a branch that this input does not take.
+            tensors[item.layer.input] if tensors[item.layer.input].size else item.layer.full_input,
             trial,
         )
         for item in layers

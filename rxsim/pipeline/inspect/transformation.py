@@ -76,7 +76,10 @@ def measure_transformation(foundry: Foundry) -> dict[str, Transformation]:
             settings = mapped.settings[name]
             plan = layer_input_plan(name, mapped.input_ranges[name], settings)
             probe = _Probe(layer, settings, plan, mapped.points[name], adcs[name])
-            results[name] = probe.measure(tensors[layer.layer.input], rng, study.threads)
+            values = tensors[layer.layer.input]
+            results[name] = probe.measure(
+                values if values.size else layer.layer.full_input, rng, study.threads
+            )
             progress(number + 1, len(layers))
     return results
 
