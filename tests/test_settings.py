@@ -95,6 +95,7 @@ BEYOND: dict[str, dict[str, Any]] = {
         "spare_cols": 0,
         "row_permutation": "none",
         "col_permutation": "none",
+        "dynamic": "digital",
     },
     "adc": {"criterion": "percentile"},
     "device": {"iv": {"form": "linear", "v0": None, "cubic": None, "v": None, "f": None}},

@@ -78,6 +78,9 @@ class Mapping(Section):
     offset_removal: Literal["digital", "reference_column"] = Field(
         "digital", description="an offset is computed from the inputs, or measured on a column"
     )
+    dynamic: Literal["digital"] = Field(
+        "digital", description="where products of two activations are computed"
+    )
     layout: Literal["separate", "adjacent"] = Field(
         "separate", description="pairs and slices on arrays of their own, or in adjacent columns"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +13,8 @@ from rxsim.config import Settings
 from rxsim.metrics import Metric, all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.console import print_seconds, standard_console
+from rxsim.report.work_shares import most_work_first, percent, unmapped_warning, work_share
 
-_MUCH_UNMAPPED = 0.1
 PLUMBING = "changes shape, order or type only"
 """Why operators without arithmetic stay digital, as `rxsim.load.digital` says it."""
 
@@ -68,19 +67,15 @@ def _digital_table(inventory: Inventory) -> Table:
     table.add_column("why")
     plumbing = [row for row in inventory.digital if row["reason"] == PLUMBING]
     others = [row for row in inventory.digital if row["reason"] != PLUMBING]
-    for row in sorted(others, key=_most_work_first):
+    for row in sorted(others, key=most_work_first):
         size, share = row["macs"], row.get("mac_share")
         work = "unknown" if size is None else f"{size:,}" if size else "-"
-        part = "-" if share is None else _percent(share)
+        part = "-" if share is None else percent(share)
         table.add_row(escape(row["op"]), f"{row['nodes']:,}", work, part, escape(row["reason"]))
     if plumbing:
         names = ", ".join(sorted(escape(row["op"]) for row in plumbing))
         table.add_row(names, f"{sum(row['nodes'] for row in plumbing):,}", "-", "-", PLUMBING)
     return table
-
-
-def _most_work_first(row: Mapping[str, Any]) -> tuple[float, int, str]:
-    return (-math.inf if row["macs"] is None else -row["macs"], -row["nodes"], row["op"])
 
 
 def _print_head(result: Evaluation, console: Console) -> None:
@@ -203,8 +198,8 @@ def _print_transformation(result: Evaluation, console: Console) -> None:
         table.add_row(
             escape(name),
             str(error.solutions),
-            _percent(error.rms_share),
-            _percent(error.worst_share),
+            percent(error.rms_share),
+            percent(error.worst_share),
             lsb,
             plain,
             "above half an LSB" if error.flagged else "",
@@ -217,7 +212,7 @@ def _layer_row(row: LayerReport) -> list[str]:
         *_place_cells(row.place),
         _decibel(row.snr_db_ideal),
         _decibel(row.snr_db),
-        *("-" if v is None else _percent(v) for v in (row.dac_clipping, row.adc_clipping)),
+        *("-" if v is None else percent(v) for v in (row.dac_clipping, row.adc_clipping)),
     ]
 
 
@@ -228,8 +223,8 @@ def _place_cells(place: LayerPlace) -> list[str]:
         escape(place.name),
         matrix if place.groups == 1 else f"{place.groups} of {matrix}",
         f"{place.arrays:,}",
-        _percent(place.utilisation),
-        "-" if place.mac_share is None else _percent(place.mac_share),
+        percent(place.utilisation),
+        "-" if place.mac_share is None else percent(place.mac_share),
     ]
 
 
@@ -240,40 +235,14 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
     console.print(
         f"On crossbars: {len(inventory.layers)} layers, {arrays:,} arrays, "
         f"{work_share(inventory.shares)} of multiply-accumulates, "
-        f"{'an unknown share' if parameters is None else _percent(parameters)} of parameters.",
+        f"{'an unknown share' if parameters is None else percent(parameters)} of parameters.",
         soft_wrap=True,
     )
-    if warning := unmapped_warning(inventory):
+    if warning := unmapped_warning(inventory.shares, inventory.digital):
         console.print(escape(warning), style="yellow", soft_wrap=True)
     _print_packing(inventory, console)
     if inventory.digital:
         console.print(_digital_table(inventory))
-
-
-def work_share(shares: Mapping[str, float | None]) -> str:
-    """Tell the mapped share of multiply-accumulates in words."""
-    exact = shares["macs_mapped"]
-    if exact is not None:
-        return _percent(exact)
-    for bound in ("at_least", "at_most"):
-        value = shares.get(f"macs_mapped_{bound}")
-        if value is not None:
-            return f"{bound.replace('_', ' ')} {_percent(value)}"
-    return "an unknown share"
-
-
-def unmapped_warning(inventory: Inventory) -> str:
-    """Say that much of the work is not on crossbars, and what does it; empty where little is not."""
-    share = inventory.shares["macs_mapped"]
-    if share is None:
-        share = inventory.shares.get("macs_mapped_at_most")
-    if share is None or 1 - share <= _MUCH_UNMAPPED:
-        return ""
-    rows = sorted(inventory.digital, key=_most_work_first)
-    work = [row for row in rows if row["macs"] is None or row["macs"] > 0]
-    names = ", ".join(f"{row['op']} ({row['reason']})" for row in work[:3])
-    left = _percent(1 - share)
-    return f"{left} of multiply-accumulates stay digital, untouched by the hardware: {names}"
 
 
 def _print_packing(inventory: Inventory, console: Console) -> None:
@@ -296,9 +265,3 @@ def _bounds(bounds: list[float] | None) -> str:
 def _decibel(value: float | None) -> str:
     """Write a ratio in decibel; None or infinite: there is no noise."""
     return "inf" if value is None or not math.isfinite(value) else f"{value:.1f}"
-
-
-def _percent(share: float) -> str:
-    """Write a share in percent with three significant digits."""
-    percent = 100 * share
-    return "<0.01 %" if 0 < percent < 0.01 else f"{percent:.3g} %"

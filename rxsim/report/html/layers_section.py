@@ -16,6 +16,7 @@ from rxsim.report.json_values import as_list, as_number, as_text, at
 from rxsim.report.labels import shortened
 from rxsim.report.material import Material
 from rxsim.report.style import MUTED, SERIES, figure_style
+from rxsim.report.work_shares import work_share
 
 _MOST_DRAWN = 80
 _MOST_ROWS = 400
@@ -77,17 +78,20 @@ def _digital(details: Any) -> list[Block]:
     """Say which share of the network is on crossbars, and list what is not."""
     shares = at(details, "shares")
     blocks: list[Block] = []
-    macs, parameters = (as_number(at(shares, f"{n}_mapped")) for n in ("macs", "parameters"))
-    if macs is not None and parameters is not None:
+    keys = ("macs_mapped", "macs_mapped_at_least", "macs_mapped_at_most")
+    known = {key: as_number(at(shares, key)) for key in keys}
+    parameters = as_number(at(shares, "parameters_mapped"))
+    digital = as_list(at(details, "digital"))
+    if parameters is not None:
         blocks.append(
             Paragraph(
-                f"On crossbars: {_percent(macs)} % of multiply-accumulates and "
+                f"On crossbars: {work_share(known)} of multiply-accumulates and "
                 f"{_percent(parameters)} % of parameters."
             )
         )
     rows = [
         (_name(row, 80, "op"), _count(row, "nodes"), _count(row, "macs"), _name(row, 200, "reason"))
-        for row in as_list(at(details, "digital"))[:_MOST_ROWS]
+        for row in digital[:_MOST_ROWS]
     ]
     if rows:
         head = ("operator", "nodes", "MACs", "why")
