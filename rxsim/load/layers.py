@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -37,7 +38,24 @@ def find_layers(model: onnx.ModelProto) -> tuple[list[Layer], dict[str, str]]:
             declined[node.name] = reason
             continue
         layers.extend(layers_of(node, operator, known, len(layers)))
-    return layers, declined
+    return _on_shared_arrays(layers), declined
+
+
+def _on_shared_arrays(layers: list[Layer]) -> list[Layer]:
+    """Let layers with the same weights use the arrays of the first of them: they are mapped once."""
+    alike: dict[tuple[object, ...], list[Layer]] = {}
+    placed = []
+    for layer in layers:
+        key = (layer.kernel, layer.matrices.shape, float(layer.matrices.flat[0]))
+        others = alike.setdefault(key, [])
+        first = next((o for o in others if np.array_equal(o.matrices, layer.matrices)), None)
+        # Weights that are all equal tell nothing: two layers may be so by chance.
+        if first is None or (layer.matrices == layer.matrices.flat[0]).all():
+            others.append(layer)
+            placed.append(layer)
+        else:
+            placed.append(replace(layer, arrays_of=first.index))
+    return placed
 
 
 def _why_not_here(holders: tuple[str, ...]) -> str:
@@ -84,6 +102,7 @@ def layers_of(
                 input=product.input,
                 layout=product.layout,
                 node_weights=node_weights,
+                arrays_of=index,
             )
         )
     return layers

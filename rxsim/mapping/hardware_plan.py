@@ -36,12 +36,14 @@ class LayerPlan:
         settings: the layer's settings.
         tiling: how its matrices are cut into tiles.
         macs: multiply-accumulates per network input; None where a shape is unknown.
+        shared_with: the layer that has the same weights, whose arrays it uses; None for its own arrays.
     """
 
     layer: Layer
     settings: Settings
     tiling: Tiling = field(repr=False)
     macs: int | None
+    shared_with: str | None = None
 
     @property
     def parameters(self) -> int:
@@ -124,7 +126,8 @@ def plan_network(network: Network, settings: Mapping[str, Settings], work: Work)
     Raises:
         SettingError: an array has no room for the cells of one weight.
     """
-    plans = {}
+    plans: dict[str, LayerPlan] = {}
+    names = {layer.index: layer.name for layer in network.layers}
     for layer in network.layers:
         layer_settings = settings.get(layer.name)
         if layer_settings is not None:
@@ -133,6 +136,10 @@ def plan_network(network: Network, settings: Mapping[str, Settings], work: Work)
             if count is not None:
                 count = count * layer.matrices.size // layer.node_weights
             plans[layer.name] = LayerPlan(
-                layer=layer, settings=layer_settings, tiling=tiling, macs=count
+                layer=layer,
+                settings=layer_settings,
+                tiling=tiling,
+                macs=count,
+                shared_with=None if layer.arrays_of == layer.index else names[layer.arrays_of],
             )
     return NetworkPlan(plans, work)

@@ -162,7 +162,7 @@ class MappedLayer:
         how = (self.mapping.row_permutation, self.mapping.col_permutation)
         if how == ("none", "none"):
             return array
-        rng = layout_generator(self.layer.index, tile)
+        rng = layout_generator(self.layer.arrays_of, tile)
         rows, cols = (
             _order(kind, length, rng) for kind, length in zip(how, array.target.shape, strict=True)
         )

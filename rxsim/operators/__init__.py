@@ -82,6 +82,8 @@ class Layer:
         input: name of the tensor that drives the wordlines.
         layout: how that tensor and the result lie.
         node_weights: weights of all products of its node: by these it shares in the node's work.
+        arrays_of: index of the layer whose arrays hold its weights: its own, or that of an earlier
+            layer with the same weights (a chip's draws follow from it).
     """
 
     name: str
@@ -93,6 +95,7 @@ class Layer:
     input: str
     layout: Layout
     node_weights: int
+    arrays_of: int
 
     @property
     def op(self) -> str:

@@ -230,7 +230,7 @@ def _place_cells(place: LayerPlace) -> list[str]:
 
 def _print_rest(inventory: Inventory, console: Console) -> None:
     """Print the shares of the network on crossbars, and what is not there."""
-    arrays = sum(place.arrays for place in inventory.layers)
+    arrays = sum(place.arrays for place in inventory.layers if place.shared_with is None)
     parameters = inventory.shares["parameters_mapped"]
     console.print(
         f"On crossbars: {len(inventory.layers)} layers, {arrays:,} arrays, "
@@ -241,6 +241,13 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
     if warning := unmapped_warning(inventory.shares, inventory.digital):
         console.print(escape(warning), style="yellow", soft_wrap=True)
     _print_packing(inventory, console)
+    if shared := [place for place in inventory.layers if place.shared_with is not None]:
+        pairs = ", ".join(f"{place.name} (with {place.shared_with})" for place in shared[:3])
+        more = ", .." if len(shared) > 3 else ""
+        console.print(
+            escape(f"Same weights, mapped once: {pairs}{more}; their arrays count once."),
+            soft_wrap=True,
+        )
     if inventory.digital:
         console.print(_digital_table(inventory))
 

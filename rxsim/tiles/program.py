@@ -38,4 +38,4 @@ def program_array(
     """
     array = compensated(layer.array(index), layer, settings)
     device = cells_of(settings.device, settings.mapping).device
-    return ProgrammedArray(array, program(array, layer.layer.index, device, chip))
+    return ProgrammedArray(array, program(array, layer.layer.arrays_of, device, chip))

@@ -48,7 +48,7 @@ def chips_dacs(
     dac = settings.dac
     if not any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl)):
         return plan, None
-    rng = device_generator(chip.seed, chip.trial, mapped.layer.index, Effect.DAC, 0)
+    rng = device_generator(chip.seed, chip.trial, mapped.layer.arrays_of, Effect.DAC, 0)
     shape = (mapped.tiling.groups, len(mapped.tiling.col_tiles))
     rows = tuple(len(rows) for rows in mapped.row_tiles)
     errors = draw_dac_errors(rng, settings, shape, rows, dac_codes(plan, settings))
@@ -74,7 +74,7 @@ def chips_adcs(
         if adc is None:
             drawn.append(None)
             continue
-        rng = device_generator(chip.seed, chip.trial, item.layer.index, Effect.ADC, 0)
+        rng = device_generator(chip.seed, chip.trial, item.layer.arrays_of, Effect.ADC, 0)
         errors = draw_adc_errors(
             rng,
             settings[item.layer.name],

@@ -48,7 +48,7 @@ def remembered_transfer(
     if point is not None:
         linearised = [point.volt, point.activity, settings.input.v_read]
     key = content_key(
-        *("transfer", NUMERICS, layer.matrices, layer.op, list(layer.kernel), layer.index),
+        *("transfer", NUMERICS, layer.matrices, layer.op, list(layer.kernel), layer.arrays_of),
         TILES.of(settings),
         [chip.seed, chip.trial] if drawn else None,
         linearised,

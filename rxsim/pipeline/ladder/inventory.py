@@ -34,6 +34,8 @@ class LayerPlace:
         mac_share: of the network's; None where unknown.
         parameters: weights.
         arrays_unpacked: physical arrays if each group had arrays of its own; None where each has.
+        shared_with: the layer with the same weights whose arrays these are, mapped once; None for
+            arrays of its own.
     """
 
     name: str
@@ -47,6 +49,14 @@ class LayerPlace:
     mac_share: float | None
     parameters: int
     arrays_unpacked: int | None = None
+    shared_with: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; `shared_with` only where arrays are shared."""
+        values = asdict(self)
+        if self.shared_with is None:
+            del values["shared_with"]
+        return values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +78,7 @@ class Inventory:
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "layers": [asdict(place) for place in self.layers],
+            "layers": [place.as_json() for place in self.layers],
             "digital": [dict(row) for row in self.digital],
             "shares": dict(self.shares),
         }
@@ -103,7 +113,7 @@ def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:
     weights = sum(place.parameters for place in places)
     shares = {
         **_work_shares(plan),
-        # Layers may share one tensor: it then lies on arrays more than once.
+        # Layers may share one tensor, which counts once.
         "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
     }
     return Inventory(places, _digital(network, plan), shares)
@@ -141,6 +151,7 @@ def _place(plan: LayerPlan, total: int | None) -> LayerPlace:
         mac_share=macs / total if macs is not None and total else None,
         parameters=plan.parameters,
         arrays_unpacked=plan.arrays_unpacked,
+        shared_with=plan.shared_with,
     )
 
 

@@ -164,8 +164,8 @@ def _totals(plan: NetworkPlan, equipped: Sequence[LayerHardware]) -> dict[str, i
     ]
     known = [count for count in converted if count is not None]
     return {
-        "arrays": sum(layer.arrays for layer in layers),
-        "cells": sum(layer.cells for layer in layers),
+        "arrays": sum(layer.arrays for layer in layers if layer.shared_with is None),
+        "cells": sum(layer.cells for layer in layers if layer.shared_with is None),
         "conversions": sum(known) if len(known) == len(converted) else None,
     }
 

@@ -99,7 +99,7 @@ class LayerReport:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON, the place's among them."""
-        values = asdict(self)
+        values = {**asdict(self), "place": self.place.as_json()}
         return {name: _plain(v) for name, v in {**values.pop("place"), **values}.items()}
 
 

@@ -185,13 +185,15 @@ def _without_digital(network: Network, settings: Settings) -> Network:
     """Leave the layers digital that the settings want so."""
     check_layers(settings, [layer.name for layer in network.layers])
     kept, nodes = [], []
+    resolved = {layer.index: layer_settings(settings, layer.name) for layer in network.layers}
     for layer in network.layers:
-        of_layer = layer_settings(settings, layer.name)
+        of_layer = resolved[layer.index]
         if of_layer is None:
             nodes.append(DigitalNode(layer.name, layer.op, "the settings say so"))
         else:
             check_gating(of_layer.crossbar, of_layer.input, of_layer.dac)
-            kept.append(layer)
+            shared = resolved[layer.arrays_of] == of_layer  # else they can't be the same arrays
+            kept.append(layer if shared else replace(layer, arrays_of=layer.index))
     if nodes and not kept:
         raise InputError(
             f"layers: found every layer of {network.path.name} digital, expected one on crossbars at "
