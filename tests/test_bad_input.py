@@ -232,7 +232,7 @@ MODEL_FILES = [
     ("empty", "empty.onnx", ["empty.onnx is not an ONNX model", "export"]),
     ("without a graph", "noproto.onnx", ["no graph", "export"]),
     ("of an empty graph", "nograph.onnx", ["computes nothing", "export"]),
-    ("without a mappable layer", "nolayer.onnx", ["no layer", "expected a Conv, Gemm or MatMul"]),
+    ("without a mappable layer", "nolayer.onnx", ["no layer", "expected a Conv, "]),
     ("of NaN weights", "nan.onnx", ["layer fc", "NaN or infinity", "finite"]),
     ("of infinite weights", "infinite.onnx", ["layer fc", "NaN or infinity", "finite"]),
     *[(f"cut at {cut}", f"cut{cut}.onnx", [f"cut{cut}.onnx", "again"]) for cut in CUTS],

@@ -17,7 +17,6 @@ _OPERATORS_BY_REASON = {
         "Expand Tile Resize Upsample DepthToSpace SpaceToDepth Shape Constant Dropout"
     ),
     "element by element": "Add Sub Mul Div Pow Sqrt Exp Log Neg Abs Max Min Sum Mean",
-    "recurrent layer: not mapped yet": "LSTM GRU RNN",
     "control flow: what it holds is mapped where it can be": "If Loop Scan",
 }
 _REASONS = {

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from rxsim.errors import ModelError
 from rxsim.load.tensors import complete_tensors, shortened, stored_tensors
+from rxsim.load.time_first import time_first
 
 # onnxruntime names the place in its own source with the function's full signature, onnx its assertion.
 _SOURCE_PLACE = (
@@ -39,7 +40,7 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
     model = _parse(content, path)
     _check_operator_set(model, path)
     external = complete_tensors(model, path)
-    if external or not _loads(content):
+    if time_first(model) or external or not _loads(content):
         name_nodes(model)
         check_loads(model, path)
     else:
@@ -80,6 +81,7 @@ def take_onnx(given: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
                 "expected them in memory; give the model's path, or read it with onnx.load"
             )
     complete_tensors(model, IN_MEMORY)
+    time_first(model)
     name_nodes(model)
     check_loads(model, IN_MEMORY)
     return model, hashlib.sha256(content).hexdigest()
