@@ -272,7 +272,9 @@ def test_relaxation_never_exceeds_its_bound(
     factors = line_factors(g, lines)
     rows = np.sort(rng.choice(n_rows, rng.integers(1, n_rows + 1), replace=False))
     cols = np.sort(rng.choice(n_cols, rng.integers(1, n_cols + 1), replace=False))
-    sweeps, bound = plan_sweeps(g, factors, rows, cols, False, 1e-9, 40, np.empty((3, *g.shape)))
+    sweeps, bound = plan_sweeps(
+        g, factors, rows, cols, False, 1e-9, 40, False, np.empty((3, *g.shape))
+    )
     if sweeps < 0:
         assert bound == np.inf
         return

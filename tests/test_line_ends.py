@@ -107,7 +107,12 @@ def test_wanted_rows_and_columns_are_those_of_the_whole_matrix(drive: str, sense
         rng = np.random.default_rng(seed)
         rows = rng.permutation(shape[0])[: rng.integers(1, shape[0] + 1)]
         cols = rng.permutation(shape[1])[: rng.integers(1, shape[1] + 1)]
-        for some in ({"rows": rows}, {"cols": cols}, {"rows": rows, "cols": cols}):
+        choices: list[dict[str, Any]] = [
+            {"rows": rows},
+            {"cols": cols},
+            {"rows": rows, "cols": cols},
+        ]
+        for some in choices:
             part = solve_array(circuit.g, circuit.bar, **some).g_eff
             wanted = whole[some.get("rows", slice(None))][:, some.get("cols", slice(None))]
             assert g_eff_error(part, wanted) <= TOLERANCE, str(circuit)

@@ -27,3 +27,8 @@ def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if buffer is None or buffer.size < size:
         buffer = held[name] = np.empty(size)
     return buffer[:size].reshape(shape)
+
+
+def release() -> None:
+    """Give back what the calling thread holds: arrays that are large beside the machine's memory."""
+    _of_thread.__dict__.clear()

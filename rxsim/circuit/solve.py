@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rxsim.circuit.coarse import coarse_sweeps, lumped, lumping
+from rxsim.circuit.cropping import cropped
 from rxsim.circuit.elimination import eliminate
 from rxsim.circuit.factors import cells_in_series, line_factors
 from rxsim.circuit.lanes import LANES
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.newton import solve_nonlinear
 from rxsim.circuit.relaxation import relax
-from rxsim.circuit.scratch import scratch
+from rxsim.circuit.scratch import release, scratch
 from rxsim.circuit.sweep_count import plan_sweeps
 from rxsim.config import IV, Crossbar
 from rxsim.devices import curve_of
@@ -22,8 +25,13 @@ TOLERANCE = 1e-9
 """Of an entry of g_eff, relative to max(entry, 1e-6 of its column's largest)."""
 # Nanoseconds of one lane block and sweep per node, and of one multiply-add of the elimination, measured
 # by scripts/bench_circuit.py; they decide which method is tried, never what it gives.
-_SWEEP_NS, _ELIMINATION_NS = 9.0, 0.1
+SWEEP_NS, ELIMINATION_NS = 9.0, 0.1
 _MOST_SWEEPS = 48
+MOST_SWEEPS_ALONE = 4000
+"""Where no elimination can be certified, relaxation may take so many: hours for the largest arrays."""
+WHOLE_UP_TO = 2**20
+"""Cells of the largest array that is solved whole, in one go. A larger one is cropped to where its
+cells are, which changes last bits only, and tells how far it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -56,6 +64,7 @@ def solve_array(
     *,
     rows: np.ndarray | None = None,
     cols: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ArraySolution:
     """Solve one linear array to `TOLERANCE`.
 
@@ -66,9 +75,10 @@ def solve_array(
             are off; without v_in all are on.
         rows: the wanted wordlines (all by default); g_eff then holds these only.
         cols: the wanted bitlines.
+        progress: told how many of the driven lines of a large array are done, and of how many.
 
     Raises:
-        CircuitError: a conductance is negative, NaN or infinite.
+        CircuitError: a conductance is negative, NaN or infinite, or no accuracy can be certified.
     """
     n_rows, n_cols = g.shape
     if v_in is not None:
@@ -76,13 +86,14 @@ def solve_array(
     loaded, possible = cells_in_series(np.ascontiguousarray(g, dtype=np.float64), crossbar.r_access)
     if not possible:
         raise CircuitError("a conductance is negative, NaN or infinite")
-    array = _LinearArray(
+    g_eff, sweeps, bound = _solved(
         loaded,
         lines_of(crossbar, n_rows, n_cols),
         np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64),
         np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64),
+        progress,
     )
-    g_eff, sweeps, bound = _transfer(array)
+    del loaded
     solution = ArraySolution(
         g_eff=g_eff,
         method="relaxation" if sweeps >= 0 else "elimination",
@@ -91,6 +102,8 @@ def solve_array(
     )
     if v_in is None:
         return solution
+    if g.size > WHOLE_UP_TO:
+        release()
     nodes = solve_nonlinear(g, curve_of(IV(), 1.0), crossbar, v_in)
     i_out = nodes.i_out[0] if g_eff.shape != g.shape else np.asarray(v_in) @ g_eff
     if nodes.v_wl is None or nodes.v_bl is None:
@@ -139,32 +152,81 @@ class _LinearArray:
         return np.ascontiguousarray(g_eff.T) if self.is_turned else g_eff
 
 
-def _transfer(array: _LinearArray) -> tuple[np.ndarray, int, float]:
+def _solved(
+    g: np.ndarray,
+    lines: Lines,
+    rows: np.ndarray,
+    cols: np.ndarray,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[np.ndarray, int, float]:
+    """Solve an array, a large one without its open margins; see `_transfer`."""
+    if g.size <= WHOLE_UP_TO:
+        return _transfer(_LinearArray(g, lines, rows, cols), None)
+    part = cropped(g, lines, rows, cols)
+    if not part.has_row.any() or not part.has_col.any():
+        return part.whole(np.zeros((len(part.rows), len(part.cols)))), 0, 0.0
+    array = _LinearArray(part.g, part.lines, part.rows, part.cols)
+    g_eff, sweeps, bound = _transfer(array, progress)
+    return part.whole(g_eff), sweeps, bound
+
+
+def _transfer(
+    array: _LinearArray, progress: Callable[[int, int], None] | None
+) -> tuple[np.ndarray, int, float]:
     """Return g_eff between the wanted lines, the sweeps it took (-1: eliminated), and the bound."""
     # What is driven costs time, what is sensed next to none.
     fewer_driven = array.turned() if len(array.cols) < len(array.rows) else array
-    most = _worthwhile_sweeps(fewer_driven)
-    relaxed = _relaxed(fewer_driven, most) if most > 0 else None
+    alone = elimination_bound(*array.g.shape) > TOLERANCE
+    most = worthwhile_sweeps(array.g.shape, len(array.rows), len(array.cols))
+    if alone:
+        most = 0 if _is_hopeless(array) else MOST_SWEEPS_ALONE
+    relaxed = _relaxed(fewer_driven, most, alone, progress) if most > 0 else None
     return _eliminated(array) if relaxed is None else relaxed
 
 
-def _relaxed(array: _LinearArray, most: int) -> tuple[np.ndarray, int, float] | None:
+def _is_hopeless(array: _LinearArray) -> bool:
+    """Tell whether relaxation is far from what is allowed, before a large array plans its sweeps."""
+    s = lumping(array.g.shape)
+    wanted, most = (array.rows, array.cols), 2 * MOST_SWEEPS_ALONE
+    coarse = lumped(array.g)
+    return coarse_sweeps(coarse, s, array.lines, *wanted, tolerance=TOLERANCE, most=most) < 0
+
+
+def _relaxed(
+    array: _LinearArray, most: int, patient: bool, progress: Callable[[int, int], None] | None
+) -> tuple[np.ndarray, int, float] | None:
     """Solve by line relaxation, unless that takes more than so many sweeps."""
-    g, wanted = array.g, (array.rows, array.cols)
+    g, rows, cols = array.g, array.rows, array.cols
     factors = line_factors(g, array.lines)
-    nodes = scratch("plan", (3, *g.shape))
-    sweeps, bound = plan_sweeps(g, factors, *wanted, array.is_turned, TOLERANCE, most, nodes)
+    lanes = scratch("relaxation", (g.size * LANES,))
+    nodes = lanes[: 3 * g.size].reshape(3, *g.shape)
+    turned = array.is_turned
+    sweeps, bound = plan_sweeps(g, factors, rows, cols, turned, TOLERANCE, most, patient, nodes)
     if sweeps < 0:
         return None
-    lanes = scratch("relaxation", (g.size * LANES,))
-    return array.turned_back(relax(g, factors, *wanted, sweeps, lanes)), sweeps, bound
+    if g.size <= WHOLE_UP_TO:
+        return array.turned_back(relax(g, factors, rows, cols, sweeps, lanes)), sweeps, bound
+    result = np.empty((len(rows), len(cols)))
+    for start in range(0, len(rows), LANES):
+        block = slice(start, start + LANES)
+        result[block] = relax(g, factors, rows[block], cols, sweeps, lanes)
+        if progress is not None:
+            progress(min(block.stop, len(rows)), len(rows))
+    return array.turned_back(result), sweeps, bound
+
+
+def elimination_bound(n_rows: int, n_cols: int) -> float:
+    """Return the error of an elimination that can be certified, relative to an entry.
+
+    Rounding alone: no term is ever subtracted, and no entry passes through more operations.
+    """
+    return float((n_rows + n_cols) * min(n_rows, n_cols) * np.finfo(np.float64).eps)
 
 
 def _eliminated(array: _LinearArray) -> tuple[np.ndarray, int, float]:
     """Solve by eliminating nodes."""
     n_rows, n_cols = array.g.shape
-    # Rounding alone: no term is ever subtracted, and no entry passes through more operations.
-    bound = float((n_rows + n_cols) * min(n_rows, n_cols) * np.finfo(np.float64).eps)
+    bound = elimination_bound(n_rows, n_cols)
     if bound > TOLERANCE:
         raise CircuitError(
             f"found an array of {n_rows}x{n_cols} cells whose wires and devices are too extreme for "
@@ -181,11 +243,16 @@ def _eliminated(array: _LinearArray) -> tuple[np.ndarray, int, float]:
     return walked.turned_back(g_eff), -1, bound
 
 
-def _worthwhile_sweeps(array: _LinearArray) -> int:
-    """How many sweeps of relaxation an elimination would cost."""
-    n_rows, n_cols = array.g.shape
-    short, long = sorted((n_rows, n_cols))
-    fewer = min(len(array.rows), len(array.cols))
-    elimination = _ELIMINATION_NS * short * short * long * (short + fewer)
-    sweep = _SWEEP_NS * n_rows * n_cols * -(-len(array.rows) // LANES)
+def worthwhile_sweeps(shape: tuple[int, ...], driven: int, sensed: int) -> int:
+    """Return how many sweeps of relaxation an elimination would cost.
+
+    Args:
+        shape: of the array.
+        driven: wanted wordlines.
+        sensed: wanted bitlines.
+    """
+    short, long = sorted(shape)
+    fewer = min(driven, sensed)
+    elimination = ELIMINATION_NS * short * short * long * (short + fewer)
+    sweep = SWEEP_NS * short * long * -(-fewer // LANES)
     return min(int(elimination / sweep) - 1, _MOST_SWEEPS)

@@ -146,7 +146,7 @@ def _sum_sensed(x, sensed, cols, arrived, added):
 
 
 @entry
-def plan_sweeps(g, factors, rows, cols, turned, tolerance, most, nodes):
+def plan_sweeps(g, factors, rows, cols, turned, tolerance, most, patient, nodes):
     """Tell how many sweeps bring every wanted entry of g_eff within a tolerance.
 
     Args:
@@ -157,6 +157,7 @@ def plan_sweeps(g, factors, rows, cols, turned, tolerance, most, nodes):
         turned: whether the circuit is turned: columns of the user's matrix are rows here.
         tolerance: of an entry, relative to max(entry, 1e-6 of its column's largest).
         most: more sweeps than this are not worth it.
+        patient: whether to go on where increments do not shrink at once, as in long lines they don't.
         nodes: to work in, float64 (3, n_rows, n_cols), contiguous.
 
     Returns:
@@ -191,6 +192,6 @@ def plan_sweeps(g, factors, rows, cols, turned, tolerance, most, nodes):
                 sweeps > 0 and now * hoped ** float(sweeps - sweep) > tolerance * (1.0 - hoped)
             ):
                 return (sweeps, bound) if sweeps <= most else (-1, np.inf)
-        if sweep >= 3 and now * hoped ** float(most - sweep) > tolerance:
+        if not patient and sweep >= 3 and now * hoped ** float(most - sweep) > tolerance:
             break
     return -1, np.inf
