@@ -20,6 +20,9 @@ class StageWatcher(Protocol):
     def end(self, stage: str, seconds: float) -> None:
         """A stage ends, after so many seconds of wall time."""
 
+    def tell(self, text: str) -> None:
+        """Something that a waiting user should know, a line."""
+
 
 class Stages:
     """Measures how long each stage takes and passes its progress on.
@@ -32,6 +35,11 @@ class Stages:
         """Start without any stage; the watcher, if there is one, is told of all of them."""
         self.seconds: dict[str, float] = {}
         self._watcher = watcher
+
+    def tell(self, text: str) -> None:
+        """Pass on what a waiting user should know."""
+        if self._watcher is not None:
+            self._watcher.tell(text)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Callable[[int, int], None]]:

@@ -12,10 +12,12 @@ from rxsim.api.accepted import AnyData, AnyModel, AnySettings, as_destination, o
 from rxsim.api.accepted import settings as resolved
 from rxsim.api.shown import Verification, shown
 from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
+from rxsim.circuit.expense import solve_bytes
 from rxsim.config import Crossbar
 from rxsim.errors import DataError, SettingError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
+from rxsim.memory import require
 from rxsim.pipeline import Calibration, spice_netlist
 from rxsim.pipeline import verify as verify_study
 from rxsim.pipeline.inspect.verification import N_ARRAYS, N_VECTORS
@@ -45,7 +47,8 @@ def solve(
 
     Raises:
         CircuitError: a conductance is negative, NaN or infinite, or no accuracy can be certified.
-        InputError: an array is not one of real numbers, or of a wrong shape; or no such settings.
+        InputError: an array is not one of real numbers, or of a wrong shape; or no such settings;
+            or the array takes more memory than there is.
 
     Example:
         >>> g = numpy.full((64, 64), 1e-5)
@@ -59,7 +62,10 @@ def solve(
         raise DataError(
             f"v_in: found {len(volts)} voltages, expected one for each of {len(g)} rows; give as many"
         )
-    if chosen.device.iv.form == "linear":
+    linear = chosen.device.iv.form == "linear"
+    size = f"{g.shape[0]}x{g.shape[1]}"
+    require(solve_bytes(g.size, nodes=not linear), f"an array of {size}")
+    if linear:
         return solve_array(g, bar, volts)
     return solve_cells(g, bar, chosen.device.iv, chosen.input.v_read, volts)
 

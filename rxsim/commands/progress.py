@@ -97,6 +97,10 @@ class _Lines:
             repeated = f"{times:,} times, " if times > 1 else ""
             self._say(f"{stage}: {repeated}{self._seconds[stage]:.1f} s")
 
+    def tell(self, text: str) -> None:
+        """Say it."""
+        self._say(text)
+
     def _say(self, text: str) -> None:
         self._said = time.monotonic()
         click.echo(text, err=True)
@@ -156,3 +160,7 @@ class _Bars:
             self._bars.remove_task(task)
         if self._every:
             self._bars.console.print(f"{stage}: {seconds:.1f} s")
+
+    def tell(self, text: str) -> None:
+        """Print it above the bars."""
+        self._bars.console.print(text)

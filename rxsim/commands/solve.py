@@ -12,12 +12,18 @@ import click
 import numpy as np
 
 from rxsim.circuit import solve_array, solve_cells
+from rxsim.circuit.coarse import lumped
+from rxsim.circuit.cropping import cropped
+from rxsim.circuit.expense import solve_bytes, solve_seconds
+from rxsim.circuit.lines import lines_of
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.progress import watched
 from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, parse_yaml, write_atomically
+from rxsim.memory import require
 from rxsim.parallel import ordered
+from rxsim.pipeline.chip.room import LONG_SECONDS, duration
 from rxsim.schema import validated
 from rxsim.stages import Stages
 
@@ -82,14 +88,20 @@ def command(
     values = {**settings.crossbar.model_dump(), **given, "rows": g.shape[0], "cols": g.shape[1]}
     crossbar = validated(Crossbar, values, "solve")
     voltages = None if v_in is None else _voltages(v_in, len(g))
-    with (
-        watched(quiet=quiet, verbose=verbose) as watcher,
-        Stages(watcher)("solve"),
-    ):
-        if settings.device.iv.form == "linear":
-            arrays, said = _linear(g, crossbar, voltages, plot, settings.input.v_read)
+    linear = settings.device.iv.form == "linear"
+    needed = solve_bytes(g.size, nodes=not linear)
+    require(needed, f"{conductances}: an array of {g.shape[0]}x{g.shape[1]}")
+    with watched(quiet=quiet, verbose=verbose) as watcher:
+        stages = Stages(watcher)
+        if linear:
+            with_nodes = voltages is not None or plot is not None
+            _announce(g, crossbar, stages, with_nodes=with_nodes)
+            with stages("solve") as progress:
+                v_read = settings.input.v_read
+                arrays, said = _linear(g, crossbar, voltages, plot, v_read, progress)
         else:
-            arrays, said = _nonlinear(g, crossbar, voltages, plot, settings)
+            with stages("solve"):
+                arrays, said = _nonlinear(g, crossbar, voltages, plot, settings)
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomically(output, buffer.getvalue())
@@ -144,16 +156,29 @@ def _names(start: str, value: Any) -> Iterator[str]:
         yield start
 
 
+def _announce(g: np.ndarray, crossbar: Crossbar, stages: Stages, *, with_nodes: bool) -> None:
+    """Say how long it will take, where that is long."""
+    left = cropped(g, lines_of(crossbar, *g.shape), *(np.arange(n) for n in g.shape)).g
+    n_rows, n_cols = left.shape
+    shape = n_rows, n_cols
+    seconds = solve_seconds(lumped(left), shape, crossbar, n_rows, n_cols, nodes=with_nodes)
+    if seconds > LONG_SECONDS:
+        stages.tell(f"solve: about {duration(seconds)}, by a rough estimate")
+
+
 def _linear(
     g: np.ndarray,
     crossbar: Crossbar,
     voltages: np.ndarray | None,
     plot: Path | None,
     v_read: float,
+    progress: Callable[[int, int], None],
 ) -> tuple[dict[str, Any], str]:
     """Solve linear cells; return the arrays to write and the text to print."""
     driven = np.full(len(g), v_read) if voltages is None and plot is not None else voltages
-    (solution,) = ordered(lambda array: solve_array(array, crossbar, driven), [g], threads=1)
+    (solution,) = ordered(
+        lambda array: solve_array(array, crossbar, driven, progress=progress), [g], threads=1
+    )
     if plot is not None and driven is not None:
         from rxsim.report.array_plot import plot_array  # matplotlib: only where it is wanted
 

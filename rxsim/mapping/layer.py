@@ -62,8 +62,19 @@ class MappedLayer:
         """Weight per siemens of an output's sum of readouts, (row tiles, groups, N)."""
         return self.w_max * self.cells.weight_per_siemens
 
-    def array(self, index: int) -> PhysicalArray:
-        """Make a physical array with its target conductances."""
+    @property
+    def is_permuted(self) -> bool:
+        """Whether rows or columns of its arrays are permuted."""
+        return (self.mapping.row_permutation, self.mapping.col_permutation) != ("none", "none")
+
+    def array(self, index: int, *, used_only: bool = False) -> PhysicalArray:
+        """Make a physical array with its target conductances.
+
+        Args:
+            index: the array's number.
+            used_only: leave out the rows and columns behind the used ones, which only a circuit or a
+                draw can tell from none at all; not where lines are permuted.
+        """
         tile, a = divmod(index, self.tiling.arrays_per_tile)
         rest, q = divmod(tile, len(self.tiling.col_tiles))
         group, p = divmod(rest, len(self.row_tiles))
@@ -73,7 +84,12 @@ class MappedLayer:
             self.layer, group, self.tiling.packed, k, np.arange(start, stop)
         )
         kinds = self._kinds(a)
-        target, blank = self._targets(kinds, weights, self.w_max[p, group, start:stop], used)
+        shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
+        if used_only and not self.is_permuted:
+            behind = len(self._reference_slices(kinds))
+            shape = (len(k), (stop - start) * len(kinds) + behind)
+        w_max = self.w_max[p, group, start:stop]
+        target, blank = self._targets(shape, kinds, weights, w_max, used)
         rows = np.full(target.shape[0], -1, dtype=np.int64)
         rows[: len(k)] = np.where(present[0], group * self.tiling.n_inputs + k, -1)
         cols, signs, references = self._columns(kinds, group, q, present[1], target.shape[1])
@@ -103,13 +119,13 @@ class MappedLayer:
 
     def _targets(
         self,
+        shape: tuple[int, int],
         kinds: list[tuple[int, int]],
         weights: np.ndarray,
         w_max: np.ndarray,
         used: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lay out the target conductances of an array; unused cells are open or at a resting value."""
-        shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
         is_open = self.mapping.unused_cells == "open"
         in_columns = self.mapping.scheme == "offset"
         device = self.device
@@ -159,9 +175,9 @@ class MappedLayer:
 
     def _permuted(self, array: PhysicalArray, tile: int) -> PhysicalArray:
         """Permute the rows and columns of an array as the settings say."""
-        how = (self.mapping.row_permutation, self.mapping.col_permutation)
-        if how == ("none", "none"):
+        if not self.is_permuted:
             return array
+        how = (self.mapping.row_permutation, self.mapping.col_permutation)
         rng = layout_generator(self.layer.arrays_of, tile)
         rows, cols = (
             _order(kind, length, rng) for kind, length in zip(how, array.target.shape, strict=True)

@@ -2,6 +2,7 @@
 
 from rxsim.config import Reads
 from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix, has_circuit, is_linear
+from rxsim.tiles.expense import array_bytes, layer_seconds
 from rxsim.tiles.program import ProgrammedArray, program_array
 from rxsim.tiles.transfer import LayerTransfer, transfer_matrices
 
@@ -13,9 +14,11 @@ __all__ = [
     "LayerTransfer",
     "OperatingPoint",
     "ProgrammedArray",
+    "array_bytes",
     "array_matrix",
     "has_circuit",
     "is_linear",
+    "layer_seconds",
     "program_array",
     "transfer_matrices",
 ]

@@ -1,4 +1,4 @@
-"""Program an array of a chip: target conductances in, conductances with errors out."""
+"""Program the arrays of a layer: target conductances in, conductances with errors out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.compensate import compensated
-from rxsim.config import Settings
-from rxsim.devices import Chip, program
+from rxsim.config import Device, Settings
+from rxsim.devices import Chip, Law, acting_laws, program
 from rxsim.mapping import MappedLayer, PhysicalArray, cells_of
 
 
@@ -25,10 +25,40 @@ class ProgrammedArray:
     g: np.ndarray
 
 
+class LayerProgramming:
+    """Programs the arrays of a layer: what is the same for all of them is found once."""
+
+    def __init__(
+        self, layer: MappedLayer, settings: Settings, chip: Chip, *, used_only: bool = False
+    ) -> None:
+        """Find the laws that act.
+
+        Args:
+            layer: the layer on its arrays.
+            settings: the layer's settings; without random errors every chip gives the same.
+            chip: the chip.
+            used_only: rows and columns behind the used ones are not wanted. They are left out where
+                nothing asks for them: neither a draw, which covers the whole array, nor a compensation
+                step.
+        """
+        self._layer, self._settings, self._chip = layer, settings, chip
+        self._device: Device = cells_of(settings.device, settings.mapping).device
+        self._laws: list[Law] = acting_laws(self._device)
+        self._used_only = used_only and not settings.compensate and not self._laws
+
+    def array(self, index: int) -> ProgrammedArray:
+        """Program the array of this number within the layer."""
+        layer = self._layer
+        target = layer.array(index, used_only=self._used_only)
+        array = compensated(target, layer, self._settings)
+        g = program(array, layer.layer.arrays_of, self._device, self._chip, self._laws)
+        return ProgrammedArray(array, g)
+
+
 def program_array(
     layer: MappedLayer, index: int, settings: Settings, chip: Chip
 ) -> ProgrammedArray:
-    """Program an array.
+    """Program a single array.
 
     Args:
         layer: the layer on its arrays.
@@ -36,6 +66,4 @@ def program_array(
         settings: the layer's settings; without random errors every chip gives the same.
         chip: the chip.
     """
-    array = compensated(layer.array(index), layer, settings)
-    device = cells_of(settings.device, settings.mapping).device
-    return ProgrammedArray(array, program(array, layer.layer.arrays_of, device, chip))
+    return LayerProgramming(layer, settings, chip).array(index)

@@ -11,11 +11,12 @@ from rxsim.config import Settings
 from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
-from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix
-from rxsim.tiles.program import program_array
+from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix, block_of, has_circuit
+from rxsim.tiles.program import LayerProgramming
 
 # Arrays that a thread takes at once: handing over a small array takes as long as solving it.
 _CHUNK = 8
+_SMALL_CELLS = 128 * 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +62,15 @@ def transfer_matrices(
     matrices = tuple(np.zeros((tiling.groups, len(rows), count)) for rows in mapped.row_tiles)
     orders = [np.argsort(rows) for rows in mapped.row_tiles]
     losses = np.zeros(mapped.n_arrays)
+    used_only = not has_circuit(settings, point)
+    programming = LayerProgramming(mapped, settings, chip, used_only=used_only)
 
     def work(index: int) -> tuple[PhysicalArray, np.ndarray, float]:
-        return _solved(mapped, index, settings, chip, point)
+        return _solved(programming, index, settings, point)
 
-    for array, block, loss in ordered(work, range(mapped.n_arrays), threads, _CHUNK):
+    bar = tiling.crossbar
+    chunk = _CHUNK if bar.rows * bar.cols <= _SMALL_CELLS else 1
+    for array, block, loss in ordered(work, range(mapped.n_arrays), threads, chunk):
         losses[array.index] = loss
         rows, read = array.rows[array.rows >= 0], array.cols >= 0
         if len(rows) and read.any():
@@ -80,17 +85,17 @@ def transfer_matrices(
 
 
 def _solved(
-    mapped: MappedLayer, index: int, settings: Settings, chip: Chip, point: OperatingPoint | None
+    programming: LayerProgramming, index: int, settings: Settings, point: OperatingPoint | None
 ) -> tuple[PhysicalArray, np.ndarray, float]:
     """Return an array, its block of g_eff (signed rows, references subtracted), and its loss."""
-    programmed = program_array(mapped, index, settings, chip)
+    programmed = programming.array(index)
     array, g = programmed.array, programmed.g
     rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
     off = array.references[read]
     has_reference = bool((off >= 0).any())
     wanted = np.union1d(read, off[off >= 0]) if has_reference else read
     block = array_matrix(g, settings, point, rows, wanted)
-    loss = _loss(block, g[np.ix_(rows, wanted)])
+    loss = _loss(block, block_of(g, rows, wanted))
     if has_reference:
         taken = block[:, np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))]
         block = block[:, np.searchsorted(wanted, read)] - np.where(off >= 0, taken, 0.0)

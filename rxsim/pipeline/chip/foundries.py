@@ -9,6 +9,7 @@ from rxsim.errors import InputError
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.chip.foundry import Foundry, open_foundry
 from rxsim.pipeline.chip.mapped import Mapped, input_ranges, map_study
+from rxsim.pipeline.chip.room import check_room
 from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import Scenario, as_built
@@ -18,7 +19,12 @@ class Foundries:
     """Opens the foundry of any scenario of a study."""
 
     def __init__(self, study: Study) -> None:
-        """Start without any."""
+        """Start without any.
+
+        Raises:
+            InputError: an array takes more memory than there is.
+        """
+        check_room(study)
         self._study = study
         self.solved = SolvedArrays(study)
         self._open: dict[Scenario, Foundry] = {}

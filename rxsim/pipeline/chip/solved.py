@@ -11,6 +11,7 @@ from rxsim.errors import CircuitError
 from rxsim.mapping import MappedLayer
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.memo import remembered_transfer
+from rxsim.pipeline.chip.room import announcement, threads_that_fit
 from rxsim.pipeline.study.study import Study
 from rxsim.tiles import (
     TILES,
@@ -29,6 +30,7 @@ class SolvedArrays:
         """Start without any."""
         self._study = study
         self._kept: dict[str, LayerTransfer] = {}
+        self._announced = False
 
     def nominal(self, mapped: Mapped) -> list[LayerTransfer]:
         """Return the transfer matrices of layers whose settings have nothing that is drawn.
@@ -58,6 +60,7 @@ class SolvedArrays:
         study, total, finished = self._study, sum(layer.n_arrays for layer in layers), 0
         by_name = mapped.settings
         wires = any(has_circuit(by_name[layer.layer.name], None) for layer in layers)
+        announce = partial(self._announce, layers, mapped)
         with study.stages("solve" if wires else "levels") as progress:
 
             def done() -> None:
@@ -65,22 +68,33 @@ class SolvedArrays:
                 finished += 1
                 progress(finished, total)
 
-            return [self._layer(layer, mapped, chip, done) for layer in layers]
+            return [self._layer(layer, mapped, chip, announce, done) for layer in layers]
+
+    def _announce(self, layers: list[MappedLayer], mapped: Mapped) -> None:
+        """Say once how long it will take, where that is long."""
+        if not self._announced:
+            self._announced = True
+            text = announcement(layers, mapped.settings, self._study.threads)
+            if text is not None:
+                self._study.stages.tell(text)
 
     def _layer(
-        self, layer: MappedLayer, mapped: Mapped, chip: Chip, done: Callable[[], None]
+        self,
+        layer: MappedLayer,
+        mapped: Mapped,
+        chip: Chip,
+        announce: Callable[[], None],
+        done: Callable[[], None],
     ) -> LayerTransfer:
         name = layer.layer.name
         settings, point = mapped.settings[name], _point(layer, mapped)
-        solve = partial(
-            transfer_matrices,
-            layer,
-            settings,
-            chip,
-            point=point,
-            threads=self._study.threads,
-            done=done,
-        )
+
+        def solve() -> LayerTransfer:
+            if has_circuit(settings, point):
+                announce()
+            threads = threads_that_fit(self._study.threads, layer, settings)
+            return transfer_matrices(layer, settings, chip, point=point, threads=threads, done=done)
+
         try:
             if not has_circuit(settings, point):  # quicker than to look it up
                 return solve()

@@ -15,6 +15,7 @@ from rxsim.errors import CircuitError, InputError, SettingError
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
 from rxsim.pipeline.chip.mapped import Mapped, map_study
+from rxsim.pipeline.chip.room import check_room
 from rxsim.pipeline.inspect.probe import (
     LayerInput,
     array_currents,
@@ -117,6 +118,7 @@ def verify(
     _check_arguments(arrays, vectors, tolerance, trial)
     settings = study.settings
     reference_for(reference, (1, 1))  # what can't be used is told before any work
+    check_room(study)
     mapped = map_study(study, as_built(study.settings))
     for layer in mapped.layers:
         _check_linear(layer.layer.name, settings_of(study, layer))

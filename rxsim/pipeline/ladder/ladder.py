@@ -61,9 +61,9 @@ def prepare(study: Study) -> Prepared:
     Raises:
         RxsimError: something in the study can't be used.
     """
+    foundries = Foundries(study)  # refuses what there is no room for, before anything runs
     runner = Runner(study)
     floating = runner.score_float()
-    foundries = Foundries(study)
     foundries.open(SCENARIOS["nonideal"])
     return Prepared(study, runner, floating, foundries)
 
@@ -99,8 +99,8 @@ def evaluate(study: Study, scenarios: Sequence[str | Scenario] | None = None) ->
             f"scenarios: found {', '.join(names) or 'none'}, expected at least one, each of another "
             "name than the others and float32"
         )
-    runner = Runner(study)
-    return climb(Prepared(study, runner, runner.score_float(), Foundries(study)), wanted)
+    foundries, runner = Foundries(study), Runner(study)
+    return climb(Prepared(study, runner, runner.score_float(), foundries), wanted)
 
 
 def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Evaluation:
