@@ -35,6 +35,7 @@ class Sample(IntEnum):
     DIAGNOSIS = 4
     VERIFICATION = 5
     TRANSFORMATION = 6
+    MADE_UP_SHARED = 7
 
 
 def device_generator(

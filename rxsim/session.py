@@ -27,8 +27,14 @@ class Inputs(Protocol):
     def __len__(self) -> int:
         """Return how many inputs there are."""
 
-    def feeds(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Return the inputs from position `start` up to `stop`, by tensor name."""
+    def feeds(self, start: int, stop: int, size: int | None = None) -> dict[str, np.ndarray]:
+        """Return the inputs from position `start` up to `stop`, by tensor name.
+
+        Args:
+            start: the first.
+            stop: the one after the last.
+            size: repeat the last one until there are so many.
+        """
 
 
 def default_threads() -> int:
@@ -94,28 +100,30 @@ class Session:
         """Run one batch.
 
         Raises:
-            ModelError: onnxruntime fails on it.
+            ModelError: onnxruntime fails on it, or yields something else than a tensor.
         """
         try:
             results: list[np.ndarray] = self._session.run(list(outputs), feeds)
         except Exception as error:  # onnxruntime raises many types
             raise ModelError(f"onnxruntime can't run {self._what}: {_first_line(error)}") from None
+        for name, values in zip(outputs, results, strict=True):
+            if not isinstance(values, np.ndarray):
+                raise ModelError(
+                    f"{self._what}: {name} is a {type(values).__name__} of values, expected a tensor; "
+                    "name a tensor with --output"
+                )
         return results
 
     def run_inputs(
         self, inputs: Inputs, outputs: Sequence[str], start: int, stop: int
     ) -> list[np.ndarray]:
         """Run the inputs from position `start` up to `stop`; a fixed batch is filled up and cut."""
-        feeds = inputs.feeds(start, stop)
-        missing = (self.fixed_batch or 0) - (stop - start)
-        if missing <= 0:
-            return self.run(outputs, feeds)
-        padded = {
-            name: np.concatenate([tensor, np.repeat(tensor[-1:], missing, axis=0)])
-            for name, tensor in feeds.items()
-        }
-        size = missing + stop - start
-        return [_real_part(result, stop - start, size) for result in self.run(outputs, padded)]
+        count = stop - start
+        size = self.fixed_batch or 0
+        if size <= count:
+            return self.run(outputs, inputs.feeds(start, stop))
+        results = self.run(outputs, inputs.feeds(start, stop, size))
+        return [_real_part(item, count, size) for item in results]
 
     def batches(
         self,
@@ -164,16 +172,30 @@ def over_batches(
 
 
 def _real_part(result: np.ndarray, count: int, size: int) -> np.ndarray:
-    """Cut what belongs to the first `count` of a batch's `size` inputs.
+    """Cut what belongs to the first `count` of a batch's `size` inputs; the others repeat the last.
 
-    The batch lies along the first axis, alone or as its slower part (rows of a folded sequence), else
-    along the first axis whose length fits; a result without such an axis is left whole.
+    The batch lies along the first axis whose length fits, alone or as its slower part (rows of a folded
+    sequence), and along which the last inputs, which are equal, have equal parts. A result without such
+    an axis is left whole.
     """
-    for axis, length in enumerate(result.shape):
-        if length and length % size == 0:
-            cut: np.ndarray = result[(slice(None),) * axis + (slice(0, length // size * count),)]
-            return cut
-    return result
+    fitting = [axis for axis, length in enumerate(result.shape) if length and length % size == 0]
+    if len(fitting) > 1:
+        alike = [axis for axis in fitting if _repeats(result, axis, count, size)]
+        fitting = alike or fitting
+    if not fitting:
+        return result
+    axis = fitting[0]
+    cut: np.ndarray = result[
+        (slice(None),) * axis + (slice(0, result.shape[axis] // size * count),)
+    ]
+    return cut
+
+
+def _repeats(result: np.ndarray, axis: int, count: int, size: int) -> bool:
+    """Tell whether the parts of a batch's inputs from the one before `count` on are all equal."""
+    moved = np.moveaxis(result, axis, 0)
+    parts = moved.reshape(size, -1)
+    return bool((parts[count:] == parts[count - 1]).all())
 
 
 def _first_line(error: BaseException) -> str:

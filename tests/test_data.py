@@ -14,6 +14,7 @@ from rxsim.calibrate import UpperQuantile
 from rxsim.data import (
     InputSet,
     Preprocess,
+    Recipe,
     StoredArrays,
     choose_positions,
     choose_samples,
@@ -330,8 +331,8 @@ def test_a_percentile_of_missing_values_is_refused() -> None:
 
 
 def _made_up(count: int, seed: int, *, calibration: bool = False) -> np.ndarray:
-    shapes, dtypes = {"x": (3, 4)}, {"x": np.dtype(np.float32)}
-    inputs = made_up_inputs(shapes, dtypes, count, calibration=calibration, seed=seed)
+    recipes = {"x": Recipe(fill="normal", shape=(3, 4), dtype=np.dtype(np.float32))}
+    inputs = made_up_inputs(recipes, count, calibration=calibration, seed=seed)
     assert len(inputs) == count
     return inputs.feeds(0, count)["x"]
 
@@ -365,7 +366,10 @@ def test_made_up_inputs_come_in_slices(start: int, length: int) -> None:
     assume(start + length <= 20)
     shapes: dict[str, tuple[int, ...]] = {"x": (2,), "z": (1, 5)}
     dtypes: dict[str, np.dtype[Any]] = {"x": np.dtype("f4"), "z": np.dtype("f8")}
-    inputs = made_up_inputs(shapes, dtypes, 20, calibration=False, seed=0)
+    recipes = {
+        name: Recipe(fill="normal", shape=shapes[name], dtype=dtypes[name]) for name in shapes
+    }
+    inputs = made_up_inputs(recipes, 20, calibration=False, seed=0)
     whole, part = inputs.feeds(0, 20), inputs.feeds(start, start + length)
     assert {name: tensor.dtype for name, tensor in part.items()} == dtypes
     for name in shapes:

@@ -85,7 +85,7 @@ def measure_input_ranges(
             if not values.size:  # in a branch that this batch does not take
                 continue
             minima[name] = min(minima[name], float(values.min()))
-            shapes[name] = values.shape[1:]
+            shapes[name] = values.shape[1:] or values.shape  # a single axis has no batch before it
             magnitudes = np.abs(values)
             for (tensor, _), quantile in quantiles.items():
                 if tensor == name:

@@ -14,6 +14,7 @@ from rxsim.commands.arguments import FILE
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, Network, load_network
+from rxsim.load.inputs import main_input
 from rxsim.metrics import metric_options, truth_for
 from rxsim.onnx_graph import Shape, shape_of
 
@@ -88,13 +89,14 @@ def command(model: Path, output: Path | None) -> None:
 
 def infer(network: Network) -> Inferred:
     """Read from a network what it takes and yields."""
-    spec = network.inputs[0]
+    spec = main_input(network.inputs)
+    others = [item for item in network.inputs if item is not spec]
     values = network.original.graph.output
     shape = next((shape_of(value) for value in values if value.name == network.output), None)
     layout = _layout(spec.shape)
     scaling = _leading_scaling(network.original.graph, spec.name)
     lines = [f"input {spec.name}: {spec.dtype} {_axes(spec.shape)}"]
-    lines += [f"further input {s.name}: {s.dtype} {_axes(s.shape)}" for s in network.inputs[1:]]
+    lines += [f"further input {s.name}: {s.dtype} {_axes(s.shape)}" for s in others]
     if layout is not None:
         lines.append(f"layout: {layout}, from where the channel axis seems to be")
     else:

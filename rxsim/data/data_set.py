@@ -71,6 +71,7 @@ class StoredArrays:
         labels: int64 (n,), or float32 targets (n, ...), or None.
         layout: axes of the samples where the file format fixes them.
         extra: further network inputs by name, first axis the sample.
+        whole: further network inputs by name that all samples share.
     """
 
     name: str
@@ -79,6 +80,7 @@ class StoredArrays:
     labels: np.ndarray | None
     layout: Layout | None = None
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+    whole: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -9,12 +9,13 @@ from typing import Protocol
 import numpy as np
 
 from rxsim.data.data_set import DataSet, StoredArrays
+from rxsim.data.placing import placed
 from rxsim.data.preprocess import Preprocess
 from rxsim.errors import DataError
 
 
 class TensorSpec(Protocol):
-    """An input tensor of a network; a None axis is free, the first axis is the batch."""
+    """An input tensor of a network; a None axis is free."""
 
     @property
     def name(self) -> str:
@@ -27,6 +28,14 @@ class TensorSpec(Protocol):
     @property
     def shape(self) -> Sequence[int | None]:
         """The tensor's shape."""
+
+    @property
+    def batch_axis(self) -> int | None:
+        """Which axis is the batch; None: it is fed whole."""
+
+    @property
+    def one(self) -> Sequence[int | None]:
+        """The shape of one input: without the batch axis."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -41,6 +50,10 @@ class InputSet:
         dtype: that tensor's type.
         shape: required shape of every input, without the batch; None: not checked.
         extra_types: types of the further inputs by name; they are fed as stored.
+        batch_axes: where the network wants the batch, by tensor name, where it is not the first axis;
+            None for an input without a batch.
+        whole: tensors that all inputs share, fed whatever the batch.
+        repeated: tensors that are the same for every input, of one input's shape.
     """
 
     data: DataSet
@@ -50,6 +63,9 @@ class InputSet:
     dtype: np.dtype
     shape: tuple[int, ...] | None = None
     extra_types: Mapping[str, np.dtype] = field(default_factory=dict)
+    batch_axes: Mapping[str, int | None] = field(default_factory=dict)
+    whole: Mapping[str, np.ndarray] = field(default_factory=dict)
+    repeated: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -58,8 +74,13 @@ class InputSet:
         """Return the inputs at some positions."""
         return replace(self, indices=self.indices[positions])
 
-    def feeds(self, start: int, stop: int) -> dict[str, np.ndarray]:
+    def feeds(self, start: int, stop: int, size: int | None = None) -> dict[str, np.ndarray]:
         """Return the inputs from position `start` up to `stop`, by tensor name.
+
+        Args:
+            start: the first.
+            stop: the one after the last.
+            size: repeat the last one until there are so many.
 
         Raises:
             DataError: an image can't be decoded, or becomes an input of another shape.
@@ -76,7 +97,10 @@ class InputSet:
             name: self.data.extra[name][chosen].astype(dtype, copy=False)
             for name, dtype in self.extra_types.items()
         }
-        return {self.input_name: values, **extra}
+        for name, tensor in self.repeated.items():
+            extra[name] = np.broadcast_to(tensor, (len(chosen), *tensor.shape))
+        placed_values = placed({self.input_name: values, **extra}, self.batch_axes, size)
+        return {**placed_values, **self.whole}
 
 
 def fit_inputs(
@@ -85,6 +109,7 @@ def fit_inputs(
     specs: Sequence[TensorSpec],
     main: TensorSpec,
     model_name: str,
+    stated: Mapping[str, np.ndarray] | None = None,
 ) -> InputSet:
     """Check that a data set's samples become inputs of a network.
 
@@ -94,6 +119,7 @@ def fit_inputs(
         specs: the network's inputs.
         main: the input that the samples feed, through the preprocessing.
         model_name: the model's file name, for messages.
+        stated: values of one input by name that a user states: they need no data.
 
     Returns:
         All samples as inputs. Without preprocessing they must be real numbers, which are fed as stored.
@@ -109,24 +135,19 @@ def fit_inputs(
     shape = ready.apply(stored, main.dtype).shape[1:]
     _check_shape(data.name, shape, main, model_name, "check data_layout and model_layout in the ")
     _check_type(data, dtype, data.x if isinstance(data, StoredArrays) else None, main, model_name)
-    extra_types = {spec.name: spec.dtype for spec in specs if spec.name != main.name}
-    for spec in specs:
-        if spec.name != main.name:
-            values = data.extra[spec.name]
-            _check_shape(
-                f"{data.name}, {spec.name}",
-                values.shape[1:],
-                spec,
-                model_name,
-                "store it so; see the ",
-            )
-            if values.dtype.kind != "f" and spec.dtype.kind == "f":
-                raise DataError(
-                    f"{data.name}: found {spec.name} of type {values.dtype}, expected real numbers: "
-                    f"only the input {main.name} is prepared (--input names another), the others are "
-                    f"fed as stored; store {spec.name} as floats"
-                )
-            _check_type(data, values.dtype, values, spec, model_name)
+    given = stated or {}
+    alike = [spec for spec in specs if spec.name in given]
+    whole = {spec.name: given[spec.name] for spec in alike if spec.batch_axis is None}
+    others = [spec for spec in specs if spec.name not in (main.name, *given)]
+    for spec in others:
+        if spec.batch_axis is None:
+            whole[spec.name] = _whole(data, spec, model_name)
+    extra = [spec for spec in others if spec.batch_axis is not None]
+    for spec in extra:
+        values = data.extra[spec.name]
+        where = f"{data.name}, {spec.name}"
+        _check_shape(where, values.shape[1:], spec, model_name, "store it so; see the ")
+        _check_stored(data, values, spec, main, model_name)
     everything = np.arange(len(data))
     return InputSet(
         data=data,
@@ -135,8 +156,39 @@ def fit_inputs(
         input_name=main.name,
         dtype=main.dtype,
         shape=shape,
-        extra_types=extra_types,
+        extra_types={spec.name: spec.dtype for spec in extra},
+        batch_axes={
+            spec.name: spec.batch_axis for spec in (main, *extra, *alike) if spec.batch_axis != 0
+        },
+        whole=whole,
+        repeated={spec.name: given[spec.name] for spec in alike if spec.batch_axis is not None},
     )
+
+
+def _whole(data: DataSet, spec: TensorSpec, model_name: str) -> np.ndarray:
+    """Return an input that all samples share, as the data hold it."""
+    assert isinstance(data, StoredArrays)
+    values = data.whole[spec.name]
+    if not _fits(values.shape, spec.shape):
+        raise DataError(
+            f"{data.name}: found {spec.name} of shape {list(values.shape)}, expected "
+            f"{_told(spec.shape)}: {model_name} takes it whole, without a batch axis; store it so"
+        )
+    _check_type(data, values.dtype, values, spec, model_name)
+    return values.astype(spec.dtype)
+
+
+def _check_stored(
+    data: DataSet, values: np.ndarray, spec: TensorSpec, main: TensorSpec, model_name: str
+) -> None:
+    """Refuse values of an input that is fed as stored, and can't be."""
+    if values.dtype.kind != "f" and spec.dtype.kind == "f":
+        raise DataError(
+            f"{data.name}: found {spec.name} of type {values.dtype}, expected real numbers: "
+            f"only the input {main.name} is prepared (--input names another), the others are "
+            f"fed as stored; store {spec.name} as floats"
+        )
+    _check_type(data, values.dtype, values, spec, model_name)
 
 
 def _check_statement(
@@ -164,16 +216,21 @@ def _check_statement(
 def _check_shape(
     where: str, shape: tuple[int, ...], spec: TensorSpec, model_name: str, advice: str
 ) -> None:
-    expected = spec.shape[1:]
-    fits = len(shape) == len(expected) and all(
-        want is None or have == want for have, want in zip(shape, expected, strict=True)
-    )
-    if not fits:
-        want_text = [axis if axis is not None else "any" for axis in expected]
+    if not _fits(shape, spec.one):
         raise DataError(
             f"{where}: found samples that become inputs of shape {list(shape)}, expected "
-            f"{want_text} for {model_name}; {advice}card or the options"
+            f"{_told(spec.one)} for {model_name}; {advice}card or the options"
         )
+
+
+def _fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
+    return len(shape) == len(expected) and all(
+        want is None or have == want for have, want in zip(shape, expected, strict=True)
+    )
+
+
+def _told(shape: Sequence[int | None]) -> list[int | str]:
+    return [axis if axis is not None else "any" for axis in shape]
 
 
 def _check_type(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,13 @@ _Arrays = tuple[np.ndarray, np.ndarray | None, dict[str, np.ndarray]]
 
 
 def read_npz(
-    path: Path, truth: Truth = "classes", inputs: Sequence[str] = (), main: str | None = None
+    path: Path,
+    truth: Truth = "classes",
+    inputs: Sequence[str] = (),
+    main: str | None = None,
+    *,
+    whole: Collection[str] = (),
+    single: Collection[str] = (),
 ) -> StoredArrays:
     """Read a data set.
 
@@ -31,13 +37,18 @@ def read_npz(
         truth: what `y` must hold.
         inputs: names of the network's inputs; the samples of several lie under these names.
         main: the input that `x` feeds; the first by default.
+        whole: those that are stored once, for all samples.
+        single: those that take a single value of each sample.
 
     Raises:
         DataError: not an npz, pickled, keys missing, or arrays of the wrong type or length.
     """
     names = tuple(inputs)
-    arrays = _read_arrays(path, truth, names, main or (names[0] if names else "x"))
-    return _checked(arrays, truth, str(path), path.name, sha256_of(path))
+    sample_name = main or (names[0] if names else "x")
+    arrays = _read_arrays(path, truth, names, sample_name)
+    return _checked(
+        arrays, truth, str(path), path.name, sha256_of(path), sample_name, whole, single
+    )
 
 
 def use_arrays(
@@ -45,6 +56,9 @@ def use_arrays(
     truth: Truth = "classes",
     inputs: Sequence[str] = (),
     main: str | None = None,
+    *,
+    whole: Collection[str] = (),
+    single: Collection[str] = (),
 ) -> StoredArrays:
     """Take a data set from memory; the arguments are those of `read_npz`.
 
@@ -54,15 +68,30 @@ def use_arrays(
     names = tuple(inputs)
     sample_name = main or (names[0] if names else "x")
     arrays = _named_arrays(given.arrays, given.name, truth, names, sample_name)
-    return _checked(arrays, truth, given.name, given.name, given.identity)
+    return _checked(
+        arrays, truth, given.name, given.name, given.identity, sample_name, whole, single
+    )
 
 
-def _checked(arrays: _Arrays, truth: Truth, where: str, name: str, identity: str) -> StoredArrays:
+def _checked(
+    arrays: _Arrays,
+    truth: Truth,
+    where: str,
+    name: str,
+    identity: str,
+    main: str,
+    whole: Collection[str],
+    single: Collection[str],
+) -> StoredArrays:
     """Refuse samples and labels of the wrong type or length."""
     x, y, extra = arrays
-    _check_samples(where, "x", x)
+    _check_samples(where, "x", x, 1 if main in single else 2)
+    once = {key: extra.pop(key) for key in [key for key in extra if key in whole]}
+    for key, values in once.items():
+        _check_kind(where, key, values)
+        _check_numbers(where, key, values)
     for key, values in extra.items():
-        _check_samples(where, key, values)
+        _check_samples(where, key, values, 1 if key in single else 2)
         if len(values) != len(x):
             raise DataError(
                 f"{where}: found {len(values)} samples of {key}, expected {len(x)} as in the other "
@@ -74,18 +103,23 @@ def _checked(arrays: _Arrays, truth: Truth, where: str, name: str, identity: str
         labels = _targets(where, y, len(x))
     elif y is not None and (truth == "classes" or (y.ndim == 1 and y.dtype.kind in "iu")):
         labels = _class_labels(where, y, len(x))
-    return StoredArrays(name=name, identity=identity, x=x, labels=labels, layout=None, extra=extra)
+    return StoredArrays(name=name, identity=identity, x=x, labels=labels, extra=extra, whole=once)
 
 
-def _check_samples(where: str, key: str, x: np.ndarray) -> None:
+def _check_kind(where: str, key: str, x: np.ndarray) -> None:
     if x.dtype.kind not in "fiu" and x.dtype != np.bool_:
         raise DataError(
             f"{where}: found {key} of type {x.dtype}, expected real numbers; convert it"
         )
-    if x.ndim < 2 or len(x) == 0:
+
+
+def _check_samples(where: str, key: str, x: np.ndarray, least: int = 2) -> None:
+    """Refuse what is no array of samples with at least `least` axes, the samples' included."""
+    _check_kind(where, key, x)
+    if x.ndim < least or len(x) == 0:
         raise DataError(
-            f"{where}: found {key} of shape {list(x.shape)}, expected samples along a first axis and "
-            "at least one axis of values"
+            f"{where}: found {key} of shape {list(x.shape)}, expected samples along a first axis"
+            + (" and at least one axis of values" if least > 1 else "")
         )
     _check_numbers(where, key, x)
 

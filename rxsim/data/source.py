@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,10 @@ class Source:
         classes: names of the classes in the order of the labels, for folders and CSVs.
         images: the folder of a CSV's files.
         label_file: the labels of IDX images.
-        inputs: names of the network's inputs.
+        inputs: names of the network's inputs that need data.
         main: the input that the samples feed.
+        whole: those inputs that are stored once, for all samples.
+        single: those inputs that take a single value of each sample.
     """
 
     path: Path | GivenArrays
@@ -39,6 +41,8 @@ class Source:
     label_file: Path | None = None
     inputs: Sequence[str] = ()
     main: str | None = None
+    whole: Collection[str] = ()
+    single: Collection[str] = ()
 
 
 def open_data(source: Source) -> DataSet:
@@ -50,7 +54,14 @@ def open_data(source: Source) -> DataSet:
     path = source.path
     if isinstance(path, GivenArrays):
         _check_companions(source, path.name, "npz")
-        return use_arrays(path, source.truth, source.inputs, source.main)
+        return use_arrays(
+            path,
+            source.truth,
+            source.inputs,
+            source.main,
+            whole=source.whole,
+            single=source.single,
+        )
     try:
         folder = path.is_dir()
         if not folder:
@@ -62,7 +73,14 @@ def open_data(source: Source) -> DataSet:
         ) from None
     _check_companions(source, str(path), kind)
     if kind == "npz":
-        return read_npz(path, source.truth, source.inputs, source.main)
+        return read_npz(
+            path,
+            source.truth,
+            source.inputs,
+            source.main,
+            whole=source.whole,
+            single=source.single,
+        )
     if kind == "csv":
         return read_csv_list(path, source.images, source.classes, source.truth)
     if kind == "idx":

@@ -1,6 +1,7 @@
 """From an ONNX file to a normalised graph and the list of layers a crossbar can take."""
 
-from rxsim.load.network import DigitalNode, InputSpec, Network, load_network
+from rxsim.load.inputs import InputSpec
+from rxsim.load.network import DigitalNode, Network, load_network
 from rxsim.operators import Layer
 
 __all__ = ["DigitalNode", "InputSpec", "Layer", "Network", "load_network"]

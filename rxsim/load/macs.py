@@ -101,9 +101,10 @@ def _fix_inputs(model: onnx.ModelProto, inputs: Mapping[str, tuple[int, ...]]) -
     given, prescribed = 1, 1
     for value in model.graph.input:
         axes = value.type.tensor_type.shape.dim
-        for place, (axis, length) in enumerate(zip(axes, inputs.get(value.name, ()), strict=False)):
-            if place == 0 and axis.dim_value > 0:
-                given, prescribed = length, axis.dim_value
+        for axis, length in zip(axes, inputs.get(value.name, ()), strict=False):
+            if axis.dim_value > 0:
+                if axis.dim_value != length:  # only a batch can be of another length
+                    given, prescribed = length, axis.dim_value
                 continue
             axis.Clear()
             axis.dim_value = length

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import helper
 
 from rxsim.errors import ModelError
 from rxsim.load.bodies import lift_constants, name_inner_nodes, nodes_looked_at
@@ -17,27 +15,14 @@ from rxsim.load.checks import check_layers, check_names, check_nodes, check_size
 from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
 from rxsim.load.fold_constants import fold_constants
+from rxsim.load.inputs import InputSpec, input_specs
 from rxsim.load.layers import find_layers
 from rxsim.load.onnx_file import IN_MEMORY, name_nodes, read_onnx, take_onnx
 from rxsim.load.orient import orient
+from rxsim.load.outputs import default_output
 from rxsim.load.upgrade import upgrade
-from rxsim.onnx_graph import Shape, all_nodes, constants, shape_of
+from rxsim.onnx_graph import all_nodes
 from rxsim.operators import Layer, mappable_types, user_op
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """An input tensor of a network; a None axis is free, the first axis is the batch."""
-
-    name: str
-    dtype: np.dtype
-    shape: Shape
-
-    @property
-    def smallest(self) -> tuple[int, ...] | None:
-        """Shape of the smallest batch (one input where the batch is free); None with free axes."""
-        rest = tuple(axis for axis in self.shape[1:] if axis is not None)
-        return (self.shape[0] or 1, *rest) if len(rest) == len(self.shape) - 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +46,7 @@ class Network:
         layers: the mappable layers in topological order.
         digital: every other node, with its reason.
         inputs: the input tensors that need data.
-        output: name of the first output.
+        output: the tensor that is evaluated where nobody names one.
     """
 
     path: Path
@@ -75,8 +60,9 @@ class Network:
 
     @property
     def fixed_batch(self) -> int | None:
-        """The batch size that the file prescribes, or None where it is free."""
-        return self.inputs[0].shape[0]
+        """The batch size that the file prescribes, or None where it is free; 1 where there is none."""
+        batches = [spec.batch for spec in self.inputs if spec.batch_axis is not None]
+        return next((size for size in batches if size is not None), None) if batches else 1
 
 
 def load_network(source: Path | onnx.ModelProto) -> Network:
@@ -122,8 +108,8 @@ def load_network(source: Path | onnx.ModelProto) -> Network:
         model=model,
         layers=tuple(layers),
         digital=digital,
-        inputs=_input_specs(model, path),
-        output=model.graph.output[0].name,
+        inputs=input_specs(model, path),
+        output=default_output(original),
     )
 
 
@@ -140,28 +126,3 @@ def _in_the_way(model: onnx.ModelProto, declined: Mapping[str, str]) -> str:
         f"({'; '.join(reasons[:3])}{more}), expected a {', '.join(others)} or {last} with constant "
         "weights; freeze the weights and export the model again"
     )
-
-
-def _input_specs(model: onnx.ModelProto, path: Path) -> tuple[InputSpec, ...]:
-    known = constants(model)
-    given = [value for value in model.graph.input if value.name not in known]
-    if not given:
-        raise ModelError(f"model {path} has no input: it computes a constant; export it again")
-    return tuple(_input_spec(value, f"model {path}: its input {value.name}") for value in given)
-
-
-def _input_spec(value: onnx.ValueInfoProto, where: str) -> InputSpec:
-    if not value.type.HasField("tensor_type"):
-        kind = (value.type.WhichOneof("value") or "unknown").removesuffix("_type").replace("_", " ")
-        raise ModelError(
-            f"{where} is of the type {kind}, expected a tensor; export it with tensors"
-        )
-    shape = shape_of(value)
-    if not shape:
-        what = "shape" if shape is None else "axes"
-        raise ModelError(
-            f"{where} has no {what}, expected at least a batch axis; export the model with input "
-            "shapes"
-        )
-    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
-    return InputSpec(value.name, dtype, shape)

@@ -11,6 +11,7 @@ from rxsim.pipeline.ladder.result import Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.trial import TrialResult, run_trial
 from rxsim.pipeline.study.calibration import Calibration, read_calibration
 from rxsim.pipeline.study.choice import DataOptions, files_of_card
+from rxsim.pipeline.study.input_axes import StatedInputs, example_shapes, with_stated
 from rxsim.pipeline.study.section import DataSection
 from rxsim.pipeline.study.study import Study, open_study
 
@@ -25,11 +26,13 @@ __all__ = [
     "Netlist",
     "Prepared",
     "Rung",
+    "StatedInputs",
     "Study",
     "TrialResult",
     "Verification",
     "calibrate",
     "evaluate",
+    "example_shapes",
     "files_of_card",
     "is_random",
     "open_study",
@@ -41,4 +44,5 @@ __all__ = [
     "spice_netlist",
     "take_inventory",
     "verify",
+    "with_stated",
 ]

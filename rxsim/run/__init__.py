@@ -1,13 +1,16 @@
 """Patched sessions -> predictions, their scores, and the health of layers."""
 
 from rxsim.run.diagnose import LayerHealth, diagnose_layers
+from rxsim.run.output_rows import OutputAxis, find_batch_axis
 from rxsim.run.predict import predict
 from rxsim.run.scores import Scores, score
 
 __all__ = [
     "LayerHealth",
+    "OutputAxis",
     "Scores",
     "diagnose_layers",
+    "find_batch_axis",
     "predict",
     "score",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from rxsim.data import choose_positions
-from rxsim.errors import DataError
+from rxsim.errors import DataError, InputError
 from rxsim.metrics import truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.chip.memo import remembered_outputs
@@ -27,7 +27,13 @@ class Runner:
     """
 
     def __init__(self, study: Study) -> None:
-        """Start without having run anything: the float network is to be scored first."""
+        """Start without having run anything: the float network is to be scored first.
+
+        Raises:
+            InputError: no output of the network can be evaluated.
+        """
+        if study.no_output:
+            raise InputError(study.no_output)
         self._study = study
         self._reference: np.ndarray | None = None
         self._classes = study.labels if truth_for(study.metric) == "classes" else None
@@ -46,6 +52,7 @@ class Runner:
                 batch=study.batch,
                 threads=study.threads,
                 fixed_batch=study.network.fixed_batch,
+                axis=study.output_axis,
                 progress=progress,
             )
 
@@ -60,6 +67,13 @@ class Runner:
 
     def _check_labels(self) -> None:
         labels, classes = self._classes, self._outputs.shape[1]
+        targets = self._study.labels if labels is None else None
+        if targets is not None and targets.size != self._outputs.size:
+            raise DataError(
+                f"data: found targets y of shape {list(targets.shape[1:])} each, expected {classes} "
+                f"values as the output {self._study.output} of {self._study.network.path.name} has; "
+                "reshape y"
+            )
         if labels is not None and int(labels.max()) >= classes:
             raise DataError(
                 f"data: found the label {int(labels.max())}, expected labels below {classes}, the "

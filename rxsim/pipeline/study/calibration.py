@@ -64,6 +64,7 @@ class DataRecord(_Record):
         indices: their places in the data; None where made up.
         input: the network's input that they feed.
         preprocess: what turned samples into inputs.
+        stated: what the user stated of the network's inputs; None where nothing.
     """
 
     made_up: bool
@@ -74,6 +75,7 @@ class DataRecord(_Record):
     indices: list[_Count] | None
     input: str | None
     preprocess: dict[str, Any] | None
+    stated: dict[str, Any] | None = None
 
 
 def _bounded(shape: list[int]) -> list[int]:
@@ -194,7 +196,7 @@ class Calibration:
             "numerics": NUMERICS,
             "rxsim": self.version,
             "model": self.model.model_dump(),
-            "data": self.data.model_dump(),
+            "data": self.data.model_dump(exclude={"stated"} if self.data.stated is None else None),
             "settings_sha256": settings_sha256(self.settings, self.layer_settings),
             "settings": dict(self.settings),
             "layer_settings": {

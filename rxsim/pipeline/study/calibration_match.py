@@ -19,8 +19,8 @@ from rxsim.errors import InputError
 from rxsim.load import Network
 from rxsim.pipeline.study.calibration import AGAIN, Calibration, DataRecord, ModelRecord
 from rxsim.pipeline.study.choice import DataChoice, DataOptions
-from rxsim.pipeline.study.data import StudyData
 from rxsim.pipeline.study.provenance import CalibrationData, Provenance
+from rxsim.pipeline.study.study_data import StudyData
 from rxsim.schema import in_yaml
 from rxsim.tiles import TILES
 
@@ -46,7 +46,7 @@ class AbsentInputs:
         """
         raise InputError(self._what)
 
-    def feeds(self, start: int, stop: int) -> dict[str, np.ndarray]:
+    def feeds(self, start: int, stop: int, size: int | None = None) -> dict[str, np.ndarray]:
         """Never return.
 
         Raises:
@@ -101,6 +101,7 @@ def data_record(provenance: Provenance) -> DataRecord:
         indices=None if source.indices is None else list(source.indices),
         input=provenance.input,
         preprocess=None if preprocess is None else dict(preprocess),
+        stated=dict(provenance.stated) or None,
     )
 
 
@@ -190,7 +191,10 @@ def with_calibration(kept: Calibration, data: StudyData, *, given: bool) -> Stud
     """
     here = data_record(data.provenance)
     if here.made_up:
-        return data if kept.data.made_up else _without_inputs(kept, data, 0)
+        if not kept.data.made_up:
+            return _without_inputs(kept, data, 0)
+        _check_preparation(kept, here)
+        return data
     if given or not kept.data.own:
         _check_data(kept, here)
         return data
@@ -233,12 +237,25 @@ def _check_preparation(kept: Calibration, here: DataRecord) -> None:
     different = _first_difference(
         {"input": there.input, **_preprocess(there)}, {"input": here.input, **_preprocess(here)}
     )
-    if different is not None and not there.made_up:
+    if there.made_up:
+        different = None
+    if different is None and there.made_up == here.made_up:
+        different = _first_difference(_stated(there), _stated(here))
+    if different is not None:
         raise _other_data(kept, _told(different))
 
 
 def _preprocess(record: DataRecord) -> dict[str, Any]:
     return {f"preprocess.{name}": value for name, value in (record.preprocess or {}).items()}
+
+
+def _stated(record: DataRecord) -> dict[str, Any]:
+    stated = record.stated or {}
+    return {
+        f"{what} of {name}": value
+        for what, values in stated.items()
+        for name, value in values.items()
+    }
 
 
 def _first_difference(there: Plain, here: Plain) -> tuple[str, Any, Any] | None:

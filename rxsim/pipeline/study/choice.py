@@ -21,6 +21,7 @@ from rxsim.data import (
 from rxsim.errors import InputError, RxsimError
 from rxsim.given import as_count, as_path, check_type
 from rxsim.metrics import metric_options
+from rxsim.pipeline.study.input_axes import StatedInputs, stated_inputs
 from rxsim.schema import in_yaml, validated
 
 _PATHS = ("card", "classes", "images", "label_file", "label_map")
@@ -45,8 +46,14 @@ class DataOptions:
         label_offset: added to data labels; this or `label_map` replaces the card's rule.
         label_map: a text file whose line i (from 0) is the output of data label i.
         input: the input that the data feed through the preprocessing.
-        output: the output that is evaluated.
+        output: the output that is evaluated, or any other tensor of the graph.
         metric: what is measured besides agreement and SNR.
+        input_shapes: shapes by input name, the batch axis included (a batch of 1 leaves it free) or
+            left out; under "" of every input that it fits.
+        fix_axes: lengths of free axes by the name that the file gives them.
+        input_values: a number, or one for each entry, by input name: no data are needed for it.
+        batch_axis: the output's batch axis; found out where left out.
+        input_batch_axes: which axis of an input is the batch, by its name; None: it has none.
     """
 
     data: Path | GivenArrays | None = None
@@ -62,6 +69,11 @@ class DataOptions:
     input: str | None = None
     output: str | None = None
     metric: str | None = None
+    input_shapes: Mapping[str, Any] = field(default_factory=dict)
+    fix_axes: Mapping[str, int] = field(default_factory=dict)
+    input_values: Mapping[str, Any] = field(default_factory=dict)
+    batch_axis: int | None = None
+    input_batch_axes: Mapping[str, int | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make paths of text and data of arrays.
@@ -76,7 +88,7 @@ class DataOptions:
         for name in _PATHS:
             value = getattr(self, name)
             checked[name] = None if value is None else as_path(value, name)
-        for name, least in (("limit", 1), ("label_offset", None)):
+        for name, least in (("limit", 1), ("label_offset", None), ("batch_axis", None)):
             value = getattr(self, name)
             checked[name] = None if value is None else as_count(value, name, least)
         for name, value in checked.items():
@@ -84,11 +96,22 @@ class DataOptions:
         for name in ("input", "output"):
             check_type(getattr(self, name) or "", name, str, "the name of one as text")
         check_type(self.preprocess, "preprocess", Mapping, "a mapping such as {'scale': '1/255'}")
+        self.stated()
         metrics = metric_options()
         if self.metric is not None and self.metric not in metrics:
             raise InputError(
                 f"metric: found {in_yaml(self.metric)}, expected {', '.join(metrics)}; choose one"
             )
+
+    def stated(self) -> StatedInputs:
+        """Return what they state of the network's inputs.
+
+        Raises:
+            InputError: a value is of a kind that its field can't take.
+        """
+        return stated_inputs(
+            self.input_shapes, self.fix_axes, self.input_values, self.input_batch_axes
+        )
 
 
 def _source(value: Any, name: str) -> Path | GivenArrays | None:
@@ -112,6 +135,8 @@ class DataChoice:
     metric: str
     preprocess: Preprocess | None
     limit: int | None
+    batch_axis: int | None = None
+    stated: StatedInputs = field(default_factory=StatedInputs)
 
 
 def files_of_card(model: Path, card: Path | None) -> list[Path]:
@@ -164,6 +189,8 @@ def choose_data(model: Path | onnx.ModelProto, options: DataOptions) -> DataChoi
         metric=_metric(options, card),
         preprocess=_preprocess(card, options),
         limit=options.limit,
+        batch_axis=options.batch_axis,
+        stated=options.stated(),
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +13,22 @@ from rxsim.data import (
     DataSet,
     GivenArrays,
     InputSet,
-    MadeUpInputs,
     Source,
     Truth,
     choose_samples,
     fit_inputs,
-    made_up_inputs,
     open_data,
 )
-from rxsim.errors import DataError, InputError
+from rxsim.errors import DataError
 from rxsim.files import sha256_of
 from rxsim.load import InputSpec, Network
+from rxsim.load.inputs import main_input
 from rxsim.metrics import truth_for
 from rxsim.onnx_graph import Shape, shape_of
 from rxsim.pipeline.study.choice import DataChoice
+from rxsim.pipeline.study.input_axes import stated_values
 from rxsim.pipeline.study.provenance import CalibrationData, EvaluatedData, Provenance
-from rxsim.session import Inputs
-
-MADE_UP_INPUTS = 64
-"""How many inputs are made up where there are no data and no limit."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class StudyData:
-    """The inputs of a study (see `Study`, which takes them over)."""
-
-    inputs: InputSet | MadeUpInputs
-    labels: np.ndarray | None
-    indices: np.ndarray | None
-    calibration: Inputs
-    provenance: Provenance
-    metric: str
+from rxsim.pipeline.study.study_data import StudyData
 
 
 def open_study_data(
@@ -88,6 +71,7 @@ def open_study_data(
         input=inputs.input_name,
         preprocess=inputs.preprocess.model_dump(mode="json"),
         evaluated=len(evaluated),
+        stated=choice.stated.as_json(),
     )
     chosen = None if labels is None else labels[split.evaluated]
     return StudyData(
@@ -102,17 +86,8 @@ def open_study_data(
 
 def _main_input(network: Network, choice: DataChoice) -> InputSpec:
     if choice.input is None:
-        return network.inputs[0]
-    for spec in network.inputs:
-        if spec.name == choice.input:
-            return spec
-    names = [spec.name for spec in network.inputs]
-    near = difflib.get_close_matches(choice.input, names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else "choose one with --input"
-    raise InputError(
-        f"model {network.path.name} has no input {choice.input}, expected one of {', '.join(names)}; "
-        f"{hint}"
-    )
+        return main_input(network.inputs)
+    return next(spec for spec in network.inputs if spec.name == choice.input)
 
 
 def _fitted(
@@ -123,7 +98,16 @@ def _fitted(
     truth: Truth,
 ) -> InputSet:
     """Open one data set and fit it to the network."""
+    if main.name in choice.stated.values:
+        raise DataError(
+            f"--input-value: found a value for {main.name}, which the data feed, expected one of the "
+            "other inputs; leave one of the two out, or name another with --input"
+        )
     calibrates = truth == "any"
+    stated = stated_values(
+        (spec for spec in network.inputs if spec.name != main.name), choice.stated.values
+    )
+    needed = [spec for spec in network.inputs if spec.name not in stated]
     source = Source(
         path=path,
         truth=truth,
@@ -131,10 +115,13 @@ def _fitted(
         # The images of a CSV lie in one folder, whichever of the two names them.
         images=choice.images if not calibrates or _is_csv(path) else None,
         label_file=None if calibrates else choice.label_file,
-        inputs=[spec.name for spec in network.inputs],
+        inputs=[spec.name for spec in needed],
         main=main.name,
+        whole=[spec.name for spec in needed if spec.batch_axis is None and spec is not main],
+        single=[spec.name for spec in needed if spec.batch_axis is not None and not spec.one],
     )
-    return fit_inputs(open_data(source), choice.preprocess, network.inputs, main, network.path.name)
+    name = network.path.name
+    return fit_inputs(open_data(source), choice.preprocess, network.inputs, main, name, stated)
 
 
 def _is_csv(path: Path | GivenArrays) -> bool:
@@ -155,7 +142,7 @@ def _strata(data: DataSet) -> np.ndarray | int:
 
 def _labels(data: DataSet, network: Network, choice: DataChoice, output: str) -> np.ndarray | None:
     """Return the truth for every sample, checked against the network's output."""
-    expected = _output_shape(network, output)
+    expected = _output_shape(network, output) if choice.batch_axis in (None, 0) else None
     truth = truth_for(choice.metric)
     if truth == "none":
         return None
@@ -186,9 +173,10 @@ def _targets(data: DataSet, expected: Shape | None, model_name: str, output: str
 
 
 def _output_shape(network: Network, output: str) -> Shape | None:
-    """Return the shape that the model states for an output, None where it states none."""
+    """Return the shape that the model states for an output whose first axis is the batch, else None."""
     values: Sequence[Any] = network.original.graph.output
-    return next((shape_of(value) for value in values if value.name == output), None)
+    shape = next((shape_of(value) for value in values if value.name == output), None)
+    return shape if shape and shape[0] in (None, network.fixed_batch or 1) else None
 
 
 def _rule_as_json(choice: DataChoice) -> dict[str, Any]:
@@ -197,42 +185,3 @@ def _rule_as_json(choice: DataChoice) -> dict[str, Any]:
         "map": None if choice.rule.map is None else choice.rule.map.name,
         "map_sha256": None if choice.rule.map is None else sha256_of(choice.rule.map),
     }
-
-
-def make_up_data(network: Network, settings: Settings, choice: DataChoice) -> StudyData:
-    """Make up inputs: agreement and SNR can be measured, accuracy can't.
-
-    Raises:
-        DataError: an input is not of real numbers, or has free axes besides the batch.
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for spec in network.inputs:
-        if any(axis is None for axis in spec.shape[1:]) or spec.dtype.kind != "f":
-            shape = ["any" if axis is None else axis for axis in spec.shape]
-            raise DataError(
-                f"model {network.path.name}: no inputs can be made up for {spec.name} (type "
-                f"{spec.dtype}, shape {shape}), expected real numbers and fixed axes; give --data"
-            )
-        shapes[spec.name] = tuple(axis or 1 for axis in spec.shape[1:])
-    _main_input(network, choice)
-    dtypes = {spec.name: spec.dtype for spec in network.inputs}
-    count = choice.limit or MADE_UP_INPUTS
-    inputs = made_up_inputs(shapes, dtypes, count, calibration=False, seed=settings.seed)
-    samples = settings.calibration.samples
-    calibration = made_up_inputs(shapes, dtypes, samples, calibration=True, seed=settings.seed)
-    provenance = Provenance(
-        data=None,
-        calibration=CalibrationData("made up", None, samples, overlap=0),
-        labels=None,
-        input=None,
-        preprocess=None,
-        evaluated=count,
-    )
-    return StudyData(
-        inputs=inputs,
-        labels=None,
-        indices=None,
-        calibration=calibration,
-        provenance=provenance,
-        metric="none",
-    )

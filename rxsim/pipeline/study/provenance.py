@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -61,6 +61,10 @@ class Provenance:
         evaluated: number of evaluated inputs.
         output: name of the evaluated output.
         one_by_one: whether the network takes one input at a time only.
+        stated: what the user states of the network's inputs, plain; empty where nothing.
+        made_up_of: by input name what it is made up of, in words, where not standard normal.
+        output_axis: the output's batch axis that the user states.
+        asked: the output that was asked for, where another tensor is evaluated in its place.
     """
 
     data: EvaluatedData | None
@@ -71,6 +75,10 @@ class Provenance:
     evaluated: int
     output: str = ""
     one_by_one: bool = False
+    stated: Mapping[str, Any] = field(default_factory=dict)
+    made_up_of: Mapping[str, str] = field(default_factory=dict)
+    output_axis: int | None = None
+    asked: str | None = None
 
     @property
     def made_up(self) -> bool:
@@ -83,7 +91,8 @@ class Provenance:
         return None if self.data is None else self.data.sha256
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON; of the last keys only those that say something."""
+        made_up = {"made_up": dict(self.made_up_of)} if self.made_up_of else {}
         return {
             "made_up": self.made_up,
             "data": None if self.data is None else asdict(self.data),
@@ -94,6 +103,9 @@ class Provenance:
             "evaluated": self.evaluated,
             "output": self.output,
             "one_by_one": self.one_by_one,
+            **({"inputs": {**self.stated, **made_up}} if self.stated or made_up else {}),
+            **({} if self.output_axis is None else {"batch_axis": self.output_axis}),
+            **({} if self.asked is None else {"output_asked": self.asked}),
         }
 
     def evaluated_identity(self, indices: Sequence[int] | None, seed: int) -> list[Any]:
@@ -103,7 +115,9 @@ class Provenance:
             indices: their places in the data.
             seed: of the settings; it counts where inputs are made up.
         """
-        return [*self._prepared(self.data_sha256), indices, self._seed(seed), self.evaluated]
+        axis = [] if self.output_axis is None else [["batch_axis", self.output_axis]]
+        prepared = self._prepared(self.data_sha256)
+        return [*prepared, indices, self._seed(seed), self.evaluated, *axis]
 
     def calibration_identity(self, seed: int) -> list[Any]:
         """Return what the calibration inputs follow from, plain."""
@@ -120,10 +134,16 @@ class Provenance:
         return [
             *(self.data_sha256, self.calibration.sha256, metric, self.output),
             *(self.made_up, self.labels, self.input, self.preprocess, self.evaluated),
+            *([] if self.output_axis is None else [["batch_axis", self.output_axis]]),
+            *self._stated(),
         ]
 
     def _prepared(self, sha256: str | None) -> list[Any]:
-        return [sha256, self.input, self.preprocess]
+        return [sha256, self.input, self.preprocess, *self._stated()]
+
+    def _stated(self) -> list[Any]:
+        """Return what is stated of the inputs, where anything is."""
+        return [["inputs", self.stated]] if self.stated else []
 
     def _seed(self, seed: int) -> int | None:
         return seed if self.made_up else None

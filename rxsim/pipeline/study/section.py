@@ -9,10 +9,13 @@ from pydantic import Field
 
 from rxsim.data import MetricOption
 from rxsim.pipeline.study.choice import DataOptions
-from rxsim.schema import Integer, Section
+from rxsim.schema import Integer, Number, Section
 
 _PATHS = ("data", "calibrate", "card", "classes", "images", "label_file", "label_map")
-_PLAIN = ("limit", "label_offset", "input", "output", "metric", "preprocess")
+_PLAIN = (
+    *("limit", "label_offset", "input", "output", "metric", "preprocess"),
+    *("input_shapes", "fix_axes", "input_values", "batch_axis", "input_batch_axes"),
+)
 _Count = Annotated[Integer, Field(ge=1)]
 
 
@@ -32,6 +35,17 @@ class DataSection(Section):
     metric: MetricOption | None = Field(None, description="null: what the card says")
     preprocess: dict[str, Any] = Field({}, description="laid over the card's preprocessing")
     limit: _Count | None = Field(None, description="a seeded, class-balanced sample of this size")
+    input_shapes: dict[str, list[_Count]] = Field(
+        {}, description="shapes by input, batch axis included; a batch of 1 leaves it free"
+    )
+    fix_axes: dict[str, _Count] = Field({}, description="lengths of free axes by their name")
+    input_values: dict[str, Number | list[Number]] = Field(
+        {}, description="a number by input, or one for each entry: it needs no data"
+    )
+    batch_axis: Integer | None = Field(None, description="of the output; null: found out")
+    input_batch_axes: dict[str, Integer | None] = Field(
+        {}, description="batch axes by input; null: it has none"
+    )
 
     def data_options(self, folder: Path) -> DataOptions:
         """Return data options; relative paths start from a folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from rxsim.cache import Cache
 from rxsim.config import Settings, check_gating, check_layers, layer_settings, settings_hash
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_presets
-from rxsim.errors import InputError, ModelError
+from rxsim.errors import InputError
 from rxsim.load import DigitalNode, Network, load_network
 from rxsim.mapping import NetworkPlan, plan_network
 from rxsim.pipeline.study.calibration import Calibration
@@ -27,10 +26,14 @@ from rxsim.pipeline.study.calibration_match import (
     with_calibration,
 )
 from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
-from rxsim.pipeline.study.data import StudyData, make_up_data, open_study_data
+from rxsim.pipeline.study.data import open_study_data
+from rxsim.pipeline.study.input_axes import with_stated
+from rxsim.pipeline.study.make_up import make_up_data
+from rxsim.pipeline.study.output_probe import choose_output, probe_output
 from rxsim.pipeline.study.provenance import Provenance
+from rxsim.pipeline.study.study_data import StudyData
 from rxsim.pipeline.study.work import work_of
-from rxsim.session import Inputs, Session, default_threads
+from rxsim.session import Inputs, default_threads
 from rxsim.stages import Stages
 from rxsim.version import __version__
 
@@ -56,7 +59,10 @@ class Study:
         threads: batches and arrays worked on at once; no result depends on it.
         stages: stopwatch.
         metric: top1, top5, mse, or none (always without labels).
-        output: name of the evaluated output.
+        output: name of the evaluated tensor.
+        output_axis: its batch axis; None: it has none, and inputs are run one by one.
+        notes: what a user should be told of its inputs and its output, a line each.
+        no_output: why no output can be evaluated; empty where one can. Patching needs none.
         calibration_file: what an earlier calibration measured; None: it is to be measured.
         cache: what was computed before; None: nothing is kept.
     """
@@ -74,6 +80,9 @@ class Study:
     stages: Stages
     metric: str
     output: str
+    output_axis: int | None = 0
+    notes: tuple[str, ...] = ()
+    no_output: str = ""
     calibration_file: Calibration | None = None
     cache: Cache | None = None
 
@@ -147,15 +156,23 @@ def open_study(
         choice = choose_data(model, options)
         if calibration is not None:
             choice = drop_missing(choice, options, evaluates=evaluates)
-        output = _output(network, choice)
+        network = with_stated(network, choice.input, choice.stated)
+        chosen = choose_output(network, choice.output)
+        output = chosen.name
         data = _data(network, settings, choice, output)
         if calibration is not None:
             data = with_calibration(calibration, data, given=choice.calibrate is not None)
         work = work_of(network, data.inputs.feeds(0, 1))
         plan = plan_network(network, settings_by_layer(network, settings), work)
         batch = _batch_size(plan)
-        one_by_one = batch > 1 and _runs_one_by_one_only(network, output, data.inputs)
-        provenance = replace(data.provenance, output=output, one_by_one=one_by_one)
+        found = probe_output(network, chosen, data.inputs, batch=batch, stated=choice.batch_axis)
+        provenance = replace(
+            data.provenance,
+            output=output,
+            one_by_one=found.one_by_one,
+            output_axis=choice.batch_axis,
+            asked=None if chosen.output == output else chosen.output,
+        )
         return Study(
             network=network,
             settings=settings,
@@ -165,11 +182,14 @@ def open_study(
             indices=data.indices,
             calibration=data.calibration,
             provenance=provenance,
-            batch=1 if one_by_one else batch,
+            batch=1 if found.one_by_one else batch,
             threads=threads or default_threads(),
             stages=stages,
             metric=data.metric,
             output=output,
+            output_axis=found.axis,
+            no_output=chosen.problem or found.problem,
+            notes=tuple(note for note in (chosen.note, *data.notes) if note),
             calibration_file=calibration,
             cache=cache,
         )
@@ -208,20 +228,6 @@ def _data(network: Network, settings: Settings, choice: DataChoice, output: str)
     return open_study_data(network, settings, choice, output)
 
 
-def _output(network: Network, choice: DataChoice) -> str:
-    names = [value.name for value in network.original.graph.output]
-    if choice.output is None:
-        return network.output
-    if choice.output not in names:
-        near = difflib.get_close_matches(choice.output, names, n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]}?" if near else "choose one with --output"
-        raise InputError(
-            f"model {network.path.name} has no output {choice.output}, expected one of "
-            f"{', '.join(names)}; {hint}"
-        )
-    return choice.output
-
-
 def _batch_size(plan: NetworkPlan) -> int:
     """Choose a batch so that every layer's currents and outputs fit into memory side by side.
 
@@ -234,16 +240,3 @@ def _batch_size(plan: NetworkPlan) -> int:
         conversions = row_tiles * layer.most_passes * settings.mapping.slices
         values += (layer.macs or 0) // layer.layer.n_inputs * (conversions + 2)
     return int(np.clip(_BATCH_BYTES // max(4 * values, 1), 1, _LARGEST_BATCH))
-
-
-def _runs_one_by_one_only(network: Network, output: str, inputs: InputSet | MadeUpInputs) -> bool:
-    """Tell whether a free batch axis is free in name only, as exporters leave it now and then."""
-    if network.fixed_batch is not None or len(inputs) < 2:
-        return False
-    session = Session(network.original, f"model {network.path.name}")
-    try:
-        session.run_inputs(inputs, [output], 0, 2)
-    except ModelError:
-        session.run_inputs(inputs, [output], 0, 1)  # its own failure is the one to tell
-        return True
-    return False

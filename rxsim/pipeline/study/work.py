@@ -8,8 +8,8 @@ import numpy as np
 
 from rxsim.load import Network
 from rxsim.load.macs import Work, count_work, tensors_of
+from rxsim.pipeline.study.make_up import example_feeds, is_text
 from rxsim.run.executed import executed_shapes
-from rxsim.seeds import Sample, sample_generator
 
 
 def work_of(network: Network, feeds: Mapping[str, np.ndarray]) -> Work:
@@ -24,7 +24,7 @@ def work_of(network: Network, feeds: Mapping[str, np.ndarray]) -> Work:
     work = count_work(network.model, shapes)
     if not work.unknown:
         return work
-    filled = _filled(feeds, network.fixed_batch)
+    filled = _filled(network, feeds)
     tensors = tensors_of(network.model, work.unknown)
     executed = executed_shapes(network.model, filled, tensors)
     return count_work(network.model, shapes, executed)
@@ -37,21 +37,19 @@ def work_at(network: Network, input_shapes: Mapping[str, tuple[int, ...]]) -> Wo
         network: the network.
         input_shapes: shape of each input, with a batch axis of 1; inputs may be left out.
     """
-    if any(spec.name not in input_shapes for spec in network.inputs):
+    unfit = any(spec.name not in input_shapes or is_text(spec) for spec in network.inputs)
+    if unfit:
         return count_work(network.model, input_shapes)
-    rng = sample_generator(0, Sample.MADE_UP_EVALUATION)
-    feeds = {
-        spec.name: rng.standard_normal(input_shapes[spec.name]).astype(spec.dtype)
-        for spec in network.inputs
-    }
-    return work_of(network, feeds)
+    return work_of(network, example_feeds(network, input_shapes))
 
 
-def _filled(feeds: Mapping[str, np.ndarray], batch: int | None) -> dict[str, np.ndarray]:
+def _filled(network: Network, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Repeat an input until it fills the batch that the model prescribes."""
+    batch, filled = network.fixed_batch, dict(feeds)
     if batch is None:
-        return dict(feeds)
-    return {
-        name: np.repeat(tensor, batch, axis=0) if len(tensor) == 1 else tensor
-        for name, tensor in feeds.items()
-    }
+        return filled
+    for spec in network.inputs:
+        axis, tensor = spec.batch_axis, feeds[spec.name]
+        if axis is not None and tensor.shape[axis] == 1:
+            filled[spec.name] = np.repeat(tensor, batch, axis=axis)
+    return filled
