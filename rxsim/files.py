@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -189,24 +189,35 @@ def write_atomically(path: Path, content: bytes) -> None:
         InputError: the destination is unusable (see `check_destination`).
         WriteError: the file system refused.
     """
-    check_destination(path)
-    temporary: str | None = None
+    write_together([(path, [content])])
+
+
+def write_together(files: Sequence[tuple[Path, Iterable[bytes]]]) -> None:
+    """Write files under temporary names, and rename them, in their order, when all are whole.
+
+    Args:
+        files: path of each, and its content part by part; the one that names the others comes last.
+
+    Raises:
+        InputError: a destination is unusable (see `check_destination`).
+        WriteError: the file system refused.
+    """
+    staged: list[tuple[str, Path]] = []
+    path = Path()
     try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)
-            return
-        target = path.resolve()
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".rxsim-", suffix=".tmp")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
+        for path, parts in files:
+            check_destination(path)
+            if path.exists() and not path.is_file():
+                with path.open("wb") as stream:
+                    stream.writelines(parts)
+            else:
+                _stage(path, parts, staged)
+        while staged:
+            temporary, path = staged[0]
+            os.replace(temporary, path)
+            del staged[0]
     except BaseException as error:
-        if temporary is not None:
+        for temporary, _ in staged:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         if isinstance(error, OSError):
@@ -214,3 +225,17 @@ def write_atomically(path: Path, content: bytes) -> None:
                 f"{path} can't be written: {error.strerror or error}; free or choose another place"
             ) from None
         raise
+
+
+def _stage(path: Path, parts: Iterable[bytes], staged: list[tuple[str, Path]]) -> None:
+    """Write a file's content under a temporary name beside it."""
+    target = path.resolve()
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".rxsim-", suffix=".tmp")
+    staged.append((temporary, target))
+    with os.fdopen(handle, "wb") as stream:
+        stream.writelines(parts)
+        stream.flush()
+        os.fsync(stream.fileno())
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(temporary, 0o666 & ~umask)

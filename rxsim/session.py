@@ -13,8 +13,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 import onnx
 import onnxruntime as ort
+from google.protobuf.message import EncodeError
 
 from rxsim.errors import ModelError
+from rxsim.load.runtime import session_of
+from rxsim.onnx_graph import content_of
 from rxsim.parallel import ordered
 
 Progress = Callable[[int, int], None]
@@ -42,23 +45,27 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def serialized(model: onnx.ModelProto, what: str) -> bytes:
-    """Return a model's bytes, the same for equal models.
+def identifying(model: onnx.ModelProto, what: str) -> bytes:
+    """Return what identifies a model, the same for equal models: its bytes where ONNX can hold them.
 
     Args:
         model: the model.
         what: name of the model in an error message.
 
     Raises:
-        ModelError: it takes more than the 2 GiB that ONNX can hold.
+        ModelError: it takes more than 2 GiB without its initializers.
     """
     try:
-        return bytes(model.SerializeToString(deterministic=True))
-    except Exception as error:  # protobuf's own, of a type that depends on its implementation
-        raise ModelError(
-            f"{what} takes more than the 2 GiB that ONNX can hold ({_first_line(error)}); use fewer "
-            "slices or passes, one ADC range for all passes, or keep large layers digital (layers:)"
-        ) from None
+        return content_of(model)
+    except EncodeError as error:
+        raise _too_large(what, error) from None
+
+
+def _too_large(what: str, error: EncodeError) -> ModelError:
+    return ModelError(
+        f"{what} takes more than the 2 GiB that ONNX can hold beside initializers "
+        f"({_first_line(error)}); export it with its weights as initializers"
+    )
 
 
 class Session:
@@ -85,14 +92,10 @@ class Session:
         options.log_severity_level = 4
         self._what = what
         self.fixed_batch = fixed_batch
-        content = serialized(model, what)
         try:
-            self._session = ort.InferenceSession(
-                content,
-                options,
-                providers=["CPUExecutionProvider"],
-                enable_fallback=0,  # or it prints its errors and tries once more
-            )
+            self._session = session_of(model, options)
+        except EncodeError as error:
+            raise _too_large(what, error) from None
         except Exception as error:  # onnxruntime raises many types
             raise ModelError(f"onnxruntime can't load {what}: {_first_line(error)}") from None
 

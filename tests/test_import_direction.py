@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "onnx_graph": HELPERS,
     "operators": HELPERS | {"onnx_graph"},
     "load": HELPERS | {"onnx_graph", "operators"},
-    "session": HELPERS,
+    "session": HELPERS | {"load", "onnx_graph"},
     "calibrate": HELPERS | {"config", "onnx_graph", "load", "session"},
     "devices": HELPERS | {"config"},
     "mapping": HELPERS | {"devices", "encodings", "load", "config"},

@@ -226,8 +226,15 @@ NORM_FORMS = {
         MAP,
         f"[n] t = {BN}(x, gamma, beta, mean, var) [c] y = Conv(t, w)",
         C1 | norm(4),
+        lambda w: [("c", conv_matrix(w["w"] * normalised(w).reshape(1, 4, 1, 1)))],
+    ),
+    "batchnorm before conv with pads": Form(
+        IMAGE,
+        MAP,
+        f"[n] t = {BN}(x, gamma, beta, mean, var) [c] y = Conv<pads=[0,1,0,1]>(t, w)",
+        C1 | norm(4),
         plain("c"),
-        {"n": "normalisation"},
+        {"n": "pads"},
     ),
     "batchnorm with statistics from outside": Form(
         f"{IMAGE}, float[6] mean",
@@ -651,7 +658,10 @@ NAME_FORMS = {
         MAP,
         "[f1] s = local.block<k=2.0>(x, w) [f2] y = local.block<k=0.5>(s, v)",
         C1 | {"v": (5, 6, 3, 3)},
-        lambda w: [("inner__1", conv_matrix(w["w"])), ("inner__2", conv_matrix(w["v"]))],
+        lambda w: [
+            ("inner__1", conv_matrix(2.0 * w["w"])),
+            ("inner__2", conv_matrix(0.5 * w["v"])),
+        ],
         functions='<domain: "local", opset_import: ["" : 17]> block <k> (a, b) => (c) '
         "{ [inner] d = Conv(a, b) e = Constant<value_float: float=@k>() c = Mul(d, e) }",
     ),

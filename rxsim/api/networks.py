@@ -14,7 +14,7 @@ from rxsim.config import check_layers
 from rxsim.errors import ModelError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
-from rxsim.load import InputSpec, load_network
+from rxsim.load import InputSpec, load_network, write_onnx
 from rxsim.pipeline import Calibration, patched_chip, take_inventory
 from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
@@ -158,7 +158,7 @@ def patched(
     )
     network = patched_chip(study, chip).model
     if path is not None:
-        write_atomically(path, network.SerializeToString())
+        write_onnx(path, network)
     return network
 
 
@@ -181,7 +181,7 @@ def inventory(
         >>> print(rxsim.inventory("models/digits_cnn.onnx", "64x64"))
     """
     chosen = resolved(settings)
-    network = load_network(as_model(model))
+    network = load_network(as_model(model), chosen.mapping.fold)
     check_layers(chosen, [layer.name for layer in network.layers])
     known = {spec.name: spec.smallest for spec in network.inputs if spec.smallest is not None}
     given = _shapes({} if input_shapes is None else input_shapes, network.inputs)

@@ -39,7 +39,7 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
     with watched(quiet=given["quiet"], verbose=given["verbose"], solves=False) as watcher:
         stages = Stages(watcher)
         with stages("load"):
-            network = load_network(model)
+            network = load_network(model, settings.mapping.fold)
         check_layers(settings, [layer.name for layer in network.layers])
         stated = with_stated(network, None, read_stated(given))
         shapes = example_shapes(network, stated)

@@ -15,7 +15,8 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
-from rxsim.files import check_destination, write_atomically
+from rxsim.files import check_destination
+from rxsim.load import write_onnx
 from rxsim.pipeline import patched_chip
 from rxsim.stages import Stages
 
@@ -38,5 +39,5 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         study = open_given(model, given, Stages(watcher), evaluates=False)
         patched = patched_chip(study, trial)
-    write_atomically(output, patched.model.SerializeToString())
+    write_onnx(output, patched.model)
     click.echo(f"{output}: {len(study.network.layers)} layers on crossbars, chip {trial}")

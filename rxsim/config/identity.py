@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from rxsim.config.models import Mapping
 from rxsim.config.settings import Settings
 from rxsim.sealed import hash_of
 
@@ -13,10 +14,12 @@ from rxsim.sealed import hash_of
 def as_plain(settings: Settings) -> dict[str, Any]:
     """Return validated settings as plain nested dictionaries (conductances, not resistances).
 
-    An empty list of compensation steps is left out, so that results from before compensation existed
-    keep their identity.
+    An empty list of compensation steps, and folding as it is by default, are left out, so that results
+    from before these settings existed keep their identity.
     """
     plain = settings.model_dump(mode="json")
+    if plain["mapping"]["fold"] == Mapping.model_fields["fold"].default:
+        del plain["mapping"]["fold"]
     if not plain["compensate"]:
         del plain["compensate"]
     return plain

@@ -92,6 +92,11 @@ class Mapping(Section):
     col_permutation: Literal["none", "reversed", "random"] = Field(
         "none", description="which physical columns the columns of a tile take"
     )
+    fold: Literal["none", "batchnorm", "exact"] = Field(
+        "exact",
+        description="what becomes part of the weights: BatchNormalization right behind a Conv or "
+        "Gemm, or every constant scale where that is exact",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

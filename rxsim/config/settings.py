@@ -99,6 +99,11 @@ def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None
     """
     known = None if names is None else list(names)
     for pattern, layer in settings.layers.items():
+        if "fold" in layer.mapping:
+            raise SettingError(
+                f"layers.{pattern}.mapping.fold: found {layer.mapping['fold']}, expected it for all "
+                "layers only: it decides what a layer is; set mapping.fold for the whole network"
+            )
         _changed(settings.model_copy(update={"layers": {}}), pattern, layer)
         if layer.digital and layer.model_fields_set - {"digital"}:
             raise SettingError(

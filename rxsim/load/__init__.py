@@ -2,6 +2,7 @@
 
 from rxsim.load.inputs import InputSpec
 from rxsim.load.network import DigitalNode, Network, load_network
+from rxsim.load.write import write_onnx
 from rxsim.operators import Layer
 
-__all__ = ["DigitalNode", "InputSpec", "Layer", "Network", "load_network"]
+__all__ = ["DigitalNode", "InputSpec", "Layer", "Network", "load_network", "write_onnx"]

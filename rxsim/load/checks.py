@@ -20,10 +20,15 @@ _LARGEST_TENSOR = 2**31
 def check_sizes(model: onnx.ModelProto, path: Path) -> None:
     """Refuse a model with a tensor that no memory holds; a free axis counts as 1.
 
+    Constants are in memory already.
+
     Raises:
         ModelError: naming the tensor.
     """
+    stored = constants(model)
     for value in inferred_values(model):
+        if value.name in stored:
+            continue
         n_bytes = bytes_taken(
             value.type.tensor_type.elem_type, [axis or 1 for axis in shape_of(value) or ()]
         )

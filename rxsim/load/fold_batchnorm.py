@@ -62,7 +62,7 @@ def _folded(
         return None
     with np.errstate(all="ignore"):
         affine = operator.affine(producer, known)
-        if affine is None:
+        if affine is None or affine.outside:
             return None
         gamma, beta, mean, variance = (
             numpy_helper.to_array(known[name]).astype(np.float64) for name in norm.input[1:5]

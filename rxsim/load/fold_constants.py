@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from rxsim.load.onnx_file import open_session
+from rxsim.load.runtime import open_session
 from rxsim.onnx_graph import (
     constants,
     fresh_name,
@@ -117,7 +117,7 @@ def _evaluate(
         functions=model.functions,
     )
     try:
-        session = open_session(part.SerializeToString())
+        session = open_session(part)
         values = session.run(wanted, {})
     except Exception:  # onnxruntime raises many types
         return {}

@@ -14,7 +14,10 @@ from rxsim.load.bodies import lift_constants, name_inner_nodes, nodes_looked_at
 from rxsim.load.checks import check_layers, check_names, check_nodes, check_sizes
 from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
+from rxsim.load.fold_before import fold_before
 from rxsim.load.fold_constants import fold_constants
+from rxsim.load.fold_scale import fold_scale
+from rxsim.load.inline_if import inline_ifs
 from rxsim.load.inputs import InputSpec, input_specs
 from rxsim.load.layers import find_layers
 from rxsim.load.onnx_file import IN_MEMORY, name_nodes, read_onnx, take_onnx
@@ -47,6 +50,8 @@ class Network:
         digital: every other node, with its reason.
         inputs: the input tensors that need data.
         output: the tensor that is evaluated where nobody names one.
+        as_float32: types of the file for which float32 stands, because onnxruntime can't compute in
+            them.
     """
 
     path: Path
@@ -57,6 +62,7 @@ class Network:
     digital: tuple[DigitalNode, ...]
     inputs: tuple[InputSpec, ...]
     output: str
+    as_float32: tuple[str, ...] = ()
 
     @property
     def fixed_batch(self) -> int | None:
@@ -65,14 +71,19 @@ class Network:
         return next((size for size in batches if size is not None), None) if batches else 1
 
 
-def load_network(source: Path | onnx.ModelProto) -> Network:
+def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network:
     """Read and normalise an ONNX file, or a model that is in memory.
+
+    Args:
+        source: the file, or the model.
+        fold: the setting `mapping.fold`: what becomes part of the weights.
 
     Raises:
         ModelError: not ONNX, damaged, can't be normalised, or without a mappable layer.
     """
     path = source if isinstance(source, Path) else IN_MEMORY
-    original, identity = read_onnx(source) if isinstance(source, Path) else take_onnx(source)
+    read = read_onnx(source) if isinstance(source, Path) else take_onnx(source)
+    original = read.model
     check_names(original, path)
     check_sizes(original, path)
     model = onnx.ModelProto()
@@ -81,7 +92,10 @@ def load_network(source: Path | onnx.ModelProto) -> Network:
     name_nodes(model)
     lift_constants(model)
     fold_constants(model)
-    fold_batchnorm(model)
+    while inline_ifs(model):
+        name_nodes(model)
+        fold_constants(model)
+    reasons = _fold_into_weights(model, fold)
     name_inner_nodes(model)
     # What `orient` adds is ours, not the user's.
     users = {node.name for node in nodes_looked_at(model)}
@@ -95,21 +109,23 @@ def load_network(source: Path | onnx.ModelProto) -> Network:
             f"model {path} has no layer that a crossbar can hold {_in_the_way(model, declined)}"
         )
     check_layers(model, layers, path)
+    reasons.update(declined)
     mapped = {layer.node.name for layer in layers}
     digital = tuple(
-        DigitalNode(node.name, node.op_type, declined.get(node.name) or reason_for(node.op_type))
+        DigitalNode(node.name, node.op_type, reasons.get(node.name) or reason_for(node.op_type))
         for node in nodes_looked_at(model)
         if node.name in users - mapped
     )
     return Network(
         path=path,
-        identity=identity,
+        identity=read.identity,
         original=original,
         model=model,
         layers=tuple(layers),
         digital=digital,
         inputs=input_specs(model, path),
         output=default_output(original),
+        as_float32=read.as_float32,
     )
 
 
@@ -126,3 +142,15 @@ def _in_the_way(model: onnx.ModelProto, declined: Mapping[str, str]) -> str:
         f"({'; '.join(reasons[:3])}{more}), expected a {', '.join(others)} or {last} with constant "
         "weights; freeze the weights and export the model again"
     )
+
+
+def _fold_into_weights(model: onnx.ModelProto, fold: str) -> dict[str, str]:
+    """Fold constants around products into their weights; say of some that stay why."""
+    if fold == "none":
+        norms = (node.name for node in model.graph.node if node.op_type == "BatchNormalization")
+        return dict.fromkeys(norms, "normalisation (mapping.fold is none)")
+    fold_batchnorm(model)
+    if fold == "batchnorm":
+        return {}
+    fold_scale(model)
+    return fold_before(model)

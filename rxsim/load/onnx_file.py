@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-import onnxruntime as ort
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError, EncodeError, Message
 
 from rxsim.errors import ModelError
+from rxsim.load.runtime import open_session
 from rxsim.load.tensors import complete_tensors, shortened, stored_tensors
 from rxsim.load.time_first import time_first
+from rxsim.load.to_float32 import to_float32, types_without_kernels
+from rxsim.onnx_graph import as_bytes, content_of, without_large_constants
 
 # onnxruntime names the place in its own source with the function's full signature, onnx its assertion.
 _SOURCE_PLACE = (
@@ -23,14 +26,30 @@ _VERDICT = (
     r"^\[ONNXRuntimeError\] : \d+ : \w+ : (?:This is an invalid model\. |Invalid model\. )?"
     r"(?:Error: )?"
 )
+# Source: onnxruntime's kernels: most operators begin with this operator set.
+_OLDEST = 7
+# The second is said of operators of sets that did not know the type yet, as PyTorch exports them.
+_NO_KERNEL = r"NOT_IMPLEMENTED|Type 'tensor\(bfloat16\)' of input parameter .* is invalid"
 
 
-def read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Original:
+    """A model as it was read.
+
+    Attributes:
+        model: with a name for every node, and with the values of all its tensors.
+        identity: SHA-256 of the file and of the values that it keeps beside itself, or of the bytes of
+            a model in memory.
+        as_float32: types for which float32 stands, because onnxruntime can't compute in them.
+    """
+
+    model: onnx.ModelProto
+    identity: str
+    as_float32: tuple[str, ...] = ()
+
+
+def read_onnx(path: Path) -> Original:
     """Read a model with its external data; onnxruntime judges it, so that passes meet valid graphs.
-
-    Returns:
-        The model with a name for every node, and the SHA-256 of the file (and of the values that it
-        keeps beside itself).
 
     Raises:
         ModelError: the file is missing, is not ONNX, is cut short, has no nodes, lacks values of a
@@ -40,39 +59,36 @@ def read_onnx(path: Path) -> tuple[onnx.ModelProto, str]:
     model = _parse(content, path)
     _check_operator_set(model, path)
     external = complete_tensors(model, path)
-    if time_first(model) or external or not _loads(content):
-        name_nodes(model)
-        check_loads(model, path)
-    else:
-        name_nodes(model)
+    altered = time_first(model)
     digest = hashlib.sha256(content)
     if external:
         for tensor in stored_tensors(model):
             digest.update(tensor.raw_data)
-    return model, digest.hexdigest()
+    as_it_is = not altered and not external and _loads(content)
+    name_nodes(model)
+    replaced = () if as_it_is else make_loadable(model, path)
+    return Original(model=model, identity=digest.hexdigest(), as_float32=replaced)
 
 
 IN_MEMORY = Path("ModelProto")
 """What messages and results call a model that was given in memory."""
 
 
-def take_onnx(given: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
-    """Take a model from memory, judged as a file is; what was given is not changed.
-
-    Returns:
-        A copy with a name for every node, and the SHA-256 of the model's bytes.
+def take_onnx(given: onnx.ModelProto) -> Original:
+    """Take a copy of a model in memory, judged as a file is; what was given is not changed.
 
     Raises:
-        ModelError: it is empty, takes over 2 GiB, lacks values of a tensor, or onnxruntime refuses it.
+        ModelError: it is empty, takes over 2 GiB without its constants, lacks values of a tensor, or
+            onnxruntime refuses it.
     """
-    try:
-        content = given.SerializeToString(deterministic=True)
-    except Exception as error:  # protobuf's error, of a type that depends on its implementation
-        raise ModelError(
-            f"model {IN_MEMORY} can't be written as ONNX ({first_line(error)}), expected 2 GiB or "
-            "less; save it with external data and give the path"
-        ) from None
-    model = _parse(content, IN_MEMORY)
+    content = as_bytes(given)
+    if content is None:
+        model = onnx.ModelProto()
+        model.CopyFrom(given)
+        content = _content_of_large(given)
+        _check_graph(model, IN_MEMORY)
+    else:
+        model = _parse(content, IN_MEMORY)
     _check_operator_set(model, IN_MEMORY)
     for tensor in stored_tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -83,8 +99,21 @@ def take_onnx(given: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
     complete_tensors(model, IN_MEMORY)
     time_first(model)
     name_nodes(model)
-    check_loads(model, IN_MEMORY)
-    return model, hashlib.sha256(content).hexdigest()
+    return Original(
+        model=model,
+        identity=hashlib.sha256(content).hexdigest(),
+        as_float32=make_loadable(model, IN_MEMORY),
+    )
+
+
+def _content_of_large(given: onnx.ModelProto) -> bytes:
+    try:
+        return content_of(given)
+    except EncodeError as error:
+        raise ModelError(
+            f"model {IN_MEMORY} can't be written as ONNX ({first_line(error)}), expected 2 GiB or "
+            "less without its initializers; export it again"
+        ) from None
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -109,6 +138,11 @@ def _parse(content: bytes, path: Path) -> onnx.ModelProto:
             f"model {path} is not an ONNX file, or is cut short (its bytes do not parse); export "
             "or copy it again"
         ) from None
+    _check_graph(model, path)
+    return model
+
+
+def _check_graph(model: onnx.ModelProto, path: Path) -> None:
     if not model.HasField("graph") or not model.opset_import:
         raise ModelError(
             f"model {path} is not an ONNX model (it has no graph or no operator set); export it "
@@ -116,7 +150,6 @@ def _parse(content: bytes, path: Path) -> onnx.ModelProto:
         )
     if not model.graph.node or not model.graph.output:
         raise ModelError(f"model {path} has an empty graph: it computes nothing; export it again")
-    return model
 
 
 def _check_operator_set(model: onnx.ModelProto, path: Path) -> None:
@@ -179,20 +212,57 @@ def name_nodes(model: onnx.ModelProto) -> None:
         taken.add(unique)
 
 
-def check_loads(model: onnx.ModelProto, path: Path) -> None:
+def make_loadable(model: onnx.ModelProto, path: Path) -> tuple[str, ...]:
     """Let onnxruntime judge a model whose nodes are named, so that its verdict names a node.
+
+    Where it lacks an operator for a type, float32 stands for that type, in place.
+
+    Returns:
+        The types for which float32 stands.
 
     Raises:
         ModelError: onnxruntime refuses it.
     """
-    try:
-        open_session(model.SerializeToString())
-    except Exception as error:  # onnxruntime raises many types
-        verdict = first_line(error)
+    refused = _refusal(model)
+    if refused is None:
+        return ()
+    present = types_without_kernels(model)
+    still: Exception | None = refused
+    for names in (tuple(present[: n + 1]) for n in range(len(present))):
+        if re.search(_NO_KERNEL, str(still)) is None:
+            break
+        changed = onnx.ModelProto()
+        changed.CopyFrom(model)
+        to_float32(changed, names)
+        still = _refusal(changed)
+        if still is None:
+            model.CopyFrom(changed)
+            return names
+    verdict = first_line(refused)
+    versions = [item.version for item in model.opset_import if item.domain in ("", "ai.onnx")]
+    oldest = min(versions, default=_OLDEST)
+    if oldest < _OLDEST and "NOT_IMPLEMENTED" in str(refused):
         raise ModelError(
-            f"onnxruntime can't load model {path}: {_unknown_operator(model, verdict) or verdict}; "
-            "correct the model or export it again"
-        ) from None
+            f"model {path} uses operator set {oldest}, expected {_OLDEST} or later ({verdict}); export "
+            "it again, or convert it with onnx.version_converter.convert_version(model, 17)"
+        )
+    raise ModelError(
+        f"onnxruntime can't load model {path}: {_unknown_operator(model, verdict) or verdict}; "
+        "correct the model or export it again"
+    )
+
+
+def _refusal(model: onnx.ModelProto) -> Exception | None:
+    """Return what onnxruntime says against a model; None where it takes it.
+
+    Of a model beyond 2 GiB the weights need not be there for that.
+    """
+    content = as_bytes(model)
+    try:
+        open_session(without_large_constants(model) if content is None else content)
+    except Exception as error:  # onnxruntime raises many types
+        return error
+    return None
 
 
 def _unknown_operator(model: onnx.ModelProto, verdict: str) -> str | None:
@@ -203,17 +273,6 @@ def _unknown_operator(model: onnx.ModelProto, verdict: str) -> str | None:
     names = [n.name for n in model.graph.node if (n.domain, n.op_type) == match.groups()]
     where = f"its node {names[0]} has" if names else "it has"
     return f"{where} the operator {match[2]} of the domain {match[1]!r}, which is not known"
-
-
-def open_session(content: bytes) -> ort.InferenceSession:
-    """Open a session that is used once: a single thread, no optimisation, no words on the terminal."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return ort.InferenceSession(
-        content, options, providers=["CPUExecutionProvider"], enable_fallback=0
-    )
 
 
 def first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from google.protobuf.message import EncodeError
 from onnx import inliner, numpy_helper, version_converter
 
 from rxsim.errors import ModelError
@@ -79,6 +80,17 @@ def _take_over(model: onnx.ModelProto, converted: onnx.ModelProto) -> None:
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     """Inline the model's functions; those that can't be brought to its operator set remain."""
+    try:
+        return _inlined_whole(model)
+    except EncodeError:  # onnx hands models to its C++ code as bytes, at most 2 GiB of them
+        inlined = _inlined_whole(without_large_constants(model))
+        _take_over(model, inlined)
+        model.ClearField("functions")
+        model.functions.extend(inlined.functions)
+        return model
+
+
+def _inlined_whole(model: onnx.ModelProto) -> onnx.ModelProto:
     versions = {item.domain or "": item.version for item in model.opset_import}
     for function in model.functions:
         for item in function.opset_import:
@@ -112,13 +124,20 @@ def _same_operators(function: onnx.FunctionProto, version: int, versions: dict[s
 
 
 def _densify(model: onnx.ModelProto) -> None:
-    """Make sparse initializers dense."""
+    """Make sparse initializers dense, and Constant nodes of a sparse value initializers."""
     for sparse in model.graph.sparse_initializer:
-        values = numpy_helper.to_array(sparse.values)
-        places = numpy_helper.to_array(sparse.indices)
-        dense = np.zeros(tuple(sparse.dims), dtype=values.dtype)
-        dense[np.unravel_index(places, dense.shape) if places.ndim == 1 else tuple(places.T)] = (
-            values
-        )
-        model.graph.initializer.append(numpy_helper.from_array(dense, sparse.values.name))
+        model.graph.initializer.append(_dense(sparse, sparse.values.name))
     del model.graph.sparse_initializer[:]
+    for node in list(model.graph.node):
+        held = next((item for item in node.attribute if item.name == "sparse_value"), None)
+        if node.op_type == "Constant" and held is not None:
+            model.graph.initializer.append(_dense(held.sparse_tensor, node.output[0]))
+            model.graph.node.remove(node)
+
+
+def _dense(sparse: onnx.SparseTensorProto, name: str) -> onnx.TensorProto:
+    values = numpy_helper.to_array(sparse.values)
+    places = numpy_helper.to_array(sparse.indices)
+    dense = np.zeros(tuple(sparse.dims), dtype=values.dtype)
+    dense[np.unravel_index(places, dense.shape) if places.ndim == 1 else tuple(places.T)] = values
+    return numpy_helper.from_array(dense, name)

@@ -8,6 +8,7 @@ from rxsim.onnx_graph.constants import (
     remove_constants,
     set_constant,
 )
+from rxsim.onnx_graph.large import as_bytes, content_of, detached, raw_values
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
 from rxsim.onnx_graph.outputs import with_outputs
@@ -34,9 +35,12 @@ __all__ = [
     "Shape",
     "all_graphs",
     "all_nodes",
+    "as_bytes",
     "attributes",
     "constants",
+    "content_of",
     "defined_names",
+    "detached",
     "drop_unused_constants",
     "fresh_name",
     "has_subgraph",
@@ -45,6 +49,7 @@ __all__ = [
     "is_large",
     "n_entries",
     "nodes_with_holders",
+    "raw_values",
     "remove_constants",
     "set_constant",
     "shape_of",

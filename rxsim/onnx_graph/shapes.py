@@ -42,8 +42,8 @@ def without_large_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     onnx hands models to its C++ code as bytes, several times over; weights need not go along.
     """
     lean = onnx.ModelProto()
-    _copy_fields(model, lean, "graph")
-    _copy_fields(model.graph, lean.graph, "initializer")
+    copy_fields(model, lean, "graph")
+    copy_fields(model.graph, lean.graph, "initializer")
     stated = {value.name for value in lean.graph.input}
     for tensor in model.graph.initializer:
         if not is_large(tensor):
@@ -55,7 +55,7 @@ def without_large_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     return lean
 
 
-def _copy_fields(source: Message, target: Message, left_out: str) -> None:
+def copy_fields(source: Message, target: Message, left_out: str) -> None:
     """Copy a message but for one field."""
     for descriptor, value in source.ListFields():
         if descriptor.name == left_out:

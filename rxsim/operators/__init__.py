@@ -197,17 +197,30 @@ class MatrixPart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Affine:
-    """Weights and bias that a normalisation behind a node may be folded into.
+    """Weights and bias that scales and shifts around a node may be folded into.
 
     Attributes:
         weight: as the file holds it.
         channel_axis: axis of `weight` along which the outputs lie.
         bias: float64, of a shape that spreads over the outputs; None for none.
+        outside: whether the node takes no bias, so that one is added behind it.
+        channels_last: whether channels are the last axis of input and result, not the second.
+        input_axis: axis of `weight` along which the inputs of a group lie; None where nothing in front
+            of the node can be folded.
+        groups: into which inputs and outputs are split.
+        alpha: what the node multiplies its products by.
+        padded: whether zeros may join the inputs, which a shift in front of the node does not reach.
     """
 
     weight: np.ndarray
     channel_axis: int
     bias: np.ndarray | None
+    outside: bool = False
+    channels_last: bool = False
+    input_axis: int | None = None
+    groups: int = 1
+    alpha: float = 1.0
+    padded: bool = False
 
 
 Multiply = Callable[[GraphBuilder, Layer, str], str]
@@ -256,10 +269,10 @@ class Operator(Protocol):
         """Count a node's multiply-accumulates; None where the shapes of its tensors do not tell."""
 
     def affine(self, node: onnx.NodeProto, constants: Constants) -> Affine | None:
-        """Return the weights that a normalisation can be folded into; None where it can't."""
+        """Return the weights that scales and shifts can be folded into; None where they can't."""
 
     def set_affine(self, node: onnx.NodeProto, weight: str, bias: str) -> None:
-        """Let a node read the constants that a normalisation was folded into."""
+        """Let a node read the constants that something was folded into; no bias where it is empty."""
 
     def windows(self, layer: Layer, values: np.ndarray) -> Windows:
         """Lay out what drives the wordlines.

@@ -36,7 +36,7 @@ class SingleProduct:
         for place, name in ((1, weight), (2, bias)):
             if place < len(node.input):
                 node.input[place] = name
-            else:
+            elif name:
                 node.input.append(name)
 
     def write(

@@ -97,7 +97,18 @@ class Conv(SingleProduct):
         if weights is None or (bias_of(node) and bias is None):
             return None
         added = None if bias is None else numpy_helper.to_array(bias).astype(np.float64)
-        return Affine(numpy_helper.to_array(weights), 0, added)
+        given = attributes(node)
+        same = given.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER")
+        return Affine(
+            numpy_helper.to_array(weights),
+            0,
+            added,
+            input_axis=1,
+            groups=given.get("group", 1),
+            padded=any(axis > 1 for axis in weights.dims[2:])
+            if same
+            else any(given.get("pads", ())),
+        )
 
     def windows(self, layer: Layer, values: np.ndarray) -> Windows:
         """Lay windows over the padded input; positions are row-major along the output's axes."""

@@ -71,7 +71,15 @@ class Gemm(MatrixProduct):
         added = None
         if bias is not None:
             added = given.get("beta", 1.0) * numpy_helper.to_array(bias).astype(np.float64)
-        return Affine(numpy_helper.to_array(weights), 0 if given.get("transB", 0) else 1, added)
+        turned = bool(given.get("transB", 0))
+        return Affine(
+            numpy_helper.to_array(weights),
+            0 if turned else 1,
+            added,
+            channels_last=True,
+            input_axis=None if given.get("transA", 0) else int(turned),
+            alpha=given.get("alpha", 1.0),
+        )
 
     def set_affine(self, node: onnx.NodeProto, weight: str, bias: str) -> None:
         """Read weight and bias; `beta` is in the bias by now."""

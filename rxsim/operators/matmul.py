@@ -8,7 +8,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from rxsim.onnx_graph import Rewriting
-from rxsim.operators import ROWS, Constants, Operator, Product
+from rxsim.operators import ROWS, Affine, Constants, Operator, Product
 from rxsim.operators._matrix_product import MatrixProduct
 
 
@@ -46,6 +46,14 @@ class MatMul(MatrixProduct):
         """Give the constant as it is."""
         stored = numpy_helper.to_array(constants[node.input[1]])
         return [Product(stored=stored, matrices=stored[None], input=node.input[0], layout=ROWS)]
+
+    def affine(self, node: onnx.NodeProto, constants: Constants) -> Affine | None:
+        """Give a constant right operand of two axes; a bias stands behind the node."""
+        weights = constants.get(node.input[1])
+        if weights is None or node.input[0] in constants or len(weights.dims) != 2:
+            return None
+        stored = numpy_helper.to_array(weights)
+        return Affine(stored, 1, None, outside=True, channels_last=True, input_axis=0)
 
 
 OPERATOR: Operator = MatMul()

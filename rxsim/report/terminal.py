@@ -41,6 +41,8 @@ def print_inventory(
     layers, *_ = inventory_tables(inventory)
     console.print(layers)
     _print_rest(inventory, console)
+    for kind in inventory.as_float32:
+        console.print(_as_float32(kind), soft_wrap=True)
 
 
 def inventory_tables(inventory: Inventory) -> list[Table]:
@@ -152,6 +154,8 @@ def _print_notes(result: Evaluation, console: Console) -> None:
             "export it with a batch of two in the example input for speed.",
             soft_wrap=True,
         )
+    for name in result.provenance.get("as_float32", ()):
+        console.print(_as_float32(name), soft_wrap=True)
     overlap = result.provenance["calibration"]["overlap"]
     if overlap:
         console.print(
@@ -165,6 +169,10 @@ def _print_notes(result: Evaluation, console: Console) -> None:
             f"Note: nothing in these settings is random, so all {trials} trials are the same chip.",
             soft_wrap=True,
         )
+
+
+def _as_float32(name: str) -> str:
+    return f"Note: {name} is run as float32, because onnxruntime's CPU lacks operators for it."
 
 
 def _layer_table(result: Evaluation) -> Table:

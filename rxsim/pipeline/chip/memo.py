@@ -17,7 +17,7 @@ from rxsim.devices import Chip, has_random_effects
 from rxsim.mapping import MappedLayer
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline.study.study import Study
-from rxsim.session import serialized
+from rxsim.session import identifying
 from rxsim.tiles import TILES, LayerTransfer
 
 
@@ -136,5 +136,5 @@ def remembered_adc_ranges(
 
 def _run_of(what: str, model: onnx.ModelProto) -> tuple[Any, ...]:
     """Identify a run of a network: the network itself, and who computes it."""
-    content = serialized(model, f"the network ({what})")
+    content = identifying(model, f"the network ({what})")
     return what, NUMERICS, version("onnxruntime"), version("numpy"), content

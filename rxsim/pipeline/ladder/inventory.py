@@ -69,11 +69,13 @@ class Inventory:
             unknown), and their share where it is known and not 0.
         shares: mapped shares of multiply-accumulates and parameters; None where unknown. Where some
             sizes are unknown, but a bound is known, `macs_mapped_at_least` or `macs_mapped_at_most`.
+        as_float32: types of the network for which float32 stands.
     """
 
     layers: tuple[LayerPlace, ...]
     digital: tuple[Mapping[str, Any], ...]
     shares: Mapping[str, float | None]
+    as_float32: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -81,6 +83,7 @@ class Inventory:
             "layers": [place.as_json() for place in self.layers],
             "digital": [dict(row) for row in self.digital],
             "shares": dict(self.shares),
+            **({"as_float32": list(self.as_float32)} if self.as_float32 else {}),
         }
 
 
@@ -116,7 +119,7 @@ def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:
         # Layers may share one tensor, which counts once.
         "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
     }
-    return Inventory(places, _digital(network, plan), shares)
+    return Inventory(places, _digital(network, plan), shares, network.as_float32)
 
 
 def _work_shares(plan: NetworkPlan) -> dict[str, float | None]:

@@ -65,6 +65,7 @@ class Provenance:
         made_up_of: by input name what it is made up of, in words, where not standard normal.
         output_axis: the output's batch axis that the user states.
         asked: the output that was asked for, where another tensor is evaluated in its place.
+        as_float32: types of the network for which float32 stands.
     """
 
     data: EvaluatedData | None
@@ -79,6 +80,7 @@ class Provenance:
     made_up_of: Mapping[str, str] = field(default_factory=dict)
     output_axis: int | None = None
     asked: str | None = None
+    as_float32: tuple[str, ...] = ()
 
     @property
     def made_up(self) -> bool:
@@ -106,6 +108,7 @@ class Provenance:
             **({"inputs": {**self.stated, **made_up}} if self.stated or made_up else {}),
             **({} if self.output_axis is None else {"batch_axis": self.output_axis}),
             **({} if self.asked is None else {"output_asked": self.asked}),
+            **({"as_float32": list(self.as_float32)} if self.as_float32 else {}),
         }
 
     def evaluated_identity(self, indices: Sequence[int] | None, seed: int) -> list[Any]:

@@ -149,7 +149,7 @@ def open_study(
     options = options or DataOptions()
     check_presets(settings)
     with stages("load"):
-        network = _without_digital(load_network(model), settings)
+        network = _without_digital(load_network(model, settings.mapping.fold), settings)
         if calibration is not None:
             check_model_and_settings(calibration, network, settings)
     with stages("data"):
@@ -172,6 +172,7 @@ def open_study(
             one_by_one=found.one_by_one,
             output_axis=choice.batch_axis,
             asked=None if chosen.output == output else chosen.output,
+            as_float32=network.as_float32,
         )
         return Study(
             network=network,

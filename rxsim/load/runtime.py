@@ -1,0 +1,69 @@
+"""onnxruntime sessions of models of any size: what exceeds a file of ONNX is handed over beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import helper
+
+from rxsim.onnx_graph import as_bytes, detached, raw_values
+
+
+def open_session(model: onnx.ModelProto | bytes) -> ort.InferenceSession:
+    """Open a session that is used once: a single thread, no optimisation, no words on the terminal."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return session_of(model, options)
+
+
+def session_of(model: onnx.ModelProto | bytes, options: ort.SessionOptions) -> ort.InferenceSession:
+    """Open a session on the CPU.
+
+    Args:
+        model: a model, or its bytes.
+        options: of the session; they take the large constants of a model beyond 2 GiB.
+
+    Raises:
+        EncodeError: a model takes more than 2 GiB even without its large constants.
+    """
+    content = model if isinstance(model, bytes) else as_bytes(model)
+    held: list[np.ndarray] = []
+    if content is None:
+        assert isinstance(model, onnx.ModelProto)
+        content, held = _handed_over(model, options)
+    session = ort.InferenceSession(
+        content,
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=0,  # or it prints its errors and tries once more
+    )
+    held.clear()  # onnxruntime read them while it opened the session, and has its own copy now
+    return session
+
+
+def _handed_over(
+    model: onnx.ModelProto, options: ort.SessionOptions
+) -> tuple[bytes, list[np.ndarray]]:
+    """Hand over large constants as values in memory, which must live until the session is open."""
+    lean, apart = detached(model)
+    for tensor in lean.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            tensor.external_data.add(key="location", value="in memory")
+    held = [_values_of(tensor) for tensor in apart]
+    options.add_external_initializers(
+        [tensor.name for tensor in apart],
+        [
+            ort.OrtValue.ortvalue_from_numpy_with_onnx_type(values, tensor.data_type)
+            for values, tensor in zip(held, apart, strict=True)
+        ],
+    )
+    return bytes(lean.SerializeToString(deterministic=True)), held
+
+
+def _values_of(tensor: onnx.TensorProto) -> np.ndarray:
+    """Return a constant's values, little-endian as they are stored."""
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return np.frombuffer(raw_values(tensor), dtype).reshape(tuple(tensor.dims))

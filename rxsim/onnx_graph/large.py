@@ -1,0 +1,82 @@
+"""Models beyond the 2 GiB that a file of ONNX can hold: their large constants apart from the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+
+import onnx
+from google.protobuf.message import EncodeError
+from onnx import numpy_helper
+
+from rxsim.onnx_graph.constants import is_large
+from rxsim.onnx_graph.shapes import copy_fields
+
+# Source: protobuf's documentation: a message takes less than 2 GiB when it is written.
+LIMIT = 2**31 - 1
+# Whole bytes a value, as TensorProto.DataType counts them; those with fewer are small in networks.
+_WHOLE_BYTES = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16}
+
+
+def as_bytes(model: onnx.ModelProto) -> bytes | None:
+    """Return a model's bytes, the same for equal models; None where they exceed what ONNX can hold."""
+    # The sum costs nothing; protobuf would copy all weights before it gives up.
+    if sum(_least_bytes(tensor) for tensor in model.graph.initializer) > LIMIT:
+        return None
+    try:
+        content = bytes(model.SerializeToString(deterministic=True))
+    except EncodeError:
+        return None
+    return content if len(content) <= LIMIT else None
+
+
+def _least_bytes(tensor: onnx.TensorProto) -> int:
+    """Return at least how many bytes a tensor takes; values that are not kept raw count as none."""
+    if tensor.data_type not in _WHOLE_BYTES or not tensor.HasField("raw_data"):
+        return 0
+    size = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return math.prod(tensor.dims) * size
+
+
+def detached(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:
+    """Return a copy whose large constants lie elsewhere, and these constants.
+
+    Each constant in the copy says that its values are external, and not yet where.
+    """
+    lean = onnx.ModelProto()
+    copy_fields(model, lean, "graph")
+    copy_fields(model.graph, lean.graph, "initializer")
+    apart = []
+    for tensor in model.graph.initializer:
+        if not is_large(tensor) or tensor.data_type not in _WHOLE_BYTES:
+            lean.graph.initializer.append(tensor)
+            continue
+        place = lean.graph.initializer.add()
+        place.name, place.data_type = tensor.name, tensor.data_type
+        place.dims.extend(tensor.dims)
+        place.data_location = onnx.TensorProto.EXTERNAL
+        apart.append(tensor)
+    return lean, apart
+
+
+def raw_values(tensor: onnx.TensorProto) -> bytes:
+    """Return a constant's values as an external file holds them, little-endian."""
+    if tensor.HasField("raw_data"):
+        return bytes(tensor.raw_data)
+    return bytes(numpy_helper.from_array(numpy_helper.to_array(tensor)).raw_data)
+
+
+def content_of(model: onnx.ModelProto) -> bytes:
+    """Return what identifies a model: its bytes, or those of its lean copy and hashes of the rest."""
+    content = as_bytes(model)
+    if content is not None:
+        return content
+    return b"".join(_parts(model))
+
+
+def _parts(model: onnx.ModelProto) -> Iterator[bytes]:
+    lean, apart = detached(model)
+    yield lean.SerializeToString(deterministic=True)
+    for tensor in apart:
+        yield hashlib.sha256(raw_values(tensor)).digest()
