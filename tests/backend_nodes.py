@@ -28,12 +28,16 @@ from rxsim.pipeline import patched_chip
 # By operator the places of the inputs that stay inputs, one after another. An operator is added here.
 FREE_INPUTS: dict[str, tuple[int, ...]] = {
     "Conv": (0, 1),
+    "ConvInteger": (0,),
     "ConvTranspose": (0, 1),
     "Einsum": (0, 1),
     "GRU": (0,),
     "Gemm": (0, 1),
     "LSTM": (0,),
     "MatMul": (0, 1),
+    "MatMulInteger": (0, 1),
+    "QLinearConv": (0,),
+    "QLinearMatMul": (0, 3),
     "RNN": (0,),
 }
 TOLERANCE = 1e-4  # of the largest entry

@@ -373,11 +373,10 @@ def _digital_only(model: onnx.ModelProto) -> None:
     model.graph.output[0].type.tensor_type.shape.dim.add(dim_param="M")
 
 
-@fault("quantised integers only", "no layer", "expected a Conv, ")
+@fault("quantised activations only", "no layer", "product of two activations", "expected a Conv, ")
 def _integers_only(model: onnx.ModelProto) -> None:
     text = """<ir_version: 8, opset_import: ["" : 17]>
-        net (uint8[N,4] x) => (int32[N,3] y) <uint8[4,3] w = {1,2,3,4,5,6,7,8,9,10,11,12}>
-        { [m] y = MatMulInteger(x, w) }"""
+        net (uint8[N,4] x) => (int32[N,N] y) { t = Transpose(x) [m] y = MatMulInteger(x, t) }"""
     model.CopyFrom(parser.parse_model(text))
 
 

@@ -106,6 +106,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
 SETTINGS = [
     {},
+    {"input.range": "model"},
     {
         "mapping.scheme": "offset",
         "mapping.offset_removal": "reference_column",

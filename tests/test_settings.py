@@ -97,6 +97,7 @@ BEYOND: dict[str, dict[str, Any]] = {
         "col_permutation": "none",
         "dynamic": "digital",
     },
+    "input": {"range": "calibrated"},
     "adc": {"criterion": "percentile"},
     "device": {"iv": {"form": "linear", "v0": None, "cubic": None, "v": None, "f": None}},
 }

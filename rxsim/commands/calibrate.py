@@ -36,4 +36,5 @@ def command(model: Path, output: Path, **given: Any) -> None:
         study = open_given(model, given, Stages(watcher))
         calibration = calibrate(study)
     write_atomically(output, calibration.to_json().encode())
-    print_calibration(calibration, study.stages.seconds, output)
+    instead = study.calibrated_instead()
+    print_calibration(calibration, study.stages.seconds, output, calibrated_instead=instead)

@@ -135,6 +135,10 @@ class Input(Section):
         "amplitude", description="what carries the value"
     )
     v_read: Number = Field(V_READ, gt=0, description="wordline voltage of the largest input, volt")
+    range: Literal["calibrated", "model"] = Field(
+        "calibrated",
+        description="of the DACs: from the calibration inputs, or of the model's own integers",
+    )
     percentile: Number = Field(100.0, gt=0, le=100, description="x_max as a percentile of |x|")
     signed_input: SignedInput = Field("bipolar", description="how signed inputs are driven")
     bits_per_pulse: Integer = Field(1, ge=1, le=12, description="bits of one pass (bit_serial)")

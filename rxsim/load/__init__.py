@@ -2,7 +2,17 @@
 
 from rxsim.load.inputs import InputSpec
 from rxsim.load.network import DigitalNode, Network, load_network
+from rxsim.load.stated_ranges import StatedRange, stated_ranges
 from rxsim.load.write import write_onnx
 from rxsim.operators import Layer
 
-__all__ = ["DigitalNode", "InputSpec", "Layer", "Network", "load_network", "write_onnx"]
+__all__ = [
+    "DigitalNode",
+    "InputSpec",
+    "Layer",
+    "Network",
+    "StatedRange",
+    "load_network",
+    "stated_ranges",
+    "write_onnx",
+]

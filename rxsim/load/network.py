@@ -23,6 +23,7 @@ from rxsim.load.layers import find_layers
 from rxsim.load.onnx_file import IN_MEMORY, name_nodes, read_onnx, take_onnx
 from rxsim.load.orient import orient
 from rxsim.load.outputs import default_output
+from rxsim.load.unsaturated import unsaturate
 from rxsim.load.upgrade import upgrade
 from rxsim.onnx_graph import all_nodes
 from rxsim.operators import Layer, mappable_types, user_op
@@ -88,6 +89,7 @@ def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network
     check_sizes(original, path)
     model = onnx.ModelProto()
     model.CopyFrom(original)
+    unsaturate(original)
     model = upgrade(model, path.name)
     name_nodes(model)
     lift_constants(model)
@@ -112,7 +114,7 @@ def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network
     reasons.update(declined)
     mapped = {layer.node.name for layer in layers}
     digital = tuple(
-        DigitalNode(node.name, node.op_type, reasons.get(node.name) or reason_for(node.op_type))
+        DigitalNode(node.name, user_op(node), reasons.get(node.name) or reason_for(node.op_type))
         for node in nodes_looked_at(model)
         if node.name in users - mapped
     )

@@ -13,8 +13,16 @@ from onnx import numpy_helper
 from rxsim.onnx_graph.builder import GraphBuilder
 from rxsim.onnx_graph.constants import constants, set_constant
 from rxsim.onnx_graph.names import fresh_name, taken_names
-from rxsim.onnx_graph.nodes import use_counts
+from rxsim.onnx_graph.nodes import attributes, use_counts
+from rxsim.onnx_graph.scopes import all_graphs, all_nodes
 from rxsim.onnx_graph.shapes import Shape, inferred_values, shape_of
+
+_FLOATS = (
+    onnx.TensorProto.FLOAT16,
+    onnx.TensorProto.BFLOAT16,
+    onnx.TensorProto.FLOAT,
+    onnx.TensorProto.DOUBLE,
+)
 
 
 class Rewriting:
@@ -40,6 +48,19 @@ class Rewriting:
     def uses(self) -> Counter[str]:
         """How often each tensor of the model as it came is read, or given out."""
         return use_counts(self._model)
+
+    @cached_property
+    def _float_casts(self) -> Counter[str]:
+        """How often each tensor of the model as it came is cast to a floating-point type."""
+        return Counter(
+            node.input[0]
+            for node in all_nodes(self._model.graph)
+            if node.op_type == "Cast" and attributes(node)["to"] in _FLOATS
+        )
+
+    def is_read_as_float(self, name: str) -> bool:
+        """Tell whether whoever reads a tensor casts it to a floating-point type first."""
+        return 0 < self.uses[name] == self._float_casts[name]
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -72,6 +93,14 @@ class Rewriting:
         axes = [-1 if axis is None else axis for axis in shape]
         self._values[name] = onnx.helper.make_tensor_value_info(name, element_type, axes)
         self.ranks[name] = len(axes)
+
+    def change_type(self, name: str, element_type: int) -> None:
+        """Give a tensor of the model another type, also where the file states its type."""
+        for graph in all_graphs(self._model.graph):
+            for place in range(len(graph.value_info) - 1, -1, -1):
+                if graph.value_info[place].name == name:
+                    del graph.value_info[place]
+        self.note(name, element_type, self.shape(name))
 
     def value(self, name: str) -> np.ndarray | None:
         """Return the values of a constant; None where a tensor is none."""

@@ -239,7 +239,7 @@ class Operator(Protocol):
 
     @property
     def maps(self) -> bool:
-        """Whether a crossbar takes any of its nodes; else they are counted only."""
+        """Whether crossbars take its nodes themselves; else they are rewritten, or counted only."""
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Return nodes that compute the same in the form that `products` takes; or the node itself.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rxsim.pipeline import Calibration
-from rxsim.report.console import print_seconds, standard_console
+from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
 
 
 def print_calibration(
@@ -19,6 +19,7 @@ def print_calibration(
     seconds: Mapping[str, float],
     path: Path,
     console: Console | None = None,
+    calibrated_instead: Sequence[str] = (),
 ) -> None:
     """Print the ranges of every layer, what they were measured on, and the seconds by stage.
 
@@ -27,6 +28,7 @@ def print_calibration(
         seconds: wall time by stage.
         path: the file that holds it.
         console: where to; standard output where left out.
+        calibrated_instead: layers whose range was to be the model's, which states none.
     """
     console = console or standard_console()
     data = calibration.data
@@ -48,6 +50,7 @@ def print_calibration(
         console.print(
             "- : no ADC, or a range that follows from the settings (adc.range).", soft_wrap=True
         )
+    print_calibrated_instead(calibrated_instead, console)
     print_seconds(seconds, console)
 
 

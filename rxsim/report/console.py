@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -15,6 +15,18 @@ def standard_console() -> Console:
     if console.is_terminal:
         return console
     return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def print_calibrated_instead(layers: Sequence[str], console: Console) -> None:
+    """Name the layers whose range was to be the model's, which states none; nothing for none."""
+    if layers:
+        shown = ", ".join(layers[:5]) + (", .." if len(layers) > 5 else "")
+        console.print(
+            f"Note: input.range: model, but the model states no range for the inputs of {shown} (no "
+            "DequantizeLinear of one constant scale in front): calibrated instead.",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def print_seconds(seconds: Mapping[str, float], console: Console) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rxsim.config import Settings
 from rxsim.metrics import Metric, all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
-from rxsim.report.console import print_seconds, standard_console
+from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
 from rxsim.report.work_shares import most_work_first, percent, unmapped_warning, work_share
 
 PLUMBING = "changes shape, order or type only"
@@ -156,6 +156,7 @@ def _print_notes(result: Evaluation, console: Console) -> None:
         )
     for name in result.provenance.get("as_float32", ()):
         console.print(_as_float32(name), soft_wrap=True)
+    print_calibrated_instead(result.provenance.get("calibrated_instead", ()), console)
     overlap = result.provenance["calibration"]["overlap"]
     if overlap:
         console.print(

@@ -35,6 +35,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "input": {
         **{"encoding": "amplitude", "v_read": 0.2, "percentile": 100, "signed_input": "bipolar"},
+        **{"range": "calibrated"},
         **{"bits_per_pulse": 1, "pulses": 64, "adc_per_pass": True},
     },
     "dac": {"n_bits": 6, **ERRORS},

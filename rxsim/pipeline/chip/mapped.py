@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rxsim.calibrate import InputRange, measure_input_ranges
 from rxsim.config import Settings
+from rxsim.load import StatedRange
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.pipeline.chip.converter_errors import check_converters
 from rxsim.pipeline.chip.memo import remembered_input_ranges
@@ -67,15 +68,16 @@ def map_study(
 
 
 def input_ranges(study: Study) -> dict[str, InputRange]:
-    """Measure the range of every layer's inputs, or take those of an earlier calibration."""
+    """Return the range of every layer's inputs: the model's, measured, or of an earlier calibration."""
     kept = study.calibration_file
     if kept is not None:
         return {layer.name: kept.input_range(layer.name) for layer in study.network.layers}
     percentile = {
         name: settings.input.percentile for name, settings in study.layer_settings().items()
     }
+    stated = study.stated_input_ranges()
     with study.stages("calibrate") as progress:
-        return remembered_input_ranges(
+        measured = remembered_input_ranges(
             study,
             percentile,
             lambda: measure_input_ranges(
@@ -89,6 +91,13 @@ def input_ranges(study: Study) -> dict[str, InputRange]:
                 progress=progress,
             ),
         )
+    return {name: _chosen(stated.get(name), found) for name, found in measured.items()}
+
+
+def _chosen(stated: StatedRange | None, measured: InputRange) -> InputRange:
+    if stated is None:
+        return measured
+    return replace(measured, x_max=stated.x_max, signed=stated.signed)
 
 
 def for_each(

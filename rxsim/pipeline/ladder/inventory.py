@@ -16,6 +16,8 @@ from rxsim.mapping import LayerPlan, NetworkPlan, plan_network
 from rxsim.pipeline.study.work import work_at
 
 _REAL_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+_CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
+"""What has a scale, which is no parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +110,11 @@ def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:
     work = plan.work
     total = None if work.unknown else sum(work.macs.values())
     places = tuple(_place(layer, total) for layer in plan.layers.values())
+    scales = {node.input[1] for node in network.model.graph.node if node.op_type in _CONVERSIONS}
     parameters = sum(
         int(np.prod(tensor.dims))
         for tensor in network.model.graph.initializer
-        if tensor.data_type in _REAL_TYPES
+        if tensor.data_type in _REAL_TYPES and tensor.name not in scales
     )
     weights = sum(place.parameters for place in places)
     shares = {

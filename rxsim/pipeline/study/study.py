@@ -17,7 +17,7 @@ from rxsim.config import Settings, check_gating, check_layers, layer_settings, s
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_presets
 from rxsim.errors import InputError
-from rxsim.load import DigitalNode, Network, load_network
+from rxsim.load import DigitalNode, Network, StatedRange, load_network, stated_ranges
 from rxsim.mapping import NetworkPlan, plan_network
 from rxsim.pipeline.study.calibration import Calibration
 from rxsim.pipeline.study.calibration_match import (
@@ -101,9 +101,11 @@ class Study:
         Args:
             libraries: whose versions it states besides.
         """
+        instead = self.calibrated_instead()
         return {
             "model": {"name": self.network.path.name, "sha256": self.network.identity},
             **self.provenance.as_json(),
+            **({"calibrated_instead": instead} if instead else {}),
             "settings_sha256": settings_hash(self.settings),
             "seed": self.settings.seed,
             "versions": {
@@ -112,6 +114,25 @@ class Study:
                 **{name: version(name) for name in libraries},
             },
         }
+
+    def stated_input_ranges(self) -> dict[str, StatedRange | None]:
+        """Return the ranges that the model states for layers that take them (`input.range: model`).
+
+        By layer name; None where the model states none and calibration has to do.
+        """
+        names = [
+            name
+            for name, of_layer in self.layer_settings().items()
+            if of_layer.input.range == "model"
+        ]
+        if not names:
+            return {}
+        stated = stated_ranges(self.network.model, self.network.layers)
+        return {name: stated.get(name) for name in names}
+
+    def calibrated_instead(self) -> list[str]:
+        """Name the layers whose range was to be the model's, which states none."""
+        return [name for name, stated in self.stated_input_ranges().items() if stated is None]
 
     def layer_settings(self) -> dict[str, Settings]:
         """Resolve the settings of every layer on crossbars, by its name."""
