@@ -4,9 +4,9 @@
     .venv/bin/python scripts/backend_nodes.py               # all operators, about ten seconds
     .venv/bin/python scripts/backend_nodes.py Conv MatMul   # some
 
-A case is a node test with every input but one made constant. `mapped`: it lies on crossbars; `passed`: and
-without converters, levels and wires the patched network gives what the onnx package expects, to 1e-4 of the
-largest entry. What is refused is listed with its reason.
+A case is a node test with every input but one made constant. `mapped`: it lies on crossbars;
+`passed`: and without converters, levels and wires the patched network gives what the onnx package
+expects, to 1e-4 of the largest entry. What is refused is listed with its reason.
 """
 
 from __future__ import annotations

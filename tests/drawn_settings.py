@@ -339,6 +339,7 @@ def some_case(dice: Dice, axes: Axes) -> Case:
     settings = sections(dice, axes)
     settings["seed"] = dice.integer(0, 3)
     kinds = ["gemm", "conv", "conv", "conv 1d", "rank 3", "two gemms", "two convs", "conv and gemm"]
+    kinds += ["transposed", "transposed", "matrices"]
     if axes.layers:
         kinds = ["two gemms", "two convs", "conv and gemm"]
         settings["layers"] = _layers(dice, axes)
@@ -352,6 +353,12 @@ def some_case(dice: Dice, axes: Axes) -> Case:
         text, shapes, shape = "[a] y = Gemm(x, v, b)", {"v": (k, n[0]), "b": (n[0],)}, (k,)
     elif kind == "rank 3":
         text, shapes, shape = "[a] y = MatMul(x, v)", {"v": (k, n[0])}, (3, k)
+    elif kind == "matrices":
+        groups, k = dice.integer(2, 4), min(k, 7)
+        text, shapes = "[a] y = MatMul(x, v)", {"v": (groups, k, n[0])}
+        shape = (groups, 3, k)
+    elif kind == "transposed":
+        text, shapes, shape = _transposed(dice)
     elif kind == "two gemms":
         text = f"[a] h = Gemm(x, v, b) {middle} [c] y = Gemm<alpha=0.7>(m, w)"
         shapes, shape = {"v": (k, n[0]), "b": (n[0],), "w": (n[0], n[1])}, (k,)
@@ -363,6 +370,22 @@ def some_case(dice: Dice, axes: Axes) -> Case:
         text, shapes, shape = _convs(dice, kind, middle)
     seed, trial = dice.integer(0, 10**6), dice.integer(0, 2)
     return Case(text, shapes, settings, seed, shape, dice.flip(), trial)
+
+
+def _transposed(dice: Dice) -> tuple[str, dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """Draw a transposed convolution."""
+    groups = dice.integer(1, 3)
+    inputs, outputs = groups * dice.integer(1, 3), dice.integer(1, 2)
+    kernel = dice.integer(1, 3), dice.integer(1, 2)
+    strides = [dice.integer(1, 2) for _ in range(2)]
+    pads = [dice.integer(0, 1) for _ in range(4)]
+    behind = [dice.integer(0, stride - 1) for stride in strides]
+    given = f"group={groups}, strides={strides}, pads={pads}, output_padding={behind}"
+    shapes: dict[str, tuple[int, ...]] = {
+        "v": (inputs, outputs, *kernel),
+        "b": (groups * outputs,),
+    }
+    return f"[a] y = ConvTranspose<{given}>(x, v, b)", shapes, (inputs, 4, 3)
 
 
 def _convs(

@@ -23,12 +23,10 @@ def may_refuse(case: Case) -> str:
         return _CONSTANT[case.op]
     if case.op == "ConvInteger" and "with_padding" in case.name:
         return "onnxruntime does not run it"  # its weights have a zero point for each channel
-    if case.op == "QLinearMatMul" and "3D" in case.name:
-        return "constant has 3 axes, not 2"  # as long as MatMul does not take them
     if "bfloat16" in case.name:
         return "onnxruntime does not run it"
     if len(case.model.graph.node[0].input) < 2:
-        return "a single operand"
+        return "its single operand is multiplied by nothing"
     return ""
 
 

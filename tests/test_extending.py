@@ -16,7 +16,7 @@ PAGE = ROOT / "docs" / "extending.md"
 OTHER_PAGES = [ROOT / "docs" / "concepts" / name for name in ("encodings.md", "devices.md")]
 BLOCK = re.compile(r"^```(?:python|yaml)\n# (.*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NEW = {
-    "rxsim/operators/einsum.py",
+    "rxsim/operators/dft.py",
     "rxsim/encodings/two_pulse.py",
     "rxsim/devices/laws/power_drift.py",
     "rxsim/devices/presets/toy-drift.yaml",

@@ -1,4 +1,7 @@
-"""An operator is added by one new file: a copy of the package, the file, and networks that need it."""
+"""An operator is added by one new file: a copy of the package, the file, and networks that need it.
+
+The operator is Einsum, which the copy is made to know nothing of: the package's own file is left out.
+"""
 
 from __future__ import annotations
 
@@ -124,13 +127,14 @@ HARSH = [
 
 
 class Copy:
-    """A copy of the package with one more operator."""
+    """A copy of the package without its Einsum and with one of the test's."""
 
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
         kept = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "rxsim", folder / "rxsim", ignore=kept)
-        (folder / "rxsim/operators/einsum.py").write_text(source)
+        (folder / "rxsim/operators/einsum.py").unlink()
+        (folder / "rxsim/operators/sums.py").write_text(source)
 
     def evaluated(self, model: onnx.ModelProto, settings: list[str]) -> tuple[Any, bytes]:
         """Return the JSON of an evaluation, and the patched network."""

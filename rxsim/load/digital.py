@@ -2,40 +2,72 @@
 
 from __future__ import annotations
 
-_OPERATORS_BY_REASON = {
-    "activation function": (
-        "Relu Clip LeakyRelu PRelu Sigmoid Tanh Softmax LogSoftmax HardSigmoid HardSwish Elu Selu "
-        "Celu Gelu Mish Softplus Softsign ThresholdedRelu Erf "
-        "QLinearLeakyRelu QLinearSigmoid QLinearSoftmax"
-    ),
-    "pooling": (
-        "MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool "
-        "QLinearAveragePool QLinearGlobalAveragePool"
-    ),
-    "normalisation that can't be folded into a Conv or Gemm": (
-        "BatchNormalization LayerNormalization InstanceNormalization GroupNormalization LRN "
-        "LpNormalization"
-    ),
-    "changes shape, order or type only": (
-        "Flatten Reshape Transpose Concat Slice Split Squeeze Unsqueeze Pad Gather Identity Cast "
-        "Expand Tile Resize Upsample DepthToSpace SpaceToDepth Shape Constant Dropout "
-        "QLinearConcat"
-    ),
-    "element by element": (
-        "Add Sub Mul Div Pow Sqrt Exp Log Neg Abs Max Min Sum Mean QLinearAdd QLinearMul"
-    ),
-    "changes floats into integers or back": (
-        "QuantizeLinear DequantizeLinear DynamicQuantizeLinear"
-    ),
-    "control flow: what it holds is mapped where it can be": "If Loop Scan",
+from collections.abc import Mapping
+
+_NO_FORM = "no crossbar form of this operator"
+_ACTIVATION = "activation function"
+_POOLING = "pooling"
+_NORMALISATION = "normalisation that can't be folded into a Conv or Gemm"
+_SHAPE = "changes shape, order or type only"
+_ELEMENTS = "element by element"
+_OTHER_MODEL = "decides without products"
+_KERNEL = "its products are inside of a kernel function"
+_OPERATORS_BY_REASON: Mapping[str, Mapping[str, str]] = {
+    "": {
+        _ACTIVATION: (
+            "Relu Clip LeakyRelu PRelu Sigmoid Tanh Softmax LogSoftmax HardSigmoid HardSwish Elu Selu "
+            "Celu Gelu Mish Softplus Softsign ThresholdedRelu Erf"
+        ),
+        _POOLING: "MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool",
+        _NORMALISATION: (
+            "BatchNormalization LayerNormalization InstanceNormalization GroupNormalization LRN "
+            "LpNormalization"
+        ),
+        _SHAPE: (
+            "Flatten Reshape Transpose Concat Slice Split Squeeze Unsqueeze Pad Gather Identity Cast "
+            "Expand Tile Resize Upsample DepthToSpace SpaceToDepth Shape Constant Dropout"
+        ),
+        _ELEMENTS: "Add Sub Mul Div Pow Sqrt Exp Log Neg Abs Max Min Sum Mean",
+        "changes floats into integers or back": (
+            "QuantizeLinear DequantizeLinear DynamicQuantizeLinear"
+        ),
+        "control flow: what it holds is mapped where it can be": "If Loop Scan",
+    },
+    "ai.onnx.ml": {
+        _NORMALISATION: "Normalizer Scaler",
+        _SHAPE: "ArrayFeatureExtractor CastMap DictVectorizer FeatureVectorizer LabelEncoder ZipMap",
+        _OTHER_MODEL: "TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor Binarizer Imputer",
+        _KERNEL: "SVMClassifier SVMRegressor",
+    },
+    "com.microsoft": {
+        _ACTIVATION: (
+            "Gelu BiasGelu FastGelu QuickGelu BiasSoftmax "
+            "QLinearLeakyRelu QLinearSigmoid QLinearSoftmax"
+        ),
+        _POOLING: "QLinearAveragePool QLinearGlobalAveragePool",
+        _ELEMENTS: "QLinearAdd QLinearMul",
+        _NORMALISATION: (
+            "SkipLayerNormalization SimplifiedLayerNormalization SkipSimplifiedLayerNormalization "
+            "EmbedLayerNormalization GroupNorm SkipGroupNorm"
+        ),
+        _SHAPE: "Pad Trilu QLinearConcat",
+    },
+    "com.microsoft.nchwc": {
+        _POOLING: "MaxPool AveragePool GlobalAveragePool GlobalMaxPool",
+        _SHAPE: "ReorderInput ReorderOutput Upsample",
+    },
 }
 _REASONS = {
-    operator: reason
-    for reason, operators in _OPERATORS_BY_REASON.items()
-    for operator in operators.split()
+    domain: {
+        operator: reason for reason, operators in rows.items() for operator in operators.split()
+    }
+    for domain, rows in _OPERATORS_BY_REASON.items()
 }
 
 
-def reason_for(op_type: str) -> str:
-    """Return why an operator runs outside the crossbars."""
-    return _REASONS.get(op_type, "no crossbar form of this operator")
+def reason_for(op_type: str, domain: str = "") -> str:
+    """Return why an operator of a domain runs outside the crossbars."""
+    reasons = _REASONS.get("" if domain == "ai.onnx" else domain)
+    if reasons is None:
+        return f"its domain {domain} is not known"
+    return reasons.get(op_type, _NO_FORM)

@@ -67,8 +67,7 @@ def _folded(
         gamma, beta, mean, variance = (
             numpy_helper.to_array(known[name]).astype(np.float64) for name in norm.input[1:5]
         )
-        stored, axis = affine.weight, affine.channel_axis
-        columns = (stored.shape[axis],)
+        stored, columns = affine.weight, (affine.outputs,)
         if stored.dtype.kind != "f" or {part.shape for part in (gamma, beta, mean, variance)} != {
             columns
         }:
@@ -76,12 +75,14 @@ def _folded(
         if affine.bias is not None and not _spreads(affine.bias.shape, columns):
             return None
         factor = gamma / np.sqrt(variance + attributes(norm).get("epsilon", 1e-5))
-        shape = [1] * stored.ndim
-        shape[axis] = -1
         weight = np.empty_like(stored)
         # In float64 and rounded once, without a copy of the weights in float64.
         np.multiply(
-            stored, factor.reshape(shape), out=weight, dtype=np.float64, casting="same_kind"
+            stored,
+            affine.over_outputs(factor),
+            out=weight,
+            dtype=np.float64,
+            casting="same_kind",
         )
         bias = 0.0 if affine.bias is None else affine.bias
         bias = ((bias - mean) * factor + beta).astype(stored.dtype)

@@ -95,20 +95,6 @@ def _folded(affine: Affine, steps: list[Step]) -> tuple[np.ndarray, np.ndarray |
     bias = affine.bias
     if shift.any():
         axes = tuple(axis for axis in range(affine.weight.ndim) if axis != affine.channel_axis)
-        moved = (affine.weight * _spread(affine, shift)).sum(axis=axes, dtype=np.float64)
+        moved = (affine.weight * affine.over_inputs(shift)).sum(axis=axes, dtype=np.float64)
         bias = (0.0 if bias is None else bias) + affine.alpha * moved
-    return rounded(affine.weight, _spread(affine, factor), bias)
-
-
-def _spread(affine: Affine, values: np.ndarray) -> np.ndarray:
-    """Lay a value for each channel of the input along the weights."""
-    weight, axis = affine.weight, affine.input_axis
-    assert axis is not None
-    by_group = values.reshape(affine.groups, -1)
-    if affine.groups > 1:
-        by_group = np.repeat(by_group, weight.shape[affine.channel_axis] // affine.groups, axis=0)
-    shape = [1] * weight.ndim
-    shape[axis] = by_group.shape[1]
-    if affine.groups > 1:
-        shape[affine.channel_axis] = by_group.shape[0]
-    return by_group.reshape(shape)
+    return rounded(affine.weight, affine.over_inputs(factor), bias)

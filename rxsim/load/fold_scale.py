@@ -64,7 +64,7 @@ def _folded(affine: Affine, steps: list[Step]) -> tuple[np.ndarray, np.ndarray |
     """Return weights and bias with the steps in them; None where nothing is or can be folded."""
     if not any(step.scales for step in steps):
         return None
-    factor = np.ones(affine.weight.shape[affine.channel_axis])
+    factor = np.ones(affine.outputs)
     bias = np.zeros(1) if affine.bias is None else affine.bias
     try:
         np.broadcast_shapes(bias.shape, factor.shape)
@@ -72,6 +72,4 @@ def _folded(affine: Affine, steps: list[Step]) -> tuple[np.ndarray, np.ndarray |
         return None
     for step in steps:
         factor, bias = factor * step.factor, bias * step.factor + step.shift
-    shape = [1] * affine.weight.ndim
-    shape[affine.channel_axis] = -1
-    return rounded(affine.weight, factor.reshape(shape), bias)
+    return rounded(affine.weight, affine.over_outputs(factor), bias)

@@ -72,15 +72,13 @@ class Folding:
 
     def outputs_of(self, node: onnx.NodeProto, affine: Affine) -> Channels:
         """Return where the channels of a product's result lie."""
-        count = affine.weight.shape[affine.channel_axis]
-        return self._channels(node.output[0], affine, count)
+        return self._channels(node.output[0], affine, affine.outputs)
 
     def inputs_of(self, node: onnx.NodeProto, affine: Affine) -> Channels | None:
         """Return where the channels of a product's input lie; None where nothing can be folded."""
         if affine.input_axis is None:
             return None
-        count = affine.weight.shape[affine.input_axis] * affine.groups
-        return self._channels(node.input[0], affine, count)
+        return self._channels(node.input[0], affine, affine.inputs)
 
     def _channels(self, tensor: str, affine: Affine, count: int) -> Channels:
         if affine.channels_last:

@@ -114,9 +114,13 @@ def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network
     reasons.update(declined)
     mapped = {layer.node.name for layer in layers}
     digital = tuple(
-        DigitalNode(node.name, user_op(node), reasons.get(node.name) or reason_for(node.op_type))
+        DigitalNode(
+            node.name,
+            user_op(node),
+            reasons.get(node.name) or reason_for(node.op_type, node.domain),
+        )
         for node in nodes_looked_at(model)
-        if node.name in users - mapped
+        if node.name in (users | declined.keys()) - mapped
     )
     return Network(
         path=path,

@@ -15,7 +15,13 @@ from rxsim.load.runtime import open_session
 from rxsim.load.tensors import complete_tensors, shortened, stored_tensors
 from rxsim.load.time_first import time_first
 from rxsim.load.to_float32 import to_float32, types_without_kernels
-from rxsim.onnx_graph import as_bytes, content_of, without_large_constants
+from rxsim.onnx_graph import (
+    all_nodes,
+    as_bytes,
+    attributes,
+    content_of,
+    without_large_constants,
+)
 
 # onnxruntime names the place in its own source with the function's full signature, onnx its assertion.
 _SOURCE_PLACE = (
@@ -212,6 +218,22 @@ def name_nodes(model: onnx.ModelProto) -> None:
         taken.add(unique)
 
 
+def _check_equations(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse an Einsum whose dots are not three: the shape inference of onnx 1.23 never ends on it.
+
+    Raises:
+        ModelError: naming the node.
+    """
+    for node in [*all_nodes(model.graph), *(node for f in model.functions for node in f.node)]:
+        equation = attributes(node).get("equation", b"") if node.op_type == "Einsum" else b""
+        if b"." in equation.replace(b"...", b""):
+            raise ModelError(
+                f"model {path}: its node {node.name} (Einsum) has the equation "
+                f"{shortened(equation.decode('utf-8', 'replace'))}, expected dots in threes; correct "
+                "the model or export it again"
+            )
+
+
 def make_loadable(model: onnx.ModelProto, path: Path) -> tuple[str, ...]:
     """Let onnxruntime judge a model whose nodes are named, so that its verdict names a node.
 
@@ -223,6 +245,7 @@ def make_loadable(model: onnx.ModelProto, path: Path) -> tuple[str, ...]:
     Raises:
         ModelError: onnxruntime refuses it.
     """
+    _check_equations(model, path)
     refused = _refusal(model)
     if refused is None:
         return ()

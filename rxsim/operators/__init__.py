@@ -207,7 +207,7 @@ class Affine:
         channels_last: whether channels are the last axis of input and result, not the second.
         input_axis: axis of `weight` along which the inputs of a group lie; None where nothing in front
             of the node can be folded.
-        groups: into which inputs and outputs are split.
+        groups: into which inputs and outputs are split: parts of the first axis of `weight`.
         alpha: what the node multiplies its products by.
         padded: whether zeros may join the inputs, which a shift in front of the node does not reach.
     """
@@ -221,6 +221,37 @@ class Affine:
     groups: int = 1
     alpha: float = 1.0
     padded: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self._count(self.channel_axis)
+
+    @property
+    def inputs(self) -> int:
+        """Number of channels of the input; 0 where nothing in front can be folded."""
+        return 0 if self.input_axis is None else self._count(self.input_axis)
+
+    def over_outputs(self, values: np.ndarray) -> np.ndarray:
+        """Lay values, one for each output, so that they spread over the weight."""
+        return self._over(self.channel_axis, values)
+
+    def over_inputs(self, values: np.ndarray) -> np.ndarray:
+        """Lay values, one for each channel of the input, so that they spread over the weight."""
+        assert self.input_axis is not None
+        return self._over(self.input_axis, values)
+
+    def _count(self, axis: int) -> int:
+        return int(self.weight.shape[axis]) * (1 if axis == 0 else self.groups)
+
+    def _over(self, axis: int, values: np.ndarray) -> np.ndarray:
+        shape = [1] * self.weight.ndim
+        shape[axis] = -1
+        if axis == 0 or self.groups == 1:
+            return values.reshape(shape)
+        shape[0] = len(self.weight)
+        each = np.repeat(values.reshape(self.groups, -1), len(self.weight) // self.groups, axis=0)
+        return each.reshape(shape)
 
 
 Multiply = Callable[[GraphBuilder, Layer, str], str]
@@ -340,9 +371,9 @@ def set_user_op(node: onnx.NodeProto, op_type: str) -> None:
 
 
 def mappable_types() -> list[str]:
-    """Return the types of nodes that a crossbar can take, sorted."""
+    """Return the types of ONNX's own nodes that a crossbar can take, sorted."""
     mapped: Iterable[Operator] = (item for item in OPERATORS.all().values() if item.maps)
-    return sorted({op_type for item in mapped for _, op_type in item.op_types})
+    return sorted({op_type for item in mapped for domain, op_type in item.op_types if not domain})
 
 
 @cache

@@ -18,12 +18,9 @@ class MatrixProduct(SingleProduct):
 
     def why_not(self, node: onnx.NodeProto, constants: Constants) -> str:
         """Take a constant right operand of floats, and a left one that is no constant."""
-        left = constants.get(node.input[0])
-        if left is None:
-            return why_not_weights(constants.get(node.input[1]))
-        if len(left.dims) != 2:
-            return f"its left operand is a constant of {len(left.dims)} axes, not 2"
-        return "its left operand is constant and its right one is a vector or has an unknown rank"
+        if node.input[0] in constants:
+            return "its left operand is constant and its right one is not"
+        return why_not_weights(constants.get(node.input[1]))
 
     def misfit(self, layer: Layer, data: Shape | None, constants: Constants) -> str:
         """Compare the length of the last axis with the weights' rows."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
 
-from rxsim.onnx_graph import GraphBuilder, Shape, n_entries
+from rxsim.onnx_graph import GraphBuilder
 
 _FLOATS = (onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 
@@ -33,21 +33,6 @@ def terms_misfit(
         f"found {what} {given} of its input, expected {expected} for its weights of shape "
         f"{list(weights)}" + (f" in {groups} groups" if groups > 1 else "")
     )
-
-
-def conv_macs(shapes: Mapping[str, Shape | None], weights: str, values: str) -> int | None:
-    """Count the products of a convolution: each value meets the weights of a channel.
-
-    Args:
-        shapes: of all tensors.
-        weights: name of the weights, whose first axis counts their channels.
-        values: name of the tensor whose every entry is a sum of, or is multiplied by, as many weights.
-    """
-    held, size = n_entries(shapes.get(weights)), n_entries(shapes.get(values))
-    channels = shapes.get(weights)
-    if held is None or size is None or channels is None:
-        return None
-    return size * (held // int(channels[0] or 1))
 
 
 def bias_of(node: onnx.NodeProto) -> str:

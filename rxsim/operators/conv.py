@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from rxsim.onnx_graph import GraphBuilder, Shape, attributes, take
+from rxsim.onnx_graph import GraphBuilder, Shape, attributes
 from rxsim.operators import (
     Affine,
     Constants,
@@ -22,14 +22,15 @@ from rxsim.operators import (
     Product,
     Windows,
 )
-from rxsim.operators._shared import (
-    as_float,
-    bias_of,
+from rxsim.operators._convolution import (
+    add_channel_bias,
+    add_windowed_product,
     conv_macs,
-    dims_of,
-    terms_misfit,
-    why_not_weights,
+    conv_misfit,
+    groups_damage,
+    why_not_convolution,
 )
+from rxsim.operators._shared import bias_of
 from rxsim.operators._single import SingleProduct
 
 
@@ -40,19 +41,11 @@ class Conv(SingleProduct):
 
     def damage(self, node: onnx.NodeProto, constants: Constants) -> str:
         """Find groups that do not split the outputs."""
-        weights = constants.get(node.input[1]) if len(node.input) > 1 else None
-        if weights is None or not weights.dims:
-            return ""
-        groups, shape = attributes(node).get("group", 1), list(weights.dims)
-        if groups >= 1 and shape[0] % groups == 0:
-            return ""
-        return f"found group {groups}, expected a divisor of the {shape[0]} outputs of its weights"
+        return groups_damage(node, constants, "outputs")
 
     def why_not(self, node: onnx.NodeProto, constants: Constants) -> str:
         """Take constant weights of floats and an input that is no constant."""
-        if node.input[0] in constants:
-            return "its input is constant and its weights are not"
-        return why_not_weights(constants.get(node.input[1]))
+        return why_not_convolution(node, constants)
 
     def products(self, node: onnx.NodeProto, constants: Constants) -> Sequence[Product]:
         """Give each group its matrix: rows channel first, then kernel position."""
@@ -71,19 +64,8 @@ class Conv(SingleProduct):
 
     def misfit(self, layer: Layer, data: Shape | None, constants: Constants) -> str:
         """Compare kernel_shape, axes, bias and channels with the weights."""
-        given = attributes(layer.node).get("kernel_shape")
-        if given is not None and tuple(given) != layer.kernel:
-            return f"found kernel_shape {list(given)}, expected {list(layer.kernel)} of its weights"
-        weights = constants[layer.node.input[1]].dims
-        if data is not None and len(data) != len(weights):
-            return (
-                f"found an input of {len(data)} axes, expected {len(weights)} as its weights have"
-            )
-        bias, columns = dims_of(constants.get(bias_of(layer.node))), layer.groups * layer.n_outputs
-        if bias is not None and bias != (columns,):
-            return f"found a bias of shape {list(bias)}, expected [{columns}]"
-        channels = None if data is None else data[1]
-        return terms_misfit("channels", channels, layer.input_channels, weights, layer.groups)
+        columns = layer.groups * layer.n_outputs
+        return conv_misfit(layer, data, constants, layer.kernel, columns)
 
     def macs(self, node: onnx.NodeProto, shapes: Mapping[str, Shape | None]) -> int | None:
         """Count the weights of an output channel for each entry of the result."""
@@ -132,23 +114,7 @@ class Conv(SingleProduct):
 
     def add_product(self, build: GraphBuilder, layer: Layer, source: str, part: MatrixPart) -> str:
         """Write a Conv over the channels that the rows touch, its kernel zero where no row lies."""
-        positions, groups, rows = layer.kernel_size, part.groups, part.rows
-        channels, columns = part.n_inputs // positions, part.matrix.shape[2]
-        touched = np.unique(rows // positions)
-        place = np.searchsorted(touched, rows // positions) * positions + rows % positions
-        kernel = np.zeros((groups, columns, len(touched) * positions), dtype=np.float32)
-        kernel[:, :, place] = part.matrix.transpose(0, 2, 1)
-        kernel = kernel.reshape(groups * columns, len(touched), *layer.kernel)
-        wanted = (np.arange(groups)[:, None] * channels + touched[None, :]).ravel()
-        missing = groups * channels - layer.input_channels
-        if missing > 0:
-            source = _pad_channels(build, source, missing, len(layer.kernel), part.name)
-        source = take(build, source, wanted, groups * channels, 1, f"channels_{part.name}")
-        inputs = [source, build.constant(f"kernel_{part.name}", kernel)]
-        if part.added is not None:
-            added = part.added.ravel().astype(np.float32)
-            inputs.append(build.constant(f"added_{part.name}", added))
-        return build.add("Conv", inputs, part.name, **{**attributes(layer.node), "group": groups})
+        return add_windowed_product(build, layer, source, part, attributes(layer.node))
 
     def write(
         self,
@@ -159,17 +125,8 @@ class Conv(SingleProduct):
     ) -> list[str]:
         """Add the bias, a value for each channel."""
         (layer,) = layers
-        total, bias = multiply(build, layer, layer.input), bias_of(layer.node)
-        if not bias:
-            return [total]
-        if bias in constants:
-            value = numpy_helper.to_array(constants[bias]).astype(np.float64)
-            bias = build.constant("bias", layer.along_channels(value).astype(np.float32))
-        else:
-            bias = as_float(build, bias, layer.dtype, "bias_input")
-            shape = build.constant("bias_shape", np.asarray([-1] + [1] * len(layer.kernel)))
-            bias = build.add("Reshape", [bias, shape], "bias_shaped")
-        return [build.add("Add", [total, bias], "biased")]
+        total = multiply(build, layer, layer.input)
+        return [add_channel_bias(build, layer, total, constants)]
 
 
 def _pads(
@@ -191,13 +148,6 @@ def _pads(
     if auto != b"VALID" and "pads" in given:
         pads[:] = given["pads"]
     return pads[:n_axes], pads[n_axes:]
-
-
-def _pad_channels(build: GraphBuilder, source: str, missing: int, n_axes: int, part: str) -> str:
-    """Drive the rows of a block's empty places at 0 V."""
-    pads = np.zeros(2 * (n_axes + 2), dtype=np.int64)
-    pads[n_axes + 3] = missing
-    return build.add("Pad", [source, build.constant(f"pads_{part}", pads)], f"padded_{part}")
 
 
 OPERATOR: Operator = Conv()

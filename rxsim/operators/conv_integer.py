@@ -8,6 +8,7 @@ import onnx
 
 from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes
 from rxsim.operators import Constants, Operator
+from rxsim.operators._convolution import conv_macs
 from rxsim.operators._quantised import (
     Operand,
     QuantisedProduct,
@@ -15,7 +16,6 @@ from rxsim.operators._quantised import (
     dequantised_weights,
     whole_result,
 )
-from rxsim.operators._shared import conv_macs
 
 
 class ConvInteger(QuantisedProduct):

@@ -10,6 +10,7 @@ import onnx
 
 from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes
 from rxsim.operators import Constants, Operator
+from rxsim.operators._convolution import conv_macs
 from rxsim.operators._quantised import (
     Operand,
     QuantisedProduct,
@@ -19,7 +20,6 @@ from rxsim.operators._quantised import (
     scaled_bias,
     transpose,
 )
-from rxsim.operators._shared import conv_macs
 
 
 class QLinearConv(QuantisedProduct):

@@ -13,6 +13,61 @@ from twin.arrays import Tensor
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """How the windows of a transposed convolution lie over its output.
+
+    Attributes:
+        kernel: Window along each axis.
+        strides: From an input place to the next.
+        dilations: From a window's place to the next.
+        pads: What is cut off before every axis, then behind every axis, where auto_pad is NOTSET.
+        auto_pad: NOTSET, VALID, SAME_UPPER or SAME_LOWER.
+        output_padding: What is added behind every axis.
+        output_shape: Lengths of the output's axes; () where they follow from the rest.
+    """
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    auto_pad: str
+    output_padding: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+    def added(self, windows: Tensor) -> Tensor:
+        """Add up windows (B, C * positions, *input axes) where they overlap; any, of booleans."""
+        batch, _, *sizes = windows.shape
+        parts = windows.reshape(batch, -1, *self.kernel, *sizes)
+        axes = [self._axis(axis, size) for axis, size in enumerate(sizes)]
+        whole = np.zeros((*parts.shape[:2], *(full for full, _, _ in axes)), dtype=windows.dtype)
+        for place in itertools.product(*(range(length) for length in self.kernel)):
+            where: list[Any] = [slice(None), slice(None)]
+            for axis, at in enumerate(place):
+                first = at * self.dilations[axis]
+                stop = first + (sizes[axis] - 1) * self.strides[axis] + 1
+                where.append(slice(first, stop, self.strides[axis]))
+            seen: tuple[Any, ...] = (slice(None), slice(None), *place)
+            whole[tuple(where)] += parts[seen]
+        cut = [slice(before, before + length) for _, before, length in axes]
+        return whole[(slice(None), slice(None), *cut)]
+
+    def _axis(self, axis: int, size: int) -> tuple[int, int, int]:
+        """Return the length of all windows, what is cut off before, and the output's length."""
+        extent = (self.kernel[axis] - 1) * self.dilations[axis] + 1
+        full = (size - 1) * self.strides[axis] + extent + self.output_padding[axis]
+        before, after = self.pads[axis], self.pads[axis + len(self.kernel)]
+        same = self.auto_pad.startswith("SAME")
+        if self.auto_pad == "VALID":
+            before = after = 0
+        elif same or self.output_shape:
+            wanted = self.output_shape[axis] if self.output_shape else size * self.strides[axis]
+            total = max(full - wanted, 0)
+            small, large = total // 2, total - total // 2
+            before, after = (small, large) if self.auto_pad == "SAME_UPPER" else (large, small)
+        return full, before, full - before - after
+
+
+@dataclass(frozen=True)
 class Geometry:
     """The axes of a layer.
 
@@ -24,6 +79,8 @@ class Geometry:
         dilations: Dilations.
         pads: Padding before every axis, then behind every axis, where auto_pad is NOTSET.
         auto_pad: NOTSET, VALID, SAME_UPPER or SAME_LOWER.
+        is_batched: A matrix for each place of the last axis but two: its places and rows are channels.
+        overlap: Of a transposed convolution, whose outputs are windows; None of others.
     """
 
     is_conv: bool
@@ -33,6 +90,15 @@ class Geometry:
     dilations: tuple[int, ...] = ()
     pads: tuple[int, ...] = ()
     auto_pad: str = "NOTSET"
+    is_batched: bool = False
+    overlap: Overlap | None = None
+
+    def before(self, x: Tensor) -> Tensor:
+        """Return what drives the arrays: of batched matrices (B, G, M, K) as (B, G*K, M)."""
+        if not self.is_batched:
+            return x
+        batch, groups, places, rows = x.shape
+        return x.transpose(0, 1, 3, 2).reshape(batch, groups * rows, places)
 
     @property
     def positions(self) -> int:
@@ -74,10 +140,15 @@ class Geometry:
             lead: Shape of the M axis.
 
         Returns:
-            Shape (B, G*N, *output axes) for a convolution, else (..., N).
+            Shape (B, G*N, *output axes) for a convolution, (B, G, M, N) for batched matrices, else
+            (..., N).
         """
         joined = y.reshape(*lead, y.shape[1] * y.shape[2])
-        return np.moveaxis(joined, -1, 1) if self.is_conv else joined
+        result = np.moveaxis(joined, -1, 1) if self.is_conv else joined
+        if self.is_batched:
+            batch, _, places = result.shape
+            return result.reshape(batch, self.groups, -1, places).transpose(0, 1, 3, 2)
+        return result if self.overlap is None else self.overlap.added(result)
 
     def _axis(self, axis: int, size: int) -> tuple[int, int, int]:
         """Return the padding before and after one axis and its output length."""

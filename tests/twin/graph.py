@@ -47,12 +47,12 @@ class Graph:
         self._kept = {o.name for o in model.graph.output}
 
     def fold_batch_norms(self) -> None:
-        """Fold every BatchNormalization that alone reads a Conv's or a Gemm's output into it."""
+        """Fold every BatchNormalization that alone reads the output of a convolution or a Gemm."""
         producers = {name: node for node in self.nodes for name in node.output}
         readers = [name for node in self.nodes for name in node.input]
         for norm in [n for n in self.nodes if n.op_type == "BatchNormalization"]:
             before = producers.get(norm.input[0])
-            if before is None or before.op_type not in ("Conv", "Gemm"):
+            if before is None or before.op_type not in ("Conv", "ConvTranspose", "Gemm"):
                 continue
             if before.input[1] not in self.constants or attributes(norm).get("training_mode", 0):
                 continue
@@ -69,10 +69,16 @@ class Graph:
         has_bias = len(before.input) > 2 and before.input[2]
         bias = self.constants[before.input[2]] if has_bias else np.zeros(1)
         bias = given.get("beta", 1.0) * bias
-        shape = [1] * weight.ndim
-        shape[0 if before.op_type == "Conv" or given.get("transB", 0) else -1] = -1
         names = f"{before.name}/folded_weight", f"{before.name}/folded_bias"
-        self.constants[names[0]] = weight * scale.reshape(shape)
+        if before.op_type == "ConvTranspose":  # inputs first: those of a group meet its outputs
+            groups = given.get("group", 1)
+            apart = weight.reshape(groups, -1, *weight.shape[1:])
+            each = scale.reshape(groups, 1, -1, *(1,) * (weight.ndim - 2))
+            self.constants[names[0]] = (apart * each).reshape(weight.shape)
+        else:
+            shape = [1] * weight.ndim
+            shape[0 if before.op_type == "Conv" or given.get("transB", 0) else -1] = -1
+            self.constants[names[0]] = weight * scale.reshape(shape)
         self.constants[names[1]] = (bias - mean) * scale + beta
         inputs = [before.input[0], *names]
         del before.input[:]

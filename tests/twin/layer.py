@@ -187,7 +187,8 @@ class Layer:
             near: Inputs near a threshold of a DAC or of a pulse, shape (M, original groups, K).
             lead: Shape of the M axis.
         """
-        x, geometry = np.asarray(x, np.float64), self.product.geometry
+        geometry = self.product.geometry
+        x = geometry.before(np.asarray(x, np.float64))
         codes, near = self.drive.codes(x, self.eps)
         vectors, lead = geometry.vectors(codes)
         levels = None

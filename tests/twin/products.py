@@ -1,4 +1,4 @@
-"""The layers of a graph that go onto crossbars: Conv, Gemm and MatMul with constant weights."""
+"""The layers of a graph on crossbars: Conv, ConvTranspose, Gemm, MatMul with constant weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from twin.arrays import Floats, Tensor
-from twin.geometry import Geometry
+from twin.geometry import Geometry, Overlap
 from twin.graph import Graph, attributes
 
 
@@ -36,7 +36,7 @@ class Product:
 
     def exact(self, x: Floats) -> Floats:
         """Return the float64 output for an input tensor."""
-        vectors, lead = self.geometry.vectors(x)
+        vectors, lead = self.geometry.vectors(self.geometry.before(x))
         groups = range(self.weights.shape[0])
         y = np.stack([vectors[:, g] @ self.weights[g] for g in groups], axis=1)
         return self.geometry.tensor(y, lead) + self.bias
@@ -46,15 +46,15 @@ def find_products(graph: Graph) -> dict[str, Product]:
     """Return the mappable layers of a graph by name, in topological order."""
     products: dict[str, Product] = {}
     for node in graph.nodes:
-        if node.op_type in ("ConvTranspose", "LSTM", "GRU", "RNN"):
+        if node.op_type in ("LSTM", "GRU", "RNN"):
             raise ValueError(f"{node.op_type} is outside of the twin's subset")
-        if node.op_type not in ("Conv", "Gemm", "MatMul") or node.input[1] not in graph.constants:
+        make = _MAKERS.get(node.op_type)
+        if make is None or node.input[1] not in graph.constants:
             continue
         if node.op_type == "MatMul" and graph.constants[node.input[1]].ndim != 2:
-            continue
+            make = _batched
         if node.name in products:
             raise ValueError(f"two layers are named {node.name!r}")
-        make = _convolution if node.op_type == "Conv" else _dense
         products[node.name] = make(node, graph.constants, len(products))
     return products
 
@@ -95,3 +95,40 @@ def _dense(node: onnx.NodeProto, constants: dict[str, Tensor], index: int) -> Pr
     weights = (given.get("alpha", 1.0) * weight)[None]
     geometry = Geometry(is_conv=False)
     return Product(node.name, index, geometry, weights, bias, node.input[0], node.output[0])
+
+
+def _transposed(node: onnx.NodeProto, constants: dict[str, Tensor], index: int) -> Product:
+    """Return the layer of a ConvTranspose node: every input place gives a whole window."""
+    weight, given = constants[node.input[1]], attributes(node)
+    groups, axes = given.get("group", 1), weight.ndim - 2
+    overlap = Overlap(
+        kernel=weight.shape[2:],
+        strides=tuple(given.get("strides", (1,) * axes)),
+        dilations=tuple(given.get("dilations", (1,) * axes)),
+        pads=tuple(given.get("pads", (0,) * 2 * axes)),
+        auto_pad=given.get("auto_pad", b"NOTSET").decode(),
+        output_padding=tuple(given.get("output_padding", (0,) * axes)),
+        output_shape=tuple(given.get("output_shape", ())),
+    )
+    ones, none = (1,) * axes, (0,) * 2 * axes
+    geometry = Geometry(True, groups, ones, ones, ones, none, overlap=overlap)
+    inputs = weight.shape[0] // groups
+    matrices = [weight[g * inputs : (g + 1) * inputs].reshape(inputs, -1) for g in range(groups)]
+    bias: Floats = np.zeros(groups * weight.shape[1])
+    if len(node.input) > 2 and node.input[2]:
+        bias = constants[node.input[2]]
+    bias = bias.reshape(-1, *(1,) * axes)
+    names = node.input[0], node.output[0]
+    return Product(node.name, index, geometry, np.stack(matrices), bias, *names)
+
+
+def _batched(node: onnx.NodeProto, constants: dict[str, Tensor], index: int) -> Product:
+    """Return the layer of a MatMul node of (B, G, M, K) and a constant (G, K, N)."""
+    weight = constants[node.input[1]]
+    if weight.ndim != 3 or len(weight) == 1:
+        raise ValueError(f"a constant of shape {weight.shape} is outside of the twin's subset")
+    geometry = Geometry(True, len(weight), (1,), (1,), (1,), (0, 0), is_batched=True)
+    return Product(node.name, index, geometry, weight, np.zeros(1), node.input[0], node.output[0])
+
+
+_MAKERS = {"Conv": _convolution, "ConvTranspose": _transposed, "Gemm": _dense, "MatMul": _dense}

@@ -26,7 +26,7 @@ class LayerPlace:
 
     Attributes:
         name: the layer.
-        op: Conv, Gemm or MatMul.
+        op: type of its node in the file, such as Conv.
         groups: separate matrices.
         rows: K of each.
         cols: N of each.
