@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -199,7 +200,7 @@ def opened(
     Raises:
         InputError: an argument is of another kind than expected, or can't be used.
     """
-    return open_study(
+    study = open_study(
         as_model(model),
         settings(given, trials=trials, seed=seed),
         as_data(data, limit),
@@ -207,6 +208,19 @@ def opened(
         calibration=_as_calibration(calibration),
         evaluates=evaluates,
     )
+    warn(study.warning, depth=3)
+    return study
+
+
+def warn(warning: str | None, depth: int) -> None:
+    """Warn the user's code, if there is anything to be warned of.
+
+    Args:
+        warning: the sentence, or None.
+        depth: how many calls above this function the user's code stands.
+    """
+    if warning is not None:
+        warnings.warn(warning, UserWarning, stacklevel=depth + 1)
 
 
 def as_destination(output: Any, model: AnyModel) -> Path | None:

@@ -7,18 +7,26 @@ from pathlib import Path
 
 import onnx
 
-from rxsim.api.accepted import AnyData, AnyModel, AnySettings, as_destination, as_model, opened
+from rxsim.api.accepted import (
+    AnyData,
+    AnyModel,
+    AnySettings,
+    as_destination,
+    as_model,
+    opened,
+    warn,
+)
 from rxsim.api.accepted import settings as resolved
 from rxsim.api.shown import Evaluation, Inventory, shown
 from rxsim.config import check_layers
 from rxsim.errors import ModelError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
-from rxsim.load import InputSpec, load_network, write_onnx
-from rxsim.pipeline import Calibration, patched_chip, take_inventory
+from rxsim.load import InputSpec, load_network, patched_before, write_onnx
+from rxsim.pipeline import Calibration, patched_chip, take_inventory, with_origin
 from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
-from rxsim.scenarios import Scenario
+from rxsim.scenarios import Scenario, as_built
 
 
 def evaluate(
@@ -156,7 +164,9 @@ def patched(
         calibration=calibration,
         evaluates=False,
     )
-    network = patched_chip(study, chip).model
+    network = with_origin(
+        patched_chip(study, chip).model, study, as_built(study.settings).name, chip
+    )
     if path is not None:
         write_onnx(path, network)
     return network
@@ -182,6 +192,7 @@ def inventory(
     """
     chosen = resolved(settings)
     network = load_network(as_model(model), chosen.mapping.fold)
+    warn(patched_before(network.original, network.path.name), depth=2)
     check_layers(chosen, [layer.name for layer in network.layers])
     known = {spec.name: spec.smallest for spec in network.inputs if spec.smallest is not None}
     given = _shapes({} if input_shapes is None else input_shapes, network.inputs)

@@ -21,7 +21,7 @@ from rxsim.effects import EFFECTS
 from rxsim.files import check_destination, write_atomically
 from rxsim.folders import names_in
 from rxsim.load import write_onnx
-from rxsim.pipeline import Study, evaluate, rungs_of
+from rxsim.pipeline import Study, evaluate, rungs_of, with_origin
 from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
 
@@ -65,7 +65,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
         more += [f"without {effect}" for effect in given["without"]]
         result = evaluate(study, rungs_of(study, more) if more else None)
     if save_patched is not None:
-        write_onnx(save_patched, result.first_chip.model)
+        named = with_origin(result.first_chip.model, study, result.ladder[-1].name, 0)
+        write_onnx(save_patched, named)
     if json_path is not None:
         text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
         if json_file is None:

@@ -15,11 +15,12 @@ from rxsim.commands.options import (
     read_stated,
     settings_options,
     shape_options,
+    warn,
 )
 from rxsim.commands.progress import watched
 from rxsim.config import check_layers
 from rxsim.files import check_destination, write_atomically
-from rxsim.load import load_network
+from rxsim.load import load_network, patched_before
 from rxsim.pipeline import example_shapes, take_inventory, with_stated
 from rxsim.report.terminal import print_inventory
 from rxsim.stages import Stages
@@ -40,6 +41,7 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
         stages = Stages(watcher)
         with stages("load"):
             network = load_network(model, settings.mapping.fold)
+        warn(patched_before(network.original, model.name), given)
         check_layers(settings, [layer.name for layer in network.layers])
         stated = with_stated(network, None, read_stated(given))
         shapes = example_shapes(network, stated)

@@ -330,10 +330,17 @@ def open_given(
         calibration=None if path is None else read_calibration(path),
         evaluates=evaluates,
     )
+    warn(study.warning, given)
     if not given["quiet"]:
         for note in study.notes:
             click.echo(note, err=True)
     return study
+
+
+def warn(warning: str | None, given: dict[str, Any]) -> None:
+    """Say on standard error what a user is to be warned of, if anything, unless --quiet is given."""
+    if warning is not None and not given["quiet"]:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:

@@ -17,7 +17,8 @@ from rxsim.commands.options import (
 from rxsim.commands.progress import watched
 from rxsim.files import check_destination
 from rxsim.load import write_onnx
-from rxsim.pipeline import patched_chip
+from rxsim.pipeline import patched_chip, with_origin
+from rxsim.scenarios import as_built
 from rxsim.stages import Stages
 
 
@@ -38,6 +39,6 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     check_destination(output, files_read(model, given))
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         study = open_given(model, given, Stages(watcher), evaluates=False)
-        patched = patched_chip(study, trial)
-    write_onnx(output, patched.model)
+        patched = patched_chip(study, trial).model
+    write_onnx(output, with_origin(patched, study, as_built(study.settings).name, trial))
     click.echo(f"{output}: {len(study.network.layers)} layers on crossbars, chip {trial}")

@@ -2,6 +2,7 @@
 
 from rxsim.load.inputs import InputSpec
 from rxsim.load.network import DigitalNode, Network, load_network
+from rxsim.load.patched_before import patched_before
 from rxsim.load.stated_ranges import StatedRange, stated_ranges
 from rxsim.load.write import write_onnx
 from rxsim.operators import Layer
@@ -13,6 +14,7 @@ __all__ = [
     "Network",
     "StatedRange",
     "load_network",
+    "patched_before",
     "stated_ranges",
     "write_onnx",
 ]

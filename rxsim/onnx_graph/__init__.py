@@ -28,6 +28,7 @@ from rxsim.onnx_graph.shapes import (
     shape_of,
     without_large_constants,
 )
+from rxsim.onnx_graph.stamp import stamp, stamp_of
 
 __all__ = [
     "GraphBuilder",
@@ -53,6 +54,8 @@ __all__ = [
     "remove_constants",
     "set_constant",
     "shape_of",
+    "stamp",
+    "stamp_of",
     "take",
     "take_range",
     "taken_names",

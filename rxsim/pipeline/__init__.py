@@ -3,6 +3,7 @@
 from rxsim.pipeline.chip.calibrate import calibrate
 from rxsim.pipeline.chip.foundries import patched_chip
 from rxsim.pipeline.chip.foundry import is_random
+from rxsim.pipeline.chip.stamp import with_origin
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory
@@ -44,5 +45,6 @@ __all__ = [
     "spice_netlist",
     "take_inventory",
     "verify",
+    "with_origin",
     "with_stated",
 ]

@@ -51,7 +51,7 @@ class Foundries:
 
 
 def patched_chip(study: Study, trial: int = 0) -> PatchedNetwork:
-    """Return the patched network of one chip: what `rxsim patch` writes.
+    """Return the patched network of one chip: what `rxsim patch` writes, without its origin.
 
     Raises:
         InputError: something in the study can't be used.

@@ -17,7 +17,14 @@ from rxsim.config import Settings, check_gating, check_layers, layer_settings, s
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_presets
 from rxsim.errors import InputError
-from rxsim.load import DigitalNode, Network, StatedRange, load_network, stated_ranges
+from rxsim.load import (
+    DigitalNode,
+    Network,
+    StatedRange,
+    load_network,
+    patched_before,
+    stated_ranges,
+)
 from rxsim.mapping import NetworkPlan, plan_network
 from rxsim.pipeline.study.calibration import Calibration
 from rxsim.pipeline.study.calibration_match import (
@@ -102,8 +109,10 @@ class Study:
             libraries: whose versions it states besides.
         """
         instead = self.calibrated_instead()
+        warning = self.warning
         return {
             "model": {"name": self.network.path.name, "sha256": self.network.identity},
+            **({} if warning is None else {"patched_before": warning}),
             **self.provenance.as_json(),
             **({"calibrated_instead": instead} if instead else {}),
             "settings_sha256": settings_hash(self.settings),
@@ -133,6 +142,11 @@ class Study:
     def calibrated_instead(self) -> list[str]:
         """Name the layers whose range was to be the model's, which states none."""
         return [name for name, stated in self.stated_input_ranges().items() if stated is None]
+
+    @property
+    def warning(self) -> str | None:
+        """What a user is to be warned of before all else; None where nothing stands out."""
+        return patched_before(self.network.original, self.network.path.name)
 
     def layer_settings(self) -> dict[str, Settings]:
         """Resolve the settings of every layer on crossbars, by its name."""
