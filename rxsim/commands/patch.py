@@ -34,11 +34,14 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     """Write the patched network of one chip as standard ONNX.
 
     Its inputs and outputs are those of MODEL.onnx; preprocessing is not part of it. The data fix the
-    converters' ranges, as in `rxsim eval`, which runs this very network.
+    converters' ranges, as in `rxsim eval`, which runs this very network; they need no labels, and
+    --calibrate alone is enough. Without any, ranges are measured on made-up inputs.
     """
     check_destination(output, files_read(model, given))
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         study = open_given(model, given, Stages(watcher), evaluates=False)
         patched = patched_chip(study, trial).model
     write_onnx(output, with_origin(patched, study, as_built(study.settings).name, trial))
-    click.echo(f"{output}: {len(study.network.layers)} layers on crossbars, chip {trial}")
+    made_up = "; ranges were measured on made-up inputs" if study.provenance.made_up_ranges else ""
+    layers = f"{len(study.network.layers)} layers on crossbars"
+    click.echo(f"{output}: {layers}, chip {trial}{made_up}")

@@ -22,7 +22,6 @@ def with_origin(model: onnx.ModelProto, study: Study, scenario: str, trial: int)
         trial: number of its chip.
     """
     source, ranges = study.network, study.provenance.calibration
-    made_up = ranges.sha256 is None
     settings = study.settings.model_copy(update={"trials": 1})  # it is one chip, however many ran
     values = {
         "version": __version__,
@@ -33,7 +32,7 @@ def with_origin(model: onnx.ModelProto, study: Study, scenario: str, trial: int)
         "seed": str(study.settings.seed),
         "chip": str(trial),
         "scenario": scenario,
-        "ranges.made_up": "true" if made_up else "false",
+        "ranges.made_up": "true" if study.provenance.made_up_ranges else "false",
         "ranges.data": ranges.name,
         **({} if ranges.sha256 is None else {"ranges.sha256": ranges.sha256}),
     }

@@ -155,14 +155,21 @@ def files_of_card(model: Path, card: Path | None) -> list[Path]:
     return [path.parent / name for name in names if path and name]
 
 
-def choose_data(model: Path | onnx.ModelProto, options: DataOptions) -> DataChoice:
+def choose_data(
+    model: Path | onnx.ModelProto, options: DataOptions, *, evaluates: bool = True
+) -> DataChoice:
     """Lay the options over the model's card; a model in memory has none beside it.
 
     What belongs to the card's data (`calibrate`, `images`, `label_file`) is dropped with them where
     --data names others.
 
+    Args:
+        model: the ONNX file, or a model in memory.
+        options: what the options say.
+        evaluates: whether anything is evaluated; else data that calibrate are enough.
+
     Raises:
-        InputError: the card can't be used, or --calibrate stands without data.
+        InputError: the card can't be used, or --calibrate stands without data to evaluate.
     """
     path = options.card or (card_beside(model) if isinstance(model, Path) else None)
     card = read_card(path) if path else Card()
@@ -172,11 +179,13 @@ def choose_data(model: Path | onnx.ModelProto, options: DataOptions) -> DataChoi
 
     from_card = options.data is None
     data = beside(card.data) if options.data is None else options.data
-    if data is None and options.calibrate is not None:
+    if evaluates and data is None and options.calibrate is not None:
         raise InputError("--calibrate was given without --data, expected both; give --data as well")
     calibrate: Path | GivenArrays | None = options.calibrate
     if calibrate is None and from_card:
         calibrate = beside(card.calibrate)
+    if not evaluates and from_card and calibrate and isinstance(data, Path) and not data.exists():
+        data = None
     return DataChoice(
         data=data,
         calibrate=calibrate,

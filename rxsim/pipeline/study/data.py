@@ -23,7 +23,7 @@ from rxsim.errors import DataError
 from rxsim.files import sha256_of
 from rxsim.load import InputSpec, Network
 from rxsim.load.inputs import main_input
-from rxsim.metrics import truth_for
+from rxsim.metrics import NO_METRIC, truth_for
 from rxsim.onnx_graph import Shape, shape_of
 from rxsim.pipeline.study.choice import DataChoice
 from rxsim.pipeline.study.input_axes import stated_values
@@ -32,19 +32,37 @@ from rxsim.pipeline.study.study_data import StudyData
 
 
 def open_study_data(
-    network: Network, settings: Settings, choice: DataChoice, output: str
+    network: Network,
+    settings: Settings,
+    choice: DataChoice,
+    output: str,
+    *,
+    evaluates: bool = True,
 ) -> StudyData:
     """Open the chosen data and draw the evaluated and the calibration samples.
+
+    Args:
+        network: the network that they feed.
+        settings: resolved settings.
+        choice: what card and options say.
+        output: name of the evaluated output.
+        evaluates: whether anything is evaluated; else the data need no labels, and those that
+            calibrate may stand alone.
 
     Raises:
         InputError: the data can't be used, or do not fit the network.
     """
-    assert choice.data is not None
     main = _main_input(network, choice)
-    inputs = _fitted(network, choice, main, choice.data, truth_for(choice.metric))
-    labels = _labels(inputs.data, network, choice, output)
+    inputs, labels = None, None
+    if choice.data is not None and evaluates:
+        inputs = _fitted(network, choice, main, choice.data, truth_for(choice.metric))
+        labels = _labels(inputs.data, network, choice, output)
+    elif choice.data is not None:
+        inputs = _with_or_without_labels(network, choice, main, choice.data)
     other = _fitted(network, choice, main, choice.calibrate, "any") if choice.calibrate else None
-    if other is not None and _same_data(choice, inputs, other):
+    inputs = inputs or other
+    assert inputs is not None
+    if other is not None and choice.data is not None and _same_data(choice, inputs, other):
         other = (
             None  # the same data: their calibration samples are to be disjoint as far as possible
         )
@@ -80,8 +98,18 @@ def open_study_data(
         indices=split.evaluated,
         calibration=calibration,
         provenance=provenance,
-        metric=choice.metric,
+        metric=choice.metric if evaluates else NO_METRIC,
     )
+
+
+def _with_or_without_labels(
+    network: Network, choice: DataChoice, main: InputSpec, path: Path | GivenArrays
+) -> InputSet:
+    """Open data that only calibrate: labels balance the sample where they are there and right."""
+    try:
+        return _fitted(network, choice, main, path, truth_for(choice.metric))
+    except DataError:
+        return _fitted(network, choice, main, path, "any")
 
 
 def _main_input(network: Network, choice: DataChoice) -> InputSpec:

@@ -88,6 +88,11 @@ class Provenance:
         return self.data is None
 
     @property
+    def made_up_ranges(self) -> bool:
+        """Whether converter ranges come from made-up inputs."""
+        return self.calibration.sha256 is None
+
+    @property
     def data_sha256(self) -> str | None:
         """Hash of the evaluated data's content; None where inputs are made up."""
         return None if self.data is None else self.data.sha256

@@ -173,8 +173,8 @@ def open_study(
         threads: work done side by side; the machine's processors by default.
         stages: stopwatch and progress.
         calibration: what an earlier calibration measured, in place of a new one.
-        evaluates: whether the data are evaluated; else the card's may be missing where a calibration
-            is given.
+        evaluates: whether the data are evaluated; else they need no labels, data that calibrate are
+            enough, and the card's may be missing where these or a calibration are given.
         cache: what was computed before, and takes what is computed now.
 
     Raises:
@@ -188,13 +188,13 @@ def open_study(
         if calibration is not None:
             check_model_and_settings(calibration, network, settings)
     with stages("data"):
-        choice = choose_data(model, options)
+        choice = choose_data(model, options, evaluates=evaluates)
         if calibration is not None:
             choice = drop_missing(choice, options, evaluates=evaluates)
         network = with_stated(network, choice.input, choice.stated)
         chosen = choose_output(network, choice.output)
         output = chosen.name
-        data = _data(network, settings, choice, output)
+        data = _data(network, settings, choice, output, evaluates=evaluates)
         if calibration is not None:
             data = with_calibration(calibration, data, given=choice.calibrate is not None)
         work = work_of(network, data.inputs.feeds(0, 1))
@@ -258,10 +258,12 @@ def _without_digital(network: Network, settings: Settings) -> Network:
     return replace(network, layers=tuple(kept), digital=(*network.digital, *nodes))
 
 
-def _data(network: Network, settings: Settings, choice: DataChoice, output: str) -> StudyData:
-    if choice.data is None:
+def _data(
+    network: Network, settings: Settings, choice: DataChoice, output: str, *, evaluates: bool
+) -> StudyData:
+    if choice.data is None and choice.calibrate is None:
         return make_up_data(network, settings, choice)
-    return open_study_data(network, settings, choice, output)
+    return open_study_data(network, settings, choice, output, evaluates=evaluates)
 
 
 def _batch_size(plan: NetworkPlan) -> int:
