@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -20,12 +21,16 @@ class Evaluation(pipeline.Evaluation):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Write the ladder as a table of text."""
-        return as_text([ladder_table(self)])
+        """Write the ladder as a table of text, and what has to be said of it."""
+        return "\n".join([as_text([ladder_table(self)]), *self._notes()])
 
     def _repr_html_(self) -> str:
         """Write the ladder for a notebook."""
-        return as_html([ladder_table(self)])
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
+        return as_html([ladder_table(self)]) + notes
+
+    def _notes(self) -> list[str]:
+        return [f"Note: {remark}." for remark in self.remarks.values()]
 
     def to_frame(self, what: str = "ladder") -> Any:
         """Return the rungs, or the layers, as a pandas table.

@@ -7,8 +7,13 @@ import numpy as np
 from rxsim.metrics import Metric, RunOutputs
 
 
-def share(run: RunOutputs) -> float:
-    """Return the share of inputs whose largest output is that of the float network."""
+def share(run: RunOutputs) -> float | None:
+    """Return the share of inputs whose largest output is that of the float network.
+
+    None where there is a single output: it is always the largest.
+    """
+    if run.outputs.shape[1] == 1:
+        return None
     return float(np.mean(run.predictions == run.reference.argmax(axis=1)))
 
 

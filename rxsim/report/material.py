@@ -272,7 +272,7 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
             "what 'rxsim eval --json' wrote"
         )
     metric = as_text(at(content, "metric")) or "top1"
-    unit = QUANTITIES[quantity or _default_quantity(metric)]
+    unit = QUANTITIES[quantity or _default_quantity(metric, nonideal)]
     settings = {name: value for name, value in parts["settings"].items() if name != "trials"}
     model = parts["provenance"].get("model")
     data = parts["provenance"].get("data")
@@ -322,8 +322,10 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
     )
 
 
-def _default_quantity(metric: str) -> str:
-    return chosen_metric(metric) or "agreement"
+def _default_quantity(metric: str, nonideal: Any) -> str:
+    """Return what the metric measures; else agreement, or SNR where there is no agreement."""
+    without_truth = "snr_db" if at(nonideal, "agreement") is None else "agreement"
+    return chosen_metric(metric) or without_truth
 
 
 def common_settings(material: Material) -> dict[str, Any]:

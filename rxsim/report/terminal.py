@@ -144,10 +144,15 @@ def _print_notes(result: Evaluation, console: Console) -> None:
     if result.metric == "none":
         made_up = result.provenance["made_up"]
         why = "the inputs are made up" if made_up else "the metric is none"
+        compared = (
+            "SNR compares" if "single_value" in result.remarks else "Agreement and SNR compare"
+        )
         console.print(
-            f"No accuracy was measured: {why}. Agreement and SNR compare with the float network.",
+            f"No accuracy was measured: {why}. {compared} with the float network.",
             soft_wrap=True,
         )
+    for remark in result.remarks.values():
+        console.print(f"Note: {remark}.", soft_wrap=True)
     if result.provenance.get("one_by_one"):
         console.print(
             "Note: the model's batch axis is free in name, but it runs with one input at a time only; "

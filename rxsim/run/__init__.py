@@ -3,6 +3,7 @@
 from rxsim.run.diagnose import LayerHealth, diagnose_layers
 from rxsim.run.output_rows import OutputAxis, find_batch_axis
 from rxsim.run.predict import predict
+from rxsim.run.remarks import remarks_on
 from rxsim.run.scores import Scores, score
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "diagnose_layers",
     "find_batch_axis",
     "predict",
+    "remarks_on",
     "score",
 ]

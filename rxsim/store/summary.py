@@ -104,7 +104,7 @@ def summarise(
         )
     with results.snapshot():
         heads = _heads(results, sweep)
-        quantity = quantity or _usual_quantity(heads)
+        quantity = quantity or _usual_quantity(results, heads)
         numbers = _numbers(results, heads, quantity)
         intervals = numbers.intervals
         if images and quantity == "accuracy":
@@ -269,15 +269,18 @@ def _axes(
     return values if all(values) else None
 
 
-def _usual_quantity(heads: Sequence[Head]) -> str:
-    """Return what the points' metric measures; agreement where they have no truth."""
+def _usual_quantity(results: Results, heads: Sequence[Head]) -> str:
+    """Return what the points' metric measures; where they have no truth, agreement or else SNR."""
     options = {head.metric for head in heads}
     chosen = {name for option in options if (name := chosen_metric(option)) is not None}
     if len(chosen) == 1 and NO_METRIC not in options:
         return chosen.pop()
     if not options or any(truth_for(option) == "classes" for option in options):
         return "accuracy"
-    return min(chosen, default="agreement")
+    if chosen:
+        return min(chosen)
+    agree = next(iter(results.rows("SELECT count(*), count(agreement) FROM trials")))
+    return "snr_db" if agree[0] and not agree[1] else "agreement"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -138,6 +138,7 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
         first_chip=first.network,
         totals=_totals(study.plan, first.layers),
         worst_arrays=_worst_arrays(first.transfers),
+        remarks=runner.remarks,
     )
 
 

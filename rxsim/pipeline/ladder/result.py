@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,8 @@ class Evaluation:
         first_chip: the patched network of the first chip; not part of the JSON form.
         totals: arrays, cells, and ADC conversions for one input; None where a shape is unknown.
         worst_arrays: those of the first chip that lose most current to their wires, worst first.
+        remarks: what has to be said of the float network's outputs, a sentence each by its name:
+            output_does_not_vary, single_value.
     """
 
     ladder: tuple[Rung, ...]
@@ -138,6 +140,7 @@ class Evaluation:
     first_chip: PatchedNetwork
     totals: Mapping[str, int | None]
     worst_arrays: tuple[ArrayLoss, ...]
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     def rung(self, name: str) -> Rung:
         """Return a rung by name.
@@ -157,6 +160,7 @@ class Evaluation:
         return {
             "schema_version": SCHEMA_VERSION,
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
+            **({"remarks": dict(self.remarks)} if self.remarks else {}),
             "metric": self.metric,
             "deterministic": self.deterministic,
             "layers": [row.as_json() for row in self.layers],

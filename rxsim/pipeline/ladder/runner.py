@@ -13,7 +13,7 @@ from rxsim.metrics import truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.chip.memo import remembered_outputs
 from rxsim.pipeline.study.study import Study
-from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, score
+from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, remarks_on, score
 
 DIAGNOSED_INPUTS = 500
 """Layers are compared on at most this many of the evaluated inputs: enough for 0.1 dB."""
@@ -79,6 +79,11 @@ class Runner:
                 f"data: found the label {int(labels.max())}, expected labels below {classes}, the "
                 f"number of outputs of {self._study.network.path.name}; check the data or the model"
             )
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What has to be said of the float network's outputs, a sentence each by its name."""
+        return remarks_on(self._outputs)
 
     @property
     def _outputs(self) -> np.ndarray:

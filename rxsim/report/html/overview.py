@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rxsim.metrics import all_metrics
 from rxsim.report.curves import Points, levels_of, value_in_unit
 from rxsim.report.drawing import shared_reference
 from rxsim.report.html.page_blocks import Block, Paragraph, Section, Terms
-from rxsim.report.json_values import as_number, at
+from rxsim.report.json_values import as_number, as_text, at
 from rxsim.report.labels import label_of, shortened, within_text
 from rxsim.report.material import Material, Row
 
@@ -110,6 +112,10 @@ def _remarks(material: Material) -> list[str]:
             f"What is compared is {material.quantity.label.text}, which needs no labels; it is "
             "against the float32 network, not against the truth."
         )
+    remarks = at(details, "remarks")
+    if isinstance(remarks, Mapping):
+        texts = [shortened(as_text(remark) or "", 300) for remark in list(remarks.values())[:5]]
+        said += [f"{text[:1].upper()}{text[1:]}." for text in texts if text]
     overlap = as_number(at(details, "provenance", "calibration", "overlap"))
     if overlap:
         said.append(
