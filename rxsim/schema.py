@@ -9,6 +9,7 @@ import reprlib
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
@@ -50,11 +51,62 @@ def _decimal(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value
 
 
+def _percent(value: Any) -> Any:
+    """Read text such as `3%` as the number of percent; anything else is returned as it is."""
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        with contextlib.suppress(ArithmeticError):
+            return Decimal(value.rstrip()[:-1].strip())
+    return value
+
+
+def _relative(value: Any) -> Any:
+    """Read a share: a number, or text such as `3%` for 0.03."""
+    percent = _percent(value)
+    if isinstance(percent, Decimal):
+        with contextlib.suppress(ArithmeticError):
+            return float(percent / 100)  # in decimal, so that 0.3% is exactly what 0.003 is
+        return value
+    return _decimal(percent)
+
+
+def _percentile(value: Any) -> Any:
+    """Read a number of percent: 99.9, or text such as `99.9%` for the same."""
+    percent = _percent(value)
+    return float(percent) if isinstance(percent, Decimal) else _decimal(percent)
+
+
 Number = Annotated[float, BeforeValidator(_decimal), Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_decimal)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_decimal)]
+Relative = Annotated[float, BeforeValidator(_relative), Field(allow_inf_nan=False)]
+"""A share of something, or a relative sigma: `3%` is 0.03."""
+Percentile = Annotated[
+    float, Field(gt=0, le=100, allow_inf_nan=False), BeforeValidator(_percentile)
+]
+"""A number that is in percent already: `99.9%` is 99.9."""
 Integer = Annotated[int, BeforeValidator(whole)]
 Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
+
+
+class AtMost:
+    """Marks a number whose bound needs a word: `Annotated[Relative, AtMost(1, "it is a share")]`."""
+
+    def __init__(self, bound: float, meaning: str) -> None:
+        """Keep the largest value, and what the number means to whoever gave a larger one."""
+        self._bound, self._meaning = bound, meaning
+
+    def _checked(self, value: float) -> float:
+        if value > self._bound:
+            raise ValueError(f"found {value:g}, expected {self._bound:g} or below: {self._meaning}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Check a value after it is taken as a number."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        """State the bound in a JSON schema."""
+        return {**handler(core), "maximum": self._bound}
 
 
 class Choice:

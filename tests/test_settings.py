@@ -354,9 +354,9 @@ VALID = _some(
         g_on=_reals(1e-5, 1e-2),
         g_off=_reals(0, 1e-6),
         n_bits=_bits(1),
-        write_sigma=_reals(0, 10),
+        write_sigma=_reals(0, 1),
         write_unit=st.sampled_from(["range", "relative"]),
-        d2d_sigma=_reals(0, 10),
+        d2d_sigma=_reals(0, 2),
         stuck_lrs=_reals(0, 0.5),
         stuck_hrs=_reals(0, 0.5),
     )

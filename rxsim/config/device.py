@@ -12,10 +12,12 @@ from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, model_valid
 from rxsim.config.presets import Preset, is_preset_file, named_preset, read_preset_file
 from rxsim.errors import InputError
 from rxsim.schema import (
+    AtMost,
     ChoiceIn,
     NotNegative,
     Number,
     Positive,
+    Relative,
     Section,
     Zero,
     in_yaml,
@@ -26,6 +28,17 @@ from rxsim.schema import (
 # Source: Jain et al., IBM J. Res. Dev. 63(6), 2019, Fig. 9: R_min 200k, R_max 1.4M, 64x64, 6 bits.
 R_ON_OHM = 200e3
 R_OFF_OHM = 1.4e6
+
+# Assumption: an error as large as the whole range leaves nothing of a weight.
+_WRITE_SIGMA = AtMost(
+    1,
+    "it is a share of g_on - g_off (with write_unit: relative, of the cell's own g); five percent is "
+    "0.05 or 5%",
+)
+# Assumption: at 2 two thirds of the cells lie between 1/7 and 7 times their target.
+_D2D_SIGMA = AtMost(
+    2, "it is the sigma of ln g; 0.1 or 10% spreads conductances by about ten percent"
+)
 
 _CURVES: dict[str, tuple[str, ...]] = {
     "linear": (),
@@ -125,13 +138,17 @@ class Device(Section):
     model: Annotated[str | InstanceOf[Preset], BeforeValidator(_known_model)] = Field(
         "ideal", description="a published device, or a preset file; see 'rxsim presets'"
     )
-    write_sigma: Number = Field(0.0, ge=0, description="standard deviation of the write error")
+    write_sigma: Annotated[Relative, _WRITE_SIGMA] = Field(
+        0.0, ge=0, description="standard deviation of the write error"
+    )
     write_unit: Literal["range", "relative"] = Field(
         "range", description="write_sigma is a share of g_on - g_off, or of the cell's own g"
     )
-    d2d_sigma: Number = Field(0.0, ge=0, description="sigma of the log-normal variation")
-    stuck_lrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
-    stuck_hrs: Number = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
+    d2d_sigma: Annotated[Relative, _D2D_SIGMA] = Field(
+        0.0, ge=0, description="sigma of the log-normal variation"
+    )
+    stuck_lrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
+    stuck_hrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
     time: Zero = Field(0, description="seconds from programming to the read")
     iv: IV = Field(IV(), description="current-voltage curve of the cell")
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from rxsim.encodings import ENCODINGS, SignedInput
-from rxsim.schema import ChoiceIn, Integer, NotNegative, Number, Section, whole
+from rxsim.schema import (
+    AtMost,
+    ChoiceIn,
+    Integer,
+    NotNegative,
+    Number,
+    Percentile,
+    Relative,
+    Section,
+    whole,
+)
 
 # Assumption: wires, driver and sense are not printed in Jain et al. 2019. 2.5 ohm a cell is
 # the value of a 4F2 cell between 14 and 10 nm, or a 1T1R cell at 22 nm (computed as in NeuroSim).
@@ -60,7 +70,7 @@ class Mapping(Section):
     w_max_scope: Literal["layer", "tile", "column"] = Field(
         "layer", description="what shares one weight scale (column: one output of the layer)"
     )
-    w_percentile: Number = Field(100.0, gt=0, le=100, description="w_max as a percentile of |w|")
+    w_percentile: Percentile = Field(100.0, description="w_max as a percentile of |w|")
     row_order: Literal["channel_major", "kernel_major"] = Field(
         "channel_major",
         description="order of a Conv's rows: channel first or kernel position first",
@@ -139,7 +149,7 @@ class Input(Section):
         "calibrated",
         description="of the DACs: from the calibration inputs, or of the model's own integers",
     )
-    percentile: Number = Field(100.0, gt=0, le=100, description="x_max as a percentile of |x|")
+    percentile: Percentile = Field(100.0, description="x_max as a percentile of |x|")
     signed_input: SignedInput = Field("bipolar", description="how signed inputs are driven")
     bits_per_pulse: Integer = Field(1, ge=1, le=12, description="bits of one pass (bit_serial)")
     pulses: Integer = Field(64, ge=1, le=65536, description="pulses of a stochastic input")
@@ -164,22 +174,54 @@ Profile = NotNegative | Annotated[tuple[Number, ...], Field(min_length=1)]
 """A random profile of this size, or a table over the codes from lowest to highest (one: everywhere)."""
 
 
+# Assumption: at one half a converter in forty would have a gain below zero.
+_GAIN_SIGMA = AtMost(0.5, "it is a share of the gain; one percent is 0.01 or 1%")
+
+
+def _some_bits(value: Any) -> Any:
+    """Refuse 0 bits with the value that is meant by it."""
+    if not isinstance(value, bool) and value in (0, "0"):
+        raise ValueError("found 0, expected a number of bits or null: null removes the converter")
+    return whole(value)
+
+
+def _check_errors(converter: Dac | Adc) -> None:
+    """Refuse errors in LSB beyond half of a converter's codes, where every code would be noise."""
+    if converter.n_bits is None:
+        return
+    half = 2 ** (converter.n_bits - 1)
+    for name in ("offset_sigma", "inl", "dnl"):
+        size = getattr(converter, name)
+        if isinstance(size, float) and size > half:
+            raise ValueError(
+                f"found {name} {size:g} with n_bits {converter.n_bits}, expected {half:g} or below: it "
+                f"is in LSB, and the converter has {2 * half} codes"
+            )
+
+
 class Dac(Section):
     """The digital to analog converter of each wordline."""
 
-    n_bits: Annotated[int, Field(ge=1, le=24), BeforeValidator(whole)] | None = Field(
+    n_bits: Annotated[int, Field(ge=1, le=24), BeforeValidator(_some_bits)] | None = Field(
         6, description="resolution; null: no converter"
     )
-    gain_sigma: Number = Field(0, ge=0, description="relative spread of the gain over wordlines")
+    gain_sigma: Annotated[Relative, _GAIN_SIGMA] = Field(
+        0, ge=0, description="relative spread of the gain over wordlines"
+    )
     offset_sigma: Number = Field(0, ge=0, description="spread of the offset over wordlines, LSB")
     inl: Profile = Field(0, description="LSB: largest of a random curve, or a table over the codes")
     dnl: Profile = Field(0, description="LSB: sigma of the steps, or a table over the steps")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_errors(self)
+        return self
 
 
 class Adc(Section):
     """The analog to digital converter of each bitline pair."""
 
-    n_bits: Annotated[int, Field(ge=2, le=24), BeforeValidator(whole)] | None = Field(
+    n_bits: Annotated[int, Field(ge=2, le=24), BeforeValidator(_some_bits)] | None = Field(
         6, description="resolution; null: no converter"
     )
     where: Literal["per_tile", "per_layer"] = Field(
@@ -190,15 +232,22 @@ class Adc(Section):
         description="from the calibration inputs, the array's full scale, or one LSB a weight step",
     )
     scope: Literal["layer", "tile", "column"] = Field("layer", description="what shares a range")
-    percentile: Number = Field(100.0, gt=0, le=100, description="range as percentile of |current|")
+    percentile: Percentile = Field(100.0, description="range as percentile of |current|")
     criterion: Literal["percentile", "mse"] = Field(
         "percentile", description="a calibrated range: a percentile, or least mean square error"
     )
-    gain_sigma: Number = Field(0, ge=0, description="relative spread of the gain over converters")
+    gain_sigma: Annotated[Relative, _GAIN_SIGMA] = Field(
+        0, ge=0, description="relative spread of the gain over converters"
+    )
     offset_sigma: Number = Field(0, ge=0, description="spread of the offset over converters, LSB")
     inl: Profile = Field(0, description="LSB: largest of a random curve, or a table over the codes")
     dnl: Profile = Field(0, description="LSB: sigma of the steps, or a table over the steps")
     share: Integer = Field(1, ge=1, description="columns that share one converter")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_errors(self)
+        return self
 
 
 class Calibration(Section):

@@ -16,10 +16,10 @@ from rxsim.errors import InputError
 from rxsim.files import read_yaml_mapping
 from rxsim.metrics import hit_options
 from rxsim.pipeline import DataOptions, DataSection, files_of_card
-from rxsim.schema import Integer, Number, in_yaml, validated
+from rxsim.schema import Integer, Relative, in_yaml, validated
 
-Level = Annotated[Number, Field(gt=0, lt=0.5)]
-Share = Annotated[Number, Field(gt=0, lt=1)]
+Level = Annotated[Relative, Field(gt=0, lt=0.5)]
+Share = Annotated[Relative, Field(gt=0, lt=1)]
 _Count = Annotated[Integer, Field(ge=1)]
 _LONGEST_NAME = 200
 

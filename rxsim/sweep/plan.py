@@ -17,6 +17,7 @@ from rxsim.config import (
     settings_hash,
     settings_with,
 )
+from rxsim.dotted import at
 from rxsim.errors import SettingError
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline import DataOptions, Study, is_random, open_study
@@ -97,7 +98,7 @@ def read_plan(path: Path) -> Plan:
                 settings = settings.model_copy(update={"trials": 1})
                 if study is None:
                     study = open_study((folder / model).absolute(), settings, options, threads=1)
-                values = _values(file, axes, model, name, change)
+                values = _values(file, axes, model, name, _as_numbers(change, settings))
                 planned = _planned(study, settings, options, values)
                 points.setdefault(planned.point.key, planned)
     chips = trials or 1
@@ -145,6 +146,16 @@ def _values(
         alike = len(set(map(in_yaml, values.values()))) == 1
         told |= {axis.names[0]: values[axis.names[0]]} if alike else values
     return {**several, **told}
+
+
+def _as_numbers(change: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return changes with text such as 3% as the number that it stands for."""
+    numbers = dict(change)
+    for name, value in change.items():
+        if isinstance(value, str) and value.rstrip().endswith("%"):
+            meant = at(settings, name)
+            numbers[name] = meant if isinstance(meant, float) else value
+    return numbers
 
 
 def _planned(

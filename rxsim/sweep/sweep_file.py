@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from rxsim.errors import SettingError
 from rxsim.files import read_yaml_mapping
 from rxsim.pipeline import DataSection
-from rxsim.schema import Integer, Positive, Section, validated
+from rxsim.schema import Integer, Relative, Section, validated
 from rxsim.sweep.axes import Axis
 from rxsim.sweep.design import MOST_POINTS, Design
 
@@ -20,7 +20,9 @@ _MOST_TRIALS = 100_000
 class Stop(Section):
     """The stopping rule: when a point has enough trials."""
 
-    half_width: Positive = Field(description="half the 95 % interval of the mean over chips")
+    half_width: Annotated[Relative, Field(gt=0)] = Field(
+        description="half the 95 % interval of the mean over chips"
+    )
     at_least: Integer = Field(3, ge=2, description="trials before it is asked")
 
 
