@@ -437,7 +437,7 @@ COMMANDS = [
         ["dac.n_bits: found 1", "both signs", "at least 2"],
     ),
     ("short v-in", f"{SOLVE} --v-in @G/v3.npy", ["3 voltages", "4 rows"]),
-    ("v-in of two axes", f"{SOLVE} --v-in @G/g.npy", ["shape [4, 3]", "1 axes"]),
+    ("v-in of two axes", f"{SOLVE} --v-in @G/g.npy", ["shape [4, 3]", "1 axis"]),
     ("v-in with NaN", f"{SOLVE} --v-in @G/vnan.npy", ["vnan.npy holds NaN"]),
     ("negative resistance", f"{SOLVE} --r-driver -1", ["r_driver: found -1", "0 or above"]),
     ("NaN resistance", f"{SOLVE} --r-wire-wl nan", ["r_wire_wl: found nan", "finite"]),

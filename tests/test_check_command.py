@@ -72,7 +72,7 @@ def test_nothing_changed_passes(
 ) -> None:
     code, out, err = run(capsys, write_cases(tmp_path), "--baseline", accepted, "--strict")
     assert (code, err) == (0, "")
-    assert "1 of 1 cases passed" in out
+    assert "1 of 1 case passed" in out
     assert "passed (same hits)" in out
     assert " .. " not in out
 
@@ -103,7 +103,7 @@ def test_fewer_adc_bits_fail_and_every_report_says_so(
         *("--markdown", summary, "--json", whole),
     )
     assert code == 1
-    assert err.startswith("rxsim: found a lower accuracy in 1 of 1 cases (mlp), expected none; ")
+    assert err.startswith("rxsim: found a lower accuracy in 1 of 1 case (mlp), expected none; ")
     assert err.count("\n") == 1
     assert "REGRESSION" in out
     assert "settings changed: adc.n_bits 6 -> 2" in out
@@ -179,7 +179,7 @@ def test_a_case_that_left_the_file_is_named_and_fails_with_strict(
     code, out, err = run(capsys, *given, *outputs)
     assert (code, err) == (0, "")
     said = "Not checked, though in the baseline: left out"
-    assert "1 of 1 cases passed, 1 not checked" in out
+    assert "1 of 1 case passed, 1 not checked" in out
     assert f"{said}." in out.splitlines()
     (line,) = [line for line in out.splitlines() if line.startswith("::")]
     assert line.startswith("::warning file=")
@@ -192,7 +192,7 @@ def test_a_case_that_left_the_file_is_named_and_fails_with_strict(
 
     code, out, err = run(capsys, *given, "--strict", "--github")
     assert (code, err.count("\n")) == (1, 1)
-    assert "1 of the baseline's cases were not checked (left out), expected none" in err
+    assert "found 1 case of the baseline that was not checked (left out), expected none" in err
     assert "::error file=" in out
 
 

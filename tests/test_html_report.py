@@ -269,7 +269,7 @@ def test_the_ladder_shows_the_best_point_or_the_chosen_one(
     found = population_interval(table)
     assert found is not None
     assert numbers.new == pytest.approx((found.low, found.high))
-    with pytest.raises(InputError, match="no keys of the 18 points begin"):
+    with pytest.raises(InputError, match="the beginning of 0 keys among those of 18 points"):
         read_material(swept[0], point="xyz")
 
 

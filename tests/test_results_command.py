@@ -349,9 +349,9 @@ def test_export_says_what_is_missing(
 
 def test_merge_tells_what_it_did(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     into = made.with_name("all.db")
-    assert "3 points and 11 trials were new" in answer(capsys, "merge", into, made)
+    assert "new: 3 points and 11 trials;" in answer(capsys, "merge", into, made)
     out = answer(capsys, "merge", into, made, made)
-    assert "0 points and 0 trials were new, 0 failed trials were replaced, 22 trials" in out
+    assert "new: 0 points and 0 trials; replaced: 0 failed trials; there already: 22 trials" in out
     assert means(into) == means(made)
     other = made.with_name("other.db")
     point = point_of(6)

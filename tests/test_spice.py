@@ -324,15 +324,15 @@ def test_the_array_is_the_one_that_evaluation_solves(tmp_path: Path) -> None:
 ERRORS = {
     "unknown layer": (
         ["--layer=conv3", "--array=0"],
-        "found 'conv3', expected one of the 4 layers",
+        "found 'conv3', expected one of 4 layers",
     ),
     "nearest": (["--layer=conv_2", "--array=0"], "did you mean conv2?"),
     "digital": (["--layer=relu1", "--array=0"], "stays digital (activation function)"),
     "array": (["--layer=conv2", "--array=54"], "found 54, but layer conv2 has 54 arrays, expected"),
-    "sample": (["--layer=conv2", "--array=0", "--sample=4"], "there are 4 calibration inputs"),
+    "sample": (["--layer=conv2", "--array=0", "--sample=4"], "4 calibration inputs to choose from"),
     "position": (
         ["--layer=fc1", "--array=0", "--position=1"],
-        "layer fc1 has 1 positions a sample, expected 0",
+        "layer fc1 has 1 position a sample, expected 0",
     ),
     "negative": (["--layer=conv2", "--array=-1"], "--array: -1 is not in the range"),
     "no layer": (["--array=0"], "--layer is missing"),

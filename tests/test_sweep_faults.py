@@ -207,7 +207,7 @@ def test_an_ended_sweep_leaves_no_workers_and_goes_on(
     before = count(results)
     out = finish(sweep, results)
     assert f"{16 - before} trials in" in out
-    assert f"{before} were there before" in " ".join(out.split())
+    assert f"{before} known before" in " ".join(out.split())
     assert rows(results) == uninterrupted
 
 
@@ -268,7 +268,7 @@ def test_a_failing_point_is_recorded_and_the_rest_go_on(failing: Path) -> None:
 def test_no_resume_refuses_earlier_results_and_dry_run_writes_none(tmp_path: Path) -> None:
     sweep, results = write_sweep(tmp_path), tmp_path / "r.sqlite"
     out = finish(sweep, results, "--dry-run")
-    assert "At most 16 trials are left" in out
+    assert "Left: at most 16 trials" in out
     assert not results.exists()
     results.write_bytes(b"")
     child = start(sweep, results, "--no-resume")

@@ -14,6 +14,7 @@ from rxsim.api.shown import Verification, shown
 from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
 from rxsim.circuit.expense import solve_bytes
 from rxsim.config import Crossbar
+from rxsim.counted import counted
 from rxsim.errors import DataError, SettingError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
@@ -60,7 +61,9 @@ def solve(
     volts = None if v_in is None else _real(v_in, 1, "v_in")
     if volts is not None and len(volts) != len(g):
         raise DataError(
-            f"v_in: found {len(volts)} voltages, expected one for each of {len(g)} rows; give as many"
+            f"v_in: found {counted(len(volts), 'voltage')}, expected one for each of "
+            f"{counted(len(g), 'row')}; "
+            "give as many"
         )
     linear = chosen.device.iv.form == "linear"
     size = f"{g.shape[0]}x{g.shape[1]}"
@@ -89,7 +92,8 @@ def _real(values: Any, axes: int, what: str) -> np.ndarray:
         array = np.empty(0, dtype=object)
     if array.ndim != axes or array.size == 0 or array.dtype.kind not in "fiu":
         raise DataError(
-            f"{what}: found shape {list(array.shape)}, {array.dtype}, expected {axes} axes of real "
+            f"{what}: found shape {list(array.shape)}, {array.dtype}, expected "
+            f"{counted(axes, 'axis', 'axes')} of real "
             "numbers, none of them empty; reshape or convert it"
         )
     return np.ascontiguousarray(array, dtype=np.float64)

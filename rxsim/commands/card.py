@@ -11,6 +11,7 @@ import click
 import onnx
 
 from rxsim.commands.arguments import FILE
+from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import InputSpec, Network, load_network
@@ -180,7 +181,7 @@ def _outputs(shape: Shape | None) -> str:
     background = (
         ", perhaps a background class first (labels: {offset: 1})" if shape[1] == 1001 else ""
     )
-    return f"{_axes(shape)}, {shape[1]} classes{background}"
+    return f"{_axes(shape)}, {counted(shape[1], 'class', 'classes')}{background}"
 
 
 def _one_line(text: str) -> str:

@@ -11,6 +11,7 @@ import click
 
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.progress import watched
+from rxsim.counted import counted
 from rxsim.errors import InputError, RegressionError, WriteError
 from rxsim.files import check_destination, write_atomically
 from rxsim.gate import (
@@ -177,17 +178,19 @@ def _fail(check: Check, *, strict: bool) -> None:
     fallen, unclear = check.named("regression"), check.named("undecided")
     if fallen:
         raise RegressionError(
-            f"found a lower accuracy in {len(fallen)} of {len(check.cases)} cases "
+            f"found a lower accuracy in {len(fallen)} of {counted(len(check.cases), 'case')} "
             f"({', '.join(fallen)}), expected none; mend what changed, or accept it with --update"
         )
     if strict and unclear:
         raise RegressionError(
-            f"{len(unclear)} of {len(check.cases)} cases are undecided ({', '.join(unclear)}), "
+            f"found {len(unclear)} of {counted(len(check.cases), 'case')} undecided "
+            f"({', '.join(unclear)}), "
             "expected none with --strict; give more images or chips, or a larger smallest_drop"
         )
     if strict and check.unchecked:
         raise RegressionError(
-            f"{len(check.unchecked)} of the baseline's cases were not checked "
-            f"({', '.join(map(one_line, check.unchecked))}), expected none with "
+            f"found {counted(len(check.unchecked), 'case')} of the baseline that "
+            f"{'was' if len(check.unchecked) == 1 else 'were'} "
+            f"not checked ({', '.join(map(one_line, check.unchecked))}), expected none with "
             "--strict; put them back into the regression file, or drop them with --update"
         )

@@ -15,6 +15,7 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
+from rxsim.counted import counted
 from rxsim.files import check_destination
 from rxsim.load import write_onnx
 from rxsim.pipeline import patched_chip, with_origin
@@ -43,5 +44,5 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
         patched = patched_chip(study, trial).model
     write_onnx(output, with_origin(patched, study, as_built(study.settings).name, trial))
     made_up = "; ranges were measured on made-up inputs" if study.provenance.made_up_ranges else ""
-    layers = f"{len(study.network.layers)} layers on crossbars"
+    layers = f"{counted(len(study.network.layers), 'layer')} on crossbars"
     click.echo(f"{output}: {layers}, chip {trial}{made_up}")

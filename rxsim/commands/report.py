@@ -11,6 +11,7 @@ import click
 from rxsim.commands.arguments import FILE, new_images_option, progress_options
 from rxsim.commands.no_gc import nothing_collected
 from rxsim.commands.progress import watched
+from rxsim.counted import counted
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.html import build_page
 from rxsim.report.labels import QUANTITIES
@@ -62,7 +63,7 @@ def command(
         with stages("draw"):
             page = build_page(material, _words(results, output, options, new_images=new_images))
     write_atomically(output, page.encode())
-    click.echo(f"{output}: {len(material.rows):,} points")
+    click.echo(f"{output}: {counted(len(material.rows), 'point')}")
 
 
 def _words(

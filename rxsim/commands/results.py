@@ -12,6 +12,7 @@ import click
 
 from rxsim.commands.arguments import FILE, new_images_option
 from rxsim.commands.no_gc import nothing_collected
+from rxsim.counted import counted
 from rxsim.metrics import all_metrics
 from rxsim.report.results_table import SHOWN_POINTS, arranged, print_rows, print_summary
 from rxsim.store import Query, export_results, failures, merge_results, open_results, summarise
@@ -74,8 +75,8 @@ def merge(into: Path, sources: tuple[Path, ...]) -> None:
     """Put the results of FROM... into INTO, which may be new: all of them or nothing."""
     done = merge_results(into, sources)
     click.echo(
-        f"{into}: {done.points:,} points and {done.trials:,} trials were new, {done.replaced:,} "
-        f"failed trials were replaced, {done.present:,} trials were there already"
+        f"{into}: new: {counted(done.points, 'point')} and {counted(done.trials, 'trial')}; replaced: "
+        f"{counted(done.replaced, 'failed trial')}; there already: {counted(done.present, 'trial')}"
     )
 
 
@@ -113,7 +114,7 @@ def export(file: Path, output: Path) -> None:
     """Write FILE as a table: a row a trial, every setting a column."""
     with open_results(file) as results:
         rows = export_results(results, output)
-    click.echo(f"{output}: {rows:,} trials")
+    click.echo(f"{output}: {counted(rows, 'trial')}")
 
 
 def _plain(value: Any) -> Any:

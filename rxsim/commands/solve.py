@@ -19,6 +19,7 @@ from rxsim.circuit.lines import lines_of
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.progress import watched
 from rxsim.config import Crossbar, Settings, load_settings
+from rxsim.counted import counted
 from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, parse_yaml, write_atomically
 from rxsim.memory import require
@@ -187,7 +188,7 @@ def _linear(
     through = "all cells are open"
     if g.sum() > 0:
         through = f"sum(g_eff)/sum(g) = {solution.g_eff.sum() / g.sum():.6f}"
-    sweeps = f" ({solution.sweeps} sweeps)" if solution.sweeps else ""
+    sweeps = f" ({counted(solution.sweeps, 'sweep')})" if solution.sweeps else ""
     names = ["g_eff"] if voltages is None else ["g_eff", "i_out", "v_wl", "v_bl"]
     arrays = {name: getattr(solution, name) for name in names}
     return arrays, f"{solution.method}{sweeps}, error below {solution.bound:.0e}; {through}"
@@ -215,7 +216,7 @@ def _nonlinear(
     arrays = {name: getattr(solution, name)[0] for name in names}
     steps, bound = int(solution.iterations[0]), float(solution.bound[0])
     at = f"every row at {v_read:g} V" if voltages is None else "the given voltages"
-    return arrays, f"Newton's method ({steps} steps) at {at}, error below {bound:.0e} A"
+    return arrays, f"Newton's method ({counted(steps, 'step')}) at {at}, error below {bound:.0e} A"
 
 
 def _conductances(path: Path) -> np.ndarray:
@@ -232,7 +233,8 @@ def _voltages(path: Path, n_rows: int) -> np.ndarray:
     voltages = _read(path, 1)
     if len(voltages) != n_rows:
         raise DataError(
-            f"{path}: found {len(voltages)} voltages, expected one for each of {n_rows} rows; "
+            f"{path}: found {counted(len(voltages), 'voltage')}, expected one for each of "
+            f"{counted(n_rows, 'row')}; "
             "give as many"
         )
     return voltages
@@ -255,7 +257,10 @@ def _read(path: Path, axes: int) -> np.ndarray:
         kind = (
             f"shape {list(array.shape)}, {array.dtype}" if hasattr(array, "shape") else "an archive"
         )
-        raise DataError(f"{path}: found {kind}, expected {axes} axes of real numbers; reshape it")
+        raise DataError(
+            f"{path}: found {kind}, expected {counted(axes, 'axis', 'axes')} of real numbers; "
+            "reshape it"
+        )
     if not np.isfinite(array).all():
         raise DataError(f"{path} holds NaN or infinity, expected finite numbers; clean the data")
     return array.astype(np.float64)

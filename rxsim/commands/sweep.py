@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rxsim.cache import default_folder
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.progress import SECONDS_BETWEEN_LINES, watched
+from rxsim.counted import counted
 from rxsim.errors import InputError, PointsFailedError
 from rxsim.files import check_destination
 from rxsim.report.sweep_terminal import left_in_words, print_plan, print_sweep
@@ -102,7 +103,8 @@ def command(sweep_file: Path, **given: Any) -> None:
         print_sweep(plan, end, results, path)
     if end.failed:
         raise PointsFailedError(
-            f"{end.failed} of {len(plan.points) * plan.trials} trials failed; see 'rxsim results show "
+            f"{end.failed:,} of {counted(len(plan.points) * plan.trials, 'trial')} failed; see "
+            "'rxsim results show "
             f"{path}', and run the same command again to try them again"
         )
 
@@ -117,8 +119,9 @@ def _tell_of_others(plan: Plan, path: Path) -> None:
     gone -= {planned.point.key for planned in plan.points}
     if gone:
         click.echo(
-            f"{path} holds another sweep {plan.name}: {len(gone)} of its points are not among this "
-            "one's; they stay in the file, but the name now stands for this one (name: renames)",
+            f"{path} holds another sweep {plan.name}: {counted(len(gone), 'point')} of it "
+            f"{'is' if len(gone) == 1 else 'are'} not among this "
+            "one's; the file keeps all it holds, but the name now stands for this one (name: renames)",
             err=True,
         )
 

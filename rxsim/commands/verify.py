@@ -16,6 +16,7 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
+from rxsim.counted import counted
 from rxsim.errors import VerificationError
 from rxsim.files import check_destination, write_atomically
 from rxsim.pipeline import Verification, verify
@@ -106,7 +107,8 @@ def command(
         raise VerificationError(
             f"layer {worst.layer}, array {worst.array}: i_out differs by {worst.worst:.1e} from the "
             f"refined sparse solve, expected at most {tol:g}; this is the worst of "
-            f"{len(result.checks)} arrays: report it with the output of --json, or give a larger --tol"
+            f"{counted(len(result.checks), 'array')}: report it with the output of --json, or "
+            "give a larger --tol"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
 from rxsim.config.presets import Preset, is_preset_file, named_preset, read_preset_file
+from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.schema import (
     AtMost,
@@ -85,7 +86,7 @@ class IV(Section):
     def _check_table(v: tuple[float, ...], f: tuple[float, ...]) -> None:
         if len(v) != len(f) or len(v) < 2:
             raise ValueError(
-                f"found {len(v)} points v and {len(f)} f, expected as many, two at least"
+                f"found {counted(len(v), 'point')} v and {len(f)} f, expected as many, two at least"
             )
         for name, points in (("v", v), ("f", f)):
             if any(b <= a for a, b in pairwise(points)):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rxsim.counted import counted
 from rxsim.data.data_set import DataSet
 from rxsim.errors import DataError
 
@@ -39,7 +40,8 @@ def unknown_class(name: str, classes: dict[str, int], path: Path) -> str:
     """Say that a class is not in the classes file, with the nearest name."""
     near = difflib.get_close_matches(name, list(classes), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else "add it there, or take its images away"
-    return f"found the class {name}, expected one of the {len(classes)} classes of {path}; {hint}"
+    known = counted(len(classes), "class", "classes")
+    return f"found the class {name}, expected one of {known} of {path}; {hint}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rxsim.counted import counted
 from rxsim.data.data_set import StoredArrays, Truth
 from rxsim.data.raw import read_raw
 from rxsim.errors import DataError
@@ -62,7 +63,8 @@ def read_idx(path: Path, label_file: Path | None, truth: Truth) -> StoredArrays:
     labels, label_digest = _read(beside, 1, "labels")
     if len(labels) != len(images):
         raise DataError(
-            f"{beside}: found {len(labels)} labels for the {len(images)} images of {path.name}, "
+            f"{beside}: found {counted(len(labels), 'label')} for "
+            f"{counted(len(images), 'image')} of {path.name}, "
             "expected one for each; check that the files belong together"
         )
     identity = hashlib.sha256((digest + label_digest).encode()).hexdigest()
@@ -102,14 +104,16 @@ def _read(path: Path, n_axes: int, what: str) -> tuple[np.ndarray, str]:
     if raw[:4] != _UNSIGNED_BYTE + bytes([n_axes]):
         raise DataError(
             f"data file {path} begins with the bytes 0x{raw[:4].hex()}, expected "
-            f"0x000008{n_axes:02x} (IDX {what}: unsigned bytes, {n_axes} axes); check that it is the "
+            f"0x000008{n_axes:02x} (IDX {what}: unsigned bytes, "
+            f"{counted(n_axes, 'axis', 'axes')}); check that it is the "
             "right file"
         )
     shape = tuple(int.from_bytes(raw[4 * k : 4 * k + 4], "big") for k in range(1, n_axes + 1))
     size = math.prod(shape)
     if len(raw) != start + size:
         raise DataError(
-            f"data file {path} holds {max(len(raw) - start, 0)} values after its header, expected "
+            f"data file {path} holds {counted(max(len(raw) - start, 0), 'value')} after its "
+            "header, expected "
             f"{size} for the shape {list(shape)}; it is cut short or damaged: copy it again"
         )
     return np.frombuffer(raw, dtype=np.uint8, offset=start).reshape(shape), digest

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rxsim.counted import counted
 from rxsim.data.data_set import StoredArrays, Truth
 from rxsim.data.given_arrays import GivenArrays
 from rxsim.errors import DataError
@@ -94,7 +95,8 @@ def _checked(
         _check_samples(where, key, values, 1 if key in single else 2)
         if len(values) != len(x):
             raise DataError(
-                f"{where}: found {len(values)} samples of {key}, expected {len(x)} as in the other "
+                f"{where}: found {counted(len(values), 'sample')} of {key}, expected {len(x)} "
+                "as in the other "
                 "inputs; check how they were stored"
             )
     labels = None
@@ -141,7 +143,8 @@ def _check_numbers(where: str, key: str, x: np.ndarray) -> None:
 def _class_labels(where: str, y: np.ndarray, count: int) -> np.ndarray:
     if y.ndim != 1 or len(y) != count:
         raise DataError(
-            f"{where}: found y of shape {list(y.shape)} for {count} samples, expected one label "
+            f"{where}: found y of shape {list(y.shape)} for {counted(count, 'sample')}, "
+            "expected one label "
             f"for each: shape [{count}]"
             + ("; one-hot rows become labels by y.argmax(1)" if y.ndim == 2 else "; correct it")
         )
@@ -165,7 +168,8 @@ def _targets(where: str, y: np.ndarray, count: int) -> np.ndarray:
         raise DataError(f"{where}: found y of type {y.dtype}, expected real numbers; convert it")
     if y.ndim < 1 or len(y) != count:
         raise DataError(
-            f"{where}: found y of shape {list(y.shape)} for {count} samples, expected one target for "
+            f"{where}: found y of shape {list(y.shape)} for {counted(count, 'sample')}, "
+            "expected one target for "
             "each, of the shape of the network's output; check how it was stored"
         )
     _check_numbers(where, "y", y)

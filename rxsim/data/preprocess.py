@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from rxsim.counted import counted
 from rxsim.data.color import Color, recolored
 from rxsim.data.data_set import Layout, Picture
 from rxsim.data.geometry import Step, decode, reshape_pixels
@@ -156,7 +157,8 @@ class Preprocess(Section):
         if self.model_layout == "NHW" and self.data_layout is not None:
             if x.shape[1] != 1:
                 raise DataError(
-                    f"data: found samples of {x.shape[1]} channels, expected 1 for model_layout NHW; "
+                    f"data: found samples of {counted(x.shape[1], 'channel')}, expected 1 for "
+                    "model_layout NHW; "
                     "state model_color gray, or correct the card"
                 )
             x = x[:, 0]
@@ -230,7 +232,7 @@ class Preprocess(Section):
             return vector.reshape(())
         if x.ndim < 2 or x.shape[axis] != vector.size:
             raise DataError(
-                f"preprocess.{name}: found {vector.size} numbers, expected one or one for each "
+                f"preprocess.{name}: found {counted(vector.size, 'number')}, expected one or one for each "
                 f"channel of inputs of shape {list(x.shape[1:])}; correct the card"
             )
         shape = [1] * x.ndim

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from rxsim.counted import counted
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
 from rxsim.metrics import hit_options
@@ -188,7 +189,8 @@ def _record(case: _CasePart, what: str) -> Record:
     where = f"{what}: case {in_yaml(case.name)}"
     if case.chips * case.images > _LARGEST_TABLE or set(case.ladder) != set(LOWER_RUNGS):
         raise InputError(
-            f"{where}: found {case.chips} chips on {case.images} images and the rungs "
+            f"{where}: found {counted(case.chips, 'chip')} on {counted(case.images, 'image')} "
+            "and the rungs "
             f"{in_yaml(sorted(case.ladder))}, expected fewer, and {', '.join(LOWER_RUNGS)}; {AGAIN}"
         )
     return Record(
@@ -215,7 +217,8 @@ def _unpacked(text: str, shape: tuple[int, ...], where: str) -> np.ndarray:
         content = b""
     if len(content) != -(-count // 8):
         raise InputError(
-            f"{where}: found hits of {len(content)} bytes, expected {-(-count // 8)}; {AGAIN}"
+            f"{where}: found hits of {counted(len(content), 'byte')}, expected "
+            f"{-(-count // 8)}; {AGAIN}"
         )
     bits = np.unpackbits(np.frombuffer(content, dtype=np.uint8), count=count)
     return bits.astype(bool).reshape(shape)

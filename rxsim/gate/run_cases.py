@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.counted import counted
 from rxsim.dotted import flat
 from rxsim.errors import InputError, RxsimError
 from rxsim.gate.baseline import AGAIN, LOWER_RUNGS, NamedHash, Record, Sources
@@ -268,7 +269,8 @@ def _check_same(study: Study, before: Record) -> None:
     random = any(is_random(settings) for settings in study.layer_settings().values())
     if random and chips not in (1, wanted):
         raise InputError(
-            f"trials: found {wanted} chips, expected {chips} as in the baseline; {AGAIN} if that is "
+            f"trials: found {counted(wanted, 'chip')}, expected {chips} as in the baseline; "
+            f"{AGAIN} if that is "
             "meant"
         )
 

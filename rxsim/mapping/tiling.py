@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.config import Crossbar, Mapping
+from rxsim.counted import counted
 from rxsim.errors import SettingError
 from rxsim.load import Layer
 
@@ -99,7 +100,7 @@ def _outputs_per_array(
     if capacity < 1:
         raise SettingError(
             f"crossbar.cols: found {crossbar.cols} for layer {layer.name}, expected room for "
-            f"{columns_per_output} columns of one output, {references} reference and "
+            f"{counted(columns_per_output, 'column')} of one output, {references} reference and "
             f"{mapping.spare_cols} spare ones; use wider arrays or mapping.layout: separate"
         )
     return capacity

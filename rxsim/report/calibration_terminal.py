@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rxsim.counted import counted
 from rxsim.pipeline import Calibration
 from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
 
@@ -32,9 +33,11 @@ def print_calibration(
     """
     console = console or standard_console()
     data = calibration.data
-    source = "made-up inputs" if data.made_up else f"samples of {data.name}"
+    source = counted(data.samples, "made-up input")
+    if not data.made_up:
+        source = f"{counted(data.samples, 'sample')} of {data.name}"
     console.print(
-        escape(f"{path}: {calibration.model.name}, calibrated on {data.samples} {source}"),
+        escape(f"{path}: {calibration.model.name}, calibrated on {source}"),
         soft_wrap=True,
     )
     table = Table(title="Ranges by layer", title_justify="left")

@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.report.curves import Curve, curve, curves_by, grouped, levels_of
 from rxsim.report.drawing import LETTER, draw_curves, draw_range, draw_reference, shared_reference
@@ -117,7 +118,8 @@ def draw_figure(material: Material, plot: Plot, form: str) -> bytes:
         curves = curves_by(rows, axis, [plot.by], material.quantity)
         if len(curves) > len(SERIES):
             raise InputError(
-                f"--by: found {len(curves)} values of {plot.by}, expected at most {len(SERIES)} to "
+                f"--by: found {counted(len(curves), 'value')} of {plot.by}, expected at most "
+                f"{len(SERIES)} to "
                 "tell apart; choose some with --where, or exchange --x and --by"
             )
     reference = shared_reference([row.reference for row in rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxsim.counted import counted
 from rxsim.gate import Check, CheckedCase
 
 MARKS = {"passed": "passed", "regression": "REGRESSION", "undecided": "undecided"}
@@ -11,7 +12,7 @@ def headline(check: Check) -> str:
     """Count the outcomes on one line."""
     fallen, open_ones = len(check.named("regression")), len(check.named("undecided"))
     passed = len(check.cases) - fallen - open_ones
-    counts = [f"{passed} of {len(check.cases)} cases passed"]
+    counts = [f"{passed} of {counted(len(check.cases), 'case')} passed"]
     counts += [f"{fallen} fell"] if fallen else []
     counts += [f"{open_ones} undecided"] if open_ones else []
     counts += [f"{len(check.unchecked)} not checked"] if check.unchecked else []
@@ -46,8 +47,8 @@ def sentence(case: CheckedCase, check: Check) -> str:
     verdict, drop = case.verdict, case.verdict.drop
     moved = (
         f"{accuracy(case.before.accuracy)} -> {accuracy(case.after.accuracy)}; "
-        f"{drop.worse:,} images worse, {drop.better:,} better, of {drop.images:,} on "
-        f"{chips(drop.chips)}"
+        f"{counted(drop.worse, 'image')} worse, {drop.better:,} better, of {drop.images:,} on "
+        f"{counted(drop.chips, 'chip')}"
     )
     if drop.differing == 0:
         return f"every hit is the same: {moved}"
@@ -70,9 +71,9 @@ def _needed(case: CheckedCase) -> str:
     if needed is None:
         return "no number of images decides at this level: give a larger smallest_drop"
     count, images = needed
-    more = f"{images:,} images"
+    more = counted(images, "image")
     if count != case.verdict.drop.chips:
-        more += f" on {count} chips (trials)"
+        more += f" on {counted(count, 'chip')} ({'trial' if count == 1 else 'trials'})"
     return f"about {more} would decide, or a larger smallest_drop"
 
 
@@ -107,11 +108,6 @@ def points(share: float) -> str:
 def accuracy(share: float) -> str:
     """Write an accuracy."""
     return f"{share:.4f}"
-
-
-def chips(count: int) -> str:
-    """Count chips."""
-    return f"{count} chip{'' if count == 1 else 's'}"
 
 
 def ladder(case: CheckedCase) -> str:

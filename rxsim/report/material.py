@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.files import read_json
 from rxsim.metrics import chosen_metric
@@ -254,8 +255,8 @@ def _by_prefix(rows: Sequence[Row], prefix: str) -> str:
     keys = [row.key for row in rows if prefix and row.key.startswith(prefix.lower())]
     if len(keys) != 1:
         raise InputError(
-            f"--point: found {shortened(prefix)!r}, with which {len(keys) or 'no'} keys of the "
-            f"{len(rows)} points begin, expected the beginning of one key; "
+            f"--point: found {shortened(prefix)!r}, the beginning of {counted(len(keys), 'key')} "
+            f"among those of {counted(len(rows), 'point')}, expected the beginning of one key; "
             "'rxsim results show' lists them"
         )
     return keys[0]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.metrics import all_metrics
 from rxsim.report.console import standard_console
@@ -106,12 +107,12 @@ def print_summary(
                 soft_wrap=True,
             )
     for sentence, count in failed[:_SHOWN_FAILURES]:
-        console.print(f"Failed, {_count(count, 'trial')}: {_safe(sentence)}", soft_wrap=True)
+        console.print(f"Failed, {counted(count, 'trial')}: {_safe(sentence)}", soft_wrap=True)
     if len(failed) > _SHOWN_FAILURES:
         rest = failed[_SHOWN_FAILURES:]
         console.print(
-            f"Failed for {_count(len(rest), 'other reason')}: "
-            f"{_count(sum(count for _, count in rest), 'trial')}; 'rxsim results query FILE "
+            f"Failed for {counted(len(rest), 'other reason')}: "
+            f"{counted(sum(count for _, count in rest), 'trial')}; 'rxsim results query FILE "
             '"SELECT error, count(*) FROM results GROUP BY error"\' lists them.',
             soft_wrap=True,
         )
@@ -141,7 +142,7 @@ def print_rows(
     console.print(
         f"The first {SHOWN_ROWS:,} rows; --json prints all of them."
         if more
-        else f"{_count(len(shown), 'row')}.",
+        else f"{counted(len(shown), 'row')}.",
         soft_wrap=True,
     )
 
@@ -151,7 +152,7 @@ def _head(summary: Summary) -> str:
     if not points:
         return "No trials yet."
     done, failed = sum(p.done for p in points), sum(p.failed for p in points)
-    text = f"{_count(len(points), 'point')}, {_count(done, 'trial')} done, {failed:,} failed"
+    text = f"{counted(len(points), 'point')}, {counted(done, 'trial')} done, {failed:,} failed"
     if "model" not in summary.names:
         text += f"; {points[0].model}"
     if "data" not in summary.names:
@@ -221,7 +222,7 @@ def _answer(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, bytes):
-        return f"({len(value):,} bytes)"
+        return f"({counted(len(value), 'byte')})"
     return f"{value:.6g}" if isinstance(value, float) else _safe(str(value))
 
 
@@ -229,7 +230,3 @@ def _safe(text: str) -> str:
     """Return text as it can stand on a terminal: no markup, no control codes, not endless."""
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
     return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,6 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from rxsim.counted import counted
 from rxsim.report.console import print_seconds, standard_console
 from rxsim.report.results_table import arranged, print_summary
 from rxsim.store import Results, failures, summarise
@@ -26,7 +27,7 @@ def in_words(seconds: float) -> str:
 
 def left_in_words(now: SweepProgress) -> str:
     """Return a line about a sweep's progress."""
-    parts = [f"{now.done} of {now.total} trials done"]
+    parts = [f"{now.done:,} of {counted(now.total, 'trial')} done"]
     if now.failed:
         parts.append(f"{now.failed} failed")
     if now.best is not None:
@@ -40,7 +41,9 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int) -> None:
     """Print a sweep's points, and how long they would take."""
     console = standard_console()
     names = list(dict.fromkeys(name for planned in plan.points for name in planned.values))
-    table = Table(title=f"{escape(plan.name)}: {len(plan.points)} points", title_justify="left")
+    table = Table(
+        title=f"{escape(plan.name)}: {counted(len(plan.points), 'point')}", title_justify="left"
+    )
     table.add_column("point", justify="right")
     for name in names:
         table.add_column(escape(name), justify="right")
@@ -54,10 +57,11 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int) -> None:
     if not estimate.trials:
         console.print("All of their trials are done.")
         return
-    source = f"measured on {estimate.measured} {'trial' if estimate.measured == 1 else 'trials'}"
+    source = f"measured on {counted(estimate.measured, 'trial')}"
     console.print(
-        f"At most {estimate.trials:,} trials are left: about {in_words(estimate.seconds)} on {workers} "
-        f"workers ({source} of the plan's ends: {estimate.first:.1f} s for the first of a point, "
+        f"Left: at most {counted(estimate.trials, 'trial')}, about {in_words(estimate.seconds)} on "
+        f"{counted(workers, 'worker')} ({source} of the plan's ends: {estimate.first:.1f} s "
+        "for the first of a point, "
         f"{estimate.further:.1f} s for others; points in between may take longer)",
         soft_wrap=True,
     )
@@ -73,16 +77,16 @@ def print_sweep(plan: Plan, end: SweepEnd, results: Results, path: Path) -> None
     summary = summarise(results, sweep=plan.name)
     failed = failures(results, sweep=plan.name)
     print_summary(summary, arranged(summary, None, None), failed, console=console)
-    parts = [f"{end.new} trials in {in_words(end.seconds)}"]
+    parts = [f"{counted(end.new, 'trial')} in {in_words(end.seconds)}"]
     if end.known:
-        parts.append(f"{end.known} were there before")
+        parts.append(f"{end.known:,} known before")
     if end.skipped:
-        parts.append(f"{end.skipped} were not needed")
+        parts.append(f"{end.skipped:,} not needed")
     if end.failed:
         parts.append(f"{end.failed} failed")
     hits, misses = end.cached
     if hits:
-        parts.append(f"{hits} of {hits + misses} partial results taken from the cache")
+        parts.append(f"{hits:,} of {counted(hits + misses, 'partial result')} taken from the cache")
     console.print(f"{escape(str(path))}: {', '.join(parts)}.", soft_wrap=True)
     if end.stages:
         print_seconds(end.stages, console)

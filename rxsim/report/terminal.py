@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rxsim.config import Settings
+from rxsim.counted import counted
 from rxsim.metrics import Metric, all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
@@ -84,12 +85,15 @@ def _print_head(result: Evaluation, console: Console) -> None:
     crossbar, device = result.settings["crossbar"], result.settings["device"]
     data = result.provenance["data"]
     evaluated = result.provenance["evaluated"]
-    source = "made-up inputs" if data is None else f"samples of {data['name']}"
+    if data is None:
+        inputs = counted(evaluated, "made-up input")
+    else:
+        inputs = f"{counted(evaluated, 'sample')} of {data['name']}"
     console.print(
         escape(
             f"{result.provenance['model']['name']} on {crossbar['rows']}x{crossbar['cols']} arrays, "
             f"{_kilo_ohm(device['g_on'])} to {_kilo_ohm(device['g_off'])} kohm; "
-            f"{evaluated} {source}; output {result.provenance['output']}"
+            f"{inputs}; output {result.provenance['output']}"
         ),
         soft_wrap=True,
     )
@@ -183,7 +187,7 @@ def _as_float32(name: str) -> str:
 
 def _layer_table(result: Evaluation) -> Table:
     table = Table(
-        title=f"By layer (SNR and clipping of the first chip, {result.diagnosed} inputs)",
+        title=f"By layer (SNR and clipping of the first chip, {counted(result.diagnosed, 'input')})",
         title_justify="left",
     )
     table.add_column("layer", overflow="fold")
@@ -247,7 +251,7 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
     arrays = sum(place.arrays for place in inventory.layers if place.shared_with is None)
     parameters = inventory.shares["parameters_mapped"]
     console.print(
-        f"On crossbars: {len(inventory.layers)} layers, {arrays:,} arrays, "
+        f"On crossbars: {counted(len(inventory.layers), 'layer')}, {counted(arrays, 'array')}, "
         f"{work_share(inventory.shares)} of multiply-accumulates, "
         f"{'an unknown share' if parameters is None else percent(parameters)} of parameters.",
         soft_wrap=True,
@@ -273,8 +277,8 @@ def _print_packing(inventory: Inventory, console: Console) -> None:
         before = sum(place.arrays_unpacked or 0 for place in packed)
         after = sum(place.arrays for place in packed)
         console.print(
-            f"Packed groups: {len(packed)} layers take {after:,} arrays instead of {before:,} with "
-            "each group on arrays of its own.",
+            f"Packed groups: {counted(len(packed), 'layer')} on {counted(after, 'array')} instead of "
+            f"{before:,} with each group on arrays of its own.",
             soft_wrap=True,
         )
 

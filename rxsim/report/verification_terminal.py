@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rxsim.counted import counted
 from rxsim.pipeline import Verification
 from rxsim.report.console import print_seconds, standard_console
 from rxsim.verify import ArrayCheck
@@ -24,8 +25,8 @@ def print_verification(result: Verification, console: Console | None = None) -> 
     console.print(
         escape(
             f"{result.model} on {crossbar['rows']}x{crossbar['cols']} arrays, chip {result.trial}: "
-            f"{len(result.checks):,} of {result.arrays:,} arrays, "
-            f"{len(result.samples)} real input vectors each"
+            f"{len(result.checks):,} of {counted(result.arrays, 'array')}, "
+            f"{counted(len(result.samples), 'real input vector')} each"
         ),
         soft_wrap=True,
     )
@@ -41,7 +42,8 @@ def print_verification(result: Verification, console: Console | None = None) -> 
     if idle:
         total = len(result.checks) * len(result.samples)
         console.print(
-            f"Note: {idle} of {total} vectors drive no row of their array and prove nothing.",
+            f"Note: no row of their array is driven by {idle} of {counted(total, 'vector')}: "
+            "they prove nothing.",
             soft_wrap=True,
         )
     print_seconds(result.seconds, console)

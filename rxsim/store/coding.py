@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.store.rows import Point, Trial
 
@@ -211,7 +212,9 @@ def hits_of(packed: bytes, images: int, key: str) -> np.ndarray:
     """
     bits = np.frombuffer(packed, dtype=np.uint8)
     if images is None or len(bits) != -(-images // 8):
-        raise _unreadable(key, "hits", f"{len(bits)} bytes for {images} images")
+        raise _unreadable(
+            key, "hits", f"{counted(len(bits), 'byte')} for {counted(images or 0, 'image')}"
+        )
     return np.unpackbits(bits, count=images).astype(bool)
 
 

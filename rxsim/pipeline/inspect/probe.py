@@ -13,6 +13,7 @@ from rxsim.calibrate import InputRange
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.config import Settings, layer_settings
 from rxsim.converters import WordlineVoltages, layer_input_plan
+from rxsim.counted import counted
 from rxsim.devices import Chip
 from rxsim.errors import InputError
 from rxsim.mapping import MappedLayer, PhysicalArray
@@ -163,7 +164,7 @@ def check_layer(study: Study, name: str) -> None:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "'rxsim map' lists them"
     raise InputError(
-        f"layer: found {name!r}, expected one of the {len(names)} layers of "
+        f"layer: found {name!r}, expected one of {counted(len(names), 'layer')} of "
         f"{study.network.path.name} on crossbars; {hint}"
     )
 

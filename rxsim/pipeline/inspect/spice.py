@@ -10,6 +10,7 @@ import numpy as np
 from rxsim.circuit import gated, solve_nonlinear
 from rxsim.config import as_yaml, settings_hash
 from rxsim.converters import WordlineVoltages
+from rxsim.counted import counted
 from rxsim.devices import curve_of
 from rxsim.errors import InputError
 from rxsim.mapping import PhysicalArray
@@ -76,12 +77,16 @@ def spice_netlist(
     """
     check_layer(study, layer)
     n_samples = len(study.calibration)
-    check_index("sample", sample, n_samples, f"there are {n_samples} calibration inputs")
+    check_index(
+        "sample", sample, n_samples, f"{counted(n_samples, 'calibration input')} to choose from"
+    )
     if trial < 0:
         raise InputError(f"trial: found {trial}, expected 0 or above; choose a chip")
     mapped = map_study(study, as_built(study.settings))
     chosen = mapped_layer(mapped, layer)
-    check_index("array", array, chosen.n_arrays, f"layer {layer} has {chosen.n_arrays} arrays")
+    check_index(
+        "array", array, chosen.n_arrays, f"layer {layer} has {counted(chosen.n_arrays, 'array')}"
+    )
     programmed = program_array(study, chosen, array, trial)
     (given,) = inputs_of(study, mapped, [chosen], sample, trial)
     wordlines, position = _vector(given, programmed, position)
@@ -118,7 +123,7 @@ def _vector(
     for number in range(min(given.count, _MOST_PASSES)):
         wordlines = given.voltages(number)
         if wanted is not None:
-            what = f"layer {layer.name} has {wordlines.positions} positions a sample"
+            what = f"layer {layer.name} has {counted(wordlines.positions, 'position')} a sample"
             check_index("position", wanted, wordlines.positions, what)
         activity = wordlines.activity(rows)
         position = int(activity.argmax()) if wanted is None else wanted
@@ -181,8 +186,10 @@ def _tile(programmed: ProbedArray) -> str:
     groups = sorted({int(group) for group in inputs // layer.n_inputs})
     which = f"group {groups[0]}" if len(groups) == 1 else f"groups {groups[0]} to {groups[-1]}"
     return (
-        f"{which}, row tile {array.conversion}; {len(inputs)} rows (inputs {inputs.min()} to "
-        f"{inputs.max()}), {len(outputs)} columns (readouts {outputs.min()} to {outputs.max()})"
+        f"{which}, row tile {array.conversion}; {counted(len(inputs), 'row')} (inputs "
+        f"{inputs.min()} to "
+        f"{inputs.max()}), {counted(len(outputs), 'column')} (readouts {outputs.min()} to "
+        f"{outputs.max()})"
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from rxsim.calibrate import INPUT_RANGES
 from rxsim.config import Reads, Settings, layer_settings, pinned
 from rxsim.converters.read_settings import ADC_RANGES, INPUTS
+from rxsim.counted import counted
 from rxsim.data import GivenArrays
 from rxsim.effects import effects
 from rxsim.errors import InputError
@@ -151,7 +152,8 @@ def _check_shapes(kept: Calibration, network: Network) -> None:
         if len(measured.shape) != 1 + axes or measured.shape[0] != channels:
             raise InputError(
                 f"{kept.name}: layer {layer.name}: found inputs of shape {list(measured.shape)}, "
-                f"expected {channels} channels and {axes} axes more; it is damaged: {AGAIN}"
+                f"expected {counted(channels, 'channel')} and {counted(axes, 'axis', 'axes')} "
+                f"more; it is damaged: {AGAIN}"
             )
 
 
@@ -222,7 +224,7 @@ def _check_data(kept: Calibration, here: DataRecord) -> None:
     _check_preparation(kept, here)
     if there.samples != here.samples:
         raise _other_data(
-            kept, f"{there.samples} samples of {here.name} there, {here.samples} here"
+            kept, f"{counted(there.samples, 'sample')} of {here.name} there, {here.samples} here"
         )
     if there.indices != here.indices:
         raise _other_data(
@@ -291,5 +293,6 @@ def _named(record: ModelRecord | DataRecord) -> str:
 
 
 def _samples(record: DataRecord) -> str:
-    what = "made-up inputs" if record.made_up else f"samples of {record.name}"
-    return f"{record.samples} {what}"
+    if record.made_up:
+        return counted(record.samples, "made-up input")
+    return f"{counted(record.samples, 'sample')} of {record.name}"

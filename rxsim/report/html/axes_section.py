@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from rxsim.counted import counted
 from rxsim.report.curves import (
     Curve,
     Mean,
@@ -155,7 +156,7 @@ def _chart(
 def _told(axis: Axis, means: Sequence[Mean], quantity: Quantity, title: str) -> str:
     low, high = min(mean.mean for mean in means), max(mean.mean for mean in means)
     return (
-        f"{title}: {len(axis)} values from {shortened(axis.tick_texts[0], 60)} to "
+        f"{title}: {counted(len(axis), 'value')} from {shortened(axis.tick_texts[0], 60)} to "
         f"{shortened(axis.tick_texts[-1], 60)}; the means lie between {quantity.text(low)} and "
         f"{quantity.text(high)}."
     )
@@ -243,7 +244,11 @@ def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) ->
         )
         for (start, end), mean in zip(spans, known, strict=True)
     ]
-    dots = f"{len(kept):,} of {len(ordered):,} points" if len(kept) < len(ordered) else "points"
+    dots = (
+        f"{len(kept):,} of {counted(len(ordered), 'point')}"
+        if len(kept) < len(ordered)
+        else "points"
+    )
     return Chart(
         svg,
         f"{title}: {dots} (grey), and their averages over {len(bins)} equally filled parts with "

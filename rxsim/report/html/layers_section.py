@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rxsim.counted import counted
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.json_values import as_list, as_number, as_text, at
@@ -33,7 +34,7 @@ def layers_section(material: Material, maker: SvgMaker) -> Section | None:
     drawn = layers[:_MOST_DRAWN]
     more = len(layers) - len(drawn)
     inputs = as_number(at(details, "layers_from_inputs"))
-    of_what = "the first chip" + ("" if inputs is None else f", {inputs:.0f} inputs")
+    of_what = "the first chip" + ("" if inputs is None else f", {counted(round(inputs), 'input')}")
     title = "Signal to noise, clipping and use of the arrays by layer"
     caption = (
         f"{title} ({of_what}). SNR ideal has perfect wires and devices; a clipped value is one that "
@@ -186,7 +187,7 @@ def _chart(layers: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> 
 
 
 def _description(layers: Sequence[Mapping[str, Any]], ideal: np.ndarray, real: np.ndarray) -> str:
-    said = f"{len(layers)} layers."
+    said = f"{counted(len(layers), 'layer')}."
     if np.isfinite(real).any():
         worst = int(np.nanargmin(real))
         said += (

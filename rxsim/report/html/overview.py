@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rxsim.counted import counted
 from rxsim.metrics import all_metrics
 from rxsim.report.curves import Points, levels_of, value_in_unit
 from rxsim.report.drawing import shared_reference
@@ -55,11 +56,11 @@ def point_name(material: Material, row: Row) -> str:
 def _what(material: Material) -> str:
     rows = material.rows
     chips = sum(row.done for row in rows)
-    how_many = f"{len(rows):,} points, {chips:,} chips" if len(rows) > 1 else f"{chips:,} chips"
-    if chips == 1:
-        how_many = "one chip"
+    how_many = "one chip" if chips == 1 else counted(chips, "chip")
+    if len(rows) > 1:
+        how_many = f"{counted(len(rows), 'point')}, {how_many}"
     images = [row.images for row in rows if row.images is not None]
-    count = f"{min(images):,} inputs of " if images else ""
+    count = f"{counted(min(images), 'input')} of " if images else ""
     if images and min(images) < max(images):
         count = f"{min(images):,} to {max(images):,} inputs of "
     return f"{_networks(material)}, evaluated on {count}{_inputs(material)} ({how_many})."
@@ -119,12 +120,15 @@ def _remarks(material: Material) -> list[str]:
     overlap = as_number(at(details, "provenance", "calibration", "overlap"))
     if overlap:
         said.append(
-            f"{overlap:.0f} of the inputs that fixed the converters' ranges are among the evaluated "
-            "ones."
+            f"Of the inputs that fixed the converters' ranges {overlap:.0f} "
+            f"{'is' if overlap == 1 else 'are'} "
+            "among the evaluated ones."
         )
     waiting = sum(row.mean is None for row in material.rows)
     if waiting:
-        said.append(f"{waiting:,} of {len(material.rows):,} points have no evaluated chip.")
+        said.append(
+            f"Without an evaluated chip: {waiting:,} of {counted(len(material.rows), 'point')}."
+        )
     return said
 
 

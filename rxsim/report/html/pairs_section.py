@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from rxsim.counted import counted
 from rxsim.report.curves import Mean, Points, grouped, levels_of, mean_over
 from rxsim.report.html.page_blocks import Block, Chart, Heading, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
@@ -148,7 +149,8 @@ def _chart(
         bar.outline.set_visible(False)
         seen = int(np.isfinite(values).sum())
         said = (
-            f"{title}: {seen} pairs of values, from {low:.4g} to {high:.4g} {quantity.label.unit}"
+            f"{title}: {counted(seen, 'pair')} of values, "
+            f"from {low:.4g} to {high:.4g} {quantity.label.unit}"
         )
         return maker.markup(
             figure, title, f"{said.rstrip()}; best {_best(x, y, values, quantity)}."

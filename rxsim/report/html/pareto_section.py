@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from rxsim.counted import counted
 from rxsim.report.html.overview import point_name
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
@@ -100,7 +101,7 @@ def _chart(
             _panel(axes, [row for row in rows if name in row.costs], name, front, quantity)
         panels[0].set_ylabel(quantity.label.full)
         said = "; ".join(
-            f"{within_text(COSTS[name])}: {len(front)} points on the front, from "
+            f"{within_text(COSTS[name])}: {counted(len(front), 'point')} on the front, from "
             f"{quantity.text(front[0].mean)} at {front[0].costs[name]:,.0f} to "
             f"{quantity.text(front[-1].mean)} at {front[-1].costs[name]:,.0f}"
             for name, front in fronts.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rxsim.counted import counted
 from rxsim.report.html.page_blocks import (
     Block,
     Code,
@@ -111,7 +112,7 @@ def _plain(value: Any) -> str:
     """Write a value; of a long list only how long it is."""
     if isinstance(value, list):
         if len(value) > _LONGEST_LIST:
-            return f"{len(value):,} numbers"
+            return counted(len(value), "number")
         return ", ".join(value_text(part) for part in value) or "none"
     return value_text(value)
 
