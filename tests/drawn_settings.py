@@ -142,8 +142,7 @@ def _mapping(dice: Dice) -> Section:
 
 def _device(dice: Dice, mapping: Section, axes: Axes, iv: Section) -> Section:
     keys: Section = {"model": "ideal", "g_on": 5e-5, "n_bits": None, "n_levels": None, "iv": iv}
-    # Known defect: the Newton solver refuses an array whose driven rows are all at 0 S.
-    keys["g_off"] = dice.one_of(0 if iv["form"] == "linear" else 1e-6, 1e-6, 8e-6)
+    keys["g_off"] = dice.one_of(0, 1e-6, 8e-6)
     if iv["form"] == "milo":
         keys |= {"g_on": 110e-6, "g_off": 62.5e-6}
     elif dice.flip() and keys["g_off"]:
@@ -305,14 +304,6 @@ def sections(dice: Dice, axes: Axes) -> Section:
     drive, n_bits = _input(dice, iv, gated)
     dac = _dac(dice, drive, n_bits, iv, gated, axes.converters)
     adc = _adc(dice, mapping, device, dac, axes.converters)
-    if iv["form"] != "linear" and drive["encoding"] != "amplitude":
-        # Known defects. Without an ADC, an offset of the cells that is removed digitally is bent like
-        # the pulses' currents are; and random pulses without a DAC count shares above 1 in the
-        # operating voltage.
-        if mapping["scheme"] == "offset" and mapping["offset_removal"] == "digital":
-            adc["n_bits"] = adc["n_bits"] or 8
-        if drive["encoding"] == "stochastic" and n_bits is None:
-            drive["percentile"] = 100
     crossbar = _crossbar(dice, mapping, axes, gated)
     return {"crossbar": crossbar, "device": device, "mapping": mapping, "input": drive,
             "dac": dac, "adc": adc}  # fmt: skip

@@ -76,7 +76,7 @@ def test_any_settings_put_the_same_conductances_on_the_same_arrays() -> None:
                 found = array_of(case.model, case.settings, x, (name, at), case.trial)
                 assert found == pytest.approx(expected, rel=1e-9, abs=1e-18), (number, at)
                 seen += 1
-            with pytest.raises(rxsim.RxsimError, match=f"{count} arrays"):
+            with pytest.raises(rxsim.RxsimError, match=f"has {count} array"):
                 array_of(case.model, case.settings, x, (name, count), case.trial)
     assert seen > 30
 

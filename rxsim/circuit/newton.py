@@ -199,6 +199,8 @@ def _newton(array: _DrivenArray) -> tuple[_State, float, list[float]]:
             history.append(state.norm)
             if stalled and state.norm <= TARGET * float(np.abs(state.current).sum()):
                 break
+    if state.norm == 0 and not state.current.any():
+        return state, 0.0, history  # every driven cell is open: exactly nothing flows
     bound = state.norm + rounding
     _refuse_inexact(state, bound)
     return state, bound, history

@@ -232,8 +232,8 @@ class Preprocess(Section):
             return vector.reshape(())
         if x.ndim < 2 or x.shape[axis] != vector.size:
             raise DataError(
-                f"preprocess.{name}: found {counted(vector.size, 'number')}, expected one or one for each "
-                f"channel of inputs of shape {list(x.shape[1:])}; correct the card"
+                f"preprocess.{name}: found {counted(vector.size, 'number')}, expected one or one for "
+                f"each channel of inputs of shape {list(x.shape[1:])}; correct the card"
             )
         shape = [1] * x.ndim
         shape[axis] = vector.size

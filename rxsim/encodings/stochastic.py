@@ -186,7 +186,10 @@ class Stochastic(Encoding):
 
     def load(self, pulse: Pass, values: np.ndarray, codes: InputCodes) -> tuple[float, float]:
         """Sum squared voltages and active rows in the mean over pulses."""
-        return share_load(np.abs(pulse.units.of(values)) / codes.steps, codes)
+        shares = np.abs(pulse.units.of(values)) / codes.steps
+        return share_load(
+            np.minimum(shares, 1), codes
+        )  # without a DAC: a pulse comes at most always
 
     def distinct(self, pulses: Sequence[Pass]) -> list[Pass]:
         """Take one pulse of each phase: all random pulses of a value are alike."""

@@ -106,8 +106,10 @@ class LayerHardware:
             np.einsum("t,gktn->gkn", self.readouts.weights, matrix[:, :, self.readouts.places])
             for matrix in self.matrices
         ]
+        # A pass's gain multiplies all its units, and what is removed is counted in plain volts.
+        removed = self.removed / self.input_plan.passes[0].gain
         weights = [
-            (matrix - self.removed) * scale[:, None, :]
+            (matrix - removed) * scale[:, None, :]
             for matrix, scale in zip(raw, self.scale, strict=True)
         ]
         constant = None
