@@ -6,6 +6,7 @@ import difflib
 import errno
 import importlib
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import NoReturn
@@ -156,8 +157,19 @@ def _usage_sentence(error: click.ClickException) -> str:
             f"did you mean {near}?" if near else f"expected one of {', '.join(commands)}"
         )
     if isinstance(error, click.BadParameter):
-        return f"{_hint(error)}: {_clause(error.message)}; {see}"
+        return f"{_hint(error)}: {_not_a_number(error) or _clause(error.message)}; {see}"
     return f"{_clause(error.format_message())}; {see}"
+
+
+def _not_a_number(error: click.BadParameter) -> str | None:
+    """Say what was expected where click knows only the name of its own type."""
+    match = re.fullmatch(r"'(.*)' is not a valid (integer|float)( range)?\.", error.message, re.S)
+    if match is None:
+        return None
+    kind = "a whole number" if match[2] == "integer" else "a number"
+    least = getattr(error.param and error.param.type, "min", None)
+    bound = "" if least is None else f", {least:g} or above"
+    return f"found {match[1]!r}, expected {kind}{bound}"
 
 
 def _is_unknown_command(error: click.ClickException, context: click.Context) -> bool:

@@ -6,7 +6,9 @@ import operator
 from pathlib import Path
 from typing import Any
 
-from rxsim.errors import InputError
+import numpy as np
+
+from rxsim.errors import DataError, InputError
 
 
 def as_path(value: Any, name: str) -> Path:
@@ -79,3 +81,30 @@ def _told(value: Any) -> str:
     if isinstance(value, str | int | float | None):
         return repr(value)[:60]
     return f"a value of type {type(value).__name__}"
+
+
+def refuse_impossible(values: np.ndarray, what: str, noun: str, *, least: float | None) -> None:
+    """Refuse numbers that can't be, by the place of the first one.
+
+    Args:
+        values: voltages by row, or conductances by row and column.
+        what: what messages call the array.
+        noun: what one of them is called, with its unit, such as "conductance in siemens".
+        least: the smallest that is allowed; None: any finite number.
+
+    Raises:
+        DataError: one is NaN, infinite or too small.
+    """
+    good = np.isfinite(values)
+    good &= True if least is None else values >= least
+    if good.all():
+        return
+    at = np.unravel_index(int((~good).argmax()), values.shape)
+    place = ", ".join(
+        f"{name} {number}" for name, number in zip(("row", "column"), at, strict=False)
+    )
+    expected = "a finite number" if least is None else f"a finite number of {least:g} or above"
+    raise DataError(
+        f"{what}: found the {noun} {values[at]:g} at {place} (from 0), expected {expected}; clean the "
+        "data"
+    )

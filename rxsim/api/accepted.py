@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rxsim.config import Settings, load_settings, parse_xbar, settings_with
-from rxsim.devices import check_presets
+from rxsim.config import Settings, load_settings, parse_xbar, preset_files, settings_with
+from rxsim.devices import check_preset_files, check_presets
 from rxsim.dotted import flat
 from rxsim.errors import ModelError, SettingError
 from rxsim.files import check_destination
@@ -73,6 +73,7 @@ def settings(
         path, text = _file_or_size(config)
         assignments = [f"{name}={json.dumps(value)}" for name, value in further.items()]
         resolved = load_settings(path, xbar=xbar or text, assignments=assignments, overrides=counts)
+        check_preset_files(preset_files(path, assignments))
     check_presets(resolved)
     return resolved
 

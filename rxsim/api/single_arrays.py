@@ -17,7 +17,7 @@ from rxsim.config import Crossbar
 from rxsim.counted import counted
 from rxsim.errors import DataError, SettingError
 from rxsim.files import write_atomically
-from rxsim.given import as_count, check_type
+from rxsim.given import as_count, check_type, refuse_impossible
 from rxsim.memory import require
 from rxsim.pipeline import Calibration, spice_netlist
 from rxsim.pipeline import verify as verify_study
@@ -58,7 +58,10 @@ def solve(
     chosen = resolved(settings)
     bar = chosen.crossbar if crossbar is None else _crossbar(crossbar)
     g = _real(conductances, 2, "conductances")
+    refuse_impossible(g, "conductances", "conductance in siemens", least=0)
     volts = None if v_in is None else _real(v_in, 1, "v_in")
+    if volts is not None:
+        refuse_impossible(volts, "v_in", "voltage", least=None)
     if volts is not None and len(volts) != len(g):
         raise DataError(
             f"v_in: found {counted(len(volts), 'voltage')}, expected one for each of "

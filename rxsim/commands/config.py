@@ -10,8 +10,8 @@ import click
 
 from rxsim.commands.arguments import FILE
 from rxsim.commands.options import read_settings, settings_options
-from rxsim.config import Settings, as_yaml, load_settings
-from rxsim.devices import check_presets
+from rxsim.config import Settings, as_yaml, load_settings, preset_files
+from rxsim.devices import check_preset_files, check_presets
 from rxsim.errors import SettingError
 from rxsim.files import read_yaml_mapping
 
@@ -46,5 +46,7 @@ def validate(files: tuple[Path, ...]) -> None:
                 f"{path} looks like a preset file, expected a settings file; "
                 f"use 'rxsim presets {path}'"
             )
-        check_presets(load_settings(path))
+        settings = load_settings(path)
+        check_preset_files(preset_files(path, ()))
+        check_presets(settings)
         click.echo(f"{path}: ok")

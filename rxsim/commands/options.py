@@ -10,6 +10,7 @@ import click
 
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.config import Settings, load_settings, preset_files
+from rxsim.devices import check_preset_files
 from rxsim.errors import SettingError
 from rxsim.metrics import metric_options
 from rxsim.pipeline import (
@@ -203,12 +204,14 @@ def _run_options() -> list[_Decorator]:
 
 def read_settings(given: dict[str, Any]) -> Settings:
     """Resolve the settings from a command's options."""
-    return load_settings(
+    settings = load_settings(
         given["config"],
         xbar=given["xbar"],
         assignments=given["assignments"],
         overrides={name: given.get(name) for name in ("trials", "seed")},
     )
+    check_preset_files(preset_files(given["config"], given["assignments"]))
+    return settings
 
 
 def read_data_options(given: dict[str, Any]) -> DataOptions:

@@ -48,7 +48,8 @@ def _print_all() -> None:
 
 
 def _print_one(name: str, preset: Preset) -> None:
-    laws = _laws(preset)  # first: what is wrong with them is told before anything is printed
+    where = f"preset file {name}" if is_preset_file(name) else f"preset {name}"
+    laws = _laws(preset, where)  # first: what is wrong with them is told before anything is printed
     click.echo(f"{name}: {preset.about}")
     click.echo(f"source: {preset.source}")
     click.echo(f"status: {preset.status}")
@@ -64,7 +65,7 @@ def _print_one(name: str, preset: Preset) -> None:
         click.echo(line)
 
 
-def _laws(preset: Preset) -> list[str]:
+def _laws(preset: Preset, where: str) -> list[str]:
     """Describe what happens to a preset's cells, step by step.
 
     Raises:
@@ -76,8 +77,8 @@ def _laws(preset: Preset) -> list[str]:
 
     lines = []
     for step, choice in preset.laws.items():
-        law = measured_law(step, choice.law)
-        numbers = law.numbers_of(preset).model_dump().items()
+        law = measured_law(step, choice.law, where)
+        numbers = law.numbers_of(preset, where).model_dump().items()
         lines += [f"{step}: {choice.law}, conductances in {preset.short_unit}", f"  {law.formula}"]
         lines += [f"  {key}: {_shown(value)}" for key, value in numbers]
         if choice.source is not None:

@@ -12,6 +12,7 @@ from rxsim.commands.arguments import FILE, new_images_option, progress_options
 from rxsim.commands.no_gc import nothing_collected
 from rxsim.commands.progress import watched
 from rxsim.counted import counted
+from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.html import build_page
 from rxsim.report.labels import QUANTITIES
@@ -52,6 +53,11 @@ def command(
     RESULTS is what 'rxsim sweep' or 'rxsim eval --json' wrote. The page holds no scripts, loads
     nothing, is light or dark as the reader likes, and prints.
     """
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(
+            f"--output: found {output.name}, expected a name that ends in .html: the report is one "
+            "HTML page; name it so ('rxsim plot' draws other kinds of figures)"
+        )
     check_destination(output, [results])
     options = {"--sweep": sweep, "--quantity": quantity, "--point": point}
     with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:

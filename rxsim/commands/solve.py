@@ -22,6 +22,7 @@ from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.counted import counted
 from rxsim.errors import DataError, SettingError
 from rxsim.files import check_destination, parse_yaml, write_atomically
+from rxsim.given import refuse_impossible
 from rxsim.memory import require
 from rxsim.parallel import ordered
 from rxsim.pipeline.chip.room import LONG_SECONDS, duration
@@ -221,16 +222,17 @@ def _nonlinear(
 
 def _conductances(path: Path) -> np.ndarray:
     g = _read(path, 2)
-    if g.size == 0 or g.min() < 0:
-        what = "no cells" if g.size == 0 else f"a conductance of {g.min()} S"
+    if g.size == 0:
         raise DataError(
-            f"{path}: found {what}, expected conductances of 0 S (open) and above; clean the data"
+            f"{path}: found no cells, expected conductances of 0 S (open) and above; clean the data"
         )
+    refuse_impossible(g, str(path), "conductance in siemens", least=0)
     return g
 
 
 def _voltages(path: Path, n_rows: int) -> np.ndarray:
     voltages = _read(path, 1)
+    refuse_impossible(voltages, str(path), "voltage", least=None)
     if len(voltages) != n_rows:
         raise DataError(
             f"{path}: found {counted(len(voltages), 'voltage')}, expected one for each of "
@@ -241,7 +243,7 @@ def _voltages(path: Path, n_rows: int) -> np.ndarray:
 
 
 def _read(path: Path, axes: int) -> np.ndarray:
-    """Read an npy file of finite real numbers."""
+    """Read an npy file of real numbers."""
     try:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
@@ -261,6 +263,4 @@ def _read(path: Path, axes: int) -> np.ndarray:
             f"{path}: found {kind}, expected {counted(axes, 'axis', 'axes')} of real numbers; "
             "reshape it"
         )
-    if not np.isfinite(array).all():
-        raise DataError(f"{path} holds NaN or infinity, expected finite numbers; clean the data")
     return array.astype(np.float64)

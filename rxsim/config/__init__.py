@@ -19,6 +19,7 @@ from rxsim.config.presets import (
     is_preset_file,
     named_preset,
     preset_names,
+    read_preset_file,
 )
 from rxsim.config.reads import Reads, flat_settings, pinned
 from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
@@ -54,6 +55,7 @@ __all__ = [
     "preset_files",
     "preset_names",
     "read_device",
+    "read_preset_file",
     "read_settings_file",
     "settings_changed",
     "settings_hash",

@@ -11,6 +11,9 @@ import numpy as np
 
 from rxsim.errors import DataError
 
+IN_MEMORY = "data in memory"
+"""What messages and results call arrays that were given in place of a path."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GivenArrays:
@@ -25,7 +28,7 @@ class GivenArrays:
 
     arrays: Mapping[str, np.ndarray]
     identity: str
-    name: str = "data in memory"
+    name: str = IN_MEMORY
 
     @property
     def labelled(self) -> bool:

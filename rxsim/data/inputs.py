@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from rxsim.data.data_set import DataSet, StoredArrays
+from rxsim.data.given_arrays import IN_MEMORY
 from rxsim.data.placing import placed
 from rxsim.data.preprocess import Preprocess
 from rxsim.errors import DataError
@@ -201,10 +202,18 @@ def _check_statement(
     """Refuse integers without a scale for real inputs, and a scale for whole-number inputs."""
     if main.dtype.kind == "f":
         if dtype.kind != "f" and not preprocess.states_values:
+            advice = (
+                "give --scale (1 for raw values), or state it in a card beside the model: "
+                f"{model_name.rsplit('.', 1)[0]}.yaml"
+            )
+            if data.name == IN_MEMORY:
+                advice = (
+                    "divide them, such as x / 255.0, or give rxsim.DataOptions(data=x, "
+                    "preprocess={'scale': '1/255'})"
+                )
             raise DataError(
                 f"{data.name}: found x of type {dtype} and nothing that says how its values become "
-                f"inputs, expected float inputs or a scale; give --scale (1 for raw values), or state "
-                f"it in a card beside the model: {model_name.rsplit('.', 1)[0]}.yaml"
+                f"inputs, expected float inputs or a scale; {advice}"
             )
     elif preprocess.changes_values:
         raise DataError(

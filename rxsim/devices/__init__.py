@@ -10,6 +10,7 @@ from rxsim.devices.law import (
     Law,
     MeasuredLaw,
     acting_laws,
+    check_preset_files,
     check_presets,
     measured_law,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "SeparableCurve",
     "Target",
     "acting_laws",
+    "check_preset_files",
     "check_presets",
     "curve_of",
     "has_random_effects",

@@ -9,19 +9,22 @@ names, with the numbers of its source (`MeasuredLaw`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from rxsim.config import STEPS, Device, Preset, Settings, Step
+from rxsim.config import STEPS, Device, Preset, Settings, Step, read_preset_file
 from rxsim.errors import SettingError
 from rxsim.folders import Folder
 from rxsim.schema import Section, in_yaml, validated
 from rxsim.seeds import chip_generator, device_generator
 
 NumbersT = TypeVar("NumbersT", bound=Section)
+_IN_SETTINGS = "device.model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +132,18 @@ class MeasuredLaw(ABC, Generic[NumbersT]):
         choice = device.preset.laws.get(self.step)
         return choice is not None and choice.law == type(self).__module__.rpartition(".")[2]
 
-    def numbers_of(self, preset: Preset) -> NumbersT:
+    def numbers_of(self, preset: Preset, where: str = _IN_SETTINGS) -> NumbersT:
         """Return the numbers that a preset gives it.
+
+        Args:
+            preset: the preset.
+            where: what messages call it.
 
         Raises:
             SettingError: a number is missing, unknown, or out of range.
         """
         given = preset.laws[self.step].numbers
-        return validated(self.numbers, given, f"device.model: laws.{self.step}")
+        return validated(self.numbers, given, f"{where}: laws.{self.step}")
 
     @abstractmethod
     def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
@@ -177,18 +184,39 @@ def check_presets(settings: Settings) -> None:
             check_preset(preset)
 
 
-def check_preset(preset: Preset) -> None:
+def check_preset_files(paths: Iterable[Path]) -> None:
+    """Refuse files of presets whose laws can't be used, each by its name.
+
+    Settings hold what a file says, not where it lies: once they are read, its name is gone.
+
+    Raises:
+        InputError: a file can't be read, or see `check_preset`.
+    """
+    for path in paths:
+        check_preset(read_preset_file(path), f"preset file {path}")
+
+
+def check_preset(preset: Preset, where: str = _IN_SETTINGS) -> None:
     """Refuse a preset whose laws can't be used.
+
+    Args:
+        preset: the preset.
+        where: what messages call it.
 
     Raises:
         SettingError: it names a law where it does not act, or gives it other numbers than it takes.
     """
     for step, choice in preset.laws.items():
-        measured_law(step, choice.law).numbers_of(preset)
+        measured_law(step, choice.law, where).numbers_of(preset, where)
 
 
-def measured_law(step: Step, name: str) -> MeasuredLaw[Any]:
+def measured_law(step: Step, name: str, where: str = _IN_SETTINGS) -> MeasuredLaw[Any]:
     """Return the law that a preset names at a step.
+
+    Args:
+        step: the step.
+        name: of the law.
+        where: what messages call the preset.
 
     Raises:
         SettingError: there is none of this name that a preset may name there.
@@ -202,7 +230,7 @@ def measured_law(step: Step, name: str) -> MeasuredLaw[Any]:
             if isinstance(known_law, MeasuredLaw) and known_law.step == step
         ]
         raise SettingError(
-            f"device.model: laws.{step}: found law {in_yaml(name)}, expected "
+            f"{where}: laws.{step}: found law {in_yaml(name)}, expected "
             f"{' or '.join(known) or 'none, for there is no law at this step'}; correct it there"
         )
     return law

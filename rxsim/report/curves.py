@@ -249,12 +249,8 @@ def curves_by(
 
 
 def _combination(row: Row, names: Sequence[str]) -> str:
-    """Write the values that a curve stands for; with several settings, each is named."""
-    if len(names) == 1:
-        return value_in_unit(names[0], row.settings.get(names[0]))
-    return ", ".join(
-        f"{label_of(name).text} {value_in_unit(name, row.settings.get(name))}" for name in names
-    )
+    """Write the values that a curve stands for, in the order of their settings' names."""
+    return ", ".join(value_in_unit(name, row.settings.get(name)) for name in names)
 
 
 def value_in_unit(name: str, value: Any) -> str:

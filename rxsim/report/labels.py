@@ -131,7 +131,7 @@ LABELS: dict[str, Label] = {
     "adc.n_bits": Label("ADC resolution", _BITS),
     "adc.where": Label("ADC conversion"),
     "adc.range": Label("ADC range"),
-    "adc.scope": Label("What shares an ADC range"),
+    "adc.scope": Label("ADC range scope"),
     "adc.percentile": Label("ADC range percentile", "%"),
     "adc.criterion": Label("ADC range criterion"),
     "adc.gain_sigma": Label("ADC gain error, standard deviation"),

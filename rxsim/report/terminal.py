@@ -92,15 +92,17 @@ def _print_head(result: Evaluation, console: Console) -> None:
     console.print(
         escape(
             f"{result.provenance['model']['name']} on {crossbar['rows']}x{crossbar['cols']} arrays, "
-            f"{_kilo_ohm(device['g_on'])} to {_kilo_ohm(device['g_off'])} kohm; "
+            f"{_kilo_ohm(device['g_on'], device['g_off'])}; "
             f"{inputs}; output {result.provenance['output']}"
         ),
         soft_wrap=True,
     )
 
 
-def _kilo_ohm(siemens: float) -> str:
-    return f"{1e-3 / siemens:g}" if siemens > 0 else "open"
+def _kilo_ohm(g_on: float, g_off: float) -> str:
+    """Write the range of a cell's resistance; a cell of 0 S is open."""
+    low = f"{1e-3 / g_on:g}"
+    return f"{low} to {1e-3 / g_off:g} kohm" if g_off > 0 else f"{low} kohm to open"
 
 
 def ladder_table(result: Evaluation) -> Table:

@@ -94,10 +94,16 @@ def evaluate(study: Study, scenarios: Sequence[str | Scenario] | None = None) ->
         return climb(prepare(study))
     wanted = chosen(scenarios)
     names = [scenario.name for scenario in wanted]
-    if not names or len({"float32", *names}) <= len(names):
+    if not names or "float32" in names:
         raise InputError(
-            f"scenarios: found {', '.join(names) or 'none'}, expected at least one, each of another "
-            "name than the others and float32"
+            f"scenarios: found {', '.join(names) or 'none'}, expected at least one, and float32 not "
+            "among them: it is always the first rung; correct the list"
+        )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"scenarios: found {twice} {names.count(twice)} times, expected each scenario once; leave "
+            "the others out, or give another name"
         )
     foundries, runner = Foundries(study), Runner(study)
     return climb(Prepared(study, runner, runner.score_float(), foundries), wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -148,8 +149,11 @@ def _chart(
         draw_range(axes, ends + ([] if reference is None else [reference]), quantity)
         if by:
             labels = [shortened(each.label, 44) for each in curves]
-            name = tied_label(rows, by[0], material.more).text if len(by) == 1 else ""
-            legend(axes, handles, labels, name, **beside(axes, max(reach, 3.0)))
+            if len(by) == 1:
+                names = tied_label(rows, by[0], material.more).text
+            else:
+                names = textwrap.fill(", ".join(label_of(name).text for name in by), 44)
+            legend(axes, handles, labels, names, **beside(axes, max(reach, 3.0)))
         return maker.markup(figure, title, _told(axis, means, quantity, title))
 
 
