@@ -83,13 +83,16 @@ def _told(value: Any) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def refuse_impossible(values: np.ndarray, what: str, noun: str, *, least: float | None) -> None:
+def refuse_impossible(
+    values: np.ndarray, what: str, noun: str, unit: str, *, least: float | None
+) -> None:
     """Refuse numbers that can't be, by the place of the first one.
 
     Args:
         values: voltages by row, or conductances by row and column.
         what: what messages call the array.
-        noun: what one of them is called, with its unit, such as "conductance in siemens".
+        noun: what one of them is called.
+        unit: its unit.
         least: the smallest that is allowed; None: any finite number.
 
     Raises:
@@ -105,6 +108,6 @@ def refuse_impossible(values: np.ndarray, what: str, noun: str, *, least: float 
     )
     expected = "a finite number" if least is None else f"a finite number of {least:g} or above"
     raise DataError(
-        f"{what}: found the {noun} {values[at]:g} at {place} (from 0), expected {expected}; clean the "
-        "data"
+        f"{what}: found the {noun} {values[at]:g} {unit} at {place} (from 0), expected {expected}; "
+        "clean the data"
     )

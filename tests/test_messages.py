@@ -66,7 +66,7 @@ def test_a_conductance_that_can_not_be_is_told_with_its_place(
 ) -> None:
     g = np.full((3, 4), 1e-5)
     g[2, 1] = value
-    wanted = f"found the conductance in siemens {told} at row 2, column 1 (from 0)"
+    wanted = f"found the conductance {told} S at row 2, column 1 (from 0)"
     with pytest.raises(rxsim.RxsimError) as error:
         rxsim.solve(g)
     assert wanted in str(error.value)
@@ -78,12 +78,12 @@ def test_a_voltage_that_can_not_be_is_told_with_its_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     g, v_in = np.full((3, 4), 1e-5), np.array([0.1, np.nan, -0.2])
-    with pytest.raises(rxsim.RxsimError, match="the voltage nan at row 1"):
+    with pytest.raises(rxsim.RxsimError, match="the voltage nan V at row 1"):
         rxsim.solve(g, v_in=v_in)
     np.save(tmp_path / "g.npy", g)
     np.save(tmp_path / "v.npy", v_in)
     words = ("solve", tmp_path / "g.npy", "-o", tmp_path / "o.npz", "--v-in", tmp_path / "v.npy")
-    assert "the voltage nan at row 1" in sentence(capsys, *words)
+    assert "the voltage nan V at row 1" in sentence(capsys, *words)
     assert rxsim.solve(g, v_in=np.array([0.1, -0.2, 0.0])).i_out is not None
 
 

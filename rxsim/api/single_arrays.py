@@ -58,10 +58,10 @@ def solve(
     chosen = resolved(settings)
     bar = chosen.crossbar if crossbar is None else _crossbar(crossbar)
     g = _real(conductances, 2, "conductances")
-    refuse_impossible(g, "conductances", "conductance in siemens", least=0)
+    refuse_impossible(g, "conductances", "conductance", "S", least=0)
     volts = None if v_in is None else _real(v_in, 1, "v_in")
     if volts is not None:
-        refuse_impossible(volts, "v_in", "voltage", least=None)
+        refuse_impossible(volts, "v_in", "voltage", "V", least=None)
     if volts is not None and len(volts) != len(g):
         raise DataError(
             f"v_in: found {counted(len(volts), 'voltage')}, expected one for each of "

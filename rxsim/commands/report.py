@@ -53,12 +53,12 @@ def command(
     RESULTS is what 'rxsim sweep' or 'rxsim eval --json' wrote. The page holds no scripts, loads
     nothing, is light or dark as the reader likes, and prints.
     """
+    check_destination(output, [results])
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(
             f"--output: found {output.name}, expected a name that ends in .html: the report is one "
             "HTML page; name it so ('rxsim plot' draws other kinds of figures)"
         )
-    check_destination(output, [results])
     options = {"--sweep": sweep, "--quantity": quantity, "--point": point}
     with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
         stages = Stages(watcher)

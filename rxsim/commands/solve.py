@@ -226,13 +226,13 @@ def _conductances(path: Path) -> np.ndarray:
         raise DataError(
             f"{path}: found no cells, expected conductances of 0 S (open) and above; clean the data"
         )
-    refuse_impossible(g, str(path), "conductance in siemens", least=0)
+    refuse_impossible(g, str(path), "conductance", "S", least=0)
     return g
 
 
 def _voltages(path: Path, n_rows: int) -> np.ndarray:
     voltages = _read(path, 1)
-    refuse_impossible(voltages, str(path), "voltage", least=None)
+    refuse_impossible(voltages, str(path), "voltage", "V", least=None)
     if len(voltages) != n_rows:
         raise DataError(
             f"{path}: found {counted(len(voltages), 'voltage')}, expected one for each of "
