@@ -1,12 +1,15 @@
 """Compare two checkouts of rxsim byte by byte: a change of the code must not change a result.
 
 Usage: python scripts/compare_checkouts.py OTHER_CHECKOUT [--only N ..] [--list] [--keep FOLDER]
+       [--added]
 
 Compares this checkout with OTHER_CHECKOUT (of before) in every line of compared_settings.txt, on the
 networks and configs of OTHER_CHECKOUT: the JSON of `rxsim eval` but its `timing`, the first chip's
 network as eval saves it, the second's as `rxsim patch` writes it; and the rows of a small sweep, all
-columns but `seconds` and `finished`. One process evaluates all settings of a checkout, the two run side
-by side. Prints a line a setting and exits with 1 if anything differs or can't be evaluated.
+columns but `seconds` and `finished`. One process evaluates all settings of a checkout, the two run
+side by side. With `--added`, what this checkout writes beyond the other is left out: new keys of the
+JSON and of settings (and hashes that they enter), and the models' metadata. Prints a line a setting
+and exits with 1 if anything differs or can't be evaluated.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = "24"  # images
@@ -69,6 +73,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, nargs="+", metavar="N", help="these cases alone")
     parser.add_argument("--list", action="store_true", help="show the cases and their numbers")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave what was written here")
+    parser.add_argument("--added", action="store_true", help="leave out what is new in this one")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.list or given.other is None:
@@ -84,7 +89,8 @@ def main() -> int:
         _work(other, given.worker, numbers)
         return 0
     with tempfile.TemporaryDirectory() as name:
-        return _compare(other, Path(name) if given.keep is None else given.keep.resolve(), numbers)
+        folder = Path(name) if given.keep is None else given.keep.resolve()
+        return _compare(other, folder, numbers, added=given.added)
 
 
 # ------------------------------------------------------------------ the process of one checkout
@@ -155,7 +161,7 @@ def _run(arguments: list[str]) -> str | None:
 # ------------------------------------------------------------------ the comparison
 
 
-def _compare(other: Path, output: Path, numbers: list[int]) -> int:
+def _compare(other: Path, output: Path, numbers: list[int], *, added: bool) -> int:
     folders = {checkout: output / name for checkout, name in ((other, "other"), (ROOT, "this"))}
     workers = {}
     for checkout, folder in folders.items():
@@ -170,7 +176,7 @@ def _compare(other: Path, output: Path, numbers: list[int]) -> int:
     codes = [worker.wait() for worker in workers.values()]
     bad = 0
     for number in numbers:
-        found = _difference(*(folder / str(number) for folder in folders.values()))
+        found = _difference(*(folder / str(number) for folder in folders.values()), added=added)
         bad += found is not None
         print(f"{number:3} {'same  ' if found is None else 'DIFFER'} {cases()[number - 1]}")
         if found is not None:
@@ -179,7 +185,7 @@ def _compare(other: Path, output: Path, numbers: list[int]) -> int:
     return 1 if bad or any(codes) else 0
 
 
-def _difference(before: Path, after: Path) -> str | None:
+def _difference(before: Path, after: Path, *, added: bool) -> str | None:
     """Tell in a sentence where two folders of one case differ first; None where they are the same."""
     for folder in (before, after):
         if not (folder / "done").exists():
@@ -188,8 +194,11 @@ def _difference(before: Path, after: Path) -> str | None:
         if failed:
             return f"{folder.parent.name} checkout can't: {failed}"
     if (before / "results.sqlite").exists():
-        pairs = zip(_rows(before), _rows(after), strict=False)
-        missing = len(list(_rows(before))) != len(list(_rows(after)))
+        rows = [list(_rows(folder)) for folder in (before, after)]
+        if added:  # new settings change the keys, by which rows are sorted, and all texts
+            rows = [_numbers(stored) for stored in rows]
+        pairs = zip(*rows, strict=False)
+        missing = len(rows[0]) != len(rows[1])
         unlike = next((f"{a[0]}: {a[1]!r}, now {b[0]}: {b[1]!r}" for a, b in pairs if a != b), None)
         return unlike or ("another number of stored values" if missing else None)
     texts = [(folder / "eval.json").read_text() for folder in (before, after)]
@@ -198,11 +207,31 @@ def _difference(before: Path, after: Path) -> str | None:
         if json.dumps(value, separators=(",", ":")) + "\n" != text:
             return "eval.json: not written as JSON without blanks"
         del value["timing"]
+    if added:
+        values = [_shared(values[0], values[1]), _shared(values[1], values[0])]
     if json.dumps(values[0]) != json.dumps(values[1]):
         return _first_path(values[0], values[1], "$") or "eval.json: another order of keys"
     chips = ("chip0.onnx", "chip1.onnx")
-    others = [name for name in chips if (before / name).read_bytes() != (after / name).read_bytes()]
+    read = _without_metadata if added else Path.read_bytes
+    others = [name for name in chips if read(before / name) != read(after / name)]
     return f"{others[0]}: another patched network" if others else None
+
+
+def _shared(value: Any, other: Any) -> Any:
+    """Keep of a value what another one has too; hashes of settings tell new keys, and go."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        names = [name for name in value if name in other and name != "settings_sha256"]
+        return {name: _shared(value[name], other[name]) for name in names}
+    if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+        return [_shared(*both) for both in zip(value, other, strict=True)]
+    return value
+
+
+def _without_metadata(path: Path) -> bytes:
+    """Return a model's bytes but for its metadata."""
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _first_path(before: Any, after: Any, path: str) -> str | None:
@@ -220,6 +249,16 @@ def _first_path(before: Any, after: Any, path: str) -> str | None:
         same = json.dumps(before) == json.dumps(after)
         return None if same else f"{path}: {str(before)[:100]}, now {str(after)[:100]}"
     return next((found for pair in pairs if (found := _first_path(*pair)) is not None), None)
+
+
+def _numbers(rows: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Keep the numbers of stored rows, by table and column, in the order of their size."""
+    kept = [
+        (f"{place.partition('[')[0]}.{place.rpartition('.')[2]}", value)
+        for place, value in rows
+        if isinstance(value, int | float)
+    ]
+    return sorted(kept)
 
 
 def _rows(folder: Path) -> Iterator[tuple[str, Any]]:
