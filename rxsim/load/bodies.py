@@ -32,7 +32,7 @@ def lift_constants(model: onnx.ModelProto) -> None:
             nodes.extend(lift.nodes)
             model.graph.initializer.extend(lift.tensors)
             lift.nodes, lift.tensors = [], []
-        elif _constant_only(node, known):
+        elif constant_only(node, known):
             known.update(node.output)
         nodes.append(node)
     del model.graph.node[:]
@@ -66,7 +66,7 @@ def _holds_product(node: onnx.NodeProto) -> bool:
     )
 
 
-def _constant_only(node: onnx.NodeProto, known: set[str]) -> bool:
+def constant_only(node: onnx.NodeProto, known: set[str]) -> bool:
     """Tell whether a node depends on constants alone and gives the same each time."""
     if inner_graphs(node) or node.op_type in RANDOM:
         return False
@@ -116,7 +116,7 @@ class _Lifting:
                     node.output[place] = names[name]
             for inner in inner_graphs(node):
                 self.graph(inner, names)
-            if _constant_only(node, self._known):
+            if constant_only(node, self._known):
                 self._known.update(node.output)
                 self.nodes.append(_node(node))
             else:

@@ -11,6 +11,7 @@ import onnx
 
 from rxsim.errors import ModelError
 from rxsim.load.bodies import lift_constants, name_inner_nodes, nodes_looked_at
+from rxsim.load.carried import take_out_carried
 from rxsim.load.checks import check_layers, check_names, check_nodes, check_sizes
 from rxsim.load.digital import reason_for
 from rxsim.load.fold_batchnorm import fold_batchnorm
@@ -92,6 +93,7 @@ def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network
     unsaturate(original)
     model = upgrade(model, path.name)
     name_nodes(model)
+    take_out_carried(model)
     lift_constants(model)
     fold_constants(model)
     while inline_ifs(model):
