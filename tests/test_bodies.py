@@ -288,3 +288,37 @@ def test_a_branch_that_no_input_takes_is_no_trouble(iv: str) -> None:
     assert result.ladder[-1].summary()["snr_db"]["mean"] > 10
     if iv == "linear":
         assert verify(study, arrays=4, vectors=2).passed
+
+
+GROWING = """
+agraph (float[N, 6] x) => (float[M, 6] z) {
+    trips = Constant<value = int64 {3}>()
+    go = Constant<value = bool {1}>()
+    first = MatMul(x, v)
+    z = Loop<body = step (int64 i, bool on, float[B, 6] h) => (bool still, float[C, 6] next) {
+            still = Identity(on)
+            a = MatMul(h, w)
+            next = Concat<axis=0>(h, a)
+        }>(trips, go, first)
+}
+"""
+
+
+def test_a_loop_whose_tensors_grow_stays_digital_with_that_reason() -> None:
+    model = model_of(GROWING, w=(6, 6), v=(6, 6))
+    x = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
+    options = DataOptions(data=given_arrays(x, "data"), metric="none", output="first")
+    result = evaluate(open_study(model, load_settings(None, xbar="8x8"), options, threads=1))
+    assert [place.name for place in result.inventory.layers] == ["first"]
+    row = next(row for row in result.inventory.digital if "change their shape" in row["reason"])
+    assert row["macs"] == (1 + 2 + 4) * 36
+    assert result.inventory.shares["macs_mapped"] == pytest.approx(1 / 8)
+
+
+def test_a_layer_that_never_ran_has_no_signal_to_noise() -> None:
+    model, feeds = branch_model(3.0)
+    options = DataOptions(data=given_arrays(feeds["x"], "data"), metric="none")
+    result = evaluate(open_study(model, load_settings(None, xbar="8x8"), options, threads=1))
+    ratios = {layer.place.name: layer.snr_db for layer in result.layers}
+    assert ratios["t"] is None
+    assert (ratios["out"] or 0) > 10

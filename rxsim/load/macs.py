@@ -30,10 +30,12 @@ class Work:
     Attributes:
         macs: by the name of the product's node, where its sizes are known.
         unknown: names of the products whose sizes are not known.
+        varying: names of the products in loops whose tensors change their shape from step to step.
     """
 
     macs: Mapping[str, int]
     unknown: tuple[str, ...] = ()
+    varying: tuple[str, ...] = ()
 
 
 def count_work(
@@ -80,7 +82,23 @@ def count_work(
             unknown.append(node.name)
         else:
             macs[node.name] = count * given // prescribed
-    return Work(macs, tuple(unknown))
+    return Work(macs, tuple(unknown), _varying(model, inside, executed or {}))
+
+
+def _varying(model: onnx.ModelProto, inside: set[str], executed: ExecutedShapes) -> tuple[str, ...]:
+    """Name the products in bodies that a run showed with tensors of several shapes."""
+    known = constants(model)
+    return tuple(
+        node.name
+        for node in all_nodes(model.graph)
+        if node.name in inside
+        and operator_of(node) is not None
+        and any(
+            len(np.unique(executed[name], axis=0)) > 1
+            for name in [*node.input, *node.output]
+            if name in executed and name not in known and executed[name].size
+        )
+    )
 
 
 def tensors_of(model: onnx.ModelProto, nodes: tuple[str, ...]) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -71,6 +71,40 @@ class Network:
         """The batch size that the file prescribes, or None where it is free; 1 where there is none."""
         batches = [spec.batch for spec in self.inputs if spec.batch_axis is not None]
         return next((size for size in batches if size is not None), None) if batches else 1
+
+
+def left_digital(network: Network, nodes: Collection[str], reason: str) -> Network:
+    """Leave the layers of some nodes digital.
+
+    Args:
+        network: the network.
+        nodes: their names.
+        reason: why, in words for the report.
+
+    Raises:
+        ModelError: no layer is left.
+    """
+    if not nodes:
+        return network
+    gone = [layer for layer in network.layers if layer.node.name in nodes]
+    kept = [layer for layer in network.layers if layer.node.name not in nodes]
+    if not kept:
+        raise ModelError(
+            f"model {network.path} has no layer that a crossbar can hold ({gone[0].name} "
+            f"({gone[0].op}): {reason}), expected one at least"
+        )
+    indices = {layer.index for layer in kept}
+    return replace(
+        network,
+        layers=tuple(
+            layer if layer.arrays_of in indices else replace(layer, arrays_of=layer.index)
+            for layer in kept
+        ),
+        digital=(
+            *network.digital,
+            *(DigitalNode(layer.node.name, layer.op, reason) for layer in gone),
+        ),
+    )
 
 
 def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network:
@@ -146,9 +180,11 @@ def _in_the_way(model: onnx.ModelProto, declined: Mapping[str, str]) -> str:
         reasons = [f"it is made of {', '.join(kind for kind, _ in kinds.most_common(5))}"]
     *others, last = mappable_types()
     more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    frozen = any("activations" in reason or "not constant" in reason for reason in reasons)
+    advice = "; if these are weights, freeze them and export the model again" if frozen else ""
     return (
         f"({'; '.join(reasons[:3])}{more}), expected a {', '.join(others)} or {last} with constant "
-        "weights; freeze the weights and export the model again"
+        f"weights{advice}"
     )
 
 

@@ -230,8 +230,8 @@ def _print_transformation(result: Evaluation, console: Console) -> None:
 def _layer_row(row: LayerReport) -> list[str]:
     return [
         *_place_cells(row.place),
-        _decibel(row.snr_db_ideal),
-        _decibel(row.snr_db),
+        "-" if row.snr_db is None else _decibel(row.snr_db_ideal),
+        "-" if row.snr_db is None else _decibel(row.snr_db),
         *("-" if v is None else percent(v) for v in (row.dac_clipping, row.adc_clipping)),
     ]
 

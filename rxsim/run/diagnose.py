@@ -20,12 +20,14 @@ class LayerHealth:
     """How a layer fares in the patched network.
 
     Attributes:
-        snr_db: of its output before the activation, errors of earlier layers included, decibel.
+        snr_db: of its output before the activation, errors of earlier layers included, decibel; None
+            where nothing could be compared: a branch that was not taken, or not by both networks, or a
+            loop of another number of steps.
         dac_clipping: share of its inputs that saturate their DAC; None where there is none.
         adc_clipping: saturated conversions over all conversions; None where there is no ADC.
     """
 
-    snr_db: float
+    snr_db: float | None
     dac_clipping: float | None
     adc_clipping: float | None
 
@@ -74,10 +76,12 @@ def diagnose_layers(
         return np.array(rows)
 
     size = fixed_batch or batch
-    totals = sum(over_batches(work, len(inputs), size, threads, progress), np.zeros((1, 6)))
+    totals = sum(over_batches(work, len(inputs), size, threads, progress), np.zeros((1, 7)))
     return {
         layer.name: LayerHealth(
-            decibel(float(row[0]), float(row[1])), _share(row[2], row[3]), _share(row[4], row[5])
+            decibel(float(row[0]), float(row[1])) if row[6] else None,
+            _share(row[2], row[3]),
+            _share(row[4], row[5]),
         )
         for layer, row in zip(layers, totals, strict=True)
     }
@@ -95,12 +99,13 @@ def _sums(
         tensors: those of the patched network, by name.
 
     Returns:
-        Energies of signal and noise, saturated and all DAC inputs, saturated and all conversions.
+        Energies of signal and noise, saturated and all DAC inputs, saturated and all conversions, and
+        the number of values that were compared.
     """
     found = tensors[layer.output]
     if found.shape != truth.shape or not found.size:
-        return (0.0,) * 6  # a branch that is not taken, or not by both networks
-    sums = [_energy(truth), _energy(truth - found), 0.0, 0.0, 0.0, 0.0]
+        return (0.0,) * 7  # a branch that is not taken, or not by both networks
+    sums = [_energy(truth), _energy(truth - found), 0.0, 0.0, 0.0, 0.0, float(truth.size)]
     if tap.input_bounds is not None:
         x = tensors[layer.input]
         sums[2:4] = _outside(x, *tap.input_bounds), x.size

@@ -13,7 +13,7 @@ import onnx
 from rxsim.config import Settings, layer_settings
 from rxsim.load import Network
 from rxsim.mapping import LayerPlan, NetworkPlan, plan_network
-from rxsim.pipeline.study.work import work_at
+from rxsim.pipeline.study.work import mappable, work_at
 
 _REAL_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
@@ -99,9 +99,10 @@ def take_inventory(
         settings: the array's size and the mapping.
         input_shapes: shape of each input, with a batch axis of 1.
     """
+    work = work_at(network, input_shapes)
+    network = mappable(network, work)
     by_layer = {layer.name: layer_settings(settings, layer.name) for layer in network.layers}
     mapped = {name: of_layer for name, of_layer in by_layer.items() if of_layer is not None}
-    work = work_at(network, input_shapes)
     return inventory_of(network, plan_network(network, mapped, work))
 
 

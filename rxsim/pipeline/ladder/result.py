@@ -92,7 +92,7 @@ class LayerReport:
     input_max: float
     signed_input: bool
     snr_db_ideal: float | None
-    snr_db: float
+    snr_db: float | None
     dac_clipping: float | None
     adc_clipping: float | None
     transformation: Transformation | None = None

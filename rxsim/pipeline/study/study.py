@@ -26,6 +26,7 @@ from rxsim.load import (
     stated_ranges,
 )
 from rxsim.mapping import NetworkPlan, plan_network
+from rxsim.onnx_graph import all_nodes
 from rxsim.pipeline.study.calibration import Calibration
 from rxsim.pipeline.study.calibration_match import (
     check_model_and_settings,
@@ -39,7 +40,7 @@ from rxsim.pipeline.study.make_up import make_up_data
 from rxsim.pipeline.study.output_probe import choose_output, probe_output
 from rxsim.pipeline.study.provenance import Provenance
 from rxsim.pipeline.study.study_data import StudyData
-from rxsim.pipeline.study.work import work_of
+from rxsim.pipeline.study.work import mappable, work_of
 from rxsim.session import Inputs, default_threads
 from rxsim.stages import Stages
 from rxsim.version import __version__
@@ -185,7 +186,7 @@ def open_study(
     check_presets(settings)
     with stages("load"):
         network = _without_digital(load_network(model, settings.mapping.fold), settings)
-        if calibration is not None:
+        if calibration is not None and not _has_loops(network):
             check_model_and_settings(calibration, network, settings)
     with stages("data"):
         choice = choose_data(model, options, evaluates=evaluates)
@@ -198,6 +199,9 @@ def open_study(
         if calibration is not None:
             data = with_calibration(calibration, data, given=choice.calibrate is not None)
         work = work_of(network, data.inputs.feeds(0, 1))
+        network = mappable(network, work)
+        if calibration is not None and _has_loops(network):
+            check_model_and_settings(calibration, network, settings)
         plan = plan_network(network, settings_by_layer(network, settings), work)
         batch = _batch_size(plan)
         found = probe_output(network, chosen, data.inputs, batch=batch, stated=choice.batch_axis)
@@ -229,6 +233,11 @@ def open_study(
             calibration_file=calibration,
             cache=cache,
         )
+
+
+def _has_loops(network: Network) -> bool:
+    """Tell whether a run may show that layers can't be mapped."""
+    return any(node.op_type in ("Loop", "Scan") for node in all_nodes(network.model.graph))
 
 
 def settings_by_layer(network: Network, settings: Settings) -> dict[str, Settings]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rxsim.load import Network
 from rxsim.load.macs import Work, count_work, tensors_of
+from rxsim.load.network import left_digital
 from rxsim.pipeline.study.make_up import example_feeds, is_text
 from rxsim.run.executed import executed_shapes
 
@@ -28,6 +29,17 @@ def work_of(network: Network, feeds: Mapping[str, np.ndarray]) -> Work:
     tensors = tensors_of(network.model, work.unknown)
     executed = executed_shapes(network.model, filled, tensors)
     return count_work(network.model, shapes, executed)
+
+
+def mappable(network: Network, work: Work) -> Network:
+    """Leave digital what a run showed that can't be watched.
+
+    Raises:
+        ModelError: no layer is left.
+    """
+    return left_digital(
+        network, work.varying, "in a loop where its tensors change their shape: not mapped"
+    )
 
 
 def work_at(network: Network, input_shapes: Mapping[str, tuple[int, ...]]) -> Work:
