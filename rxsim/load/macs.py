@@ -14,6 +14,7 @@ from rxsim.onnx_graph import (
     constants,
     inferred_values,
     inner_graphs,
+    nodes_with_holders,
     shape_of,
     without_large_constants,
 )
@@ -31,11 +32,14 @@ class Work:
         macs: by the name of the product's node, where its sizes are known.
         unknown: names of the products whose sizes are not known.
         varying: names of the products in loops whose tensors change their shape from step to step.
+        from_run: names of the products that a run told of and that follow from values: of another input
+            it may tell other numbers.
     """
 
     macs: Mapping[str, int]
     unknown: tuple[str, ...] = ()
     varying: tuple[str, ...] = ()
+    from_run: tuple[str, ...] = ()
 
 
 def count_work(
@@ -68,8 +72,12 @@ def count_work(
         for graph in inner_graphs(node)
         for inner in all_nodes(graph)
     }
+    scanned = {
+        node.name for node, holders in nodes_with_holders(model.graph) if set(holders) == {"Scan"}
+    }
     macs: dict[str, int] = {}
     unknown: list[str] = []
+    from_run: list[str] = []
     for node in all_nodes(model.graph):
         operator = operator_of(node)
         if operator is None:
@@ -78,11 +86,14 @@ def count_work(
         count = None if node.name in inside else operator.macs(node, shapes)
         if count is None and executed is not None:
             count = _executed_macs(node, shapes, executed)
+            if node.name not in scanned:  # a Scan has as many steps as its inputs
+                from_run.append(node.name)
         if count is None:
             unknown.append(node.name)
         else:
             macs[node.name] = count * given // prescribed
-    return Work(macs, tuple(unknown), _varying(model, inside, executed or {}))
+    varying = _varying(model, inside, executed or {})
+    return Work(macs, tuple(unknown), varying, tuple(from_run))
 
 
 def _varying(model: onnx.ModelProto, inside: set[str], executed: ExecutedShapes) -> tuple[str, ...]:

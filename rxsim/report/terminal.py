@@ -260,6 +260,10 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
     )
     if warning := unmapped_warning(inventory.shares, inventory.digital):
         console.print(escape(warning), style="yellow", soft_wrap=True)
+    if inventory.from_run:
+        count = counted(len(inventory.from_run), "product")
+        text = f"MACs of {count} come from a run on one input: the file's shapes do not tell them."
+        console.print(text, soft_wrap=True)
     _print_packing(inventory, console)
     if shared := [place for place in inventory.layers if place.shared_with is not None]:
         pairs = ", ".join(f"{place.name} (with {place.shared_with})" for place in shared[:3])

@@ -72,12 +72,15 @@ class Inventory:
         shares: mapped shares of multiply-accumulates and parameters; None where unknown. Where some
             sizes are unknown, but a bound is known, `macs_mapped_at_least` or `macs_mapped_at_most`.
         as_float32: types of the network for which float32 stands.
+        from_run: products whose multiply-accumulates follow from the values of an input, and were
+            counted in a run on one.
     """
 
     layers: tuple[LayerPlace, ...]
     digital: tuple[Mapping[str, Any], ...]
     shares: Mapping[str, float | None]
     as_float32: tuple[str, ...] = ()
+    from_run: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -86,6 +89,7 @@ class Inventory:
             "digital": [dict(row) for row in self.digital],
             "shares": dict(self.shares),
             **({"as_float32": list(self.as_float32)} if self.as_float32 else {}),
+            **({"macs_from_run": list(self.from_run)} if self.from_run else {}),
         }
 
 
@@ -123,7 +127,8 @@ def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:
         # Layers may share one tensor, which counts once.
         "parameters_mapped": min(weights / parameters, 1.0) if parameters else None,
     }
-    return Inventory(places, _digital(network, plan), shares, network.as_float32)
+    digital = _digital(network, plan)
+    return Inventory(places, digital, shares, network.as_float32, work.from_run)
 
 
 def _work_shares(plan: NetworkPlan) -> dict[str, float | None]:
