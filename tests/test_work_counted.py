@@ -98,6 +98,85 @@ NETWORKS: dict[str, tuple[str, Shapes, Shapes, set[str]]] = {
         {"w": (6, 6)},
         {"a"},
     ),
+    "an LSTM and a linear layer": (
+        """agraph (float[T, N, 6] x) => (float[N, 3] z) {
+            y, h = LSTM<hidden_size=5>(x, w, r)
+            last = Squeeze(h, first)
+            z = MatMul(last, v)
+        }""",
+        {"x": (7, 1, 6)},
+        {"w": (1, 20, 6), "r": (1, 20, 5), "v": (5, 3)},
+        {"y", "z"},
+    ),
+    "a GRU of both directions": (
+        """agraph (float[T, N, 6] x) => (float[T, 2, N, 5] y) {
+            y, h = GRU<hidden_size=5, direction="bidirectional">(x, w, r)
+        }""",
+        {"x": (4, 1, 6)},
+        {"w": (2, 15, 6), "r": (2, 15, 5)},
+        {"y"},
+    ),
+    "a plain recurrent layer": (
+        """agraph (float[T, N, 6] x) => (float[T, 1, N, 5] y) {
+            y, h = RNN<hidden_size=5>(x, w, r)
+        }""",
+        {"x": (4, 1, 6)},
+        {"w": (1, 5, 6), "r": (1, 5, 5)},
+        {"y"},
+    ),
+    "a mixture of experts": (
+        """agraph (float[N, 6] x) => (float[N, 4] y) {
+            g = MatMul(x, gate) p = Softmax(g)
+            each = Einsum<equation="bi,eio->beo">(x, experts)
+            y = Einsum<equation="be,beo->bo">(p, each)
+        }""",
+        {"x": (1, 6)},
+        {"gate": (6, 3), "experts": (3, 6, 4)},
+        {"g", "each"},
+    ),
+    "heads by Einsum": (
+        """agraph (float[N, 5, 8] x) => (float[N, 2, 5, 5] y) {
+            q = Einsum<equation="btd,dhk->bhtk">(x, wq)
+            k = Einsum<equation="btd,dhk->bhtk">(x, wk)
+            y = Einsum<equation="bhtk,bhsk->bhts">(q, k)
+        }""",
+        {"x": (1, 5, 8)},
+        {"wq": (8, 2, 4), "wk": (8, 2, 4)},
+        {"q", "k"},
+    ),
+    "transposed convolutions": (
+        """agraph (float[N, 4, 5, 6] x) => (float[N, 6, H, W] y) {
+            a = ConvTranspose<strides=[2, 2], output_padding=[1, 1]>(x, w)
+            y = ConvTranspose<pads=[1, 1, 1, 1]>(a, v)
+        }""",
+        {"x": (1, 4, 5, 6)},
+        {"w": (4, 6, 3, 3), "v": (6, 6, 3, 2)},
+        {"a", "y"},
+    ),
+    "a matrix for each head": (
+        """agraph (float[N, 3, 5, 6] x) => (float[N, 3, 5, 4] y) { y = MatMul(x, w) }""",
+        {"x": (1, 3, 5, 6)},
+        {"w": (3, 6, 4)},
+        {"y"},
+    ),
+    "a vector": (
+        """agraph (float[N, 6] x) => (float[N] y) { y = MatMul(x, w) }""",
+        {"x": (1, 6)},
+        {"w": (6,)},
+        {"y"},
+    ),
+    "whole numbers": (
+        """agraph (float[N, 6] x) => (float[N, 4] y) {
+            q, scale, zero = DynamicQuantizeLinear(x)
+            w8 = Cast<to=3>(w)
+            whole = MatMulInteger(q, w8, zero)
+            f = Cast<to=1>(whole)
+            y = Mul(f, scale)
+        }""",
+        {"x": (1, 6)},
+        {"w": (6, 4)},
+        {"whole"},
+    ),
     "branches": (
         """agraph (float[N, 6] x, bool[1] up) => (float[N, 4] y) {
             b = MatMul(x, u)
@@ -117,6 +196,7 @@ def model_of(text: str, weights: Shapes) -> onnx.ModelProto:
     for name, shape in weights.items():
         value = rng.standard_normal(shape).astype(np.float32)
         model.graph.initializer.append(numpy_helper.from_array(value, name))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "first"))
     return model
 
 
