@@ -23,7 +23,7 @@ from onnx import numpy_helper
 from rxsim.config import Settings, load_settings
 from rxsim.errors import RxsimError
 from rxsim.load import load_network
-from rxsim.load.time_first import time_first
+from rxsim.load.passes.time_first import time_first
 from rxsim.pipeline import patched_chip
 
 # By operator the places of the inputs that stay inputs, one after another. An operator is added here.

@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper, parser
 
 from rxsim.errors import ModelError
 from rxsim.load import Network, load_network
-from rxsim.load.bodies import nodes_looked_at
 from rxsim.load.macs import count_work
+from rxsim.load.passes.bodies import nodes_looked_at
 
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]

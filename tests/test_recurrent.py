@@ -18,7 +18,7 @@ from recurrent_models import GATES, feeds_of, recurrent_model
 
 from rxsim.errors import ModelError
 from rxsim.load import load_network
-from rxsim.load.orient import orient
+from rxsim.load.passes.orient import orient
 
 WAYS = ("forward", "reverse", "bidirectional")
 OPTIONAL: dict[str, list[tuple[str, ...]]] = {

@@ -10,22 +10,22 @@ from pathlib import Path
 import onnx
 
 from rxsim.errors import ModelError
-from rxsim.load.bodies import lift_constants, name_inner_nodes, nodes_looked_at
-from rxsim.load.carried import take_out_carried
 from rxsim.load.checks import check_layers, check_names, check_nodes, check_sizes
 from rxsim.load.digital import reason_for
-from rxsim.load.fold_batchnorm import fold_batchnorm
-from rxsim.load.fold_before import fold_before
-from rxsim.load.fold_constants import fold_constants
-from rxsim.load.fold_scale import fold_scale
-from rxsim.load.inline_if import inline_ifs
 from rxsim.load.inputs import InputSpec, input_specs
 from rxsim.load.layers import find_layers
 from rxsim.load.onnx_file import IN_MEMORY, name_nodes, read_onnx, take_onnx
-from rxsim.load.orient import orient
 from rxsim.load.outputs import default_output
-from rxsim.load.unsaturated import unsaturate
-from rxsim.load.upgrade import upgrade
+from rxsim.load.passes.bodies import lift_constants, name_inner_nodes, nodes_looked_at
+from rxsim.load.passes.carried import take_out_carried
+from rxsim.load.passes.fold_batchnorm import fold_batchnorm
+from rxsim.load.passes.fold_before import fold_before
+from rxsim.load.passes.fold_constants import fold_constants
+from rxsim.load.passes.fold_scale import fold_scale
+from rxsim.load.passes.inline_if import inline_ifs
+from rxsim.load.passes.orient import orient
+from rxsim.load.passes.unsaturated import unsaturate
+from rxsim.load.passes.upgrade import upgrade
 from rxsim.onnx_graph import all_nodes
 from rxsim.operators import Layer, mappable_types, user_op
 

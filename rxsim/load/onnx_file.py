@@ -11,10 +11,10 @@ import onnx
 from google.protobuf.message import DecodeError, EncodeError, Message
 
 from rxsim.errors import ModelError
+from rxsim.load.passes.time_first import time_first
+from rxsim.load.passes.to_float32 import to_float32, types_without_kernels
 from rxsim.load.runtime import open_session
 from rxsim.load.tensors import complete_tensors, shortened, stored_tensors
-from rxsim.load.time_first import time_first
-from rxsim.load.to_float32 import to_float32, types_without_kernels
 from rxsim.onnx_graph import (
     all_nodes,
     as_bytes,

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from rxsim.load.channelwise import Step, passed_on, step_of
-from rxsim.load.folding import Folding, rounded
+from rxsim.load.passes.channelwise import Step, passed_on, step_of
+from rxsim.load.passes.folding import Folding, rounded
 from rxsim.operators import Affine, operator_of
 
 

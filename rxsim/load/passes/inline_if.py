@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from rxsim.load.fold_constants import RANDOM
+from rxsim.load.passes.fold_constants import RANDOM
 from rxsim.load.runtime import open_session
 from rxsim.onnx_graph import (
     attributes,

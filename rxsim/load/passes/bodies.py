@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import onnx
 from onnx import helper
 
-from rxsim.load.fold_constants import RANDOM
+from rxsim.load.passes.fold_constants import RANDOM
 from rxsim.onnx_graph import all_nodes, defined_names, fresh_name, inner_graphs, taken_names
 from rxsim.operators import operator_of
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from rxsim.load.channelwise import Channels, Step, passed_on, step_of
-from rxsim.load.folding import Folding, rounded
+from rxsim.load.passes.channelwise import Channels, Step, passed_on, step_of
+from rxsim.load.passes.folding import Folding, rounded
 from rxsim.operators import Affine, operator_of
 
 _PADDED = "its shift does not reach the zeros that the Conv behind it pads"

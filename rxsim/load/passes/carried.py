@@ -10,7 +10,7 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from rxsim.load.bodies import constant_only
+from rxsim.load.passes.bodies import constant_only
 from rxsim.onnx_graph import all_nodes, attributes, inner_graphs
 from rxsim.operators import operator_of
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from rxsim.load.channelwise import Channels, Step
+from rxsim.load.passes.channelwise import Channels, Step
 from rxsim.onnx_graph import Rewriting, drop_unused_constants
 from rxsim.operators import Affine, Operator
 
