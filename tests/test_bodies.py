@@ -316,9 +316,24 @@ def test_a_loop_whose_tensors_grow_stays_digital_with_that_reason() -> None:
 
 
 def test_a_layer_that_never_ran_has_no_signal_to_noise() -> None:
+    """Calibration takes one branch, evaluation the other."""
+    model, feeds = branch_model(3.0)
+    options = DataOptions(
+        data=given_arrays(feeds["x"], "data"),
+        calibrate=given_arrays(-feeds["x"], "calibrate"),
+        metric="none",
+    )
+    result = evaluate(open_study(model, load_settings(None, xbar="8x8"), options, threads=1))
+    (layer,) = result.layers
+    assert (layer.place.name, layer.snr_db) == ("t", None)
+
+
+def test_a_branch_that_calibration_does_not_take_stays_digital_and_right() -> None:
     model, feeds = branch_model(3.0)
     options = DataOptions(data=given_arrays(feeds["x"], "data"), metric="none")
-    result = evaluate(open_study(model, load_settings(None, xbar="8x8"), options, threads=1))
-    ratios = {layer.place.name: layer.snr_db for layer in result.layers}
-    assert ratios["t"] is None
-    assert (ratios["out"] or 0) > 10
+    study = open_study(model, load_settings(None, xbar="8x8"), options, threads=1)
+    reasons = {node.name: node.reason for node in study.network.digital}
+    assert "no calibration input takes" in reasons["t"]
+    other = {"x": -feeds["x"]}
+    (got,), (wanted,) = ran(patched_chip(study).model, other), ran(model, other)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)

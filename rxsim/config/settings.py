@@ -71,12 +71,17 @@ def layer_settings(settings: Settings, name: str) -> Settings | None:
     """
     resolved = settings.model_copy(update={"layers": {}})
     for pattern, layer in settings.layers.items():
-        if not fnmatch.fnmatchcase(name, pattern):
+        if not _matches(name, pattern):
             continue
         if layer.digital:
             return None
         resolved = _changed(resolved, pattern, layer)
     return resolved
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Tell whether a pattern means a layer: it is its name, whatever characters that has, or a glob."""
+    return name == pattern or fnmatch.fnmatchcase(name, pattern)
 
 
 def _changed(settings: Settings, pattern: str, layer: LayerSettings) -> Settings:
@@ -110,7 +115,7 @@ def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None
                 f"layers.{pattern}: found digital: true beside other settings, expected it alone; "
                 "leave the others out"
             )
-        if known is not None and not any(fnmatch.fnmatchcase(name, pattern) for name in known):
+        if known is not None and not any(_matches(name, pattern) for name in known):
             examples = ", ".join(known[:3]) + (", .." if len(known) > 3 else "")
             raise SettingError(
                 f"layers.{pattern}: no layer has such a name, expected one of {examples}; "

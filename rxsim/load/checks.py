@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import onnx
+from onnx import numpy_helper
 
 from rxsim.errors import ModelError
 from rxsim.load.tensors import bytes_taken, shortened
@@ -69,10 +70,20 @@ def check_nodes(model: onnx.ModelProto, path: Path) -> None:
                 "expected inference: a result would depend on the batch it is in; export the model "
                 "in evaluation mode"
             )
+        if node.op_type == "Dropout" and _is_on(stored, node.input[2:3]):
+            raise ModelError(
+                f"model {path}: its node {node.name} (Dropout) is in training mode, expected "
+                "inference: its result is random; export the model in evaluation mode"
+            )
         operator = operator_of(node)
         problem = "" if operator is None else operator.damage(node, stored)
         if problem:
             raise _wrong_layer(path, node.name, problem)
+
+
+def _is_on(stored: Mapping[str, onnx.TensorProto], names: Iterable[str]) -> bool:
+    """Tell whether a switch among the inputs of a node is on, as far as it is known."""
+    return any(numpy_helper.to_array(stored[name]).any() for name in names if name in stored)
 
 
 def check_layers(model: onnx.ModelProto, layers: Iterable[Layer], path: Path) -> None:

@@ -71,3 +71,13 @@ def reason_for(op_type: str, domain: str = "") -> str:
     if reasons is None:
         return f"its domain {domain} is not known"
     return reasons.get(op_type, _NO_FORM)
+
+
+def may_multiply(op_type: str, domain: str) -> bool:
+    """Tell whether an operator without a file in `rxsim/operators` may multiply all the same.
+
+    ONNX's own operators are known; of others those are that have a reason here.
+    """
+    if domain in ("", "ai.onnx"):
+        return op_type in ("DFT", "STFT")  # how often depends on the algorithm
+    return reason_for(op_type, domain) in (_NO_FORM, _KERNEL, f"its domain {domain} is not known")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from rxsim.load.digital import may_multiply
 from rxsim.onnx_graph import (
     Shape,
     all_nodes,
@@ -30,7 +31,7 @@ class Work:
 
     Attributes:
         macs: by the name of the product's node, where its sizes are known.
-        unknown: names of the products whose sizes are not known.
+        unknown: names of the products whose sizes are not known, and of operators that may multiply.
         varying: names of the products in loops whose tensors change their shape from step to step.
         from_run: names of the products that a run told of and that follow from values: of another input
             it may tell other numbers.
@@ -81,6 +82,8 @@ def count_work(
     for node in all_nodes(model.graph):
         operator = operator_of(node)
         if operator is None:
+            if may_multiply(node.op_type, node.domain):
+                unknown.append(node.name)
             continue
         # How often a body is run is not known beforehand.
         count = None if node.name in inside else operator.macs(node, shapes)

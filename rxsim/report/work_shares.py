@@ -8,6 +8,7 @@ from typing import Any
 
 # Assumption: what a tenth of the work or less does digitally hides little of what hardware does.
 _MUCH_UNMAPPED = 0.1
+_ALL = 0.9995  # is told as 100 %
 
 
 def work_share(shares: Mapping[str, float | None]) -> str:
@@ -17,7 +18,7 @@ def work_share(shares: Mapping[str, float | None]) -> str:
         return percent(exact)
     for bound in ("at_least", "at_most"):
         value = shares.get(f"macs_mapped_{bound}")
-        if value is not None:
+        if value is not None and not (bound == "at_most" and value >= _ALL):
             return f"{bound.replace('_', ' ')} {percent(value)}"
     return "an unknown share"
 
@@ -29,11 +30,13 @@ def unmapped_warning(
     share = shares["macs_mapped"]
     if share is None:
         share = shares.get("macs_mapped_at_most")
-    if share is None or 1 - share <= _MUCH_UNMAPPED:
-        return ""
     rows = sorted(digital, key=most_work_first)
     work = [row for row in rows if row["macs"] is None or row["macs"] > 0]
     names = ", ".join(f"{row['op']} ({row['reason']})" for row in work[:3])
+    if work and work[0]["macs"] is None:
+        return f"An unknown share of multiply-accumulates stays digital: {names}"
+    if share is None or 1 - share <= _MUCH_UNMAPPED:
+        return ""
     left = percent(1 - share)
     return f"{left} of multiply-accumulates stay digital, untouched by the hardware: {names}"
 

@@ -55,7 +55,8 @@ def predict(
     outputs = np.concatenate(parts)
     if not np.isfinite(outputs).all():
         raise ModelError(
-            f"{what} yields NaN or infinity at its output {output}; check the preprocessing and "
-            "the model"
+            f"{what} yields NaN or infinity at its output {output}, expected finite numbers; check the "
+            "inputs (made-up ones: state them with --input-value or give --data), the preprocessing "
+            "and the model"
         )
     return outputs

@@ -25,6 +25,7 @@ from rxsim.load import (
     patched_before,
     stated_ranges,
 )
+from rxsim.load.passes.fold_constants import RANDOM
 from rxsim.mapping import NetworkPlan, plan_network
 from rxsim.onnx_graph import all_nodes
 from rxsim.pipeline.study.calibration import Calibration
@@ -39,6 +40,7 @@ from rxsim.pipeline.study.input_axes import with_stated
 from rxsim.pipeline.study.make_up import make_up_data
 from rxsim.pipeline.study.output_probe import choose_output, probe_output
 from rxsim.pipeline.study.provenance import Provenance
+from rxsim.pipeline.study.reached import with_reached_layers
 from rxsim.pipeline.study.study_data import StudyData
 from rxsim.pipeline.study.work import mappable, work_of
 from rxsim.session import Inputs, default_threads
@@ -186,7 +188,7 @@ def open_study(
     check_presets(settings)
     with stages("load"):
         network = _without_digital(load_network(model, settings.mapping.fold), settings)
-        if calibration is not None and not _has_loops(network):
+        if calibration is not None and not _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
     with stages("data"):
         choice = choose_data(model, options, evaluates=evaluates)
@@ -200,11 +202,16 @@ def open_study(
             data = with_calibration(calibration, data, given=choice.calibrate is not None)
         work = work_of(network, data.inputs.feeds(0, 1))
         network = mappable(network, work)
-        if calibration is not None and _has_loops(network):
-            check_model_and_settings(calibration, network, settings)
         plan = plan_network(network, settings_by_layer(network, settings), work)
         batch = _batch_size(plan)
         found = probe_output(network, chosen, data.inputs, batch=batch, stated=choice.batch_axis)
+        batch, threads = 1 if found.one_by_one else batch, threads or default_threads()
+        network = with_reached_layers(
+            network, data.calibration, calibration, batch=batch, threads=threads
+        )
+        if calibration is not None and _has_bodies(network):
+            check_model_and_settings(calibration, network, settings)
+        plan = plan_network(network, settings_by_layer(network, settings), work)
         provenance = replace(
             data.provenance,
             output=output,
@@ -222,22 +229,33 @@ def open_study(
             indices=data.indices,
             calibration=data.calibration,
             provenance=provenance,
-            batch=1 if found.one_by_one else batch,
-            threads=threads or default_threads(),
+            batch=batch,
+            threads=threads,
             stages=stages,
             metric=data.metric,
             output=output,
             output_axis=found.axis,
             no_output=chosen.problem or found.problem,
-            notes=tuple(note for note in (chosen.note, *data.notes) if note),
+            notes=tuple(note for note in (chosen.note, *data.notes, _random_note(network)) if note),
             calibration_file=calibration,
             cache=cache,
         )
 
 
-def _has_loops(network: Network) -> bool:
+def _random_note(network: Network) -> str:
+    """Warn of nodes that give something else each time; empty where there are none."""
+    nodes = [node for node in all_nodes(network.model.graph) if node.op_type in RANDOM]
+    if not nodes:
+        return ""
+    return (
+        f"the node {nodes[0].name} ({nodes[0].op_type}) is random: results differ from run to run, and "
+        "rungs differ by it; export the model without it"
+    )
+
+
+def _has_bodies(network: Network) -> bool:
     """Tell whether a run may show that layers can't be mapped."""
-    return any(node.op_type in ("Loop", "Scan") for node in all_nodes(network.model.graph))
+    return any(node.op_type in ("If", "Loop", "Scan") for node in all_nodes(network.model.graph))
 
 
 def settings_by_layer(network: Network, settings: Settings) -> dict[str, Settings]:
