@@ -1,12 +1,13 @@
-"""Kernels are compiled before the first test, and no stage counts as long on a busy machine."""
+"""Kernels are compiled before the first test; no stage is long on a busy machine; sweeps without workers."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from here_pool import HerePool
 
 from rxsim.circuit import solve_array
-from rxsim.commands import progress
+from rxsim.commands import progress, sweep
 from rxsim.config import Crossbar
 
 
@@ -27,3 +28,9 @@ def no_stage_is_long() -> Iterator[None]:
     before, progress.LONG_SECONDS = progress.LONG_SECONDS, 3600.0
     yield
     progress.LONG_SECONDS = before
+
+
+@pytest.fixture
+def sweeps_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `rxsim sweep` start no workers, where a test is of what it prints or stores."""
+    monkeypatch.setattr(sweep, "LocalPool", lambda workers, memory: HerePool())

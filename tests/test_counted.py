@@ -41,6 +41,7 @@ def test_the_pattern_finds_what_is_wrong() -> None:
     assert not WRONG.search("21 layers, 1 chip, 1 is enough, 0.1 layers")
 
 
+@pytest.mark.usefixtures("sweeps_run_here")
 def test_a_network_of_one_layer_reads_right(tmp_path: Path) -> None:
     net, sweep, results = (tmp_path / name for name in ("net.onnx", "s.yaml", "r.sqlite"))
     onnx.save(dense(np.eye(3) - 0.5), net)

@@ -144,6 +144,7 @@ def test_the_label_of_a_scope_is_a_noun() -> None:
     assert label_of("adc.scope").text == "ADC range scope"
 
 
+@pytest.mark.usefixtures("sweeps_run_here")
 def test_entries_of_a_legend_hold_values_and_its_title_the_names(net: Path, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(
         "model: net.onnx\nlimit: 4\nsettings: {crossbar.rows: 4, crossbar.cols: 4}\naxes:\n"

@@ -102,6 +102,7 @@ def test_the_schema_states_the_bounds() -> None:
     assert found["Adc"]["properties"]["percentile"]["maximum"] == 100
 
 
+@pytest.mark.usefixtures("sweeps_run_here")
 def test_an_axis_in_percent_is_an_axis_of_numbers(tmp_path: Path) -> None:
     onnx.save(dense([[1.0, -1.0], [0.5, 0.25]]), tmp_path / "net.onnx")
     (tmp_path / "sweep.yaml").write_text(

@@ -83,6 +83,7 @@ def test_agreement_of_single_values_is_not_measured(evaluated: Any) -> None:
     assert "On crossbars: output SNR" in told(page)
 
 
+@pytest.mark.usefixtures("sweeps_run_here")
 def test_a_sweep_over_a_single_value_compares_snr(tmp_path: Path) -> None:
     onnx.save(relu(5, outputs=1), tmp_path / "net.onnx")
     (tmp_path / "sweep.yaml").write_text(

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from here_pool import HerePool
 
 from rxsim.store import open_results, summarise
 from rxsim.sweep import read_plan, run_sweep
-from rxsim.sweep.job import Job, Outcome, run_job
 
 SWEEPS = sorted((Path(__file__).parent.parent / "configs" / "sweeps").glob("*.yaml"))
-
-
-class HerePool:
-    """Runs jobs in this process, one by one."""
-
-    slots = 1
-
-    def submit(self, job: Job) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        future.set_result(run_job(job))
-        return future
-
-    def restart(self, slots: int | None = None) -> None:
-        raise AssertionError("nothing broke")
-
-    def close(self, *, kill: bool = False) -> None:
-        pass
 
 
 def fewer(given: Any) -> Any:
