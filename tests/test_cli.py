@@ -18,7 +18,7 @@ from oracles import sparse
 from PIL import Image
 
 import rxsim
-from rxsim.cli import main
+from rxsim.cli import main, run
 from rxsim.load.digital import reason_for
 from rxsim.pipeline import Inventory
 from rxsim.report.terminal import PLUMBING, inventory_tables
@@ -94,16 +94,18 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: lis
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_completes_commands_and_options(shell: str) -> None:
+def test_the_shell_completes_commands_and_options(
+    shell: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rxsim"])
+
     def complete(variables: dict[str, str]) -> str:
-        script = "from rxsim.cli import run; import sys; sys.argv = ['rxsim']; run()"
-        return subprocess.run(
-            [sys.executable, "-c", script],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **variables},
-        ).stdout
+        with monkeypatch.context() as shells:
+            for name, value in variables.items():
+                shells.setenv(name, value)
+            with pytest.raises(SystemExit):
+                run()
+        return capsys.readouterr().out
 
     assert "_RXSIM_COMPLETE" in complete({"_RXSIM_COMPLETE": f"{shell}_source"})
     answer = {"_RXSIM_COMPLETE": f"{shell}_complete", "COMP_CWORD": "1"}
@@ -300,15 +302,16 @@ STAGES = [
 ]
 
 
-def test_verbose_tells_every_stage_on_standard_error(tmp_path: Path) -> None:
-    done = _process(
-        "eval", MODELS / "digits_mlp.onnx", *SMALL, "--limit=20", "-v", "--json=-", cwd=tmp_path
-    )
-    assert done.returncode == 0
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("compiling ")]
+def test_verbose_tells_every_stage_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(MODELS / "digits_mlp.onnx")
+    with pytest.raises(SystemExit) as stop:
+        main(["eval", model, *SMALL, "--limit=20", "-v", "--json=-"])
+    assert stop.value.code == 0
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
     assert all(re.fullmatch(r"[a-z0-9 ]+: (\d+ times, )?\d+\.\d s", line) for line in lines)
     assert {line.split(":")[0] for line in lines} == set(STAGES)
-    assert set(_strict(done.stdout)["timing"]["seconds"]) == set(STAGES)
+    assert set(_strict(out)["timing"]["seconds"]) == set(STAGES)
 
 
 def test_quiet_and_verbose_together_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
