@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,11 +92,16 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported(tree: ast.AST, path: Path) -> Iterator[str]:
-    """Yield the full name of every import, those inside functions and for typing included.
+@cache
+def imported(tree: ast.AST, path: Path) -> tuple[str, ...]:
+    """Return the full name of every import, those inside functions and for typing included.
 
     Imports by a text count too, but for the command line, which finds its commands that way.
     """
+    return tuple(_imports(tree, path))
+
+
+def _imports(tree: ast.AST, path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -106,9 +112,17 @@ def imported(tree: ast.AST, path: Path) -> Iterator[str]:
                 base = ".".join([*parts[: len(parts) - node.level + 1], *base.split(".")])
             yield from (f"{base.strip('.')}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and node.args and path.name != "cli.py":
-            function = ast.unparse(node.func)
-            if function in ("__import__", "import_module", "importlib.import_module"):
+            if _function(node) in ("__import__", "import_module", "importlib.import_module"):
                 yield _leading_text(node.args[0])
+
+
+def _function(call: ast.Call) -> str:
+    """The dotted name that is called; empty where a call is of something without a name."""
+    words, called = [], call.func
+    while isinstance(called, ast.Attribute):
+        words.append(called.attr)
+        called = called.value
+    return ".".join([called.id, *words[::-1]]) if isinstance(called, ast.Name) else ""
 
 
 def _leading_text(argument: ast.expr) -> str:
@@ -161,14 +175,14 @@ def made_generators(tree: ast.AST, path: Path) -> list[str]:
     ]
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     found += [
-        f"rxsim/{place}:{call.lineno} calls {ast.unparse(call.func)}; generators come from "
-        "rxsim/seeds.py"
+        f"rxsim/{place}:{call.lineno} calls {_function(call)}; generators come from rxsim/seeds.py"
         for call in calls
-        if ast.unparse(call.func).startswith(("np.random.", "numpy.random."))
+        if _function(call).startswith(("np.random.", "numpy.random."))
     ]
     return found
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
