@@ -111,9 +111,13 @@ def _imports(tree: ast.AST, path: Path) -> Iterator[str]:
                 parts = ["rxsim", *path.relative_to(PACKAGE).parts[:-1]]
                 base = ".".join([*parts[: len(parts) - node.level + 1], *base.split(".")])
             yield from (f"{base.strip('.')}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and node.args and path.name != "cli.py":
-            if _function(node) in ("__import__", "import_module", "importlib.import_module"):
-                yield _leading_text(node.args[0])
+        elif (
+            isinstance(node, ast.Call)
+            and node.args
+            and path.name != "cli.py"
+            and _function(node) in ("__import__", "import_module", "importlib.import_module")
+        ):
+            yield _leading_text(node.args[0])
 
 
 def _function(call: ast.Call) -> str:
