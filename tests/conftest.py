@@ -1,4 +1,4 @@
-"""Kernels are compiled before the first test; no stage is long on a busy machine; sweeps without workers."""
+"""What all tests share: compiled kernels, no stage that counts as long, sweeps without workers."""
 
 from collections.abc import Iterator
 

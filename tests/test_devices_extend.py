@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands_of import Commands
 
 PACKAGE = Path(__file__).parents[1] / "rxsim"
 
@@ -178,8 +179,10 @@ def test_the_law_that_the_docs_show_works(copy: Path) -> None:
 
 
 def test_the_command_line_knows_them(copy: Path) -> None:
-    assert "a toy that drifts" in run(copy, "-m", "rxsim", "presets")
-    shown = run(copy, "-m", "rxsim", "presets", "toy")
+    commands = Commands(copy)
+    assert "a toy that drifts" in commands.run("presets")
+    shown = commands.run("presets", "toy")
     assert "drift: toy_drift, conductances in uS\n  g' = g (t / 1 s)^-nu\n  exponent: 0.05" in shown
-    resolved = run(copy, "-m", "rxsim", "config", "show", "--set", "device.iv.form=toy_tanh")
+    resolved = commands.run("config", "show", "--set", "device.iv.form=toy_tanh")
     assert "form: toy_tanh" in resolved
+    commands.close()

@@ -2,24 +2,25 @@
 
 import csv
 import json
-import os
 import sqlite3
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from commands_of import Commands
 from stored import point_of, trial_of
 
 import rxsim
+from rxsim.cli import main
 from rxsim.errors import InputError
 from rxsim.metrics import Metric, all_metrics, chosen_metric, hit_options, metric_options, truth_for
 from rxsim.store import merge_results, open_results, summarise
 from rxsim.store.tables import FIRST_METRICS
 
+Run = Callable[..., str]
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models"
 TOP2 = """
@@ -46,7 +47,7 @@ METRIC = Metric(title="margin", label="Margin of the best output", measure=margi
 
 
 @pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a package of one's own: all of rxsim and two metrics more."""
     folder = tmp_path_factory.mktemp("extended")
     package = folder / "rxsim"
@@ -61,16 +62,26 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "rxsim", *arguments],
-        cwd=folder,  # what lies there comes before PYTHONPATH
-        env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def extended(package: Path) -> Iterator[Run]:
+    """Commands of the package with two metrics more; as wide as its tables."""
+    commands = Commands(package, COLUMNS="200")
+    yield commands.run
+    commands.close()
+
+
+@pytest.fixture
+def plain(sweeps_run_here: None, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Commands of rxsim as it is."""
+
+    def run(*words: str) -> str:
+        with pytest.raises(SystemExit) as stop:
+            main(list(words))
+        shown = capsys.readouterr()
+        assert stop.value.code == 0, shown.err
+        return shown.out
+
+    return run
 
 
 def float_outputs(indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -82,12 +93,12 @@ def float_outputs(indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
     return outputs, data["y"][indices]
 
 
-def test_a_new_file_is_measured_in_json_and_in_the_ladder(extended: Path, tmp_path: Path) -> None:
+def test_a_new_file_is_measured_in_json_and_in_the_ladder(extended: Run, tmp_path: Path) -> None:
     path = tmp_path / "e.json"
     options = ("--limit", "60", "--metric", "top2", "--set", "device.write_sigma=0.1")
     model = str(MODELS / "digits_mlp.onnx")
-    shown = run(extended, "eval", model, *options)
-    run(extended, "eval", model, *options, "--json", str(path))
+    shown = extended("eval", model, *options)
+    extended("eval", model, *options, "--json", str(path))
     found: dict[str, Any] = json.loads(path.read_text())
     outputs, labels = float_outputs(found["images"]["indices"])
     # Two largest outputs and their distance, without the words of the metrics above.
@@ -121,14 +132,14 @@ def sweep_file(folder: Path, **values: Any) -> Path:
 
 
 def test_a_results_file_gets_columns_for_new_metrics_and_stays_readable(
-    extended: Path, tmp_path: Path
+    extended: Run, plain: Run, tmp_path: Path
 ) -> None:
     path, table = tmp_path / "r.sqlite", tmp_path / "r.csv"
     options = ("-o", str(path), "--workers", "1", "--cache", "none")
-    run(ROOT, "sweep", str(sweep_file(tmp_path, axes={"adc.n_bits": [6]})), *options)
+    plain("sweep", str(sweep_file(tmp_path, axes={"adc.n_bits": [6]})), *options)
     before = trials_of(path)
     assert set(before[0]) & {"top2", "margin"} == set()
-    run(extended, "sweep", str(sweep_file(tmp_path, axes={"adc.n_bits": [6, 4]})), *options)
+    extended("sweep", str(sweep_file(tmp_path, axes={"adc.n_bits": [6, 4]})), *options)
     after = trials_of(path)
     assert len(after) == 4
     old, new = after[:2], after[2:]
@@ -136,15 +147,15 @@ def test_a_results_file_gets_columns_for_new_metrics_and_stays_readable(
     assert all(0 < row["accuracy"] <= row["top2"] <= 1 for row in new)
     assert all(row["margin"] > 0 for row in new)
     # The installation with these metrics shows and exports them; the one without still reads the file.
-    shown = run(extended, "results", "show", str(path), "--quantity", "margin", "--json")
+    shown = extended("results", "show", str(path), "--quantity", "margin", "--json")
     means = [point["mean"] for point in json.loads(shown)["points"]]
     assert sorted(means, key=str)[0] == pytest.approx(np.mean([row["margin"] for row in new]))
-    for folder in (ROOT, extended):
-        run(folder, "results", "export", str(path), "-o", str(table))
+    for run in (plain, extended):
+        run("results", "export", str(path), "-o", str(table))
         with table.open() as lines:
             exported = list(csv.DictReader(lines))
         assert {row["margin"] for row in exported} == {"", *(str(row["margin"]) for row in new)}
-    answer = run(ROOT, "results", "query", str(path), "SELECT max(top2) FROM results", "--json")
+    answer = plain("results", "query", str(path), "SELECT max(top2) FROM results", "--json")
     assert str(max(row["top2"] for row in new)) in answer
     with open_results(path) as results:
         assert summarise(results, quantity="accuracy").quantity == "accuracy"

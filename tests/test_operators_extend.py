@@ -6,10 +6,8 @@ The operator is Einsum, which the copy is made to know nothing of: the package's
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from commands_of import Commands
 from onnx import numpy_helper, parser
 
 ROOT = Path(__file__).parent.parent
@@ -135,6 +134,8 @@ class Copy:
         shutil.copytree(ROOT / "rxsim", folder / "rxsim", ignore=kept)
         (folder / "rxsim/operators/einsum.py").unlink()
         (folder / "rxsim/operators/sums.py").write_text(source)
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_DISABLE_JIT")
+        self.commands = Commands(folder, **dict.fromkeys(names, "1"))
 
     def evaluated(self, model: onnx.ModelProto, settings: list[str]) -> tuple[Any, bytes]:
         """Return the JSON of an evaluation, and the patched network."""
@@ -142,21 +143,9 @@ class Copy:
         words = ["eval", "net.onnx", "--xbar", "5x4", "--threads", "1"]
         words += ["--json", "result.json", "--save-patched", "patched.onnx"]
         words += [word for setting in settings for word in ("--set", setting)]
-        self.run(words)
+        self.commands.run(*words)
         result = json.loads((self.folder / "result.json").read_text())
         return result, (self.folder / "patched.onnx").read_bytes()
-
-    def run(self, words: list[str]) -> None:
-        """Run a command of the copy."""
-        pins = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_DISABLE_JIT"), "1")
-        done = subprocess.run(
-            [sys.executable, "-m", "rxsim", *words],
-            cwd=self.folder,
-            env={**os.environ, **pins, "PYTHONPATH": str(self.folder)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
 
 
 def network(inputs: str, output: str, body: str, **weights: np.ndarray) -> onnx.ModelProto:
@@ -178,8 +167,10 @@ def normal(seed: int, *shape: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def einsum(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("einsum"), EINSUM)
+def einsum(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    made = Copy(tmp_path_factory.mktemp("einsum"), EINSUM)
+    yield made
+    made.commands.close()
 
 
 WEIGHTS = normal(1, 8, 6)
@@ -232,7 +223,7 @@ def test_its_hardware_is_that_of_the_convolution_that_computes_the_same(einsum: 
 def test_its_arrays_are_verified_by_the_vectors_that_it_lays_out(einsum: Copy) -> None:
     onnx.save(CHANNELS_FIRST, einsum.folder / "net.onnx")
     words = ["verify", "net.onnx", "--xbar", "5x4", "--arrays", "4", "--reference", "sparse"]
-    einsum.run([*words, "--json", "verified.json"])
+    einsum.commands.run(*words, "--json", "verified.json")
     found = json.loads((einsum.folder / "verified.json").read_text())
     assert found["passed"]
     assert {check["layer"] for check in found["checks"]} == {"e", "f"}
@@ -254,8 +245,10 @@ def test_nodes_that_it_does_not_take_stay_digital_with_its_reason(einsum: Copy) 
 
 
 @pytest.fixture(scope="module")
-def gated(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("gated"), GATED)
+def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    made = Copy(tmp_path_factory.mktemp("gated"), GATED)
+    yield made
+    made.commands.close()
 
 
 @pytest.mark.parametrize("digital", [False, True])
