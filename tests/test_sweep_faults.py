@@ -16,8 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
+from here_pool import HerePool
 
+from rxsim.cli import root
 from rxsim.store import open_results
+from rxsim.sweep import read_plan, run_sweep
 
 MODEL = Path(__file__).parent.parent / "models" / "digits_mlp.onnx"
 SWEEP = {
@@ -124,8 +128,10 @@ def gone(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+    """Rows of the sweep, all of its jobs done one by one in this process."""
     folder = tmp_path_factory.mktemp("plain")
-    finish(write_sweep(folder), folder / "r.sqlite")
+    with open_results(folder / "r.sqlite", write=True) as results:
+        run_sweep(read_plan(write_sweep(folder)), results, HerePool(), cache=folder / "cache")
     found = rows(folder / "r.sqlite")
     assert len(found) == 16 + 4 + 1
     return found
@@ -188,6 +194,7 @@ def test_sixty_kills_at_random_moments_lose_nothing(
         pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.usefixtures("sweeps_run_here")
 def test_an_ended_sweep_leaves_no_workers_and_goes_on(
     tmp_path: Path, uninterrupted: list[tuple[Any, ...]], how: signal.Signals, code: int
 ) -> None:
@@ -205,7 +212,10 @@ def test_an_ended_sweep_leaves_no_workers_and_goes_on(
     for worker in workers:
         wait_until(lambda pid=worker: gone(pid), 10)
     before = count(results)
-    out = finish(sweep, results)
+    words = ["sweep", str(sweep), "-o", str(results), "--cache", str(tmp_path / "cache")]
+    done = CliRunner().invoke(root, words)
+    assert done.exit_code == 0, done.output
+    out = done.output
     assert f"{16 - before} trials in" in out
     assert f"{before} known before" in " ".join(out.split())
     assert rows(results) == uninterrupted
