@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rxsim.config.identity import canonical
@@ -46,8 +47,13 @@ class Reads:
         return {name: value for name, value in flat_settings(settings).items() if self.covers(name)}
 
 
-def _under(name: str, places: Iterable[str]) -> bool:
-    return any(name == place or name.startswith(f"{place}.") for place in places)
+def _under(name: str, places: tuple[str, ...]) -> bool:
+    return f"{name}.".startswith(_beginnings(places))
+
+
+@cache
+def _beginnings(places: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{place}." for place in places)
 
 
 def flat_settings(settings: Settings) -> dict[str, Any]:
