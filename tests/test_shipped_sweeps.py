@@ -40,9 +40,9 @@ def test_a_shipped_sweep_runs_and_says_what_it_is_for(path: Path, tmp_path: Path
     values["settings"]["calibration"] = {"samples": 16}
     if "points" in values:
         values["points"] = 3
+    values["trials"] = 1
     if "stop" in values:
-        values["stop"]["at_least"] = 2
-    values["trials"] = min(values.get("trials", 1), 2)
+        values["stop"]["at_least"] = values["trials"] = 2
     reduced = tmp_path / path.name
     reduced.write_text(yaml.safe_dump(values))
     plan = read_plan(reduced)
