@@ -23,7 +23,14 @@ from rxsim.errors import ModelError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
 from rxsim.load import InputSpec, load_network, patched_before, write_onnx
-from rxsim.pipeline import Calibration, patched_chip, take_inventory, with_origin
+from rxsim.pipeline import (
+    Calibration,
+    example_shapes,
+    patched_chip,
+    take_inventory,
+    with_origin,
+    with_ranks,
+)
 from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
 from rxsim.scenarios import Scenario, as_built
@@ -194,8 +201,15 @@ def inventory(
     network = load_network(as_model(model), chosen.mapping.fold)
     warn(patched_before(network.original, network.path.name), depth=2)
     check_layers(chosen, [layer.name for layer in network.layers])
-    known = {spec.name: spec.smallest for spec in network.inputs if spec.smallest is not None}
-    given = _shapes({} if input_shapes is None else input_shapes, network.inputs)
+    shapes = {} if input_shapes is None else input_shapes
+    check_type(shapes, "input_shapes", Mapping, "a mapping such as {'image': (1, 3, 224, 224)}")
+    network = with_ranks(network, shapes)
+    given = _shapes(shapes, network.inputs)
+    for spec in network.inputs:  # counts are for one input
+        if spec.name in given and spec.batch is not None:
+            shape, axis = given[spec.name], spec.batch_axis or 0
+            given[spec.name] = (*shape[:axis], 1, *shape[axis + 1 :])
+    known = example_shapes(network)
     return shown(take_inventory(network, chosen, {**known, **given}), Inventory)
 
 
@@ -203,7 +217,6 @@ def _shapes(
     given: Mapping[str, tuple[int, ...]], inputs: Sequence[InputSpec]
 ) -> dict[str, tuple[int, ...]]:
     """Check shapes against the inputs that they are named after."""
-    check_type(given, "input_shapes", Mapping, "a mapping such as {'image': (1, 3, 224, 224)}")
     stated = {spec.name: spec.shape for spec in inputs}
     checked = {}
     for name, shape in given.items():

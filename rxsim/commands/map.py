@@ -21,7 +21,7 @@ from rxsim.commands.progress import watched
 from rxsim.config import check_layers
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import load_network, patched_before
-from rxsim.pipeline import example_shapes, take_inventory, with_stated
+from rxsim.pipeline import example_shapes, on_batch, take_inventory, with_stated
 from rxsim.report.terminal import print_inventory
 from rxsim.stages import Stages
 
@@ -44,7 +44,7 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
         warn(patched_before(network.original, model.name), given)
         check_layers(settings, [layer.name for layer in network.layers])
         stated = with_stated(network, None, read_stated(given))
-        shapes = example_shapes(network, stated)
+        shapes = example_shapes(stated)
         with stages("map"):
             inventory = take_inventory(stated, settings, shapes)
     if json_path is not None:
@@ -54,3 +54,5 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
             return
         write_atomically(Path(json_path), text.encode())
     print_inventory(network.path.name, settings, inventory)
+    if said := on_batch(stated):
+        click.echo(said)

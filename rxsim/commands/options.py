@@ -80,14 +80,16 @@ def study_options(function: F) -> F:
 
 
 def shape_options(function: F) -> F:
-    """Add --input-shape and --fix-axis."""
-    return _stack(function, _shape_options())
+    """Add --input-shape, --fix-axis and --batch-axis."""
+    return _stack(function, [*_shape_options(), _batch_axis_option()])
 
 
 def read_stated(given: dict[str, Any]) -> StatedInputs:
     """Read what a command with `shape_options` states of the inputs."""
     return StatedInputs(
-        shapes=_read_shapes(given["input_shapes"]), axes=_read_axes(given["fix_axes"])
+        shapes=_read_shapes(given["input_shapes"]),
+        axes=_read_axes(given["fix_axes"]),
+        batch_axes=_read_batch_axes(given["batch_axes"])["input_batch_axes"],
     )
 
 
@@ -164,15 +166,19 @@ def _input_options() -> list[_Decorator]:
             metavar="NAME=V[,V..]",
             help="Value of an input, which needs no data then; repeatable.",
         ),
-        click.option(
-            "--batch-axis",
-            "batch_axes",
-            multiple=True,
-            metavar="[NAME=]K",
-            help="Which axis of the output, or of the input NAME, is the batch (none: it has none); "
-            "repeatable.",
-        ),
+        _batch_axis_option(),
     ]
+
+
+def _batch_axis_option() -> _Decorator:
+    return click.option(
+        "--batch-axis",
+        "batch_axes",
+        multiple=True,
+        metavar="[NAME=]K",
+        help="Which axis of the output, or of the input NAME, is the batch (none: it has none); "
+        "repeatable.",
+    )
 
 
 def _preprocess_options() -> list[_Decorator]:

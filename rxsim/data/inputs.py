@@ -226,10 +226,21 @@ def _check_shape(
     where: str, shape: tuple[int, ...], spec: TensorSpec, model_name: str, advice: str
 ) -> None:
     if not _fits(shape, spec.one):
+        advice = _other_batch(shape, spec) + advice
         raise DataError(
             f"{where}: found samples that become inputs of shape {list(shape)}, expected "
             f"{_told(spec.one)} for {model_name}; {advice}card or the options"
         )
+
+
+def _other_batch(shape: tuple[int, ...], spec: TensorSpec) -> str:
+    """Say along which other axis of an input samples of a shape would fit; empty where along none."""
+    axes = range(len(spec.shape))
+    fitting = [axis for axis in axes if _fits(shape, [*spec.shape[:axis], *spec.shape[axis + 1 :]])]
+    axis = "none" if _fits(shape, spec.shape) else fitting[0] if fitting else None
+    if axis is None or spec.batch_axis is None:
+        return ""
+    return f"state --batch-axis {spec.name}={axis}, along which they fit, or "
 
 
 def _fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:

@@ -11,14 +11,16 @@ import onnx
 from onnx import numpy_helper
 
 from rxsim.load.inputs import InputSpec
-from rxsim.onnx_graph import Shape, constants, inferred_values, shape_of
+from rxsim.onnx_graph import Shape, all_nodes, constants, inferred_values, inner_graphs, shape_of
 
-Use = Literal["ids", "positions", "mask", "lengths", "value", "pixels", "unknown"]
+Use = Literal["ids", "positions", "mask", "left out", "lengths", "value", "pixels", "unknown"]
 # Operators that hand their first input on, value by value.
 _HANDED_ON = {
     *("Cast", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Flatten", "Expand"),
     *("Slice", "Clip"),
 }
+# Source: onnxruntime's ContribOperators.md: input_ids and segment_ids pick rows of these inputs.
+_EMBEDDINGS = {0: 2, 1: 4}
 _GUESSES = ("unknown", "pixels")
 _RECURRENT = {"LSTM", "GRU", "RNN"}
 # Assumption: no more classes than this are compared with one by one.
@@ -30,8 +32,9 @@ class InputUse:
     """What an input of whole numbers or of truth values is for.
 
     Attributes:
-        kind: ids: places in a table; positions: places in a sequence; mask: what counts; lengths: of
-            sequences; value: one that it is compared with; pixels: brightness; unknown: nothing tells.
+        kind: ids: places in a table; positions: places in a sequence; mask: what counts; left out:
+            a mask of what does not; lengths: of sequences; value: one that it is compared with;
+            pixels: brightness; unknown: nothing tells.
         number: rows of the smallest table for ids and positions, time steps for lengths (None:
             unknown); the value for value.
         why: what tells, in a few words.
@@ -70,7 +73,7 @@ class _Graph:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.readers: dict[str, list[tuple[onnx.NodeProto, int]]] = {}
-        for node in model.graph.node:
+        for node in all_nodes(model.graph):
             for place, name in enumerate(node.input):
                 self.readers.setdefault(name, []).append((node, place))
         self._makers = {name: node for node in model.graph.node for name in node.output if name}
@@ -111,6 +114,18 @@ class _Graph:
                 if place == 0 and node.op_type in _HANDED_ON and node.output[0] not in seen:
                     seen.add(node.output[0])
                     waiting.append(node.output[0])
+                for inner in _taken_in(node, place):
+                    if inner not in seen:
+                        seen.add(inner)
+                        waiting.append(inner)
+
+
+def _taken_in(node: onnx.NodeProto, place: int) -> list[str]:
+    """Return the names under which the body of a Loop or Scan takes one of the node's inputs."""
+    if node.op_type not in ("Loop", "Scan"):
+        return []
+    bodies = inner_graphs(node)
+    return [body.input[place].name for body in bodies if place < len(body.input)]
 
 
 def _constant_nodes(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
@@ -127,6 +142,9 @@ def _constant_nodes(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 def _use(graph: _Graph, spec: InputSpec) -> InputUse:
     name, reached = spec.name.casefold(), list(graph.reached(spec.name))
     table = _smallest_table(graph, reached)
+    # Source: torch.nn.MultiheadAttention: a key_padding_mask of bool is true where keys are ignored.
+    if "key_padding_mask" in name and spec.dtype.kind == "b":
+        return InputUse("left out", None, "its name")
     if "mask" in name:
         return InputUse("mask", None, "its name")
     if spec.dtype.kind == "b":
@@ -175,6 +193,9 @@ def _smallest_table(
             shape = graph.shape(node.input[0])
             axis = next((item.i for item in node.attribute if item.name == "axis"), 0)
             rows = None if not shape else shape[axis]
+        elif node.op_type == "EmbedLayerNormalization" and place in _EMBEDDINGS:
+            shape = graph.shape(node.input[_EMBEDDINGS[place]])
+            rows = None if not shape else shape[0]
         elif node.op_type == "OneHot" and place == 0:
             rows = graph.number(node.input[1])
         elif node.op_type == "Equal":  # with each of 0, 1, 2 ..: how some exporters write OneHot

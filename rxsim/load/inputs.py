@@ -11,6 +11,7 @@ import onnx
 from onnx import helper
 
 from rxsim.errors import ModelError
+from rxsim.load.steps_first import steps_first
 from rxsim.onnx_graph import Shape, constants, shape_of
 
 
@@ -24,6 +25,8 @@ class InputSpec:
         shape: lengths of its axes; None for a free one.
         batch_axis: along which inputs stand side by side; None: it is fed whole, whatever the batch.
         axes: the names that the file gives its free axes; empty texts where it gives none.
+        stepped_by: the recurrent operator that goes along its first axis; empty where none does.
+        ranked: whether the file tells how many axes it has; else `shape` is to be stated.
     """
 
     name: str
@@ -31,6 +34,8 @@ class InputSpec:
     shape: Shape
     batch_axis: int | None = 0
     axes: tuple[str, ...] = ()
+    stepped_by: str = ""
+    ranked: bool = True
 
     @property
     def batch(self) -> int | None:
@@ -63,36 +68,45 @@ class InputSpec:
         return self.axes[axis] if axis < len(self.axes) else ""
 
 
-def input_specs(model: onnx.ModelProto, path: Path) -> tuple[InputSpec, ...]:
+def input_specs(
+    model: onnx.ModelProto, path: Path, original: onnx.ModelProto | None = None
+) -> tuple[InputSpec, ...]:
     """List the input tensors that need data; constants of the same name are defaults, and are used.
 
+    Args:
+        model: the normalised graph.
+        path: the user's file.
+        original: the user's model, whose recurrent nodes tell where steps stand; by default `model`.
+
     Raises:
-        ModelError: there is none, or one is no tensor or of unknown rank.
+        ModelError: there is none, or one is no tensor.
     """
     known = constants(model)
     given = [value for value in model.graph.input if value.name not in known]
     if not given:
         raise ModelError(f"model {path} has no input: it computes a constant; export it again")
+    stepped = steps_first(original or model)
     return with_batches(
-        [_input_spec(value, f"model {path}: its input {value.name}") for value in given]
+        [
+            _input_spec(value, f"model {path}: its input {value.name}", stepped.get(value.name, ""))
+            for value in given
+        ]
     )
 
 
-def _input_spec(value: onnx.ValueInfoProto, where: str) -> InputSpec:
+def _input_spec(value: onnx.ValueInfoProto, where: str, stepped_by: str) -> InputSpec:
     if not value.type.HasField("tensor_type"):
         kind = (value.type.WhichOneof("value") or "unknown").removesuffix("_type").replace("_", " ")
         raise ModelError(
             f"{where} is of the type {kind}, expected a tensor; export it with tensors"
         )
     shape = shape_of(value)
-    if shape is None:
-        raise ModelError(
-            f"{where} has no shape, expected its axes; export the model with input shapes"
-        )
     tensor = value.type.tensor_type
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     names = tuple(_axis_name(axis.dim_param) for axis in tensor.shape.dim)
-    return InputSpec(value.name, dtype, shape, 0, names)
+    if shape is None:
+        return InputSpec(value.name, dtype, (), None, ranked=False)
+    return InputSpec(value.name, dtype, shape, 0, names, stepped_by)
 
 
 def _axis_name(text: str) -> str:
@@ -113,7 +127,8 @@ def with_batches(
 ) -> tuple[InputSpec, ...]:
     """Find out which axis of each input is the batch.
 
-    The main input's is the axis that is named so, else the first. Another input's is the axis of the
+    The main input's is the axis that is named so, else the first, or the second where a recurrent node
+    goes along the first. Another input's is the axis of the
     same name; else its first, where that is free or as long as the fixed batch; else the only one
     that is. An input without such an axis is fed whole.
 
@@ -139,12 +154,34 @@ def with_batches(
 
 def _main_axis(spec: InputSpec) -> int | None:
     """Return the main input's batch axis; a single axis of fixed length is one input's values."""
-    named = [axis for axis, name in enumerate(spec.axes) if "batch" in name.casefold()]
-    if named:
-        return named[0]
+    named = named_batch(spec)
+    if named is not None:
+        return named
     if not spec.shape or (len(spec.shape) == 1 and (spec.shape[0] or 1) > 1):
         return None
-    return 0
+    return 1 if spec.stepped_by else 0
+
+
+# Assumption: what people write for the batch where they do not write the word.
+_SHORT_NAMES = ("n", "b", "bs")
+
+
+def named_batch(spec: InputSpec) -> int | None:
+    """Return the axis that the file names as the batch: by the word, else by a usual short name.
+
+    A short name is not believed where it names the values of real numbers (the last of several axes),
+    or where the first axis is a batch fixed to 1: an N beside it counts points or steps.
+    """
+    names = [name.casefold() for name in spec.axes]
+    word = next((axis for axis, name in enumerate(names) if "batch" in name), None)
+    if word is not None:
+        return word
+    last = len(names) - 1
+    for axis, name in enumerate(names):
+        values = axis == last > 0 and spec.dtype.kind == "f"
+        if name in _SHORT_NAMES and not values and (axis == 0 or spec.shape[0] != 1):
+            return axis
+    return None
 
 
 def _axis_like(spec: InputSpec, main: InputSpec) -> int | None:

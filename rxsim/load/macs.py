@@ -133,6 +133,9 @@ def _fix_inputs(model: onnx.ModelProto, inputs: Mapping[str, tuple[int, ...]]) -
     given, prescribed = 1, 1
     for value in model.graph.input:
         axes = value.type.tensor_type.shape.dim
+        if value.type.HasField("tensor_type") and not len(axes):
+            for length in inputs.get(value.name, ()):
+                axes.add().dim_value = length
         for axis, length in zip(axes, inputs.get(value.name, ()), strict=False):
             if axis.dim_value > 0:
                 if axis.dim_value != length:  # only a batch can be of another length

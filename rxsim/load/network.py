@@ -165,7 +165,7 @@ def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network
         model=model,
         layers=tuple(layers),
         digital=digital,
-        inputs=input_specs(model, path),
+        inputs=input_specs(model, path, original),
         output=default_output(original),
         as_float32=read.as_float32,
     )

@@ -12,7 +12,13 @@ from rxsim.pipeline.ladder.result import Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.trial import TrialResult, run_trial
 from rxsim.pipeline.study.calibration import Calibration, read_calibration
 from rxsim.pipeline.study.choice import DataOptions, files_of_card
-from rxsim.pipeline.study.input_axes import StatedInputs, example_shapes, with_stated
+from rxsim.pipeline.study.input_axes import (
+    StatedInputs,
+    example_shapes,
+    on_batch,
+    with_ranks,
+    with_stated,
+)
 from rxsim.pipeline.study.section import DataSection
 from rxsim.pipeline.study.study import Study, open_study
 
@@ -36,6 +42,7 @@ __all__ = [
     "example_shapes",
     "files_of_card",
     "is_random",
+    "on_batch",
     "open_study",
     "patched_chip",
     "prepare",
@@ -46,5 +53,6 @@ __all__ = [
     "take_inventory",
     "verify",
     "with_origin",
+    "with_ranks",
     "with_stated",
 ]

@@ -48,7 +48,7 @@ def print_inventory(
 
 def inventory_tables(inventory: Inventory) -> list[Table]:
     """Return the layers, and what stays digital where anything does."""
-    table = Table(title="By layer", title_justify="left")
+    table = Table(title="By layer (MACs for one input)", title_justify="left")
     table.add_column("layer", overflow="fold")
     table.add_column("operator")
     for title in ("matrix", "arrays", "used", "weights", "MACs", "share"):
@@ -62,7 +62,7 @@ def inventory_tables(inventory: Inventory) -> list[Table]:
 
 def _digital_table(inventory: Inventory) -> Table:
     """What stays digital, most arithmetic first; operators without any share the last line."""
-    table = Table(title="Stays digital", title_justify="left")
+    table = Table(title="Stays digital (MACs for one input)", title_justify="left")
     table.add_column("operator", overflow="fold")
     table.add_column("nodes", justify="right")
     table.add_column("MACs", justify="right")
@@ -161,8 +161,7 @@ def _print_notes(result: Evaluation, console: Console) -> None:
         console.print(f"Note: {remark}.", soft_wrap=True)
     if result.provenance.get("one_by_one"):
         console.print(
-            "Note: the model's batch axis is free in name, but it runs with one input at a time only; "
-            "export it with a batch of two in the example input for speed.",
+            "Note: inputs were run one at a time, for the model or its output takes no more at once.",
             soft_wrap=True,
         )
     for name in result.provenance.get("as_float32", ()):

@@ -16,6 +16,8 @@ def work_share(shares: Mapping[str, float | None]) -> str:
     exact = shares["macs_mapped"]
     if exact is not None:
         return percent(exact)
+    if shares.get("macs_mapped_at_least") == 1:  # what is not known is on crossbars too
+        return percent(1)
     for bound in ("at_least", "at_most"):
         value = shares.get(f"macs_mapped_{bound}")
         if value is not None and not (bound == "at_most" and value >= _ALL):

@@ -36,11 +36,13 @@ class OutputAxis:
         axis: the batch axis; None: it has none, and inputs are run one by one.
         one_by_one: whether inputs are run one by one though the file leaves the batch free.
         problem: why it has no row for each input; empty where it has.
+        note: what a user should be told of it.
     """
 
     axis: int | None
     one_by_one: bool = False
     problem: str = ""
+    note: str = ""
 
 
 def find_batch_axis(
@@ -84,7 +86,12 @@ def find_batch_axis(
         (values,) = session.run_inputs(inputs, [output], 0, 2)
     except ModelError:
         session.run_inputs(inputs, [output], 0, 1)  # its own failure is the one to tell
-        return OutputAxis(None, one_by_one=True)
+        return OutputAxis(
+            None,
+            one_by_one=True,
+            note=f"{what}: its batch axis is free in name, but it runs with one input at a time only; "
+            "export it with a batch of two in the example input for speed",
+        )
     only_first = [axis for axis, length in enumerate(values.shape) if length == 2] == [0]
     if stated is None and follows and only_first:
         return OutputAxis(0)
@@ -97,7 +104,10 @@ def find_batch_axis(
         pairs = zip(single.shape, values.shape, strict=True)
         fitting = [place for place, lengths in enumerate(pairs) if lengths == (1, 2)]
         axis = next((a for a in fitting if a == 0 or _holds(values, single, a)), None)
-    return OutputAxis(axis, one_by_one=axis is None)
+    if axis is not None:
+        return OutputAxis(axis)
+    note = f"{what}: inputs are run one at a time, for the output {output} has no axis for them"
+    return OutputAxis(None, one_by_one=True, note=note)
 
 
 def _holds(values: np.ndarray, single: np.ndarray, axis: int) -> bool:
@@ -121,7 +131,7 @@ def _axis_of_fixed(values: np.ndarray, size: int, output: str, what: str) -> Out
     return OutputAxis(
         None,
         problem=f"{what}: found an output {output} of shape {list(values.shape)} for its fixed batch "
-        f"of {size}, expected an axis of that length; {_AXIS}",
+        f"of {size}, expected an axis of that length, or another --output",
     )
 
 

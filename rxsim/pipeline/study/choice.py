@@ -24,6 +24,7 @@ from rxsim.metrics import metric_options
 from rxsim.pipeline.study.input_axes import StatedInputs, stated_inputs
 from rxsim.schema import in_yaml, validated
 
+DEFAULT_METRIC = "top1"
 _PATHS = ("card", "classes", "images", "label_file", "label_map")
 
 
@@ -206,7 +207,7 @@ def choose_data(
 def _metric(options: DataOptions, card: Card) -> str:
     """Choose what is measured: arrays without labels leave nothing to hit."""
     unlabelled = isinstance(options.data, GivenArrays) and not options.data.labelled
-    return options.metric or ("none" if unlabelled else card.metric or "top1")
+    return options.metric or ("none" if unlabelled else card.metric or DEFAULT_METRIC)
 
 
 def _label_rule(options: DataOptions, card: Card, card_map: Path | None) -> LabelRule:

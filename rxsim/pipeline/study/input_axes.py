@@ -98,6 +98,7 @@ def with_stated(network: Network, main: str | None, stated: StatedInputs) -> Net
     Raises:
         InputError: there is no such input or axis, or it has another length.
     """
+    network = with_ranks(network, stated.shapes)
     specs, model = network.inputs, network.path.name
     if main is None and not stated.as_json():
         return network
@@ -116,25 +117,84 @@ def with_stated(network: Network, main: str | None, stated: StatedInputs) -> Net
                 f"--batch-axis: found {spec.batch_axis} for the input {spec.name} of {model}, expected "
                 f"an axis of its shape {told(spec.shape)}; correct it"
             )
-    specs = _with_axes(specs, stated.axes, model)
-    return replace(network, inputs=_with_shapes(specs, stated.shapes, model))
+    fixed = _with_shapes(_with_axes(specs, stated.axes, model), stated.shapes, model)
+    first = next((spec for spec in fixed if spec.name == main), main_input(fixed))
+    fixed = tuple(
+        spec
+        if spec.name in stated.batch_axes or not _was_fixed(before, spec, first)
+        else replace(spec, batch_axis=None)
+        for before, spec in zip(specs, fixed, strict=True)
+    )
+    return replace(network, inputs=fixed)
 
 
-def example_shapes(network: Network, stated: Network) -> dict[str, tuple[int, ...]]:
-    """Return shapes of one input by name, batch axes included, where all axes are known.
+def _was_fixed(before: InputSpec, spec: InputSpec, main: InputSpec) -> bool:
+    """Tell whether a user fixes the first axis of a further input, which then is no batch."""
+    return spec.name != main.name and before.batch != spec.batch and spec.batch != main.batch
+
+
+def with_ranks(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> Network:
+    """Give inputs without axes in the file those that a user states; a batch of 1 stays free.
 
     Args:
-        network: the network as the file has it; a batch that it prescribes is kept.
-        stated: the same with what a user states.
+        network: the network.
+        shapes: by input name, batch axes included; under "", without the batch, of the only input
+            that has no axes.
+
+    Raises:
+        InputError: the shape of an input is neither in the file nor stated.
+    """
+    unknown = [spec.name for spec in network.inputs if not spec.ranked]
+    if not unknown:
+        return network
+    specs = []
+    for spec in network.inputs:
+        stated = shapes.get(spec.name)
+        if stated is None and len(unknown) == 1 and "" in shapes:
+            stated = (1, *shapes[""])
+        if not spec.ranked and stated is None:
+            raise InputError(
+                f"model {network.path.name}: its input {spec.name} has no shape, expected its axes; "
+                f"add --input-shape {spec.name}=1,3,224,224 (with the lengths that you want, the batch "
+                "included), or export the model with input shapes"
+            )
+        if not spec.ranked and stated is not None:
+            lengths = (None if stated[0] == 1 else stated[0], *stated[1:])
+            spec = replace(spec, shape=lengths, ranked=True)
+        specs.append(spec)
+    return replace(network, inputs=with_batches(specs))
+
+
+def chosen_input(network: Network, main: str | None) -> InputSpec:
+    """Return the input that the data feed: the one of a name, else the first with axes."""
+    return next((spec for spec in network.inputs if spec.name == main), main_input(network.inputs))
+
+
+def example_shapes(stated: Network) -> dict[str, tuple[int, ...]]:
+    """Return shapes of one input by name, batch axes of length 1 included, where all axes are known.
+
+    Args:
+        stated: the network with what a user states.
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    for before, spec in zip(network.inputs, stated.inputs, strict=True):
+    for spec in stated.inputs:
         axis = spec.batch_axis
-        if axis is not None and before.shape[axis] is None:
+        if axis is not None:
             spec = replace(spec, shape=(*spec.shape[:axis], None, *spec.shape[axis + 1 :]))
         if spec.smallest is not None:
             shapes[spec.name] = spec.smallest
     return shapes
+
+
+def on_batch(network: Network, main: str | None = None) -> str:
+    """Say how counts for one input follow from a prescribed batch; empty where it is free."""
+    spec = chosen_input(network, main)
+    if spec.batch_axis is None or (network.fixed_batch or 1) == 1:
+        return ""
+    return (
+        f"axis {spec.batch_axis} of {spec.name} is taken for a batch fixed to {network.fixed_batch}; "
+        f"--batch-axis {spec.name}=K states another, {spec.name}=none that all of it is one input"
+    )
 
 
 def _check_names(named: Iterable[str], names: list[str], option: str, network: Network) -> None:

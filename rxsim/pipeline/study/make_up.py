@@ -13,9 +13,11 @@ from rxsim.data.placing import placed
 from rxsim.errors import DataError
 from rxsim.load import InputSpec, Network
 from rxsim.load.input_use import InputUse, input_uses
-from rxsim.load.inputs import main_input
-from rxsim.pipeline.study.choice import DataChoice
-from rxsim.pipeline.study.input_axes import ask_for_axes, stated_values, told
+from rxsim.load.inputs import main_input, named_batch
+from rxsim.metrics import NO_METRIC
+from rxsim.onnx_graph import all_nodes
+from rxsim.pipeline.study.choice import DEFAULT_METRIC, DataChoice
+from rxsim.pipeline.study.input_axes import ask_for_axes, chosen_input, stated_values, told
 from rxsim.pipeline.study.provenance import CalibrationData, Provenance
 from rxsim.pipeline.study.study_data import StudyData
 from rxsim.seeds import Sample, sample_generator
@@ -52,13 +54,25 @@ def make_up_data(network: Network, settings: Settings, choice: DataChoice) -> St
         calibration=calibration,
         provenance=provenance,
         metric="none",
-        notes=tuple(f"made up for {name}: {what}" for name, what in notes.items()),
+        notes=(
+            *(f"made up for {name}: {what}" for name, what in notes.items()),
+            *_on_metric(choice),
+        ),
     )
+
+
+def _on_metric(choice: DataChoice) -> list[str]:
+    """Say that what a user asks for can't be measured."""
+    if choice.metric in (NO_METRIC, DEFAULT_METRIC):
+        return []  # said beside the results
+    return [
+        f"{choice.metric} is not measured: made-up inputs have no truth to compare with; give --data"
+    ]
 
 
 def _recipes(network: Network, choice: DataChoice) -> tuple[dict[str, Recipe], dict[str, str]]:
     """Return how each input is made up, and in words of those that are not standard normal."""
-    specs = network.inputs
+    specs, main = network.inputs, chosen_input(network, choice.input)
     needed = [spec for spec in specs if spec.name not in choice.stated.values]
     for spec in needed:
         if is_text(spec):
@@ -67,22 +81,31 @@ def _recipes(network: Network, choice: DataChoice) -> tuple[dict[str, Recipe], d
                 f"model {network.path.name}: its input {spec.name} takes {kind}, of which nothing can "
                 "be made up, expected numbers; cut the model behind what reads it, and take the rest"
             )
-    free = [spec for spec in needed if spec.free]
+    read = {item for node in all_nodes(network.original.graph) for item in node.input}
+    free = [spec for spec in needed if spec.free and spec.name in read]
     if free:
         shapes = ", ".join(f"{spec.name} {told(spec.shape)}" for spec in free)
         raise DataError(
             f"model {network.path.name}: no inputs can be made up while axes are free besides the "
             f"batch ({shapes}), expected fixed ones; {ask_for_axes(free)}, or give --data"
+            f"{_other_batch(main, choice)}"
         )
     stated = stated_values(specs, choice.stated.values)
-    main = next((s for s in specs if s.name == choice.input), main_input(specs))
-    recipes, notes = _recipes_of(network, specs, main, stated)
+    recipes, notes = recipes_of(network, specs, main, stated)
     if all(recipe.whole for recipe in recipes.values()):  # inputs must differ in something
         recipes[main.name] = replace(recipes[main.name], whole=False)
     return recipes, notes
 
 
-def _recipes_of(
+def _other_batch(main: InputSpec, choice: DataChoice) -> str:
+    """Say how to state that a free axis is the batch, where the file does not name another so."""
+    stated = main.name in choice.stated.batch_axes
+    if stated or not main.free or main.batch_axis is None or named_batch(main) is not None:
+        return ""
+    return f"; where that axis is the batch, state --batch-axis {main.name}={main.free[0]}"
+
+
+def recipes_of(
     network: Network,
     specs: Sequence[InputSpec],
     main: InputSpec,
@@ -112,7 +135,7 @@ def example_feeds(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> di
         shapes: of every input, with the batch axis.
     """
     specs = [replace(spec, shape=shapes[spec.name]) for spec in network.inputs]
-    recipes, _ = _recipes_of(network, specs, main_input(specs), {})
+    recipes, _ = recipes_of(network, specs, main_input(specs), {})
     rng = sample_generator(0, Sample.MADE_UP_EVALUATION)
     feeds = {}
     for spec in specs:
@@ -150,6 +173,8 @@ def _recipe(
 def _whole_numbers(spec: InputSpec, use: InputUse, steps: int) -> tuple[Fill, int, str]:
     """Return fill and number (see `Recipe`) of an input of whole numbers, and both in words."""
     number, other = use.number or 0, f"--input-value {spec.name}=N states another"
+    if use.kind == "left out":
+        return "same", 0, f"zeros, a mask of what is left out ({use.why})"
     if use.kind == "mask":
         return "same", 1, f"ones, a mask ({use.why})"
     if use.kind == "lengths":

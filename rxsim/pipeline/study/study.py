@@ -28,6 +28,7 @@ from rxsim.load import (
 from rxsim.load.passes.fold_constants import RANDOM
 from rxsim.mapping import NetworkPlan, plan_network
 from rxsim.onnx_graph import all_nodes
+from rxsim.pipeline.study.batch_check import note_on_steps
 from rxsim.pipeline.study.calibration import Calibration
 from rxsim.pipeline.study.calibration_match import (
     check_model_and_settings,
@@ -36,9 +37,9 @@ from rxsim.pipeline.study.calibration_match import (
 )
 from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study.data import open_study_data
-from rxsim.pipeline.study.input_axes import with_stated
+from rxsim.pipeline.study.input_axes import chosen_input, with_stated
 from rxsim.pipeline.study.make_up import make_up_data
-from rxsim.pipeline.study.output_probe import choose_output, probe_output
+from rxsim.pipeline.study.output_probe import choose_output, probe_output, without_layers
 from rxsim.pipeline.study.provenance import Provenance
 from rxsim.pipeline.study.reached import with_reached_layers
 from rxsim.pipeline.study.study_data import StudyData
@@ -204,7 +205,7 @@ def open_study(
         network = mappable(network, work)
         plan = plan_network(network, settings_by_layer(network, settings), work)
         batch = _batch_size(plan)
-        found = probe_output(network, chosen, data.inputs, batch=batch, stated=choice.batch_axis)
+        found = probe_output(network, chosen, data, choice, batch=batch)
         batch, threads = 1 if found.one_by_one else batch, threads or default_threads()
         network = with_reached_layers(
             network, data.calibration, calibration, batch=batch, threads=threads
@@ -212,6 +213,9 @@ def open_study(
         if calibration is not None and _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
         plan = plan_network(network, settings_by_layer(network, settings), work)
+        steps = note_on_steps(chosen_input(network, choice.input), choice.stated.batch_axes)
+        refused = "" if evaluates or not found.problem else f"warning: {found.problem}"
+        notes = (chosen.note, without_layers(network, output), steps, found.note, refused)
         provenance = replace(
             data.provenance,
             output=output,
@@ -236,7 +240,7 @@ def open_study(
             output=output,
             output_axis=found.axis,
             no_output=chosen.problem or found.problem,
-            notes=tuple(note for note in (chosen.note, *data.notes, _random_note(network)) if note),
+            notes=tuple(note for note in (*notes, *data.notes, _random_note(network)) if note),
             calibration_file=calibration,
             cache=cache,
         )
