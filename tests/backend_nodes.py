@@ -101,12 +101,11 @@ class OneBatch:
 
     labels = None
 
-    def __init__(self, tensors: Tensors) -> None:
-        self._tensors = tensors
+    def __init__(self, tensors: Tensors, length: int) -> None:
+        self._tensors, self._length = tensors, length
 
     def __len__(self) -> int:
-        (first, *_) = self._tensors.values()
-        return first.shape[0] if first.ndim else 1
+        return self._length
 
     def feeds(self, start: int, stop: int) -> Tensors:
         """Return everything."""
@@ -175,7 +174,9 @@ def patched_exactly(
         RxsimError: the network is refused.
     """
     network = load_network(model)
-    inputs: Any = OneBatch(dict(feeds))
+    (first, *_) = feeds.values()
+    length = network.fixed_batch or (first.shape[0] if first.ndim else 1)
+    inputs: Any = OneBatch(dict(feeds), length)
     study = bare_study(network, exact_settings(xbar, *more), inputs, len(inputs))
     return patched_chip(study).model, [layer.name for layer in network.layers]
 
