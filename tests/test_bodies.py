@@ -337,3 +337,19 @@ def test_a_branch_that_calibration_does_not_take_stays_digital_and_right() -> No
     other = {"x": -feeds["x"]}
     (got,), (wanted,) = ran(patched_chip(study).model, other), ran(model, other)
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_an_if_that_decides_by_values_sees_one_input_at_a_time() -> None:
+    """Inputs of both signs: in a batch one mean would decide for all of them."""
+    model, feeds = branch_model(0.0)
+    x = np.concatenate([feeds["x"] + 3, feeds["x"] - 3])
+    options = DataOptions(data=given_arrays(x, "data"), metric="none")
+    settings = load_settings(None, xbar="8x8", assignments=EXACT)
+    study = open_study(model, settings, options, threads=1)
+    assert study.batch == 1
+    assert any("(If) decides by the values" in note for note in study.notes)
+    network = patched_chip(study).model
+    for row in x:
+        (got,), (wanted,) = ran(network, {"x": row[None]}), ran(model, {"x": row[None]})
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+    assert {layer.name for layer in study.network.layers} == {"out", "t"}

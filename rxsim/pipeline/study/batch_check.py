@@ -22,6 +22,18 @@ _BY_RANGE = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeL
 """Operators whose scale follows from the values of the whole batch."""
 
 
+def _branches_by_values(network: Network) -> str:
+    """Name an If whose condition follows from the values of an input with a batch; empty for none."""
+    batched = {spec.name for spec in network.inputs if spec.batch_axis is not None}
+    follows = set(batched)
+    for node in network.model.graph.node:  # in topological order
+        if node.op_type == "If" and node.input[0] in follows:
+            return str(node.name)
+        if node.op_type not in ("Shape", "Size") and follows.intersection(node.input):
+            follows.update(name for name in node.output if name)
+    return ""
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class BatchCheck:
     """What it takes to look at a network's batch.
@@ -64,6 +76,13 @@ class BatchCheck:
                 f"{place}, which is taken for the batch, expected one; {self._advice(candidates)}"
             )
             return replace(found, problem=f"{problem} ({self._all_the_same()})")
+        branching = _branches_by_values(self.network) if free and not found.one_by_one else ""
+        if branching:
+            note = (
+                f"model {self.network.path.name}: its node {branching} (If) decides by the values of "
+                "all inputs of a batch: inputs are run one at a time"
+            )
+            return OutputAxis(None, one_by_one=True, note=note)
         if self._independent(found.axis) is not False:
             return found
         why = (
