@@ -63,6 +63,14 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(op, inputs, [result], node_name, **attributes))
         return result
 
+    def add_named(
+        self, node_name: str, op: str, inputs: list[str], part: str, **attributes: Any
+    ) -> str:
+        """Add a node that keeps a name, such as the user's; return its output's name."""
+        result = self.add(op, inputs, part, **attributes)
+        self.nodes[-1].name = node_name
+        return result
+
     def give(self, result: str, output: str) -> None:
         """Let a result go by the name of an output: the last node's own, else by an Identity."""
         if self.nodes and self.nodes[-1].output[0] == result:

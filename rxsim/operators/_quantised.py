@@ -6,6 +6,7 @@ DequantizeLinear. Where an operator has no scale the floats are whole numbers.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from onnx import helper
 from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, n_entries
 from rxsim.operators import Constants
 from rxsim.operators._shared import dims_of
-from rxsim.operators._unmapped import Unmapped
+from rxsim.operators._without_products import WithoutProducts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +39,28 @@ class Operand:
         return tuple(name for name in (self.scale, self.zero_point) if name)
 
 
-class QuantisedProduct(Unmapped):
+class QuantisedProduct(WithoutProducts, ABC):
     """An operator that becomes a product of floats where its weights are constant."""
 
+    maps = False  # what it becomes is named where a refusal tells what can be mapped
     weights_first = False
     """Whether the first operand may be the weights."""
 
+    @abstractmethod
     def operands(self, node: onnx.NodeProto) -> tuple[Operand, Operand]:
         """Return the two operands in their order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def channels(self, node: onnx.NodeProto, constants: Constants) -> int:
         """Return the axis of the weights along which a vector of scales or zero points lies."""
-        raise NotImplementedError
 
     def bias(self, node: onnx.NodeProto) -> str:
         """Return the name of a bias in steps of both scales; empty without one."""
         return ""
 
+    @abstractmethod
     def rewrite(self, node: onnx.NodeProto, graph: Rewriting, build: GraphBuilder) -> None:
         """Write the nodes that replace a node that `why_not` has nothing against."""
-        raise NotImplementedError
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Dequantise the operands, multiply, and quantise the result as the node does."""

@@ -60,8 +60,7 @@ class QuantisedMatMul(QuantisedProduct):
         return build.add("Transpose", [product], "turned_back", perm=axes)
 
     def _matmul(self, node: onnx.NodeProto, build: GraphBuilder, inputs: list[str]) -> str:
-        product = build.add("MatMul", inputs, "product")
-        build.nodes[-1].name = node.name
+        product = build.add_named(node.name, "MatMul", inputs, "product")
         return product
 
     def add_bias(self, build: GraphBuilder, floats: str, bias: str, output: str) -> None:

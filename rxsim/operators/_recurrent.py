@@ -7,7 +7,7 @@ The matrices of input and recurrence lie on arrays of their own, the gates side 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -15,14 +15,14 @@ import onnx
 from onnx import numpy_helper
 
 from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes
-from rxsim.operators import Constants, Layer, MatrixPart, Product, Windows
+from rxsim.operators import Constants
 from rxsim.operators._recurrent_functions import read_activations
 from rxsim.operators._sequence import Direction, SequenceNodes, Step, optional
 from rxsim.operators._shared import dims_of, why_not_weights
-from rxsim.operators._single import SingleProduct
+from rxsim.operators._without_products import WithoutProducts
 
 
-class Recurrent(SingleProduct, ABC):
+class Recurrent(WithoutProducts, ABC):
     """An operator that steps along a sequence.
 
     Attributes:
@@ -108,10 +108,6 @@ class Recurrent(SingleProduct, ABC):
         """Say why it is still there: its steps were written down where that can be done."""
         return self._unfit(node, constants) or "it stands in the body of a loop"
 
-    def products(self, node: onnx.NodeProto, constants: Constants) -> Sequence[Product]:
-        """Never called: a node that can be mapped is rewritten."""
-        raise NotImplementedError(node.op_type)
-
     def macs(self, node: onnx.NodeProto, shapes: Mapping[str, Shape | None]) -> int | None:
         """Count the two products of every step; what is element by element does not count."""
         data, recurrent = shapes.get(node.input[0]), shapes.get(node.input[2])
@@ -122,14 +118,6 @@ class Recurrent(SingleProduct, ABC):
             return None
         steps, batch, inputs, directions, hidden = (int(length or 0) for length in lengths)
         return steps * batch * directions * self.gates * hidden * (inputs + hidden)
-
-    def windows(self, layer: Layer, values: np.ndarray) -> Windows:
-        """Never called: there is no layer of this kind."""
-        raise NotImplementedError(layer.name)
-
-    def add_product(self, build: GraphBuilder, layer: Layer, source: str, part: MatrixPart) -> str:
-        """Never called: there is no layer of this kind."""
-        raise NotImplementedError(layer.name)
 
     def _unfit(self, node: onnx.NodeProto, constants: Constants) -> str:
         """Say why a node can't be rewritten, wherever it stands; empty where it can."""

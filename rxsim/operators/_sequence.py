@@ -295,9 +295,8 @@ def add_product(
 ) -> str:
     """Write a product whose node has the given name."""
     part = name.rpartition(".")[2]
-    result = build.add("MatMul", [source, build.constant(f"{part}_weight", matrix)], part)
-    build.nodes[-1].name = graph.name(name)
-    return result
+    inputs = [source, build.constant(f"{part}_weight", matrix)]
+    return build.add_named(graph.name(name), "MatMul", inputs, part)
 
 
 def _lengths(build: GraphBuilder, source: str, axis: int, part: str) -> str:

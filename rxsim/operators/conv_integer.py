@@ -38,8 +38,9 @@ class ConvInteger(QuantisedProduct):
         source, held = self.operands(node)
         floats = dequantise(build, graph, source)
         weights = build.constant("weight", dequantised_weights(graph, held, 0))
-        product = build.add("Conv", [floats, weights], "product", **attributes(node))
-        build.nodes[-1].name = node.name
+        product = build.add_named(
+            node.name, "Conv", [floats, weights], "product", **attributes(node)
+        )
         whole_result(build, graph, product, node.output[0])
 
     def macs(self, node: onnx.NodeProto, shapes: Mapping[str, Shape | None]) -> int | None:

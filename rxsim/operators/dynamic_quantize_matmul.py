@@ -40,8 +40,7 @@ class DynamicQuantizeMatMul(QuantisedMatMul):
             graph.note(name, kind, axes)
         weights = build.constant("weight", dequantised_weights(graph, held, -1))
         floats = dequantise(build, graph, replace(source, **_named(names)))
-        product = build.add("MatMul", [floats, weights], "product")
-        build.nodes[-1].name = node.name
+        product = build.add_named(node.name, "MatMul", [floats, weights], "product")
         self.add_bias(build, product, optional(node, 4), node.output[0])
 
 

@@ -20,7 +20,7 @@ from rxsim.onnx_graph import Rewriting, Shape, attributes
 from rxsim.operators import Constants, Operator
 from rxsim.operators._contraction import Letters, contraction, why_no_contraction
 from rxsim.operators._shared import why_not_weights
-from rxsim.operators._unmapped import Unmapped
+from rxsim.operators._without_products import WithoutProducts
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,10 @@ class Equation:
         return Equation(tuple(operands), result)
 
 
-class Einsum(Unmapped):
+class Einsum(WithoutProducts):
     """Sums of products over named axes."""
 
     op_types = (("", "Einsum"),)
-    maps = True
-    reason = "its equation is no matrix product"
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Turn a product of an activation and a constant into a MatMul or a Conv in groups."""

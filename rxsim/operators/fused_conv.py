@@ -12,16 +12,15 @@ from rxsim.onnx_graph import Rewriting, Shape, attributes
 from rxsim.operators import Constants, Operator
 from rxsim.operators._activation import activation_parameters, add_activation, is_activation
 from rxsim.operators._convolution import conv_macs, why_not_convolution
-from rxsim.operators._unmapped import Unmapped
+from rxsim.operators._without_products import WithoutProducts
 
 _OWN = ("activation", "activation_params")
 
 
-class FusedConv(Unmapped):
+class FusedConv(WithoutProducts):
     """Convolutions of files that onnxruntime has optimised."""
 
     op_types = (("com.microsoft", "FusedConv"),)
-    maps = True
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Write Conv, Add and the activation."""
@@ -30,8 +29,7 @@ class FusedConv(Unmapped):
         given = attributes(node)
         build = graph.builder(node.name)
         plain: dict[str, Any] = {name: given[name] for name in given if name not in _OWN}
-        total = build.add("Conv", list(node.input[:3]), "product", **plain)
-        build.nodes[-1].name = node.name
+        total = build.add_named(node.name, "Conv", list(node.input[:3]), "product", **plain)
         if len(node.input) > 3 and node.input[3]:
             total = build.add("Add", [total, node.input[3]], "sum")
         name = given.get("activation", b"").decode()

@@ -12,16 +12,15 @@ from rxsim.onnx_graph import Rewriting, Shape, attributes, n_entries
 from rxsim.operators import Constants, Operator
 from rxsim.operators._activation import add_activation, is_activation
 from rxsim.operators._shared import why_not_weights
-from rxsim.operators._unmapped import Unmapped
+from rxsim.operators._without_products import WithoutProducts
 
 _PREFIX = "activation_"
 
 
-class FusedGemm(Unmapped):
+class FusedGemm(WithoutProducts):
     """Matrix products of files that onnxruntime has optimised."""
 
     op_types = (("com.microsoft", "FusedGemm"),)
-    maps = True
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Write Gemm and the activation."""
@@ -30,8 +29,7 @@ class FusedGemm(Unmapped):
         given = attributes(node)
         build = graph.builder(node.name)
         plain = {name: given[name] for name in given if not name.startswith("activation")}
-        total = build.add("Gemm", list(node.input), "product", **plain)
-        build.nodes[-1].name = node.name
+        total = build.add_named(node.name, "Gemm", list(node.input), "product", **plain)
         parameters = {
             name.removeprefix(_PREFIX): given[name] for name in given if name.startswith(_PREFIX)
         }

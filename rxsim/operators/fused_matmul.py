@@ -11,14 +11,13 @@ from onnx import numpy_helper
 from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes, n_entries
 from rxsim.operators import Constants, Operator
 from rxsim.operators._shared import why_not_weights
-from rxsim.operators._unmapped import Unmapped
+from rxsim.operators._without_products import WithoutProducts
 
 
-class FusedMatMul(Unmapped):
+class FusedMatMul(WithoutProducts):
     """Matrix products of files that onnxruntime has optimised; its older name is TransposeMatMul."""
 
     op_types = (("com.microsoft", "FusedMatMul"), ("com.microsoft", "TransposeMatMul"))
-    maps = True
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Write a MatMul; the factor belongs to the weights."""
@@ -33,8 +32,7 @@ class FusedMatMul(Unmapped):
             self._operand(node.input[place], perm or [], node, graph, build)
             for place, perm in enumerate(perms)
         ]
-        product = build.add("MatMul", operands, "product")
-        build.nodes[-1].name = node.name
+        product = build.add_named(node.name, "MatMul", operands, "product")
         build.give(product, node.output[0])
         return graph.finish(build)
 

@@ -10,17 +10,16 @@ import onnx
 
 from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes
 from rxsim.operators import Constants, Operator
-from rxsim.operators._unmapped import Unmapped
+from rxsim.operators._without_products import WithoutProducts
 
 _TRANSFORMS = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}
 _DOMAIN = "ai.onnx.ml"
 
 
-class LinearModels(Unmapped):
+class LinearModels(WithoutProducts):
     """Rows of features by coefficients that are attributes, a transform, and the label of a class."""
 
     op_types = ((_DOMAIN, "LinearClassifier"), (_DOMAIN, "LinearRegressor"))
-    maps = True
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Write Gemm, the transform, and for a classifier the choice of the label."""
@@ -36,8 +35,7 @@ class LinearModels(Unmapped):
         if given.get("intercepts"):
             intercepts = np.asarray(given["intercepts"], dtype=np.float32)
             inputs.append(build.constant("intercepts", intercepts))
-        scores = build.add("Gemm", inputs, "scores", transB=1)
-        build.nodes[-1].name = node.name
+        scores = build.add_named(node.name, "Gemm", inputs, "scores", transB=1)
         if node.op_type == "LinearRegressor":
             build.give(_transformed(build, scores, _transform(node)), node.output[0])
             return graph.finish(build)

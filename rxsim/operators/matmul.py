@@ -103,8 +103,7 @@ def _single_column(node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProt
     stored = numpy_helper.to_array(graph.constants[right])
     build = graph.builder(node.name)
     weight = build.constant("weight", stored[:, None])
-    product = build.add("MatMul", [left, weight], "product")
-    build.nodes[-1].name = node.name
+    product = build.add_named(node.name, "MatMul", [left, weight], "product")
     axis = build.constant("column_axis", np.asarray([-1]))
     build.add("Squeeze", [product, axis], "without_columns", node.output[0])
     return graph.finish(build)

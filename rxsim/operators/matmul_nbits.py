@@ -10,16 +10,15 @@ from onnx import numpy_helper
 
 from rxsim.onnx_graph import Rewriting, Shape, attributes, n_entries
 from rxsim.operators import Constants, Operator
-from rxsim.operators._unmapped import Unmapped
+from rxsim.operators._without_products import WithoutProducts
 
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
 
-class MatMulNBits(Unmapped):
+class MatMulNBits(WithoutProducts):
     """Products by weights that are quantised block by block."""
 
     op_types = (("com.microsoft", "MatMulNBits"),)
-    maps = True
 
     def normalised(self, node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
         """Write a MatMul by the weights as floats, and the bias."""
@@ -27,8 +26,7 @@ class MatMulNBits(Unmapped):
             return [node]
         build = graph.builder(node.name)
         weight = build.constant("weight", _weights(node, graph.constants))
-        total = build.add("MatMul", [node.input[0], weight], "product")
-        build.nodes[-1].name = node.name
+        total = build.add_named(node.name, "MatMul", [node.input[0], weight], "product")
         if len(node.input) > 5 and node.input[5]:
             total = build.add("Add", [total, node.input[5]], "biased")
         build.give(total, node.output[0])

@@ -62,8 +62,7 @@ class QGemm(QuantisedProduct):
             step = scale.astype(np.float64) * given.get("alpha", 1.0)
             step = step.reshape(()) if step.size == 1 else step
             inputs.append(scaled_bias(build, graph, addend, source.scale, step, weights.dtype))
-        product = build.add("Gemm", inputs, "product", **given)
-        build.nodes[-1].name = node.name
+        product = build.add_named(node.name, "Gemm", inputs, "product", **given)
         result = Operand("", optional(node, 7), optional(node, 8))
         if result.scale:
             quantise(build, graph, product, result, node.output[0])

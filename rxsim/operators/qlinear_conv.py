@@ -57,8 +57,7 @@ class QLinearConv(QuantisedProduct):
             step = scale.astype(np.float64).reshape(-1)
             bias = scaled_bias(build, graph, self.bias(node), source.scale, step, weights.dtype)
             inputs.append(bias)
-        product = build.add("Conv", inputs, "product", **given)
-        build.nodes[-1].name = node.name
+        product = build.add_named(node.name, "Conv", inputs, "product", **given)
         if last:
             order = [0, *range(2, weights.ndim), 1]
             product = build.add("Transpose", [product], "channels_last", perm=order)
