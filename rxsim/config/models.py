@@ -108,6 +108,11 @@ class Mapping(Section):
         "Gemm, or every constant scale where that is exact",
     )
 
+    @property
+    def is_permuted(self) -> bool:
+        """Whether rows or columns of arrays are permuted."""
+        return (self.row_permutation, self.col_permutation) != ("none", "none")
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.weight_bits is None) != (self.bits_per_cell is None):

@@ -62,11 +62,6 @@ class MappedLayer:
         """Weight per siemens of an output's sum of readouts, (row tiles, groups, N)."""
         return self.w_max * self.cells.weight_per_siemens
 
-    @property
-    def is_permuted(self) -> bool:
-        """Whether rows or columns of its arrays are permuted."""
-        return (self.mapping.row_permutation, self.mapping.col_permutation) != ("none", "none")
-
     def array(self, index: int, *, used_only: bool = False) -> PhysicalArray:
         """Make a physical array with its target conductances.
 
@@ -85,7 +80,7 @@ class MappedLayer:
         )
         kinds = self._kinds(a)
         shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
-        if used_only and not self.is_permuted:
+        if used_only and not self.mapping.is_permuted:
             behind = len(self._reference_slices(kinds))
             shape = (len(k), (stop - start) * len(kinds) + behind)
         w_max = self.w_max[p, group, start:stop]
@@ -175,7 +170,7 @@ class MappedLayer:
 
     def _permuted(self, array: PhysicalArray, tile: int) -> PhysicalArray:
         """Permute the rows and columns of an array as the settings say."""
-        if not self.is_permuted:
+        if not self.mapping.is_permuted:
             return array
         how = (self.mapping.row_permutation, self.mapping.col_permutation)
         rng = layout_generator(self.layer.arrays_of, tile)

@@ -12,7 +12,7 @@ from rxsim.circuit.expense import solve_bytes, solve_seconds
 from rxsim.config import Crossbar, Settings
 from rxsim.devices import acting_laws
 from rxsim.mapping import Tiling, cells_of
-from rxsim.tiles.effective_matrix import is_linear
+from rxsim.tiles.effective_matrix import has_circuit, is_linear
 
 # Planes of float64 for each cell, held while an array is programmed, and while it is solved.
 _PLANES_PROGRAMMED, _PLANES_HELD = 8, 2
@@ -33,7 +33,7 @@ def array_bytes(tiling: Tiling, settings: Settings) -> int:
         solved = solve_bytes(cells, nodes=not linear) + 8 * _PLANES_HELD * cells
         return max(solved, 8 * _PLANES_PROGRAMMED * cells)
     device = cells_of(settings.device, settings.mapping).device
-    if not (settings.compensate or acting_laws(device) or _is_permuted(settings)):
+    if not (settings.compensate or acting_laws(device) or settings.mapping.is_permuted):
         cells = max(rows * cols for rows, cols in _used_sizes(tiling, settings))
     return 8 * _PLANES_PROGRAMMED * cells
 
@@ -56,14 +56,7 @@ def layer_seconds(tiling: Tiling, settings: Settings) -> float:
 
 def _is_solved(settings: Settings) -> bool:
     """Tell whether a layer's arrays have a circuit to solve."""
-    bar = settings.crossbar
-    wires = any((bar.r_wire_wl, bar.r_wire_bl, bar.r_driver, bar.r_sense))
-    return wires or not is_linear(settings)
-
-
-def _is_permuted(settings: Settings) -> bool:
-    mapping = settings.mapping
-    return (mapping.row_permutation, mapping.col_permutation) != ("none", "none")
+    return has_circuit(settings, None) or not is_linear(settings)
 
 
 def _used_sizes(tiling: Tiling, settings: Settings) -> Counter[tuple[int, int]]:
