@@ -103,7 +103,7 @@ class _Lifting:
             names[tensor.name] = self._unique(tensor.name)
             tensor.name = names[tensor.name]
             self._known.add(tensor.name)
-            self.tensors.append(_tensor(tensor))
+            self.tensors.append(tensor)
         del graph.initializer[:]
         del graph.value_info[:]
         kept: list[onnx.NodeProto] = []
@@ -118,7 +118,7 @@ class _Lifting:
                 self.graph(inner, names)
             if constant_only(node, self._known):
                 self._known.update(node.output)
-                self.nodes.append(_node(node))
+                self.nodes.append(node)
             else:
                 kept.append(node)
         made = {value.name for value in graph.input}.union(*(node.output for node in kept))
@@ -136,15 +136,3 @@ class _Lifting:
         chosen = fresh_name(self._taken, name) if name in self._used else name
         self._used.add(chosen)
         return chosen
-
-
-def _tensor(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    copied = onnx.TensorProto()
-    copied.CopyFrom(tensor)
-    return copied
-
-
-def _node(node: onnx.NodeProto) -> onnx.NodeProto:
-    copied = onnx.NodeProto()
-    copied.CopyFrom(node)
-    return copied

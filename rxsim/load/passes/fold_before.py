@@ -13,7 +13,7 @@ import onnx
 
 from rxsim.load.passes.channelwise import Channels, Step, passed_on, step_of
 from rxsim.load.passes.folding import Folding, rounded
-from rxsim.operators import Affine, operator_of
+from rxsim.operators import Affine
 
 _PADDED = "its shift does not reach the zeros that the Conv behind it pads"
 
@@ -26,13 +26,7 @@ def fold_before(model: onnx.ModelProto) -> dict[str, str]:
     """
     folding = Folding(model)
     reasons: dict[str, str] = {}
-    for node in folding.nodes:
-        operator = operator_of(node)
-        if operator is None or not folding.scales_in_front(node):
-            continue
-        affine = operator.affine(node, folding.graph.constants)
-        if affine is None or affine.weight.dtype.kind != "f":
-            continue
+    for node, operator, affine in folding.products(folding.scales_in_front):
         chain = _in_front(node, affine, folding, reasons)
         steps = [item for item in chain if isinstance(item, Step)]
         values = _folded(affine, steps)

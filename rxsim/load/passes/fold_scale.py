@@ -14,19 +14,13 @@ import onnx
 
 from rxsim.load.passes.channelwise import Step, passed_on, step_of
 from rxsim.load.passes.folding import Folding, rounded
-from rxsim.operators import Affine, operator_of
+from rxsim.operators import Affine
 
 
 def fold_scale(model: onnx.ModelProto) -> None:
     """Fold what follows every product, in place."""
     folding = Folding(model)
-    for node in folding.nodes:
-        operator = operator_of(node)
-        if operator is None or not folding.scales_behind(node):
-            continue
-        affine = operator.affine(node, folding.graph.constants)
-        if affine is None or affine.weight.dtype.kind != "f":
-            continue
+    for node, operator, affine in folding.products(folding.scales_behind):
         chain = _behind(node, affine, folding)
         steps = [item for item in chain if isinstance(item, Step)]
         values = _folded(affine, steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import onnx
@@ -10,7 +10,7 @@ from onnx import helper
 
 from rxsim.load.passes.channelwise import Channels, Step
 from rxsim.onnx_graph import Rewriting, drop_unused_constants
-from rxsim.operators import Affine, Operator
+from rxsim.operators import Affine, Operator, operator_of
 
 # Assumption: trained weights stay far below; a constant that drives them beyond is not folded.
 _LARGEST = 1e18
@@ -37,6 +37,22 @@ class Folding:
         self.nodes = list(model.graph.node)
         self.makers = {name: node for node in self.nodes for name in node.output if name}
         self.readers = {name: node for node in self.nodes for name in node.input if name}
+
+    def products(
+        self, worth: Callable[[onnx.NodeProto], bool]
+    ) -> Iterator[tuple[onnx.NodeProto, Operator, Affine]]:
+        """Yield the products that constants can be folded into, with what they are and their weights.
+
+        Args:
+            worth: tells quickly whether there may be anything to fold.
+        """
+        for node in self.nodes:
+            operator = operator_of(node)
+            if operator is None or not worth(node):
+                continue
+            affine = operator.affine(node, self.graph.constants)
+            if affine is not None and affine.weight.dtype.kind == "f":
+                yield node, operator, affine
 
     def read_once(self, tensor: str) -> bool:
         """Tell whether a tensor is read in a single place, and is no output of the network."""

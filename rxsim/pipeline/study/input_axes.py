@@ -241,6 +241,11 @@ def _with_axes(specs: Specs, lengths: Mapping[str, int], model: str) -> Specs:
                 f"--fix-axis: found {name}, expected the name of a free axis of an input of {model} "
                 f"({', '.join(known) or 'none has a name'}); {hint}"
             )
+    return _with_lengths(specs, lengths)
+
+
+def _with_lengths(specs: Iterable[InputSpec], lengths: Mapping[str, int]) -> Specs:
+    """Give free axes the lengths that belong to their names."""
     return tuple(
         replace(
             spec,
@@ -287,16 +292,7 @@ def _with_shapes(specs: Specs, shapes: Mapping[str, tuple[int, ...]], model: str
             f"--input-shape: found {','.join(map(str, shapes['']))}, expected the shape of one input "
             f"without the batch axis ({wanted}); correct it or leave it out"
         )
-    return tuple(
-        replace(
-            spec,
-            shape=tuple(
-                found.get(spec.axis_name(axis)) if length is None else length
-                for axis, length in enumerate(spec.shape)
-            ),
-        )
-        for spec in fixed
-    )
+    return _with_lengths(fixed, found)
 
 
 def _fixed(spec: InputSpec, stated: tuple[int, ...]) -> Shape | None:
