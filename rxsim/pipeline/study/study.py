@@ -25,10 +25,9 @@ from rxsim.load import (
     patched_before,
     stated_ranges,
 )
-from rxsim.load.passes.fold_constants import RANDOM
+from rxsim.load.outputs import OutputTensor
 from rxsim.mapping import NetworkPlan, plan_network
 from rxsim.onnx_graph import all_nodes
-from rxsim.pipeline.study.batch_check import note_on_steps
 from rxsim.pipeline.study.calibration import Calibration
 from rxsim.pipeline.study.calibration_match import (
     check_model_and_settings,
@@ -37,13 +36,15 @@ from rxsim.pipeline.study.calibration_match import (
 )
 from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study.data import open_study_data
-from rxsim.pipeline.study.input_axes import chosen_input, with_stated
+from rxsim.pipeline.study.input_axes import with_stated
 from rxsim.pipeline.study.make_up import make_up_data
-from rxsim.pipeline.study.output_probe import choose_output, probe_output, without_layers
+from rxsim.pipeline.study.notes import notes_on
+from rxsim.pipeline.study.output_probe import choose_output, probe_output
 from rxsim.pipeline.study.provenance import Provenance
 from rxsim.pipeline.study.reached import with_reached_layers
 from rxsim.pipeline.study.study_data import StudyData
 from rxsim.pipeline.study.work import mappable, work_of
+from rxsim.run import OutputAxis
 from rxsim.session import Inputs, default_threads
 from rxsim.stages import Stages
 from rxsim.version import __version__
@@ -193,37 +194,16 @@ def open_study(
             check_model_and_settings(calibration, network, settings)
     with stages("data"):
         choice = choose_data(model, options, evaluates=evaluates)
-        if calibration is not None:
-            choice = drop_missing(choice, options, evaluates=evaluates)
+        choice = drop_missing(choice, options, evaluates=evaluates) if calibration else choice
         network = with_stated(network, choice.input, choice.stated)
         chosen = choose_output(network, choice.output)
-        output = chosen.name
-        data = _data(network, settings, choice, output, evaluates=evaluates)
-        if calibration is not None:
-            data = with_calibration(calibration, data, given=choice.calibrate is not None)
-        work = work_of(network, data.inputs.feeds(0, 1))
-        network = mappable(network, work)
-        plan = plan_network(network, settings_by_layer(network, settings), work)
-        batch = _batch_size(plan)
-        found = probe_output(network, chosen, data, choice, batch=batch)
-        batch, threads = 1 if found.one_by_one else batch, threads or default_threads()
-        network = with_reached_layers(
-            network, data.calibration, calibration, batch=batch, threads=threads
+        data = _data(network, settings, choice, chosen.name, calibration, evaluates=evaluates)
+        threads = threads or default_threads()
+        network, plan, found, batch = _tried(
+            network, settings, choice, chosen, data, calibration, threads=threads
         )
         if calibration is not None and _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
-        plan = plan_network(network, settings_by_layer(network, settings), work)
-        steps = note_on_steps(chosen_input(network, choice.input), choice.stated.batch_axes)
-        refused = "" if evaluates or not found.problem else f"warning: {found.problem}"
-        notes = (chosen.note, without_layers(network, output), steps, found.note, refused)
-        provenance = replace(
-            data.provenance,
-            output=output,
-            one_by_one=found.one_by_one,
-            output_axis=choice.batch_axis,
-            asked=None if chosen.output == output else chosen.output,
-            as_float32=network.as_float32,
-        )
         return Study(
             network=network,
             settings=settings,
@@ -232,29 +212,48 @@ def open_study(
             labels=data.labels,
             indices=data.indices,
             calibration=data.calibration,
-            provenance=provenance,
+            provenance=_provenance(network, choice, chosen, found, data),
             batch=batch,
             threads=threads,
             stages=stages,
             metric=data.metric,
-            output=output,
+            output=chosen.name,
             output_axis=found.axis,
             no_output=chosen.problem or found.problem,
-            notes=tuple(note for note in (*notes, *data.notes, _random_note(network)) if note),
+            notes=notes_on(network, choice, chosen, found, data, evaluates=evaluates),
             calibration_file=calibration,
             cache=cache,
         )
 
 
-def _random_note(network: Network) -> str:
-    """Warn of nodes that give something else each time; empty where there are none."""
-    nodes = [node for node in all_nodes(network.model.graph) if node.op_type in RANDOM]
-    if not nodes:
-        return ""
-    return (
-        f"the node {nodes[0].name} ({nodes[0].op_type}) is random: results differ from run to run, and "
-        "rungs differ by it; export the model without it"
+def _tried(
+    network: Network,
+    settings: Settings,
+    choice: DataChoice,
+    chosen: OutputTensor,
+    data: StudyData,
+    calibration: Calibration | None,
+    *,
+    threads: int,
+) -> tuple[Network, NetworkPlan, OutputAxis, int]:
+    """Find out by runs what can be mapped, how the output follows the batch, and how large that is.
+
+    Returns:
+        The network with the layers that can be calibrated, its plan, the output's batch axis, and the
+        number of inputs a batch.
+    """
+    work = work_of(network, data.inputs.feeds(0, 1))
+    network = mappable(network, work)
+    plan = plan_network(network, settings_by_layer(network, settings), work)
+    batch = _batch_size(plan)
+    found = probe_output(network, chosen, data, choice, batch=batch)
+    batch = 1 if found.one_by_one else batch
+    reached = with_reached_layers(
+        network, data.calibration, calibration, batch=batch, threads=threads
     )
+    if reached is not network:
+        plan = plan_network(reached, settings_by_layer(reached, settings), work)
+    return reached, plan, found, batch
 
 
 def _has_bodies(network: Network) -> bool:
@@ -289,12 +288,40 @@ def _without_digital(network: Network, settings: Settings) -> Network:
     return replace(network, layers=tuple(kept), digital=(*network.digital, *nodes))
 
 
+def _provenance(
+    network: Network,
+    choice: DataChoice,
+    chosen: OutputTensor,
+    found: OutputAxis,
+    data: StudyData,
+) -> Provenance:
+    """Add to where the inputs come from what is evaluated, and how it is run."""
+    return replace(
+        data.provenance,
+        output=chosen.name,
+        one_by_one=found.one_by_one,
+        output_axis=choice.batch_axis,
+        asked=None if chosen.output == chosen.name else chosen.output,
+        as_float32=network.as_float32,
+    )
+
+
 def _data(
-    network: Network, settings: Settings, choice: DataChoice, output: str, *, evaluates: bool
+    network: Network,
+    settings: Settings,
+    choice: DataChoice,
+    output: str,
+    calibration: Calibration | None,
+    *,
+    evaluates: bool,
 ) -> StudyData:
     if choice.data is None and choice.calibrate is None:
-        return make_up_data(network, settings, choice)
-    return open_study_data(network, settings, choice, output, evaluates=evaluates)
+        data = make_up_data(network, settings, choice)
+    else:
+        data = open_study_data(network, settings, choice, output, evaluates=evaluates)
+    if calibration is None:
+        return data
+    return with_calibration(calibration, data, given=choice.calibrate is not None)
 
 
 def _batch_size(plan: NetworkPlan) -> int:
