@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import onnx
+
 from rxsim.config import Settings
 from rxsim.devices import Chip
 from rxsim.load import Network
@@ -16,6 +19,7 @@ from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.provenance import CalibrationData, Provenance
 from rxsim.pipeline.study.study import Study, settings_by_layer
 from rxsim.pipeline.study.work import work_of
+from rxsim.run import predict
 from rxsim.scenarios import SCENARIOS, perfect
 from rxsim.stages import Stages
 
@@ -66,3 +70,17 @@ def perfect_hardware(foundry: Foundry) -> list[LayerHardware]:
     """Return hardware with levels and encodings only, ADCs open."""
     under = foundry.mapped.under(perfect)
     return equip(under, foundry.perfect, foundry.perfect, Chip(0, 0))
+
+
+def found(study: Study, model: onnx.ModelProto | None = None) -> np.ndarray:
+    """The values of every input as rxsim scores them."""
+    return predict(
+        study.network.original if model is None else model,
+        study.output,
+        study.inputs,
+        what="it",
+        batch=study.batch,
+        threads=1,
+        fixed_batch=study.network.fixed_batch,
+        axis=study.output_axis,
+    )

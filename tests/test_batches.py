@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from chips import found
 from onnx import numpy_helper, parser
 
 import rxsim
@@ -23,7 +24,6 @@ from rxsim.load.steps_first import steps_first
 from rxsim.pipeline import DataOptions, Study, open_study, patched_chip
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.report.work_shares import work_share
-from rxsim.run import predict
 
 N = 6
 """So many inputs are made up."""
@@ -49,20 +49,6 @@ def settings() -> Settings:
 
 def opened(model: onnx.ModelProto, **options: Any) -> Study:
     return open_study(model, settings(), DataOptions(**{"limit": N, **options}), threads=1)
-
-
-def found(study: Study, model: onnx.ModelProto | None = None) -> np.ndarray:
-    """The values of every input as rxsim scores them."""
-    return predict(
-        study.network.original if model is None else model,
-        study.output,
-        study.inputs,
-        what="it",
-        batch=study.batch,
-        threads=1,
-        fixed_batch=study.network.fixed_batch,
-        axis=study.output_axis,
-    )
 
 
 def made_up(study: Study, name: str = "x") -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from chips import found
 from onnx import numpy_helper, parser
 
 from rxsim.cli import main
@@ -55,20 +56,6 @@ def perfect(*more: str) -> Settings:
 def opened(model: onnx.ModelProto, **options: Any) -> Study:
     chosen = DataOptions(**{"limit": N, **options})
     return open_study(model, perfect(), chosen, threads=1)
-
-
-def found(study: Study, model: onnx.ModelProto | None = None) -> np.ndarray:
-    """The values of every input as rxsim scores them."""
-    return predict(
-        study.network.original if model is None else model,
-        study.output,
-        study.inputs,
-        what="it",
-        batch=study.batch,
-        threads=1,
-        fixed_batch=study.network.fixed_batch,
-        axis=study.output_axis,
-    )
 
 
 def onnx_run(model: onnx.ModelProto, name: str, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
