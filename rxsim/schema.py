@@ -12,11 +12,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails, core_schema
 
+from rxsim.durations import SECONDS, seconds_of
 from rxsim.errors import SettingError
 from rxsim.folders import names_in
 
@@ -85,7 +94,37 @@ Percentile = Annotated[
 ]
 """A number that is in percent already: `99.9%` is 99.9."""
 Integer = Annotated[int, BeforeValidator(whole)]
-Zero = Annotated[Literal[0], BeforeValidator(_decimal)]
+
+
+def _seconds(value: Any) -> Any:
+    """Read a length of time: a number of seconds, or text such as `1d`."""
+    if not isinstance(value, str):
+        return _decimal(value)
+    seconds = seconds_of(value)
+    if seconds is None:
+        units = ", ".join(SECONDS)
+        raise ValueError(
+            f"found {in_yaml(value)}, expected a time in seconds, or a number and a unit of {units}, "
+            "such as 1h or 1d"
+        )
+    return seconds
+
+
+def _whole_as_int(seconds: float) -> int | float:
+    """Write whole seconds without a point: a time of 0 has a single canonical form."""
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+Duration = Annotated[
+    float,
+    Field(ge=0, allow_inf_nan=False),
+    BeforeValidator(_seconds),
+    PlainSerializer(_whole_as_int),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}),
+]
+"""A length of time in seconds, 0 or above: `1h` is 3600."""
+LongerThanZero = Annotated[Duration, Field(gt=0)]
+"""A length of time above 0."""
 
 
 class AtMost:

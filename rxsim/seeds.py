@@ -23,6 +23,16 @@ class Effect(IntEnum):
     DAC = 3
     ADC = 4
     PULSES = 5
+    DRIFT = 6
+    READ_NOISE = 7
+    VERIFY = 8
+    ARRAY = 9
+    CHIP = 10
+    GRADIENT = 11
+    FAULT_MAP = 12
+    DEAD_ROWS = 13
+    DEAD_COLS = 14
+    FRESH_READ_NOISE = 15
 
 
 class Sample(IntEnum):
@@ -39,10 +49,19 @@ class Sample(IntEnum):
 
 
 def device_generator(
-    seed: int, trial: int, layer: int, effect: int, array: int
+    seed: int, trial: int, layer: int, effect: int, array: int, refresh: int = 0
 ) -> np.random.Generator:
-    """Return the generator of an effect on a physical array of a chip."""
-    key = (trial, layer, int(effect), array)
+    """Return the generator of an effect on a physical array of a chip.
+
+    Args:
+        seed: of all draws.
+        trial: number of the chip.
+        layer: index of the layer.
+        effect: number of the effect.
+        array: index of the array in the layer.
+        refresh: how often the array was programmed anew.
+    """
+    key = (trial, layer, int(effect), array, *((refresh,) if refresh else ()))
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 

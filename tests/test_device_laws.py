@@ -76,8 +76,9 @@ def test_a_saturating_deviation_is_one_of_currents() -> None:
     g = np.linspace(0, 16, 30) * uS
     choice = preset.laws["write_error"]
     low = choice.model_validate({**choice.model_dump(), "v_read": 0.05})
-    half = preset.model_copy(update={"laws": {"write_error": low}})
-    assert law.sigma(2 * g, half) == pytest.approx(2 * law.sigma(g, preset), rel=1e-12)
+    half = Device(model=preset.model_copy(update={"laws": {"write_error": low}}))
+    device = Device(model="sonos-agrawal")
+    assert law.sigma(2 * g, half) == pytest.approx(2 * law.sigma(g, device), rel=1e-12)
 
 
 @given(conductances, st.floats(0, 2), st.integers(0, 2**32 - 1))
@@ -121,9 +122,17 @@ def test_every_law_says_when_it_acts_and_no_two_that_act_together_draw_alike() -
         assert law.stream not in NOT_LAWS
         streams.setdefault(int(law.stream), []).append(name)
     assert streams == {
-        Effect.WRITE: ["generic_write", "polynomial", "saturating"],
+        Effect.WRITE: ["generic_write", "polynomial", "saturating", "table"],
         Effect.VARIATION: ["lognormal"],
         Effect.STUCK: ["stuck"],
+        Effect.DRIFT: ["power_drift"],
+        Effect.READ_NOISE: ["generic_read", "one_over_f", "white"],
+        Effect.ARRAY: ["array_factor"],
+        Effect.CHIP: ["chip_factor"],
+        Effect.GRADIENT: ["gradient"],
+        Effect.FAULT_MAP: ["fault_map"],
+        Effect.DEAD_ROWS: ["dead_rows"],
+        Effect.DEAD_COLS: ["dead_cols"],
     }
     for names in streams.values():
         assert len({laws[name].step for name in names}) == 1
@@ -136,11 +145,13 @@ def test_every_law_says_when_it_acts_and_no_two_that_act_together_draw_alike() -
 def test_laws_that_act_are_in_the_order_of_their_steps_and_draw_from_streams_of_their_own(
     name: str,
 ) -> None:
-    held = named_preset(name).held()
-    more = {key: 0.1 for key in ("write_sigma", "d2d_sigma") if key not in held}
+    preset = named_preset(name)
+    keys = ("write_sigma", "d2d_sigma", "read_sigma")
+    more = {key: 0.1 for key in keys if key not in preset.held()}
     laws = acting_laws(Device(model=name, stuck_lrs=0.1, **more))
+    by_preset = [step for step in preset.laws if step != "drift"]  # at time 0 nothing has drifted
     assert [STEPS.index(law.step) for law in laws] == sorted(STEPS.index(law.step) for law in laws)
-    assert len({law.stream for law in laws}) == len(laws) == (2 if held else 3)
+    assert len({law.stream for law in laws}) == len(laws) == 1 + len(more) + len(by_preset)
 
 
 def test_without_a_law_two_chips_are_alike() -> None:
@@ -164,7 +175,7 @@ def test_a_law_does_not_write_to_what_it_is_given() -> None:
     device = Device(write_sigma=0.1, d2d_sigma=0.1, stuck_lrs=0.2, n_bits=None)
     g = np.full((8, 6), 3e-6)
     g.flags.writeable = False
-    cells = Cells(device, g, g)
+    cells = Cells(device, g, g, g)
     for law in acting_laws(device):
         assert law.change(g, cells, Draws(Chip(0, 0), 0, 0, law.stream)).shape == g.shape
 

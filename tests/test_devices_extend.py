@@ -164,8 +164,8 @@ def test_a_law_a_preset_and_a_form_are_one_file_each(copy: Path, model: str) -> 
 def test_the_law_that_the_docs_show_works(copy: Path) -> None:
     text = (PACKAGE.parent / "docs/concepts/devices.md").read_text()
     (code,) = (part.split("```")[0] for part in text.split("```python\n")[1:])
-    (copy / "rxsim/devices/laws/power_drift.py").write_text(code)
-    numbers = "{exponent: 0.05, spread: 0.0, seconds: 100}".replace("{", "{law: power_drift, ")
+    (copy / "rxsim/devices/laws/my_drift.py").write_text(code)
+    numbers = "{exponent: 0.05, spread: 0.0, seconds: 100}".replace("{", "{law: my_drift, ")
     preset = (
         PRESET.split("laws:")[0].replace(", stuck_hrs: 0.25", "") + f"laws: {{drift: {numbers}}}\n"
     )

@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```(?:python|yaml)\n# (.*?)\n(.*?)^```", re.MULTILINE | re
 NEW = {
     "rxsim/operators/dft.py",
     "rxsim/encodings/two_pulse.py",
-    "rxsim/devices/laws/power_drift.py",
+    "rxsim/devices/laws/my_drift.py",
     "rxsim/devices/presets/toy-drift.yaml",
     "rxsim/metrics/top2.py",
     "rxsim/scenarios/design.py",

@@ -150,7 +150,8 @@ def test_calibration_reads_no_setting_that_it_does_not_state(
         calibrate(study)
     drawn = pinned(effect.off for effect in effects().values() if effect.per_chip)
     # Random curves of ADCs that a graph has no room for are refused when layers are mapped.
-    checked = {"adc.share"}
+    # A preset is read to see that no law of it is left: nominal hardware is of model ideal.
+    checked = {"adc.share", "device.model", "device.without"}
     states = calibrated_by() | Reads(drawn)
     assert {name for name in read - checked if not _stated(states, name)} == set()
 

@@ -285,7 +285,7 @@ def test_a_case_of_a_gate_names_a_file_beside_it(tmp_path: Path) -> None:
         ),
         (
             {"laws": {"write_error": {"law": "polynomial", "coefficients": [1, None]}}},
-            "laws.write_error.coefficients: found null, expected a number",
+            "laws.write_error.coefficients: found null, expected numbers",
         ),
         (
             {"laws": {"write_error": {"law": "polynomial", "coefficients": [float("nan")]}}},
@@ -301,7 +301,7 @@ def test_a_case_of_a_gate_names_a_file_beside_it(tmp_path: Path) -> None:
         ),
         (
             {"laws": {"drift": {"law": "polynomial", "coefficients": [1]}}},
-            "laws.drift: found law 'polynomial', expected none",
+            "laws.drift: found law 'polynomial', expected power_drift",
         ),
     ],
 )

@@ -24,8 +24,26 @@ from rxsim.pipeline import DataOptions, Study, evaluate, open_study
 from rxsim.scenarios import SCENARIOS, Scenario, all_but, alone, left_out, nominal, perfect
 
 MODELS = Path(__file__).parent.parent / "models"
+# A device that drifts and whose other errors are those of the settings.
+DRIFTING = {
+    "schema_version": 1,
+    "about": "a toy that drifts",
+    "source": "-",
+    "status": "assumption",
+    "laws": {
+        "drift": {
+            "law": "power_drift",
+            "t0": 1,
+            "nu_mean": [{"polynomial": [0.05]}],
+            "nu_sd": [{"polynomial": [0.01]}],
+        }
+    },
+}
 EVERYTHING = rxsim.settings(
     changes={
+        "device.model": DRIFTING,
+        "device.time": "1h",
+        "device.read_sigma": 0.01,
         "mapping.w_percentile": 99.0,
         "device.write_sigma": 0.02,
         "device.d2d_sigma": 0.05,
@@ -42,7 +60,7 @@ EVERYTHING = rxsim.settings(
 def test_the_effects_are_those_of_the_table_in_its_order() -> None:
     assert list(effects()) == [
         *("levels", "clipping", "dac", "adc", "converter_errors", "write_error", "variation"),
-        *("faults", "wires", "nonlinearity", "compensation"),
+        *("faults", "drift", "read_noise", "wires", "nonlinearity", "compensation"),
     ]
 
 

@@ -80,7 +80,7 @@ def _laws(preset: Preset, where: str) -> list[str]:
         law = measured_law(step, choice.law, where)
         numbers = law.numbers_of(preset, where).model_dump().items()
         lines += [f"{step}: {choice.law}, conductances in {preset.short_unit}", f"  {law.formula}"]
-        lines += [f"  {key}: {_shown(value)}" for key, value in numbers]
+        lines += [f"  {key}: {_shown(value)}" for key, value in numbers if value != ()]
         if choice.source is not None:
             lines.append(f"  source: {choice.source}")
     return lines

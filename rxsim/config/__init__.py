@@ -1,7 +1,9 @@
 """Settings: their models, where they come from, and what identifies them."""
 
-from rxsim.config.device import IV, Device, read_device
+from rxsim.config.device import Device, read_device
+from rxsim.config.fault_file import OTHERS, FaultFile, fault_maps
 from rxsim.config.identity import as_plain, as_yaml, settings_hash
+from rxsim.config.iv import IV
 from rxsim.config.merge import (
     load_settings,
     parse_xbar,
@@ -24,15 +26,18 @@ from rxsim.config.presets import (
 from rxsim.config.reads import Reads, flat_settings, pinned
 from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
 from rxsim.config.together import check_gating
+from rxsim.config.write_verify import WriteVerify
 
 __all__ = [
     "IV",
+    "OTHERS",
     "STEPS",
     "V_READ",
     "Adc",
     "Crossbar",
     "Dac",
     "Device",
+    "FaultFile",
     "Input",
     "LawChoice",
     "LayerSettings",
@@ -41,10 +46,12 @@ __all__ = [
     "Reads",
     "Settings",
     "Step",
+    "WriteVerify",
     "as_plain",
     "as_yaml",
     "check_gating",
     "check_layers",
+    "fault_maps",
     "flat_settings",
     "is_preset_file",
     "layer_settings",

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
-from rxsim.config.presets import Preset, is_preset_file, named_preset, read_preset_file
-from rxsim.counted import counted
+from rxsim.config.fault_file import FaultFile, read_faults
+from rxsim.config.iv import IV
+from rxsim.config.presets import (
+    Preset,
+    Step,
+    is_preset_file,
+    named_preset,
+    preset_names,
+    read_preset_file,
+)
+from rxsim.config.write_verify import WriteVerify
+from rxsim.durations import written
 from rxsim.errors import InputError
 from rxsim.schema import (
     AtMost,
-    ChoiceIn,
-    NotNegative,
+    Duration,
+    LongerThanZero,
     Number,
-    Positive,
     Relative,
     Section,
-    Zero,
     in_yaml,
     validated,
     whole,
@@ -30,75 +38,18 @@ from rxsim.schema import (
 R_ON_OHM = 200e3
 R_OFF_OHM = 1.4e6
 
-# Assumption: an error as large as the whole range leaves nothing of a weight.
-_WRITE_SIGMA = AtMost(
-    1,
-    "it is a share of g_on - g_off (with write_unit: relative, of the cell's own g); five percent is "
-    "0.05 or 5%",
+_SHARE = (
+    "it is a share of g_on - g_off (with {}: relative, of the cell's own g); five percent is "
+    "0.05 or 5%"
 )
+# Assumption: an error as large as the whole range leaves nothing of a weight.
+_WRITE_SIGMA = AtMost(1, _SHARE.format("write_unit"))
+_READ_SIGMA = AtMost(1, _SHARE.format("read_unit"))
 # Assumption: at 2 two thirds of the cells lie between 1/7 and 7 times their target.
-_D2D_SIGMA = AtMost(
+_LOG_SIGMA = AtMost(
     2, "it is the sigma of ln g; 0.1 or 10% spreads conductances by about ten percent"
 )
-
-_CURVES: dict[str, tuple[str, ...]] = {
-    "linear": (),
-    "sinh": ("v0",),
-    "cubic": ("cubic",),
-    "table": ("v", "f"),
-    "milo": (),
-}
-"""Keys that each form takes; a form that is not listed checks its keys itself."""
-_OPTIONAL = ("cubic",)
-
-
-class IV(Section):
-    """How a cell's current depends on its voltage; `rxsim.devices.iv` computes it."""
-
-    form: Annotated[str, ChoiceIn("rxsim.devices.iv")] = Field(
-        "linear",
-        description="linear; sinh: v0 sinh(v/v0); cubic: v - cubic v^3; table; milo (RRAM)",
-    )
-    v0: Positive | None = Field(None, description="volt; scale of the sinh (form: sinh)")
-    cubic: NotNegative | None = Field(
-        None, description="1/volt^2; loss of conductance with v^2 (form: cubic; default 0.25)"
-    )
-    v: tuple[Number, ...] | None = Field(None, description="volt; points of a table, rising")
-    f: tuple[Number, ...] | None = Field(
-        None, description="volt; relative current at these points, rising (form: table)"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        every = ("v0", "cubic", "v", "f")
-        taken = _CURVES.get(self.form, every)
-        for name in every if self.form in _CURVES else ():
-            given = getattr(self, name) is not None
-            if given and name not in taken:
-                raise ValueError(f"found {name} with form: {self.form}, which has none; remove it")
-            if not given and name in taken and name not in _OPTIONAL:
-                raise ValueError(f"found form: {self.form} without {name}; add it")
-        if self.v is not None and self.f is not None:
-            self._check_table(self.v, self.f)
-        return self
-
-    @staticmethod
-    def _check_table(v: tuple[float, ...], f: tuple[float, ...]) -> None:
-        if len(v) != len(f) or len(v) < 2:
-            raise ValueError(
-                f"found {counted(len(v), 'point')} v and {len(f)} f, expected as many, two at least"
-            )
-        for name, points in (("v", v), ("f", f)):
-            if any(b <= a for a, b in pairwise(points)):
-                raise ValueError(
-                    f"found {name} that does not rise from point to point; sort or mend it"
-                )
-        for volt, value in zip(v, f, strict=True):
-            if (volt > 0) != (value > 0) or (volt < 0) != (value < 0):
-                raise ValueError(
-                    f"found f {value:g} at v {volt:g}, expected the sign of v, and 0 at 0; mend the "
-                    "table"
-                )
+LogSigma = Annotated[Relative, _LOG_SIGMA]
 
 
 def _with_resistances(schema: dict[str, Any]) -> None:
@@ -139,18 +90,56 @@ class Device(Section):
     model: Annotated[str | InstanceOf[Preset], BeforeValidator(_known_model)] = Field(
         "ideal", description="a published device, or a preset file; see 'rxsim presets'"
     )
+    without: tuple[Step, ...] = Field(
+        (), description="steps of the preset's laws that are left out, such as [drift, read_noise]"
+    )
     write_sigma: Annotated[Relative, _WRITE_SIGMA] = Field(
         0.0, ge=0, description="standard deviation of the write error"
     )
     write_unit: Literal["range", "relative"] = Field(
         "range", description="write_sigma is a share of g_on - g_off, or of the cell's own g"
     )
-    d2d_sigma: Annotated[Relative, _D2D_SIGMA] = Field(
-        0.0, ge=0, description="sigma of the log-normal variation"
+    verify: WriteVerify | None = Field(
+        None, description="cells are written again until a reading of them is near enough"
+    )
+    d2d_sigma: LogSigma = Field(0.0, ge=0, description="sigma of the log-normal variation")
+    array_sigma: LogSigma = Field(
+        0.0, ge=0, description="sigma of a log-normal factor that the cells of an array share"
+    )
+    chip_sigma: LogSigma = Field(
+        0.0, ge=0, description="sigma of a log-normal factor that all cells of a chip share"
+    )
+    gradient: LogSigma = Field(
+        0.0, ge=0, description="sigma of the change of ln g along each side of an array, a plane"
+    )
+    time: Duration = Field(
+        0.0, description="from programming to the read, seconds or text such as 1h, 1d, 1y"
+    )
+    refresh: LongerThanZero | None = Field(
+        None, description="cells are programmed anew each time so long has passed; null: never"
+    )
+    read_noise: Literal["frozen", "fresh"] = Field(
+        "frozen",
+        description="drawn once a chip, or (its quick part) for every product in the graph",
+    )
+    run_time: LongerThanZero = Field(
+        1.0, description="duration of a run: slower parts of read noise are frozen in it"
+    )
+    read_sigma: Annotated[Relative, _READ_SIGMA] = Field(
+        0.0, ge=0, description="standard deviation of the read noise, where no preset states it"
+    )
+    read_unit: Literal["range", "relative"] = Field(
+        "range", description="read_sigma is a share of g_on - g_off, or of the cell's own g"
     )
     stuck_lrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
     stuck_hrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
-    time: Zero = Field(0, description="seconds from programming to the read")
+    dead_rows: Relative = Field(
+        0.0, ge=0, le=1, description="share of wordlines whose cells are open"
+    )
+    dead_cols: Relative = Field(
+        0.0, ge=0, le=1, description="share of bitlines whose cells are open"
+    )
+    faults: FaultFile | None = Field(None, description="a defect map: the file's name (npz)")
     iv: IV = Field(IV(), description="current-voltage curve of the cell")
 
     @model_validator(mode="before")
@@ -206,6 +195,7 @@ class Device(Section):
                 "(r_off above r_on)"
             )
         self._check_preset()
+        self._check_time()
         if self.stuck_lrs + self.stuck_hrs > 1:
             raise ValueError("found stuck_lrs + stuck_hrs above 1, expected at most 1 together")
         return self
@@ -219,12 +209,45 @@ class Device(Section):
                 f"found {self.g_off:g} to {self.g_on:g} S, expected a range within the "
                 f"{preset.low:g} to {preset.high:g} S that {name} was measured in"
             )
-        for setting in preset.held():
+        for setting in preset.held(self.without):
             if getattr(self, setting):
                 raise ValueError(
                     f"found {setting} together with model: {name}, expected one of them; the "
                     "preset's deviation already holds write error and variation"
                 )
+
+    def _check_time(self) -> None:
+        """Refuse a time for which the device was not measured."""
+        preset, age = self.preset, self.age
+        if age == 0 or "drift" in self.without:
+            return
+        name = self.model if isinstance(self.model, str) else f"{preset.about!r}"
+        where = f"found time {written(age)}" + (
+            f" ({written(self.time)} with refresh {written(self.refresh)})" if self.refresh else ""
+        )
+        if not preset.knows_time:
+            known = [name for name in preset_names() if named_preset(name).knows_time]
+            raise ValueError(
+                f"{where} with model: {name}, which does not say what time does, expected 0 or a model "
+                f"that does: {', '.join(known)} or a preset file with a law of drift"
+            )
+        if preset.times is not None and not preset.times.hold(age):
+            raise ValueError(
+                f"{where}, expected 0 or {preset.times}: for these times {name} was measured"
+            )
+
+    @property
+    def age(self) -> float:
+        """Seconds from the last programming to the read."""
+        return self.time - self.refreshes * (self.refresh or 0.0)
+
+    @property
+    def refreshes(self) -> int:
+        """How often the cells were programmed anew before the read."""
+        if self.refresh is None:
+            return 0
+        # A time that is a multiple but for rounding is the moment of a refresh.
+        return math.floor(self.time / self.refresh * (1 + 1e-12))
 
     @property
     def preset(self) -> Preset:
@@ -240,6 +263,8 @@ class Device(Section):
 def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Replace a preset that a section `device` gives as a file or a mapping by its content.
 
+    A defect map is replaced by its name and the hash of its content.
+
     So settings hold everything that they depend on: their identity follows from the content of a
     file, not from its place, and settings that were written out can be read anywhere.
 
@@ -251,6 +276,9 @@ def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         InputError: the file can't be read.
         SettingError: the file or mapping holds no preset.
     """
+    values = {**values}
+    if "faults" in values:
+        values["faults"] = read_faults(values["faults"], folder)
     given = values.get("model")
     if is_preset_file(given):
         path = folder / str(given)
@@ -258,7 +286,7 @@ def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     elif isinstance(given, Mapping):
         where, preset = "device.model", validated(Preset, given, "device.model")
     else:
-        return dict(values)
+        return values
     return {**values, "model": _canonical(preset, where)}
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
+from rxsim.config.device import Device
 from rxsim.config.models import Mapping
 from rxsim.config.settings import Settings
 from rxsim.sealed import hash_of
@@ -14,19 +17,49 @@ from rxsim.sealed import hash_of
 # the same but for where quoted text of more than a line goes on, and what they write loads alike.
 _WRITER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
+# Settings that came after the first results, by section.
+_LATER: tuple[tuple[str, type[BaseModel], tuple[str, ...]], ...] = (
+    ("mapping", Mapping, ("fold",)),
+    (
+        "device",
+        Device,
+        (
+            *("without", "verify", "array_sigma", "chip_sigma", "gradient", "refresh", "faults"),
+            *("read_noise", "run_time", "read_sigma", "read_unit", "dead_rows", "dead_cols"),
+        ),
+    ),
+    ("", Settings, ("compensate", "drift_compensation")),
+)
+
 
 def as_plain(settings: Settings) -> dict[str, Any]:
     """Return validated settings as plain nested dictionaries (conductances, not resistances).
 
-    An empty list of compensation steps, and folding as it is by default, are left out, so that results
-    from before these settings existed keep their identity.
+    Settings of `_LATER` are left out where they have their default, so that results from before these
+    settings existed keep their identity.
     """
     plain = settings.model_dump(mode="json")
-    if plain["mapping"]["fold"] == Mapping.model_fields["fold"].default:
-        del plain["mapping"]["fold"]
-    if not plain["compensate"]:
-        del plain["compensate"]
+    for section, model, names in _LATER:
+        values = plain[section] if section else plain
+        for name in names:
+            if values[name] == _default(model, name):
+                del values[name]
+    for device in _devices(plain):
+        preset = device.get("model")
+        if isinstance(preset, dict) and preset.get("times") is None:
+            preset.pop("times", None)
     return plain
+
+
+def _devices(plain: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the sections `device` of plain settings, also those of single layers."""
+    return [plain["device"], *(layer["device"] for layer in plain["layers"].values())]
+
+
+@cache
+def _default(model: type[BaseModel], name: str) -> Any:
+    default = model.model_fields[name].default
+    return list(default) if isinstance(default, tuple) else default
 
 
 def as_yaml(settings: Settings) -> str:
@@ -43,6 +76,9 @@ def canonical(settings: Settings) -> dict[str, Any]:
     plain = as_plain(settings)
     del plain["device"]["n_bits"], plain["device"]["n_levels"]
     plain["device"]["levels"] = settings.device.levels
+    for device in _devices(plain):
+        if device.get("faults") is not None:
+            del device["faults"]["file"]  # what it contains matters, not where it lies
     return plain
 
 

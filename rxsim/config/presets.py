@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -17,10 +18,20 @@ from typing import Annotated, Any, Literal, Self, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from rxsim.durations import written
 from rxsim.errors import InputError
 from rxsim.files import read_yaml_mapping
 from rxsim.folders import folder_of, names_in
-from rxsim.schema import ChoiceIn, NotNegative, Positive, Section, in_yaml, validated
+from rxsim.schema import (
+    ChoiceIn,
+    Duration,
+    LongerThanZero,
+    NotNegative,
+    Positive,
+    Section,
+    in_yaml,
+    validated,
+)
 
 FOLDER = "rxsim.devices.presets"
 """Folder of the presets that rxsim brings; they are read as files, nothing is imported."""
@@ -32,19 +43,26 @@ Source: docs/concepts/model.md section 4.
 """
 STEPS: tuple[Step, ...] = get_args(Step)
 
+_LESS = 1 - 1e-9  # ends of ranges are met but for rounding
+
 # A published deviation was measured over many devices, so it includes these errors already.
-_HELD: dict[Step, tuple[str, ...]] = {"write_error": ("write_sigma", "d2d_sigma")}
+_HELD: dict[Step, tuple[str, ...]] = {
+    "write_error": ("write_sigma", "d2d_sigma"),
+    "read_noise": ("read_sigma",),
+}
 
 _SIEMENS = {"siemens": 1.0, "millisiemens": 1e-3, "microsiemens": 1e-6, "nanosiemens": 1e-9}
 _SHORT = {"siemens": "S", "millisiemens": "mS", "microsiemens": "uS", "nanosiemens": "nS"}
 
 
 def _given_number(value: Any) -> Any:
-    """Bring a law's number, text or list to a canonical form: 25, 25.0 and "2.5e1" are the same."""
+    """Bring a law's numbers to a canonical form: 25, 25.0 and "2.5e1" are the same, also in lists."""
     if isinstance(value, list | tuple):
         return tuple(_given_number(part) for part in value)
+    if isinstance(value, Mapping):
+        return {str(name): _given_number(part) for name, part in value.items()}
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"found {in_yaml(value)}, expected a number, a list of numbers or a word")
+        raise ValueError(f"found {in_yaml(value)}, expected numbers, lists of them or a word")
     try:
         number = float(value)
     except ValueError:
@@ -80,6 +98,29 @@ class MeasuredRange(Section):
     high: Positive = Field(description="largest conductance; g_on where the user gives none")
 
 
+class MeasuredTimes(Section):
+    """Times after programming for which a device was measured: from low to high, or single ones."""
+
+    low: Duration = Field(0.0, description="smallest time, seconds")
+    high: Duration | None = Field(None, description="largest time, seconds; null: no end")
+    at: tuple[LongerThanZero, ...] | None = Field(
+        None, description="seconds; the only times, instead of low and high"
+    )
+
+    def hold(self, seconds: float) -> bool:
+        """Tell whether a time above 0 is one of them."""
+        if self.at is not None:
+            return any(math.isclose(seconds, time, rel_tol=1e-9) for time in self.at)
+        return self.low * _LESS <= seconds <= (math.inf if self.high is None else self.high) / _LESS
+
+    def __str__(self) -> str:
+        """Write them for a message."""
+        if self.at is not None:
+            return " or ".join(written(time) for time in self.at)
+        end = "" if self.high is None else f" to {written(self.high)}"
+        return f"{written(self.low)}{end or ' or more'}"
+
+
 class Preset(Section):
     """A device as data; the schema of a preset's file."""
 
@@ -93,6 +134,9 @@ class Preset(Section):
         "microsiemens", description="of the range and of the laws' conductances"
     )
     range: MeasuredRange | None = Field(None, description="conductances that were measured")
+    times: MeasuredTimes | None = Field(
+        None, description="times after programming that were measured, besides 0"
+    )
     device: dict[str, Any] = Field({}, description="settings of the section device that it gives")
     laws: dict[Step, LawChoice] = Field({}, description="what happens to its cells, step by step")
 
@@ -133,9 +177,15 @@ class Preset(Section):
         ends = {f"g_{end}": g for end, g in measured.items() if f"r_{end}" not in self.device}
         return {**ends, **self.device}
 
-    def held(self) -> tuple[str, ...]:
-        """Name the settings of errors that its laws include already."""
-        return tuple(name for step in self.laws for name in _HELD.get(step, ()))
+    def held(self, without: Iterable[Step] = ()) -> tuple[str, ...]:
+        """Name the settings of errors that its laws include already, of steps that are not left out."""
+        steps = [step for step in self.laws if step not in without]
+        return tuple(name for step in steps for name in _HELD.get(step, ()))
+
+    @property
+    def knows_time(self) -> bool:
+        """Whether it says what cells do after programming."""
+        return "drift" in self.laws or self.times is not None
 
 
 def preset_names() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -46,6 +46,11 @@ class Settings(Section):
     calibration: Calibration = Calibration()
     compensate: tuple[Annotated[str, ChoiceIn("rxsim.compensate")], ...] = Field(
         (), description="steps that give accuracy back without training, in their order"
+    )
+    drift_compensation: Literal["none", "layer", "column"] = Field(
+        "none",
+        description="a factor at reading time that brings the mean output of each layer, or of each of "
+        "its columns, back to what it was after programming",
     )
     trials: Integer = Field(1, ge=1, description="programmed chips")
     seed: Integer = Field(0, ge=0, description="seed of every random draw")

@@ -1,8 +1,9 @@
 """Devices: the laws by which cells are programmed, and their current-voltage curves."""
 
-from rxsim.devices.apply_laws import Target, has_random_effects, program
+from rxsim.devices.apply_laws import Programmed, Target, has_random_effects, program, programmed
 from rxsim.devices.cell_curve import IVCurve, SeparableCurve, curve_of
 from rxsim.devices.cell_levels import to_levels
+from rxsim.devices.defect_map import check_defect_maps
 from rxsim.devices.law import (
     Cells,
     Chip,
@@ -14,6 +15,7 @@ from rxsim.devices.law import (
     check_presets,
     measured_law,
 )
+from rxsim.devices.verify_cells import Pulses
 
 __all__ = [
     "Cells",
@@ -22,14 +24,18 @@ __all__ = [
     "IVCurve",
     "Law",
     "MeasuredLaw",
+    "Programmed",
+    "Pulses",
     "SeparableCurve",
     "Target",
     "acting_laws",
+    "check_defect_maps",
     "check_preset_files",
     "check_presets",
     "curve_of",
     "has_random_effects",
     "measured_law",
     "program",
+    "programmed",
     "to_levels",
 ]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from rxsim.config import Device
+from rxsim.config import STEPS, Device
 from rxsim.devices.cell_levels import to_levels
 from rxsim.devices.law import Cells, Chip, Draws, Law, acting_laws, check_preset
+from rxsim.devices.read_noise import ReadNoise
+from rxsim.devices.verify_cells import Pulses, verified
+from rxsim.devices.write_error import WriteError
+
+_PROGRAMMED = STEPS.index("variation")  # what cells are left with before time passes
 
 
 class Target(Protocol):
@@ -29,6 +35,22 @@ class Target(Protocol):
     def blank(self) -> np.ndarray: ...  # noqa: D102
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Programmed:
+    """The cells of a programmed array, as they are read.
+
+    Attributes:
+        g: conductances, siemens, float64 (n_rows, n_cols); open cells are at 0.
+        fresh: deviation of the read noise that is drawn anew for each product, siemens, likewise; None
+            where there is none.
+        pulses: what programming took; None where cells are not verified.
+    """
+
+    g: np.ndarray
+    fresh: np.ndarray | None = None
+    pulses: Pulses | None = None
+
+
 def has_random_effects(device: Device) -> bool:
     """Tell whether two chips can differ at all.
 
@@ -36,7 +58,12 @@ def has_random_effects(device: Device) -> bool:
         SettingError: the preset's laws can't be used.
     """
     check_preset(device.preset)
-    return bool(acting_laws(device))
+    return bool(acting_laws(device)) or _reads_to_verify(device)
+
+
+def _reads_to_verify(device: Device) -> bool:
+    """Tell whether readings of cells are drawn while they are programmed."""
+    return device.verify is not None and device.verify.read_sigma > 0
 
 
 def program(
@@ -46,7 +73,19 @@ def program(
     chip: Chip,
     laws: Sequence[Law] | None = None,
 ) -> np.ndarray:
-    """Return the conductances of an array after programming.
+    """Return the conductances of an array after programming; see `programmed`."""
+    return programmed(array, layer_index, device, chip, laws).g
+
+
+def programmed(
+    array: Target,
+    layer_index: int,
+    device: Device,
+    chip: Chip,
+    laws: Sequence[Law] | None = None,
+    layer_name: str = "",
+) -> Programmed:
+    """Return the cells of an array after programming, at the time of the read.
 
     Each cell is set to its level, then changed by every law that acts, in the order of their steps,
     and is not below 0 S after any.
@@ -57,16 +96,35 @@ def program(
         device: the device settings.
         chip: the chip; where no law acts, every chip gives the same.
         laws: the laws that act for these settings, where they are known already.
-
-    Returns:
-        Conductances, siemens, float64 (n_rows, n_cols); open cells stay at 0.
+        layer_name: its layer's name, by which a defect map knows it.
 
     Raises:
         SettingError: the preset's laws can't be used.
+        InputError: a defect map does not fit.
     """
     g = to_levels(array.target, device)
-    cells = Cells(device, array.target, g)
-    for law in acting_laws(device) if laws is None else laws:
-        draws = Draws(chip, layer_index, array.index, law.stream)
-        g = np.maximum(law.change(g, cells, draws), 0)
-    return np.where(array.blank, 0.0, g) if array.blank.any() else g
+    cells = Cells(device, array.target, g, g, layer_name)
+    laws = acting_laws(device) if laws is None else laws
+    pulses, fresh = None, None
+    if device.verify is not None:
+        write = next((law for law in laws if isinstance(law, WriteError)), None)
+        stream = WriteError.stream if write is None else write.stream
+        draws = Draws(chip, layer_index, array.index, stream, device.refreshes)
+        g, pulses = verified(write, cells, draws, array.blank)
+        laws = [law for law in laws if law is not write]
+        cells = replace(cells, programmed=g)
+    for law in laws:
+        refresh = device.refreshes if law.step == "write_error" else 0
+        draws = Draws(chip, layer_index, array.index, law.stream, refresh)
+        if isinstance(law, ReadNoise):
+            fresh = law.fresh(g, cells)
+        changed = np.maximum(law.change(g, cells, draws), 0)
+        if law.step == "faults" and fresh is not None:
+            fresh = np.where(changed == g, fresh, 0.0)  # a stuck cell has no noise
+        g = changed
+        if STEPS.index(law.step) <= _PROGRAMMED:
+            cells = replace(cells, programmed=g)
+    if array.blank.any():
+        g = np.where(array.blank, 0.0, g)
+        fresh = None if fresh is None else np.where(array.blank, 0.0, fresh)
+    return Programmed(g, fresh, pulses)

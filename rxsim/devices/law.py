@@ -43,11 +43,16 @@ class Cells:
         device: the settings.
         target: wanted conductances, siemens, float64 (n_rows, n_cols).
         level: the levels nearest to them, likewise; what programming aims at.
+        programmed: conductances after write error and variation, for laws of later steps; the levels
+            before.
+        layer: name of the array's layer.
     """
 
     device: Device
     target: np.ndarray
     level: np.ndarray
+    programmed: np.ndarray
+    layer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,15 @@ class Draws:
         chip: the chip.
         layer: index of the array's layer.
         array: index of the array in it.
-        stream: the law's own number.
+        stream: the law's number.
+        refresh: how often the array was programmed anew, for what is drawn each time; else 0.
     """
 
     chip: Chip
     layer: int
     array: int
     stream: int
+    refresh: int = 0
 
     def of_array(self) -> np.random.Generator:
         """Return the generator of this array's draws; each call begins it anew.
@@ -72,7 +79,8 @@ class Draws:
         A draw for cells covers the whole array, whatever it holds.
         """
         chip = self.chip
-        return device_generator(chip.seed, chip.trial, self.layer, self.stream, self.array)
+        key = (chip.trial, self.layer, self.stream, self.array, self.refresh)
+        return device_generator(chip.seed, *key)
 
     def of_chip(self) -> np.random.Generator:
         """Return the generator of draws that all arrays of the chip share."""
@@ -90,7 +98,7 @@ class Law(Protocol):
     def stream(self) -> int:
         """Number of its random stream, part of a result's identity: it never changes.
 
-        Laws that may act together have different numbers. Numbers below 6 belong to
+        Laws that may act together have different numbers. Numbers below 100 belong to
         `rxsim.seeds.Effect`.
         """
 
@@ -128,7 +136,9 @@ class MeasuredLaw(ABC, Generic[NumbersT]):
     formula: str
 
     def acts(self, device: Device) -> bool:
-        """Tell whether the preset of these settings names it."""
+        """Tell whether the preset of these settings names it, and its step is not left out."""
+        if self.step in device.without:
+            return False
         choice = device.preset.laws.get(self.step)
         return choice is not None and choice.law == type(self).__module__.rpartition(".")[2]
 
@@ -162,7 +172,7 @@ def acting_laws(device: Device) -> list[Law]:
     """
     laws = [law for law in _in_order() if law.acts(device)]
     if sum(isinstance(law, MeasuredLaw) for law in laws) < len(device.preset.laws):
-        check_preset(device.preset)  # a law that does not act is none of its step
+        check_preset(device.preset)  # a law that does not act may be none of its step
     return laws
 
 

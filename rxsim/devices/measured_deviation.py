@@ -6,22 +6,25 @@ from abc import abstractmethod
 
 import numpy as np
 
-from rxsim.config import Preset
-from rxsim.devices.law import Cells, Draws, MeasuredLaw, NumbersT
-from rxsim.seeds import Effect
+from rxsim.config import Device
+from rxsim.devices.law import Cells, MeasuredLaw, NumbersT
+from rxsim.devices.write_error import WriteError
 
 
-class MeasuredDeviation(MeasuredLaw[NumbersT]):
+class MeasuredDeviation(WriteError, MeasuredLaw[NumbersT]):
     """A normal write error whose deviation is a function of the target conductance."""
 
-    step = "write_error"
-    stream = Effect.WRITE
-
-    def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
-        """Return g + z sigma(g), with z a standard normal draw a cell; siemens."""
-        z = draws.of_array().standard_normal(g.shape)
-        return np.asarray(g + z * self.sigma(g, cells.device.preset))
+    def written(self, g: np.ndarray, cells: Cells, rng: np.random.Generator) -> np.ndarray:
+        """Return g + m(g) + z sigma(g), with z a standard normal draw a cell; siemens."""
+        z = rng.standard_normal(g.shape)
+        achieved = np.asarray(g + z * self.sigma(g, cells.device))
+        mean = self.mean(g, cells.device)
+        return achieved if mean is None else achieved + mean
 
     @abstractmethod
-    def sigma(self, g: np.ndarray, preset: Preset) -> np.ndarray:
+    def sigma(self, g: np.ndarray, device: Device) -> np.ndarray:
         """Return the deviation of conductances, siemens, for target conductances, siemens."""
+
+    def mean(self, g: np.ndarray, device: Device) -> np.ndarray | None:
+        """Return the mean deviation from target conductances, siemens; None where there is none."""
+        return None

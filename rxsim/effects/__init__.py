@@ -8,10 +8,11 @@ Source: docs/concepts/model.md, section 13.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from rxsim.config import Settings, settings_changed
+from rxsim.config import STEPS, Settings, Step, settings_changed
 from rxsim.dotted import at
 from rxsim.folders import Folder
 
@@ -24,6 +25,7 @@ class Effect:
         order: place in the table of effects, and in the order of accumulation.
         title: its name for readers.
         off: the settings that switch it off, by dotted name.
+        step: the step of programming whose law, where a preset names one, belongs to it.
         per_chip: whether it is drawn anew for each chip.
         note: a remark on switching it off; may be empty.
     """
@@ -31,11 +33,15 @@ class Effect:
     order: int
     title: str
     off: Mapping[str, Any]
+    step: Step | None = None
     per_chip: bool = False
     note: str = ""
 
     def is_active(self, settings: Settings) -> bool:
         """Tell whether the effect is on in a layer's settings."""
+        device = settings.device
+        if self.step in device.preset.laws and self.step not in device.without:
+            return True
         return any(at(settings, name) != value for name, value in self.off.items())
 
 
@@ -65,6 +71,24 @@ def without(settings: Settings, names: Iterable[str], where: str = "settings") -
         InputError: there is no such effect.
     """
     changes: dict[str, Any] = {}
+    steps: set[Step | None] = set()
     for name in names:
         changes |= EFFECTS[name].off
-    return settings_changed(settings, changes, where)
+        steps.add(EFFECTS[name].step)
+    return settings_changed(settings, {**changes, **_less_laws(settings, steps)}, where)
+
+
+def _less_laws(settings: Settings, steps: AbstractSet[Step | None]) -> dict[str, Any]:
+    """Return the settings that leave out the laws of a preset at some steps.
+
+    A preset of which no law is left is none: the settings hold what it gave besides.
+    """
+    device = settings.device
+    if not any(steps):
+        return {}
+    left_out = [step for step in STEPS if step in device.without or step in steps]
+    if all(step in left_out for step in device.preset.laws):
+        return {"device.model": "ideal", "device.without": ()}
+    if not any(step in steps for step in device.preset.laws):
+        return {}
+    return {"device.without": tuple(step for step in left_out if step in device.preset.laws)}

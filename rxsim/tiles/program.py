@@ -8,7 +8,7 @@ import numpy as np
 
 from rxsim.compensate import compensated
 from rxsim.config import Device, Settings
-from rxsim.devices import Chip, Law, acting_laws, program
+from rxsim.devices import Chip, Law, Programmed, acting_laws, has_random_effects, programmed
 from rxsim.mapping import MappedLayer, PhysicalArray, cells_of
 
 
@@ -18,11 +18,16 @@ class ProgrammedArray:
 
     Attributes:
         array: its targets, inputs and readouts.
-        g: its conductances after programming, siemens, float64 (n_rows, n_cols).
+        cells: its cells at the time of the read, (n_rows, n_cols).
     """
 
     array: PhysicalArray
-    g: np.ndarray
+    cells: Programmed
+
+    @property
+    def g(self) -> np.ndarray:
+        """Conductances, siemens, float64 (n_rows, n_cols)."""
+        return self.cells.g
 
 
 class LayerProgramming:
@@ -44,15 +49,17 @@ class LayerProgramming:
         self._layer, self._settings, self._chip = layer, settings, chip
         self._device: Device = cells_of(settings.device, settings.mapping).device
         self._laws: list[Law] = acting_laws(self._device)
-        self._used_only = used_only and not settings.compensate and not self._laws
+        drawn = has_random_effects(self._device) or self._device.verify is not None
+        self._used_only = used_only and not settings.compensate and not drawn
 
     def array(self, index: int) -> ProgrammedArray:
         """Program the array of this number within the layer."""
         layer = self._layer
         target = layer.array(index, used_only=self._used_only)
         array = compensated(target, layer, self._settings)
-        g = program(array, layer.layer.arrays_of, self._device, self._chip, self._laws)
-        return ProgrammedArray(array, g)
+        name = layer.layer.name
+        cells = programmed(array, layer.layer.arrays_of, self._device, self._chip, self._laws, name)
+        return ProgrammedArray(array, cells)
 
 
 def program_array(

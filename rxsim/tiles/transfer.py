@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.config import Settings
-from rxsim.devices import Chip
+from rxsim.devices import Chip, Pulses
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
 from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix, block_of, has_circuit
-from rxsim.tiles.program import LayerProgramming
+from rxsim.tiles.program import LayerProgramming, ProgrammedArray
 
 # Arrays that a thread takes at once: handing over a small array takes as long as solving it.
 _CHUNK = 8
@@ -29,11 +29,17 @@ class LayerTransfer:
             row tile p adds to a readout per volt on an input.
         losses: for each array the share of its current that is lost in its wires, with all used rows at
             the same voltage and linear cells, float64 (arrays,).
+        variances: for each row tile the variance of the read noise that is drawn anew for each product,
+            of the current that a readout gets for one volt on an input, siemens^2, of the shape of its
+            matrix; None where there is none.
+        pulses: what programming and verifying its cells took; None where they are not verified.
     """
 
     mapped: MappedLayer
     matrices: tuple[np.ndarray, ...]
     losses: np.ndarray
+    variances: tuple[np.ndarray, ...] | None = None
+    pulses: Pulses | None = None
 
 
 def transfer_matrices(
@@ -60,47 +66,91 @@ def transfer_matrices(
     """
     tiling, count = mapped.tiling, mapped.readouts.count
     matrices = tuple(np.zeros((tiling.groups, len(rows), count)) for rows in mapped.row_tiles)
+    variances: tuple[np.ndarray, ...] | None = None
+    pulses: Pulses | None = None
     orders = [np.argsort(rows) for rows in mapped.row_tiles]
     losses = np.zeros(mapped.n_arrays)
     used_only = not has_circuit(settings, point)
     programming = LayerProgramming(mapped, settings, chip, used_only=used_only)
 
-    def work(index: int) -> tuple[PhysicalArray, np.ndarray, float]:
-        return _solved(programming, index, settings, point)
+    def work(index: int) -> _Solved:
+        return _solved(programming.array(index), settings, point)
 
     bar = tiling.crossbar
     chunk = _CHUNK if bar.rows * bar.cols <= _SMALL_CELLS else 1
-    for array, block, loss in ordered(work, range(mapped.n_arrays), threads, chunk):
-        losses[array.index] = loss
+    for solved in ordered(work, range(mapped.n_arrays), threads, chunk):
+        array = solved.array
+        losses[array.index] = solved.loss
+        if solved.pulses is not None:
+            pulses = solved.pulses if pulses is None else pulses + solved.pulses
+        if solved.variance is not None and variances is None:
+            variances = tuple(np.zeros_like(matrix) for matrix in matrices)
         rows, read = array.rows[array.rows >= 0], array.cols >= 0
         if len(rows) and read.any():
             p, group = array.conversion, int(rows[0]) // tiling.n_inputs
             k, order = rows - group * tiling.n_inputs, orders[p]
             place = order[np.searchsorted(mapped.row_tiles[p], k, sorter=order)]
             cols = array.cols[read] - group * count
-            _add(matrices[p][group], place, cols, array.col_signs[read], block)
+            _add(matrices[p][group], place, cols, array.col_signs[read], solved.block)
+            if solved.variance is not None and variances is not None:
+                # Variances add up whatever the sign of their column.
+                _add(variances[p][group], place, cols, np.ones(len(cols)), solved.variance)
         if done is not None:
             done()
-    return LayerTransfer(mapped, matrices, losses)
+    return LayerTransfer(mapped, matrices, losses, variances, pulses)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Solved:
+    """What an array adds to its layer.
+
+    Attributes:
+        array: the array.
+        block: its block of g_eff, rows signed and references subtracted, siemens.
+        loss: share of its current that is lost in its wires.
+        variance: of the fresh read noise of each entry of the block, siemens^2; None without any.
+        pulses: what programming it took; None where cells are not verified.
+    """
+
+    array: PhysicalArray
+    block: np.ndarray
+    loss: float
+    variance: np.ndarray | None
+    pulses: Pulses | None
 
 
 def _solved(
-    programming: LayerProgramming, index: int, settings: Settings, point: OperatingPoint | None
-) -> tuple[PhysicalArray, np.ndarray, float]:
-    """Return an array, its block of g_eff (signed rows, references subtracted), and its loss."""
-    programmed = programming.array(index)
+    programmed: ProgrammedArray, settings: Settings, point: OperatingPoint | None
+) -> _Solved:
     array, g = programmed.array, programmed.g
     rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
     off = array.references[read]
     has_reference = bool((off >= 0).any())
     wanted = np.union1d(read, off[off >= 0]) if has_reference else read
-    block = array_matrix(g, settings, point, rows, wanted)
-    loss = _loss(block, block_of(g, rows, wanted))
+    block, cells = array_matrix(g, settings, point, rows, wanted), block_of(g, rows, wanted)
+    loss = _loss(block, cells)
+    fresh = programmed.cells.fresh
+    variance = None if fresh is None else _variance(block, cells, block_of(fresh, rows, wanted))
     if has_reference:
-        taken = block[:, np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))]
-        block = block[:, np.searchsorted(wanted, read)] - np.where(off >= 0, taken, 0.0)
+        used = np.searchsorted(wanted, read)
+        reference = np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))
+        block = block[:, used] - np.where(off >= 0, block[:, reference], 0.0)
+        if variance is not None:
+            variance = variance[:, used] + np.where(off >= 0, variance[:, reference], 0.0)
     signs = array.row_signs[rows]
-    return array, block if (signs > 0).all() else block * signs[:, None], loss
+    block = block if (signs > 0).all() else block * signs[:, None]
+    return _Solved(array, block, loss, variance, programmed.cells.pulses)
+
+
+def _variance(block: np.ndarray, g: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    """Return sigma(g)^2 (g_eff / g)^2: what noise of a cell does to the current of its bitline.
+
+    Source: docs/concepts/model.md section 4. Noise of a cell that reaches other bitlines through the
+    wires is left out.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(g > 0, block / g, 0.0)
+    return np.asarray(np.square(fresh * share))
 
 
 def _add(

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxsim.config import Device, Step
-from rxsim.devices.law import Cells, Draws, Law
-from rxsim.seeds import Effect
+from rxsim.config import Device
+from rxsim.devices.law import Cells, Law
+from rxsim.devices.write_error import WriteError
 
 
 def with_write_error(g: np.ndarray, sigma: np.ndarray | float, z: np.ndarray) -> np.ndarray:
@@ -30,21 +30,18 @@ def with_write_error(g: np.ndarray, sigma: np.ndarray | float, z: np.ndarray) ->
     return np.asarray(g + z * sigma)
 
 
-class GenericWrite:
+class GenericWrite(WriteError):
     """`write_sigma` and `write_unit`."""
-
-    step: Step = "write_error"
-    stream: int = Effect.WRITE
 
     def acts(self, device: Device) -> bool:
         """Tell whether the settings state an error."""
         return device.write_sigma > 0
 
-    def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
+    def written(self, g: np.ndarray, cells: Cells, rng: np.random.Generator) -> np.ndarray:
         """Add the error to each cell."""
         device = cells.device
         scale = g if device.write_unit == "relative" else device.g_on - device.g_off
-        z = draws.of_array().standard_normal(g.shape)
+        z = rng.standard_normal(g.shape)
         return with_write_error(g, device.write_sigma * scale, z)
 
 

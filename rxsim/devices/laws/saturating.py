@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from rxsim.config import Preset
+from rxsim.config import Device
 from rxsim.devices.law import Law
 from rxsim.devices.measured_deviation import MeasuredDeviation
 from rxsim.schema import Positive, Section
@@ -47,9 +47,9 @@ class Saturating(MeasuredDeviation[Numbers]):
     numbers = Numbers
     formula = "sigma_I = A (1 - exp(-I / B)), I = G v_read; A = a and B = b in nanoampere"
 
-    def sigma(self, g: np.ndarray, preset: Preset) -> np.ndarray:
+    def sigma(self, g: np.ndarray, device: Device) -> np.ndarray:
         """Return the deviation, siemens, for conductances in siemens."""
-        numbers = self.numbers_of(preset)
+        numbers = self.numbers_of(device.preset)
         # Nanoampere over volt are nanosiemens.
         height, scale = (current / numbers.v_read / 1e3 for current in (numbers.a, numbers.b))
         return saturating_sigma(g, height, scale)

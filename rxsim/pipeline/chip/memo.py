@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from importlib.metadata import version
 from typing import Any
 
@@ -13,7 +14,7 @@ from rxsim.cache import content_key
 from rxsim.calibrate import InputRange
 from rxsim.circuit import OperatingPoint
 from rxsim.config import Settings
-from rxsim.devices import Chip, has_random_effects
+from rxsim.devices import Chip, Pulses, has_random_effects
 from rxsim.mapping import MappedLayer
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline.study.study import Study
@@ -52,16 +53,25 @@ def remembered_transfer(
         TILES.of(settings),
         [chip.seed, chip.trial] if drawn else None,
         linearised,
+        *([layer.name] if settings.device.faults is not None else []),
     )
 
     def arrays() -> dict[str, np.ndarray]:
         solved = solve()
         parts = {f"p{p}": matrix for p, matrix in enumerate(solved.matrices)}
+        if solved.variances is not None:
+            parts |= {f"v{p}": variance for p, variance in enumerate(solved.variances)}
+        if solved.pulses is not None:
+            parts["pulses"] = np.array(astuple(solved.pulses))
         return {**parts, "losses": solved.losses}
 
-    kept = study.cache.remember(key, arrays)
+    kept, tiles = study.cache.remember(key, arrays), range(len(mapped.row_tiles))
     return LayerTransfer(
-        mapped, tuple(kept[f"p{p}"] for p in range(len(mapped.row_tiles))), kept["losses"]
+        mapped,
+        tuple(kept[f"p{p}"] for p in tiles),
+        kept["losses"],
+        tuple(kept[f"v{p}"] for p in tiles) if "v0" in kept else None,
+        Pulses(*kept["pulses"].tolist()) if "pulses" in kept else None,
     )
 
 

@@ -61,11 +61,11 @@ def calibrated_by() -> Reads:
     """Return the settings that can change what calibration measures.
 
     They are what its stages read, less what nominal hardware does not have: the effects that are drawn
-    for each chip, and the time after programming (ranges are taken at time 0).
+    for each chip, and a preset's laws (what it gives besides is in the settings).
     """
     stages = INPUT_RANGES | TILES | INPUTS | ADC_RANGES | Reads(("calibration", "seed"))
     drawn = pinned(effect.off for effect in effects().values() if effect.per_chip)
-    return stages.less((*drawn, "device.time"))
+    return stages.less((*drawn, "device.model", "device.without"))
 
 
 def model_record(network: Network) -> ModelRecord:

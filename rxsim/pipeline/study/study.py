@@ -15,7 +15,7 @@ import onnx
 from rxsim.cache import Cache
 from rxsim.config import Settings, check_gating, check_layers, layer_settings, settings_hash
 from rxsim.data import InputSet, MadeUpInputs
-from rxsim.devices import check_presets
+from rxsim.devices import check_defect_maps, check_presets
 from rxsim.errors import InputError
 from rxsim.load import (
     DigitalNode,
@@ -204,6 +204,10 @@ def open_study(
         )
         if calibration is not None and _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
+        check_defect_maps(
+            settings_by_layer(network, settings),
+            {name: layer.arrays for name, layer in plan.layers.items()},
+        )
         return Study(
             network=network,
             settings=settings,

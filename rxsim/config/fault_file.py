@@ -1,0 +1,120 @@
+"""A defect map from a file: which cells of which arrays are stuck, and where.
+
+The file is a NumPy archive (npz) with an array for each layer, named like it; `*` stands for all
+others. An array has the shape (rows, cols), for every physical array of the layer alike, or (arrays,
+rows, cols).
+
+- Whole numbers: 0 the cell works, 1 stuck at g_on, 2 stuck at g_off, 3 open.
+- Floats: the conductance in siemens at which the cell is stuck; NaN where it works.
+
+Settings hold where the file lies and what it contains (its hash): results depend on the content alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from rxsim.errors import InputError
+from rxsim.schema import Section, in_yaml
+
+OTHERS = "*"
+"""Name of the map for layers without one of their name."""
+_CODES = (0, 1, 2, 3)
+
+
+class FaultFile(Section):
+    """A file with a defect map."""
+
+    file: str = Field(min_length=1, description="where it lies")
+    sha256: str = Field(min_length=64, max_length=64, description="hash of its content")
+
+
+def fault_file(path: Path) -> FaultFile:
+    """Identify a defect map by its content.
+
+    Raises:
+        InputError: it can't be read, or holds no defect map.
+    """
+    content = _content(path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    given = FaultFile(file=str(path.resolve()), sha256=sha256)
+    fault_maps(given)
+    return given
+
+
+@lru_cache(maxsize=4)
+def fault_maps(given: FaultFile) -> MappingProxyType[str, np.ndarray]:
+    """Read a defect map.
+
+    Args:
+        given: the file.
+
+    Returns:
+        By layer name (or `*`) its map, (rows, cols) or (arrays, rows, cols): int64 codes, or float64
+        siemens with NaN where cells work.
+
+    Raises:
+        InputError: it can't be read, has other content than it had, or holds no defect map.
+    """
+    path = Path(given.file)
+    if hashlib.sha256(_content(path)).hexdigest() != given.sha256:
+        raise InputError(
+            f"defect map {path}: found another content than these settings were made with (SHA-256 "
+            f"{given.sha256[:12]}), expected the same; bring the old file back, or name it anew"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("no archive")
+            maps = {name: archive[name] for name in archive.files}
+    except Exception as error:  # numpy and zipfile raise many types
+        raise InputError(
+            f"defect map {path}: found no archive of plain arrays ({type(error).__name__}), expected a "
+            "file that numpy.savez wrote; write it anew"
+        ) from None
+    if not maps:
+        raise InputError(f"defect map {path}: found no array, expected one for each layer or '*'")
+    return MappingProxyType({name: _checked(path, name, value) for name, value in maps.items()})
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"can't read the defect map {path}: {error.strerror or error}; check the name"
+        ) from None
+
+
+def _checked(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    where = f"defect map {path}: {name}"
+    if values.ndim not in (2, 3) or not values.size:
+        raise InputError(
+            f"{where}: found the shape {list(values.shape)}, expected (rows, cols) or (arrays, rows, "
+            "cols); reshape it"
+        )
+    if values.dtype.kind in "biu":
+        if values.min() < _CODES[0] or values.max() > _CODES[-1]:
+            raise InputError(
+                f"{where}: found a code of {int(values.min())} to {int(values.max())}, expected 0 "
+                "(works), 1 (stuck at g_on), 2 (stuck at g_off) or 3 (open); mend it"
+            )
+        return values.astype(np.int64)
+    if values.dtype.kind != "f" or np.isinf(values).any() or (values < 0).any():
+        raise InputError(
+            f"{where}: found {in_yaml(str(values.dtype))} values, or conductances below 0 or infinite, "
+            "expected whole codes, or siemens with NaN where a cell works; mend it"
+        )
+    return values.astype(np.float64)
+
+
+def read_faults(given: Any, folder: Path) -> Any:
+    """Replace the name of a defect map by the file and its hash; return other values as they are."""
+    return fault_file(folder / given) if isinstance(given, str) else given
