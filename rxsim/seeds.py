@@ -32,7 +32,10 @@ class Effect(IntEnum):
     FAULT_MAP = 12
     DEAD_ROWS = 13
     DEAD_COLS = 14
-    FRESH_READ_NOISE = 15
+    # Drawn by the graph itself, for every conversion and every driven value anew.
+    ADC_NOISE = 40
+    DAC_NOISE = 41
+    FRESH_READ_NOISE = 42
 
 
 class Sample(IntEnum):
@@ -63,6 +66,23 @@ def device_generator(
     """
     key = (trial, layer, int(effect), array, *((refresh,) if refresh else ()))
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def graph_seed(seed: int, trial: int, layer: int, effect: int, number: int) -> int:
+    """Return the seed of a random node of a chip's graph: whole, from 1 up to 2^24 - 1.
+
+    ONNX holds seeds in float32, in which all of these are exact. Seeds of 0 and 1 would give the same
+    numbers in onnxruntime. Two of n nodes get equal seeds, hence equal numbers, with a chance of about
+    n^2 / 2^25.
+
+    Args:
+        seed: of the run.
+        trial: the chip.
+        layer: index of the layer.
+        effect: what is drawn.
+        number: of the node in the layer, such as its conversion.
+    """
+    return int(device_generator(seed, trial, layer, effect, number).integers(1, 2**24))
 
 
 def chip_generator(seed: int, trial: int, effect: int) -> np.random.Generator:

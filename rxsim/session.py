@@ -2,6 +2,9 @@
 
 With a single intra-op thread results do not depend on how many sessions run side by side:
 onnxruntime's outputs can differ in their last bits between thread counts, but not between batch sizes.
+
+A network that draws random numbers goes on drawing from batch to batch: its batches run one after the
+other, so that a new session that runs the same inputs in batches of one size gives the same again.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from google.protobuf.message import EncodeError
 
 from rxsim.errors import ModelError
 from rxsim.load.runtime import session_of
-from rxsim.onnx_graph import content_of
+from rxsim.onnx_graph import content_of, draws_numbers
 from rxsim.parallel import ordered
 
 Progress = Callable[[int, int], None]
@@ -79,6 +82,7 @@ class Session:
 
     Attributes:
         fixed_batch: the batch size that the model prescribes, or None where it is free.
+        draws_numbers: whether the model draws random numbers: open a new session for each run.
     """
 
     def __init__(self, model: onnx.ModelProto, what: str, fixed_batch: int | None = None) -> None:
@@ -94,6 +98,7 @@ class Session:
         """
         self._what = what
         self.fixed_batch = fixed_batch
+        self.draws_numbers = draws_numbers(model)
         try:
             self._session = _opened(model)
         except EncodeError as error:
@@ -130,6 +135,14 @@ class Session:
         results = self.run(outputs, inputs.feeds(start, stop, size))
         return [_real_part(item, count, size) for item in results]
 
+    def in_flight(self, threads: int) -> int:
+        """Return how many of so many batches may run at once: one where random numbers are drawn.
+
+        Args:
+            threads: batches that others would have in flight.
+        """
+        return 1 if self.draws_numbers else threads
+
     def batches(
         self,
         inputs: Inputs,
@@ -145,14 +158,14 @@ class Session:
             inputs: the network inputs.
             outputs: names of the wanted tensors; their first axis is the batch.
             batch: inputs per batch; a batch size that the model prescribes wins.
-            threads: batches in flight at once.
+            threads: batches in flight at once, where the model leaves them independent.
             progress: called with the number of inputs done and their total.
         """
         return over_batches(
             lambda start, stop: self.run_inputs(inputs, outputs, start, stop),
             len(inputs),
             self.fixed_batch or batch,
-            threads,
+            self.in_flight(threads),
             progress,
         )
 

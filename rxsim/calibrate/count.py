@@ -15,5 +15,6 @@ def count_values(
     def work(start: int, stop: int) -> list[int]:
         return [values.size for values in session.run_inputs(inputs, names, start, stop)]
 
-    counts = over_batches(work, len(inputs), session.fixed_batch or batch, threads)
+    flying = session.in_flight(threads)
+    counts = over_batches(work, len(inputs), session.fixed_batch or batch, flying)
     return [sum(sizes) for sizes in zip(*counts, strict=True)]

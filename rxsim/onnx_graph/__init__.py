@@ -12,6 +12,7 @@ from rxsim.onnx_graph.large import as_bytes, content_of, detached, raw_values
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
 from rxsim.onnx_graph.outputs import with_outputs
+from rxsim.onnx_graph.random_nodes import RANDOM, draws_numbers
 from rxsim.onnx_graph.rewriting import Rewriting
 from rxsim.onnx_graph.scopes import (
     all_graphs,
@@ -31,6 +32,7 @@ from rxsim.onnx_graph.shapes import (
 from rxsim.onnx_graph.stamp import stamp, stamp_of
 
 __all__ = [
+    "RANDOM",
     "GraphBuilder",
     "Rewriting",
     "Shape",
@@ -42,6 +44,7 @@ __all__ = [
     "content_of",
     "defined_names",
     "detached",
+    "draws_numbers",
     "drop_unused_constants",
     "fresh_name",
     "has_subgraph",

@@ -76,7 +76,8 @@ def diagnose_layers(
         return np.array(rows)
 
     size = fixed_batch or batch
-    totals = sum(over_batches(work, len(inputs), size, threads, progress), np.zeros((1, 7)))
+    flying = min(reference.in_flight(threads), session.in_flight(threads))
+    totals = sum(over_batches(work, len(inputs), size, flying, progress), np.zeros((1, 7)))
     return {
         layer.name: LayerHealth(
             decibel(float(row[0]), float(row[1])) if row[6] else None,

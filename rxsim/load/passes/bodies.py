@@ -12,8 +12,14 @@ from collections.abc import Iterator, Mapping
 import onnx
 from onnx import helper
 
-from rxsim.load.passes.fold_constants import RANDOM
-from rxsim.onnx_graph import all_nodes, defined_names, fresh_name, inner_graphs, taken_names
+from rxsim.onnx_graph import (
+    RANDOM,
+    all_nodes,
+    defined_names,
+    fresh_name,
+    inner_graphs,
+    taken_names,
+)
 from rxsim.operators import operator_of
 
 

@@ -14,6 +14,7 @@ from onnx import helper
 
 from rxsim.load.runtime import open_session
 from rxsim.onnx_graph import (
+    RANDOM,
     constants,
     fresh_name,
     has_subgraph,
@@ -21,16 +22,6 @@ from rxsim.onnx_graph import (
     taken_names,
     use_counts,
 )
-
-RANDOM = {
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-    "Multinomial",
-    "Bernoulli",
-}
-"""Operators that give something else each time."""
 
 
 def fold_constants(model: onnx.ModelProto) -> None:

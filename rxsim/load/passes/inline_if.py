@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from rxsim.load.passes.fold_constants import RANDOM
 from rxsim.load.runtime import open_session
 from rxsim.onnx_graph import (
+    RANDOM,
     attributes,
     constants,
     drop_unused_constants,

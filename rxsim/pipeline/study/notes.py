@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rxsim.load import Network
 from rxsim.load.outputs import OutputTensor
-from rxsim.load.passes.fold_constants import RANDOM
-from rxsim.onnx_graph import all_nodes
+from rxsim.onnx_graph import RANDOM, all_nodes
 from rxsim.pipeline.study.batch_check import note_on_steps
 from rxsim.pipeline.study.choice import DataChoice
 from rxsim.pipeline.study.input_axes import chosen_input
