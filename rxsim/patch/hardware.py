@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,20 @@ from rxsim.mapping import Readouts, Tiling
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.operators import Layer, MatrixPart
 from rxsim.tiles import LayerTransfer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FreshReadNoise:
+    """Read noise of a layer's cells that each product draws anew.
+
+    Attributes:
+        variances: for each row tile siemens^2, of the shape of its matrix: what one volt on an input
+            adds to the variance of a readout's current.
+        seeds: of the draws of each conversion.
+    """
+
+    variances: tuple[np.ndarray, ...]
+    seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -36,6 +51,7 @@ class LayerHardware:
         adc: the layer's ADCs, or None where there is no converter.
         offsets: for each row tile siemens times LSB of its DACs' offsets, float64 (groups,
             readouts); None where they have none.
+        noise: read noise of the cells that each product draws anew; None where there is none.
     """
 
     layer: Layer
@@ -50,6 +66,18 @@ class LayerHardware:
     is_difference: bool
     adc: Adc | None = None
     offsets: tuple[np.ndarray, ...] | None = None
+    noise: FreshReadNoise | None = None
+
+    def scaled(self, factors: np.ndarray) -> LayerHardware:
+        """Return the same layer with its decoded products multiplied, digitally.
+
+        Args:
+            factors: one, or one for each output channel of the layer, float64 (channels,).
+        """
+        groups, outputs = self.scale.shape[1:]
+        each = np.ones(groups * outputs)  # the last block of packed groups need not be full
+        each[: self.layer.groups * self.layer.n_outputs] = factors
+        return replace(self, scale=self.scale * each.reshape(groups, outputs))
 
     def with_adc(self, adc: Adc | None) -> LayerHardware:
         """Return the same layer with converters on its currents."""
@@ -148,6 +176,7 @@ def layer_hardware(
     where: str,
     ideal: LayerTransfer | None = None,
     dac_errors: DacErrors | None = None,
+    noise_seeds: Sequence[int] = (),
 ) -> LayerHardware:
     """Combine a layer's transfer matrices, scales and inputs.
 
@@ -158,21 +187,28 @@ def layer_hardware(
         ideal: matrices of nominal devices without wires, which give the current of inputs of 0 that
             is removed; needed where inputs of 0 drive anything.
         dac_errors: gains and offsets of a chip's DACs (their curve belongs to the passes).
+        noise_seeds: one for each conversion, where the arrays have noise that is drawn anew.
     """
     mapped = transfer.mapped
     scale = mapped.weight_per_siemens * input_plan.x_per_volt
     rows, matrices = mapped.row_tiles, transfer.matrices
-    constant = None
+    constant, variances = None, transfer.variances
     if input_plan.rest_volt:
         assert ideal is not None
         constant = input_plan.rest_volt * _ideal_sums(ideal)
     offsets = None
     if dac_errors is not None:
-        matrices, offsets = matrices_with_gains(matrices, dac_errors, mapped.readouts.col_tiles)
+        col_tiles = mapped.readouts.col_tiles
+        matrices, offsets = matrices_with_gains(matrices, dac_errors, col_tiles)
+        if variances is not None:  # which are squares of conductances
+            for _ in range(2):
+                variances, _offsets = matrices_with_gains(variances, dac_errors, col_tiles)
     if where == "per_layer":
         # The scale is the same for all row tiles here (settings refuse w_max_scope: tile).
         rows = (np.concatenate(rows),)
         matrices = (np.concatenate(matrices, axis=1),)
+        if variances is not None:
+            variances = (np.concatenate(variances, axis=1),)
         scale = scale[:1]
         constant = None if constant is None else constant.sum(axis=0, keepdims=True)
         offsets = None if offsets is None else (np.sum(offsets, axis=0),)
@@ -188,6 +224,7 @@ def layer_hardware(
         constant=constant,
         is_difference=mapped.cells.is_difference,
         offsets=offsets,
+        noise=None if variances is None else FreshReadNoise(variances, tuple(noise_seeds)),
     )
 
 

@@ -12,6 +12,7 @@ from rxsim.patch.adc_curves import AdcCurves
 from rxsim.patch.decode import add_decoding, add_exact_decoding, cut_surplus
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
+from rxsim.patch.read_noise import add_read_noise
 
 
 def add_layer(
@@ -32,8 +33,9 @@ def add_layer(
     """
     dtype = int(helper.np_dtype_to_tensor_dtype(hardware.layer.dtype))
     dac = hardware.input_plan.dac
-    # Curved passes do not add up to one: their currents stay apart.
+    # Curved passes and their noise do not add up to one pass: their currents stay apart.
     measurable = hardware.adc is not None or split or hardware.input_plan.is_curved
+    measurable = measurable or hardware.noise is not None
     if not measurable:
         hardware = hardware.summed
     driven = [inputs.units(build, source, dac, step, dtype) for step in hardware.input_plan.passes]
@@ -42,6 +44,8 @@ def add_layer(
         for number, tensor in enumerate(driven)
         for p in range(len(hardware.rows))
     ]
+    if hardware.noise is not None:
+        currents = add_read_noise(build, hardware, hardware.noise, driven, currents)
     codes = currents if hardware.adc is None else _add_adcs(build, hardware, currents)
     if not measurable:
         total = _less_constant(build, hardware, currents[0])

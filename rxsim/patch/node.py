@@ -26,11 +26,13 @@ class NodePatch:
         constants: what they read.
         currents: by layer, name of each conversion's current before its ADC (in LSB; ampere where
             open); empty where the conversions are not kept apart.
+        products: by layer, names of its decoded products, before bias and activation.
     """
 
     nodes: list[onnx.NodeProto]
     constants: list[onnx.TensorProto]
     currents: Mapping[str, tuple[str, ...]]
+    products: Mapping[str, tuple[str, ...]]
 
 
 def patch_node(
@@ -40,6 +42,7 @@ def patch_node(
     inputs: InputNodes,
     *,
     split: bool,
+    beside: bool = False,
 ) -> NodePatch:
     """Write the nodes that replace a node.
 
@@ -49,29 +52,32 @@ def patch_node(
         taken: names in use; extended.
         inputs: tensors of codes and units that the graph has already; extended.
         split: keep the conversions apart (and in ampere) even without ADCs, to measure them.
+        beside: write only the products of the arrays, beside the node, which stays.
     """
     by_name = {hardware.layer.name: hardware for hardware in analog}
     layers = _layers(analog, known)
     node = layers[0].node
     build = GraphBuilder(node.name, taken)
     currents: dict[str, tuple[str, ...]] = dict.fromkeys(by_name, ())
+    products: dict[str, tuple[str, ...]] = dict.fromkeys(by_name, ())
 
     def multiply(into: GraphBuilder, layer: Layer, source: str) -> str:
         if layer.name not in by_name:
             return _add_digital(into, layer, source)
         total, watched = add_layer(into, by_name[layer.name], source, inputs, split=split)
         currents[layer.name] += watched
+        products[layer.name] += (total,)
         return total
 
     results = layers[0].operator.write(build, layers, multiply, known)
     dtype = layers[0].dtype
-    for result, output in zip(results, node.output, strict=True):
+    for result, output in () if beside else zip(results, node.output, strict=True):
         if dtype == np.float32:
             build.give(result, output)
         else:
             to = int(helper.np_dtype_to_tensor_dtype(dtype))
             build.add("Cast", [result], "result", output, to=to)
-    return NodePatch(build.nodes, build.constants, currents)
+    return NodePatch(build.nodes, build.constants, currents, products)
 
 
 def _layers(analog: Sequence[LayerHardware], known: Mapping[str, onnx.TensorProto]) -> list[Layer]:

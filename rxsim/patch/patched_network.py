@@ -11,7 +11,7 @@ import onnx
 from rxsim.onnx_graph import constants, drop_unused_constants, inner_graphs, taken_names
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
-from rxsim.patch.node import patch_node
+from rxsim.patch.node import NodePatch, patch_node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +47,21 @@ class PatchedNetwork:
     taps: Mapping[str, LayerTaps]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkBeside:
+    """The float network with the products of crossbars beside those of its layers.
+
+    Every array sees what the float network brings to its layer.
+
+    Attributes:
+        model: the network; the crossbars' products lead nowhere.
+        products: names of each layer's products on arrays, decoded, before bias and activation.
+    """
+
+    model: onnx.ModelProto
+    products: Mapping[str, tuple[str, ...]]
+
+
 def patch_network(
     model: onnx.ModelProto, layers: Sequence[LayerHardware], *, split: bool = False
 ) -> PatchedNetwork:
@@ -57,6 +72,33 @@ def patch_network(
         layers: the analog layers; the others stay digital.
         split: keep conversions apart even where there is no ADC, their currents in ampere.
     """
+    patched, patches = _with_patches(model, layers, split=split, beside=False)
+    drop_unused_constants(patched)
+    patched.producer_name = "rxsim"
+    taps = {
+        hardware.layer.name: _taps(hardware, patch.currents[hardware.layer.name])
+        for patch, analog in patches
+        for hardware in analog
+    }
+    return PatchedNetwork(patched, taps)
+
+
+def patch_beside(model: onnx.ModelProto, layers: Sequence[LayerHardware]) -> NetworkBeside:
+    """Write the products of crossbars beside the nodes of a network, which stays as it is.
+
+    Args:
+        model: the normalised float network; left as it is.
+        layers: the analog layers.
+    """
+    network, patches = _with_patches(model, layers, split=False, beside=True)
+    products = {name: names for patch, _ in patches for name, names in patch.products.items()}
+    return NetworkBeside(network, products)
+
+
+def _with_patches(
+    model: onnx.ModelProto, layers: Sequence[LayerHardware], *, split: bool, beside: bool
+) -> tuple[onnx.ModelProto, list[tuple[NodePatch, list[LayerHardware]]]]:
+    """Copy a network and write the patch of each node with analog layers, in its place or behind it."""
     patched = onnx.ModelProto()
     patched.CopyFrom(model)
     known = constants(patched)
@@ -64,32 +106,27 @@ def patch_network(
     by_node: dict[str, list[LayerHardware]] = {}
     for hardware in layers:
         by_node.setdefault(hardware.layer.node.name, []).append(hardware)
-    taps: dict[str, LayerTaps] = {}
-    added: list[onnx.TensorProto] = []
+    patches: list[tuple[NodePatch, list[LayerHardware]]] = []
 
-    def replace(graph: onnx.GraphProto, inputs: InputNodes) -> None:
+    def write(graph: onnx.GraphProto, inputs: InputNodes) -> None:
         nodes: list[onnx.NodeProto] = []
         for node in graph.node:
             for inner in inner_graphs(node):
-                replace(inner, inputs.inside())
+                write(inner, inputs.inside())
             analog = by_node.get(node.name)
-            if analog is None:
+            if analog is None or beside:
                 nodes.append(node)
-                continue
-            patch = patch_node(analog, known, taken, inputs, split=split)
-            nodes.extend(patch.nodes)
-            added.extend(patch.constants)
-            for hardware in analog:
-                name = hardware.layer.name
-                taps[name] = _taps(hardware, patch.currents[name])
+            if analog is not None:
+                patch = patch_node(analog, known, taken, inputs, split=split, beside=beside)
+                nodes.extend(patch.nodes)
+                patches.append((patch, analog))
         del graph.node[:]
         graph.node.extend(nodes)
 
-    replace(patched.graph, InputNodes())
-    patched.graph.initializer.extend(added)
-    drop_unused_constants(patched)
-    patched.producer_name = "rxsim"
-    return PatchedNetwork(patched, taps)
+    write(patched.graph, InputNodes())
+    for patch, _ in patches:
+        patched.graph.initializer.extend(patch.constants)
+    return patched, patches
 
 
 def _taps(hardware: LayerHardware, currents: tuple[str, ...]) -> LayerTaps:

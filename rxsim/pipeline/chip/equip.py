@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rxsim.converters import Adc, fixed_ranges, layer_input_plan, ranged_adc
+from rxsim.converters import Adc, InputPlan, fixed_ranges, layer_input_plan, ranged_adc
 from rxsim.devices import Chip
 from rxsim.patch import LayerHardware, layer_hardware
 from rxsim.pipeline.chip.adc_ranges import measured_ranges
@@ -12,7 +12,7 @@ from rxsim.pipeline.chip.converter_errors import chips_dacs
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import Scenario
-from rxsim.seeds import Effect, device_generator
+from rxsim.seeds import Effect, device_generator, graph_seed
 from rxsim.tiles import LayerTransfer
 
 
@@ -43,8 +43,18 @@ def equip(
             rng = device_generator(chip.seed, chip.trial, layer.index, Effect.PULSES, 0)
             plan = plan.drawn(rng, measured.shape, layer.channel_axis)
         where = settings.adc.where
-        equipped.append(layer_hardware(transfer, plan, where, without_wires, errors))
+        seeds = _noise_seeds(transfer, plan, chip)
+        equipped.append(layer_hardware(transfer, plan, where, without_wires, errors, seeds))
     return equipped
+
+
+def _noise_seeds(transfer: LayerTransfer, plan: InputPlan, chip: Chip) -> list[int]:
+    """Choose the seeds of a layer's conversions, where cells have noise that is drawn anew."""
+    if transfer.variances is None:
+        return []
+    key, effect = (chip.seed, chip.trial, transfer.mapped.layer.index), Effect.FRESH_READ_NOISE
+    conversions = len(plan.passes) * len(transfer.mapped.row_tiles)
+    return [graph_seed(*key, effect, number) for number in range(conversions)]
 
 
 def calibrate_adcs(

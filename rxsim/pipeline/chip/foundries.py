@@ -7,6 +7,7 @@ from functools import cached_property
 from rxsim.calibrate import InputRange
 from rxsim.errors import InputError
 from rxsim.patch import PatchedNetwork
+from rxsim.pipeline.chip.drift_compensation import DriftReferences
 from rxsim.pipeline.chip.foundry import Foundry, open_foundry
 from rxsim.pipeline.chip.mapped import Mapped, input_ranges, map_study
 from rxsim.pipeline.chip.room import check_room
@@ -27,6 +28,7 @@ class Foundries:
         check_room(study)
         self._study = study
         self.solved = SolvedArrays(study)
+        self._references = DriftReferences()
         self._open: dict[Scenario, Foundry] = {}
 
     @cached_property
@@ -46,7 +48,9 @@ class Foundries:
         """
         if scenario not in self._open:
             mapped = self.map(scenario)
-            self._open[scenario] = open_foundry(self._study, scenario, mapped, self.solved)
+            self._open[scenario] = open_foundry(
+                self._study, scenario, mapped, self.solved, self._references
+            )
         return self._open[scenario]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from rxsim.config import Settings
 from rxsim.converters import Adc, has_random_errors
@@ -10,6 +13,14 @@ from rxsim.devices import Chip, has_random_effects
 from rxsim.encodings import ENCODINGS
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
 from rxsim.pipeline.chip.converter_errors import chips_adcs
+from rxsim.pipeline.chip.drift_compensation import (
+    DriftReferences,
+    Means,
+    factors_of,
+    is_compensated,
+    just_programmed,
+    mean_outputs,
+)
 from rxsim.pipeline.chip.equip import calibrate_adcs, equip
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.solved import SolvedArrays
@@ -26,11 +37,13 @@ class MadeChip:
         network: the patched network.
         layers: its layers' hardware, ADCs still open.
         transfers: what its layers' arrays compute.
+        drift_factors: by layer name, where drift is compensated: one, or one for each output channel.
     """
 
     network: PatchedNetwork
     layers: tuple[LayerHardware, ...]
     transfers: tuple[LayerTransfer, ...]
+    drift_factors: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -44,6 +57,7 @@ class Foundry:
         solved: arrays of nominal devices, shared with the other scenarios.
         perfect: transfer matrices with levels only: no wires, no random draws.
         adcs: converters calibrated on nominal devices.
+        references: outputs of chips right after programming, shared with other times.
     """
 
     study: Study
@@ -52,6 +66,7 @@ class Foundry:
     solved: SolvedArrays
     perfect: list[LayerTransfer]
     adcs: list[Adc | None]
+    references: DriftReferences
 
     @property
     def random(self) -> bool:
@@ -61,17 +76,48 @@ class Foundry:
     def make(self, trial: int) -> MadeChip:
         """Program, solve and patch one chip."""
         mapped, chip = self.mapped, Chip(self.study.settings.seed, trial)
+        transfers, layers, adcs = self._hardware(mapped, chip)
+        factors: Means = {}
+        if is_compensated(mapped.settings):
+            now = mean_outputs(self.study, with_adcs(layers, adcs))
+            factors = factors_of(self._just_programmed(chip), now, mapped.settings)
+            layers = [
+                layer.scaled(factors[layer.layer.name]) if layer.layer.name in factors else layer
+                for layer in layers
+            ]
+        network = patch_study(self.study, layers, adcs)
+        return MadeChip(network, tuple(layers), tuple(transfers), factors)
+
+    def _hardware(
+        self, mapped: Mapped, chip: Chip
+    ) -> tuple[list[LayerTransfer], list[LayerHardware], list[Adc | None]]:
+        """Program and solve a chip, and put converters around its arrays, ADCs apart."""
         if any(has_random_effects(settings.device) for settings in mapped.settings.values()):
             transfers = self.solved.drawn(mapped, chip)
         else:
             transfers = self.solved.nominal(mapped.under(nominal))
         layers = equip(mapped, transfers, self.perfect, chip)
-        adcs = chips_adcs(layers, self.adcs, mapped.settings, chip)
-        network = patch_study(self.study, layers, adcs)
-        return MadeChip(network, tuple(layers), tuple(transfers))
+        return transfers, layers, chips_adcs(layers, self.adcs, mapped.settings, chip)
+
+    def _just_programmed(self, chip: Chip) -> Means:
+        """Return the mean outputs of a chip right after its last programming."""
+        mapped = self.mapped.under(just_programmed)
+        key = self.references.key(mapped.settings, chip.trial)
+        means = self.references.kept(key)
+        if means is None:
+            _, layers, adcs = self._hardware(mapped, chip)
+            means = mean_outputs(self.study, with_adcs(layers, adcs))
+            self.references.keep(key, means)
+        return means
 
 
-def open_foundry(study: Study, scenario: Scenario, mapped: Mapped, solved: SolvedArrays) -> Foundry:
+def open_foundry(
+    study: Study,
+    scenario: Scenario,
+    mapped: Mapped,
+    solved: SolvedArrays,
+    references: DriftReferences,
+) -> Foundry:
     """Solve the nominal arrays of a scenario and calibrate the converters that all its chips reuse.
 
     Args:
@@ -79,6 +125,7 @@ def open_foundry(study: Study, scenario: Scenario, mapped: Mapped, solved: Solve
         scenario: which effects are on.
         mapped: the study's layers under it.
         solved: takes the arrays, and gives those that another scenario had solved.
+        references: takes outputs of chips right after programming, and gives those that are known.
 
     Raises:
         RxsimError: something in the study can't be used.
@@ -91,6 +138,7 @@ def open_foundry(study: Study, scenario: Scenario, mapped: Mapped, solved: Solve
         solved=solved,
         perfect=solved.nominal(mapped.under(perfect)),
         adcs=calibrate_adcs(study, mapped, open_layers, scenario),
+        references=references,
     )
 
 
@@ -115,8 +163,13 @@ def patch_study(
     with study.stages("patch"):
         return patch_network(
             study.network.model,
-            [
-                layer if adc is None else layer.with_adc(adc)
-                for layer, adc in zip(layers, adcs, strict=True)
-            ],
+            with_adcs(layers, adcs),
         )
+
+
+def with_adcs(layers: Sequence[LayerHardware], adcs: Sequence[Adc | None]) -> list[LayerHardware]:
+    """Put converters behind the arrays of each layer."""
+    return [
+        layer if adc is None else layer.with_adc(adc)
+        for layer, adc in zip(layers, adcs, strict=True)
+    ]
