@@ -93,8 +93,9 @@ def transfer_matrices(
             cols = array.cols[read] - group * count
             _add(matrices[p][group], place, cols, array.col_signs[read], solved.block)
             if solved.variance is not None and variances is not None:
-                # Variances add up whatever the sign of their column.
-                _add(variances[p][group], place, cols, np.ones(len(cols)), solved.variance)
+                _add_variance(
+                    variances[p][group], place, cols, array.col_signs[read], solved.variance
+                )
         if done is not None:
             done()
     return LayerTransfer(mapped, matrices, losses, variances, pulses)
@@ -165,6 +166,16 @@ def _add(
     for sign in (1.0, -1.0):
         of_sign = signs == sign
         matrix[np.ix_(rows, cols[of_sign])] += sign * block[:, of_sign]
+
+
+def _add_variance(
+    matrix: np.ndarray, rows: np.ndarray, cols: np.ndarray, signs: np.ndarray, block: np.ndarray
+) -> None:
+    """Add the variances of an array's block, whatever the signs of its columns."""
+    for sign in (1.0, -1.0):
+        of_sign = signs == sign  # both cells of a pair in one array add to the same readout
+        if of_sign.any():
+            _add(matrix, rows, cols[of_sign], np.ones(int(of_sign.sum())), block[:, of_sign])
 
 
 def _is_run(places: np.ndarray) -> bool:

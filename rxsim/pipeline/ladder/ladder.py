@@ -18,6 +18,7 @@ from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
 from rxsim.pipeline.ladder.inventory import Inventory, inventory_of
+from rxsim.pipeline.ladder.noise_remark import noise_remark
 from rxsim.pipeline.ladder.result import ArrayLoss, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.study.study import Study
@@ -130,7 +131,12 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
     return Evaluation(
         ladder=tuple(ladder),
         layers=_layer_reports(
-            inventory, foundry.mapped, healthy, health, measure_transformation(foundry)
+            inventory,
+            foundry.mapped,
+            healthy,
+            health,
+            measure_transformation(foundry),
+            first.drift_factors,
         ),
         inventory=inventory,
         settings=as_plain(study.settings),
@@ -144,7 +150,7 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
         first_chip=first.network,
         totals=_totals(study.plan, first.layers),
         worst_arrays=_worst_arrays(first.transfers),
-        remarks=runner.remarks,
+        remarks={**runner.remarks, **noise_remark(first.transfers)},
     )
 
 
@@ -193,6 +199,7 @@ def _layer_reports(
     healthy: Mapping[str, LayerHealth],
     health: Mapping[str, LayerHealth],
     transformations: Mapping[str, Transformation],
+    drift_factors: Mapping[str, np.ndarray],
 ) -> tuple[LayerReport, ...]:
     return tuple(
         LayerReport(
@@ -204,9 +211,14 @@ def _layer_reports(
             dac_clipping=health[place.name].dac_clipping,
             adc_clipping=health[place.name].adc_clipping,
             transformation=transformations.get(place.name),
+            drift_factor=_mean(drift_factors.get(place.name)),
         )
         for place in inventory.layers
     )
+
+
+def _mean(factors: np.ndarray | None) -> float | None:
+    return None if factors is None else float(factors.mean())
 
 
 def _provenance(study: Study) -> dict[str, Any]:

@@ -86,6 +86,7 @@ class LayerReport:
         dac_clipping: share of inputs that saturate their DAC on the first chip; None without DAC.
         adc_clipping: saturated conversions over all conversions of it; None without ADC.
         transformation: error against full solutions, where its arrays are not linear; else None.
+        drift_factor: mean factor of the first chip that compensates drift; None where there is none.
     """
 
     place: LayerPlace
@@ -96,10 +97,13 @@ class LayerReport:
     dac_clipping: float | None
     adc_clipping: float | None
     transformation: Transformation | None = None
+    drift_factor: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON, the place's among them."""
         values = {**asdict(self), "place": self.place.as_json()}
+        if self.drift_factor is None:
+            del values["drift_factor"]
         return {name: _plain(v) for name, v in {**values.pop("place"), **values}.items()}
 
 
@@ -122,8 +126,8 @@ class Evaluation:
         first_chip: the patched network of the first chip; not part of the JSON form.
         totals: arrays, cells, and ADC conversions for one input; None where a shape is unknown.
         worst_arrays: those of the first chip that lose most current to their wires, worst first.
-        remarks: what has to be said of the float network's outputs, a sentence each by its name:
-            output_does_not_vary, single_value.
+        remarks: what has to be said of the result, a sentence each by its name: output_does_not_vary,
+            single_value, fresh_read_noise.
     """
 
     ladder: tuple[Rung, ...]
