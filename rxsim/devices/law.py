@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from rxsim.config import STEPS, Device, Preset, Settings, Step, read_preset_file
+from rxsim.config import STEPS, Device, LawChoice, Preset, Settings, Step, read_preset_file
 from rxsim.errors import SettingError
 from rxsim.folders import Folder
 from rxsim.schema import Section, in_yaml, validated
@@ -25,6 +25,10 @@ from rxsim.seeds import chip_generator, device_generator
 
 NumbersT = TypeVar("NumbersT", bound=Section)
 _IN_SETTINGS = "device.model"
+# Numbers of choices that were checked: every array of a chip asks for them. The choice is held, so that
+# its id belongs to no other.
+_CHECKED: dict[int, tuple[LawChoice, Section]] = {}
+_MOST_CHECKED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +156,15 @@ class MeasuredLaw(ABC, Generic[NumbersT]):
         Raises:
             SettingError: a number is missing, unknown, or out of range.
         """
-        given = preset.laws[self.step].numbers
-        return validated(self.numbers, given, f"{where}: laws.{self.step}")
+        choice = preset.laws[self.step]
+        known = _CHECKED.get(id(choice))
+        if known is not None and known[0] is choice and isinstance(known[1], self.numbers):
+            return known[1]
+        numbers = validated(self.numbers, choice.numbers, f"{where}: laws.{self.step}")
+        if len(_CHECKED) >= _MOST_CHECKED:
+            _CHECKED.clear()
+        _CHECKED[id(choice)] = choice, numbers
+        return numbers
 
     @abstractmethod
     def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
