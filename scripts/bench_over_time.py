@@ -1,0 +1,92 @@
+"""Evaluate ResNet-20 on phase-change memory over a year and print a Markdown table.
+
+Usage: RXSIM_ASSETS=FOLDER python scripts/bench_over_time.py [--trials N] [--limit N] [WORD ...]
+
+FOLDER holds the network and data that docs/evidence/networks.md names. Each row is one `rxsim eval` in a
+process of its own, for a device and a kind of drift compensation (words choose among them); its command,
+wall time and peak memory are printed. Run it while nothing else does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DEVICES = ("pcm-nandakumar", "pcm-hermes")
+KINDS = ("none", "layer", "column")
+TIMES = ("1s", "1h", "1d", "1mo", "1y")
+
+
+def command_of(device: str, kind: str, trials: int, limit: int) -> list[str]:
+    """Return the command of a row, with $RXSIM_ASSETS in place of the folder."""
+    cifar = "$RXSIM_ASSETS/cifar10"
+    return [
+        *("rxsim", "eval", f"{cifar}/resnet20_cifar10.onnx"),
+        *("--card", "scripts/cards/resnet_cifar10.yaml", "--data", f"{cifar}/cifar10_test.npz"),
+        *("--calibrate", f"{cifar}/cifar10_train1000.npz", "--config", "configs/pcm-64.yaml"),
+        *("--set", f"device.model={device}", "--set", f"drift_compensation={kind}"),
+        *("--time", ",".join(TIMES), "--trials", str(trials), "--limit", str(limit)),
+    ]
+
+
+def measure(command: list[str]) -> tuple[dict[str, object], float, float]:
+    """Run a command; return its result, wall seconds and peak memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        parts = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
+        start = time.perf_counter()
+        pid = os.posix_spawn(parts[0], [*parts, "--quiet", "--json", str(result)], os.environ)
+        _, status, usage = os.wait4(pid, 0)
+        seconds = time.perf_counter() - start
+        if status:
+            raise SystemExit(f"{' '.join(command)} failed")
+        return json.loads(result.read_text()), seconds, usage.ru_maxrss / 1024
+
+
+def cell(point: dict[str, object]) -> str:
+    """Write the mean accuracy at a time, and the half width of its interval for these images."""
+    accuracy = point["accuracy"]
+    assert isinstance(accuracy, dict)
+    interval = accuracy["interval_these_images"]
+    half = "" if interval is None else f" ± {(interval[1] - interval[0]) / 2:.3f}"
+    return f"{accuracy['mean']:.3f}{half}"
+
+
+def main() -> None:
+    """Run the wanted rows and print the table and the commands."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="words of the rows that are wanted")
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--limit", type=int, default=1000)
+    given = parser.parse_args()
+    if "RXSIM_ASSETS" not in os.environ:
+        raise SystemExit(
+            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names"
+        )
+    os.chdir(ROOT)
+    lines = [
+        f"| device | compensation | {' | '.join(TIMES)} | time | peak memory |",
+        f"|---|---|{'---|' * len(TIMES)}---|---|",
+    ]
+    for device in DEVICES:
+        for kind in KINDS:
+            if given.words and not {device, kind} & {*given.words}:
+                continue
+            command = command_of(device, kind, given.trials, given.limit)
+            result, seconds, memory = measure(command)
+            over_time = result["over_time"]
+            assert isinstance(over_time, list)
+            cells = " | ".join(cell(point) for point in over_time)
+            lines.append(f"| {device} | {kind} | {cells} | {seconds:.0f} s | {memory:.0f} MB |")
+            print(f"    {' '.join(command)}\n{lines[-1]}", flush=True)
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
