@@ -2,8 +2,8 @@
 
 Usage: RXSIM_ASSETS=FOLDER python scripts/bench_over_time.py [--trials N] [--limit N] [WORD ...]
 
-FOLDER holds the network and data that docs/evidence/networks.md names. Each row is one `rxsim eval` in a
-process of its own, for a device and a kind of drift compensation (words choose among them); its command,
+FOLDER holds the network and data that docs/evidence/networks.md names. Each row is one `rxsim eval` in
+a process, for a device and a kind of drift compensation (words choose among them); its command,
 wall time and peak memory are printed. Run it while nothing else does.
 """
 
