@@ -122,11 +122,14 @@ def test_every_law_says_when_it_acts_and_no_two_that_act_together_draw_alike() -
         assert law.stream not in NOT_LAWS
         streams.setdefault(int(law.stream), []).append(name)
     assert streams == {
-        Effect.WRITE: ["generic_write", "polynomial", "saturating", "table"],
+        Effect.WRITE: [
+            *("generic_write", "polynomial", "saturating", "table"),
+            *("timed_polynomial", "timed_saturating"),
+        ],
         Effect.VARIATION: ["lognormal"],
         Effect.STUCK: ["stuck"],
-        Effect.DRIFT: ["power_drift"],
-        Effect.READ_NOISE: ["generic_read", "one_over_f", "white"],
+        Effect.DRIFT: ["power_drift", "relaxation"],
+        Effect.READ_NOISE: ["generic_read", "one_over_f", "saturating_noise", "white"],
         Effect.ARRAY: ["array_factor"],
         Effect.CHIP: ["chip_factor"],
         Effect.GRADIENT: ["gradient"],
