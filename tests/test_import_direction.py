@@ -66,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run"},
     "report": HELPERS
-    | {"pipeline", "run", "config", "circuit", "mapping", "metrics"}
+    | {"pipeline", "run", "config", "circuit", "devices", "mapping", "metrics"}
     | {"verify", "store", "gate", "sweep"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "cli": HELPERS,

@@ -3,6 +3,7 @@
 from rxsim.devices.apply_laws import Programmed, Target, has_random_effects, program, programmed
 from rxsim.devices.cell_curve import IVCurve, SeparableCurve, curve_of
 from rxsim.devices.cell_levels import to_levels
+from rxsim.devices.chart import Chart, Line
 from rxsim.devices.defect_map import check_defect_maps
 from rxsim.devices.law import (
     Cells,
@@ -15,14 +16,17 @@ from rxsim.devices.law import (
     check_presets,
     measured_law,
 )
+from rxsim.devices.preset_curves import preset_charts
 from rxsim.devices.verify_cells import Pulses
 
 __all__ = [
     "Cells",
+    "Chart",
     "Chip",
     "Draws",
     "IVCurve",
     "Law",
+    "Line",
     "MeasuredLaw",
     "Programmed",
     "Pulses",
@@ -35,6 +39,7 @@ __all__ = [
     "curve_of",
     "has_random_effects",
     "measured_law",
+    "preset_charts",
     "program",
     "programmed",
     "to_levels",

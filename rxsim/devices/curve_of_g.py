@@ -85,9 +85,8 @@ class Piece(Section):
         else:
             pairs = zip(self.x or (), self.y or (), strict=True)
             text = "linear through " + ", ".join(f"({x:.10g}, {y:.10g})" for x, y in pairs)
-        if self.low is not None or self.high is not None:
-            ends = ["" if end is None else f"{end:.10g}" for end in (self.low, self.high)]
-            text += f", within {' to '.join(ends)}"
+        text += "" if self.low is None else f", at least {self.low:.10g}"
+        text += "" if self.high is None else f", at most {self.high:.10g}"
         return text if self.upto is None else f"{text} for x < {self.upto:.10g}"
 
 

@@ -20,7 +20,7 @@ from rxsim.report.drawing import LETTER, draw_curves, draw_range, draw_reference
 from rxsim.report.labels import QUANTITIES, Quantity, shortened, value_text
 from rxsim.report.material import Material, Row, common_settings
 from rxsim.report.scales import Axis
-from rxsim.report.style import SERIES, figure_style, legend
+from rxsim.report.style import SERIES, figure_style, legend, undated_metadata
 from rxsim.report.tied import tied_label, with_tied
 from rxsim.store import level_key
 
@@ -258,12 +258,5 @@ def _drawn(
             letters = max(int(_TITLE * width * _INCH_POINTS / (_POINTS * LETTER)), 1)
             axes.set_title(textwrap.fill(shortened(plot.title), letters))
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, dpi=600, metadata=_metadata(form))
+        figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
     return buffer.getvalue()
-
-
-def _metadata(form: str) -> dict[str, Any]:
-    """Return metadata without dates and versions, so that the bytes repeat."""
-    if form == "pdf":
-        return {"Creator": "rxsim", "Producer": None, "CreationDate": None}
-    return {"Date": None, "Creator": "rxsim"} if form == "svg" else {"Software": "rxsim"}

@@ -60,6 +60,17 @@ def figure_style(points: float, **more: Any) -> Iterator[None]:
         yield
 
 
+def undated_metadata(form: str) -> dict[str, Any]:
+    """Return a file's metadata without dates and versions, so that its bytes repeat.
+
+    Args:
+        form: pdf, svg or png.
+    """
+    if form == "pdf":
+        return {"Creator": "rxsim", "Producer": None, "CreationDate": None}
+    return {"Date": None, "Creator": "rxsim"} if form == "svg" else {"Software": "rxsim"}
+
+
 def legend(axes: Axes, handles: list[Any], labels: list[str], title: str, **more: Any) -> None:
     """Put a legend; labels that begin with an underscore are shown too.
 

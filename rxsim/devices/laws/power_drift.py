@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from rxsim.config import Device
+from rxsim.config import Device, Preset
 from rxsim.devices.curve_of_g import Curve, curve_at
 from rxsim.devices.law import Cells, Draws, Law, MeasuredLaw
 from rxsim.schema import LongerThanZero, Positive, Section
@@ -63,10 +63,15 @@ class PowerDrift(MeasuredLaw[Numbers]):
         """Draw each cell's exponent and let it drift."""
         preset = cells.device.preset
         numbers = self.numbers_of(preset)
-        x = cells.level / (numbers.scale * preset.siemens)
-        z = draws.of_array().standard_normal(g.shape)
-        nu = curve_at(numbers.nu_mean, x) + z * curve_at(numbers.nu_sd, x)
+        mean, sd = self.exponents(cells.level, preset)
+        nu = mean + draws.of_array().standard_normal(g.shape) * sd
         return drifted(g, np.abs(nu) if numbers.absolute else nu, cells.device.age, numbers.t0)
+
+    def exponents(self, g: np.ndarray, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and deviation of the exponent of cells that aim at g (siemens), of g's shape."""
+        numbers = self.numbers_of(preset)
+        x = g / (numbers.scale * preset.siemens)
+        return curve_at(numbers.nu_mean, x), curve_at(numbers.nu_sd, x)
 
 
 LAW: Law = PowerDrift()
