@@ -170,13 +170,17 @@ def _settings_table(properties: Mapping[str, Any], known: Mapping[str, Any], sta
 def _keys(
     properties: Mapping[str, Any], known: Mapping[str, Any], start: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield keys by dotted name; a section inside a section is opened."""
+    """Yield keys by dotted name; a section inside a section is opened, also one that may be null."""
     for name, value in properties.items():
         inner = _resolved(value, known)
         if "properties" in inner:
             yield from _keys(inner["properties"], known, f"{start}{name}.")
-        else:
-            yield f"{start}{name}", value
+            continue
+        yield f"{start}{name}", value
+        parts = [_resolved(part, known) for part in value.get("anyOf", ())]
+        if {"type": "null"} in parts:
+            for part in parts:
+                yield from _keys(part.get("properties", {}), known, f"{start}{name}.")
 
 
 def _resolved(value: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

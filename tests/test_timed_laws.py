@@ -40,7 +40,12 @@ def test_a_spread_that_would_be_negative_is_none() -> None:
         (["device.model=sonos-agrawal-aged", "device.time=36h"], "1 d or 2 d or 3 d or 4 d or 5 d"),
         (["device.model=rram-falcone-2pct", "device.time=0.5"], "expected 0 or 1 s to 10 y"),
         (["device.model=rram-falcone-2pct", "device.time=11y"], "expected 0 or 1 s to 10 y"),
-        (["device.model=pcm-hermes", "device.time=2y"], "expected 0 or 0 s to 1 y"),
+        (["device.model=pcm-hermes", "device.time=2y"], "expected 0 s to 1 y"),
+        (["device.model=pcm-hermes", "device.read_sigma=1%"], "already holds read noise"),
+        (
+            ["device.model=rram-wan", "device.time=1h", "device.without=[drift]"],
+            "expected 0 or 1 s or 1 d or 2 d",
+        ),
         (["device.model=rram-wan-1day", "device.time=1d"], "does not say what time does"),
         (["device.model=rram-milo-iv", "device.g_off=5e-5"], "measured in"),
         (["device.model=sonos-agrawal-aged", "device.g_on=16e-6"], "measured in"),

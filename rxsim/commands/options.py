@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rxsim.commands.arguments import FILE, progress_options
-from rxsim.config import Settings, load_settings, preset_files
+from rxsim.config import Settings, fault_files, load_settings, preset_files
 from rxsim.devices import check_preset_files
 from rxsim.errors import SettingError
 from rxsim.metrics import metric_options
@@ -356,8 +356,9 @@ def files_read(model: Path, given: dict[str, Any]) -> list[Path | None]:
     """List the files that a command reads: no output may overwrite them."""
     named = [given.get(name) for name in _FILE_NAMES]
     card = model.with_suffix(".yaml") if model.name else None
-    presets = preset_files(given.get("config"), given.get("assignments", ()))
-    return [model, card, *named, *presets, *files_of_card(model, given.get("card"))]
+    settings = given.get("config"), given.get("assignments", ())
+    devices = [*preset_files(*settings), *fault_files(*settings)]
+    return [model, card, *named, *devices, *files_of_card(model, given.get("card"))]
 
 
 def _numbers(text: str, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from rxsim.config.fault_file import OTHERS, FaultFile, fault_maps
 from rxsim.config.identity import as_plain, as_yaml, settings_hash
 from rxsim.config.iv import IV
 from rxsim.config.merge import (
+    fault_files,
     load_settings,
     parse_xbar,
     preset_files,
@@ -51,6 +52,7 @@ __all__ = [
     "as_yaml",
     "check_gating",
     "check_layers",
+    "fault_files",
     "fault_maps",
     "flat_settings",
     "is_preset_file",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
-from rxsim.config.fault_file import FaultFile, read_faults
+from rxsim.config.fault_file import FaultFile, known_faults, or_file_name, read_faults
 from rxsim.config.iv import IV
 from rxsim.config.presets import (
     Preset,
@@ -49,6 +49,7 @@ _READ_SIGMA = AtMost(1, _SHARE.format("read_unit"))
 _LOG_SIGMA = AtMost(
     2, "it is the sigma of ln g; 0.1 or 10% spreads conductances by about ten percent"
 )
+_ROUNDING = 1e-12  # of a time, in multiples of the time between refreshes
 LogSigma = Annotated[Relative, _LOG_SIGMA]
 
 
@@ -139,7 +140,11 @@ class Device(Section):
     dead_cols: Relative = Field(
         0.0, ge=0, le=1, description="share of bitlines whose cells are open"
     )
-    faults: FaultFile | None = Field(None, description="a defect map: the file's name (npz)")
+    faults: Annotated[FaultFile | None, BeforeValidator(known_faults)] = Field(
+        None,
+        description="name of a defect map, a file that numpy.savez wrote",
+        json_schema_extra=or_file_name,
+    )
     iv: IV = Field(IV(), description="current-voltage curve of the cell")
 
     @model_validator(mode="before")
@@ -211,35 +216,38 @@ class Device(Section):
             )
         for setting in preset.held(self.without):
             if getattr(self, setting):
+                held = "read noise" if setting == "read_sigma" else "write error and variation"
                 raise ValueError(
                     f"found {setting} together with model: {name}, expected one of them; the "
-                    "preset's deviation already holds write error and variation"
+                    f"preset's deviation already holds {held}"
                 )
 
     def _check_time(self) -> None:
         """Refuse a time for which the device was not measured."""
         preset, age = self.preset, self.age
-        if age == 0 or "drift" in self.without:
+        if age == 0:
             return
         name = self.model if isinstance(self.model, str) else f"{preset.about!r}"
         where = f"found time {written(age)}" + (
             f" ({written(self.time)} with refresh {written(self.refresh)})" if self.refresh else ""
         )
-        if not preset.knows_time:
+        if not preset.knows_time and "drift" not in self.without:
             known = [name for name in preset_names() if named_preset(name).knows_time]
             raise ValueError(
                 f"{where} with model: {name}, which does not say what time does, expected 0 or a model "
                 f"that does: {', '.join(known)} or a preset file with a law of drift"
             )
         if preset.times is not None and not preset.times.hold(age):
+            also = "" if preset.times.hold(0) else "0 or "
             raise ValueError(
-                f"{where}, expected 0 or {preset.times}: for these times {name} was measured"
+                f"{where}, expected {also}{preset.times}: for these times {name} was measured"
             )
 
     @property
     def age(self) -> float:
         """Seconds from the last programming to the read."""
-        return self.time - self.refreshes * (self.refresh or 0.0)
+        age = self.time - self.refreshes * (self.refresh or 0.0)
+        return age if age > _ROUNDING * self.time else 0.0
 
     @property
     def refreshes(self) -> int:
@@ -247,7 +255,7 @@ class Device(Section):
         if self.refresh is None:
             return 0
         # A time that is a multiple but for rounding is the moment of a refresh.
-        return math.floor(self.time / self.refresh * (1 + 1e-12))
+        return math.floor(self.time / self.refresh * (1 + _ROUNDING))
 
     @property
     def preset(self) -> Preset:

@@ -5,7 +5,7 @@ others. An array has the shape (rows, cols), for every physical array of the lay
 rows, cols).
 
 - Whole numbers: 0 the cell works, 1 stuck at g_on, 2 stuck at g_off, 3 open.
-- Floats: the conductance in siemens at which the cell is stuck; NaN where it works.
+- Floats: the conductance in siemens at which the cell is stuck, 1 S at most; NaN where it works.
 
 Settings hold where the file lies and what it contains (its hash): results depend on the content alone.
 """
@@ -13,6 +13,7 @@ Settings hold where the file lies and what it contains (its hash): results depen
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -27,13 +28,16 @@ from rxsim.schema import Section, in_yaml
 OTHERS = "*"
 """Name of the map for layers without one of their name."""
 _CODES = (0, 1, 2, 3)
+_LARGEST = 1.0  # siemens. Assumption: a cell of less than 1 ohm is a number in another unit
 
 
 class FaultFile(Section):
     """A file with a defect map."""
 
     file: str = Field(min_length=1, description="where it lies")
-    sha256: str = Field(min_length=64, max_length=64, description="hash of its content")
+    sha256: str = Field(
+        min_length=64, max_length=64, description="hash of its content; rxsim fills it in"
+    )
 
 
 def fault_file(path: Path) -> FaultFile:
@@ -57,7 +61,7 @@ def fault_maps(given: FaultFile) -> MappingProxyType[str, np.ndarray]:
         given: the file.
 
     Returns:
-        By layer name (or `*`) its map, (rows, cols) or (arrays, rows, cols): int64 codes, or float64
+        By layer name (or `*`) its map, (rows, cols) or (arrays, rows, cols): int8 codes, or float64
         siemens with NaN where cells work.
 
     Raises:
@@ -80,7 +84,9 @@ def fault_maps(given: FaultFile) -> MappingProxyType[str, np.ndarray]:
             "file that numpy.savez wrote; write it anew"
         ) from None
     if not maps:
-        raise InputError(f"defect map {path}: found no array, expected one for each layer or '*'")
+        raise InputError(
+            f"defect map {path}: found no array, expected one for each layer or '*'; add it"
+        )
     return MappingProxyType({name: _checked(path, name, value) for name, value in maps.items()})
 
 
@@ -90,6 +96,10 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise InputError(
             f"can't read the defect map {path}: {error.strerror or error}; check the name"
+        ) from None
+    except ValueError as error:  # no file can have such a name
+        raise InputError(
+            f"can't read the defect map {in_yaml(str(path))}: {error}; check the name"
         ) from None
 
 
@@ -101,20 +111,41 @@ def _checked(path: Path, name: str, values: np.ndarray) -> np.ndarray:
             "cols); reshape it"
         )
     if values.dtype.kind in "biu":
-        if values.min() < _CODES[0] or values.max() > _CODES[-1]:
+        wrong = values[(values < _CODES[0]) | (values > _CODES[-1])]
+        if wrong.size:
             raise InputError(
-                f"{where}: found a code of {int(values.min())} to {int(values.max())}, expected 0 "
-                "(works), 1 (stuck at g_on), 2 (stuck at g_off) or 3 (open); mend it"
+                f"{where}: found the code {int(wrong[0])}, expected 0 (works), 1 (stuck at g_on), 2 "
+                "(stuck at g_off) or 3 (open); correct it"
             )
-        return values.astype(np.int64)
-    if values.dtype.kind != "f" or np.isinf(values).any() or (values < 0).any():
+        return values.astype(np.int8)
+    if values.dtype.kind != "f":
         raise InputError(
-            f"{where}: found {in_yaml(str(values.dtype))} values, or conductances below 0 or infinite, "
-            "expected whole codes, or siemens with NaN where a cell works; mend it"
+            f"{where}: found values of type {values.dtype}, expected whole codes, or siemens with NaN "
+            "where a cell works; convert them"
+        )
+    wrong = values[(values < 0) | (values > _LARGEST)]
+    if wrong.size:
+        raise InputError(
+            f"{where}: found a conductance of {float(wrong[0]):g} S, expected 0 to {_LARGEST:g} S, "
+            "or NaN where a cell works; correct it, or bring it to siemens"
         )
     return values.astype(np.float64)
 
 
 def read_faults(given: Any, folder: Path) -> Any:
     """Replace the name of a defect map by the file and its hash; return other values as they are."""
+    if isinstance(given, Mapping) and {*given} == {"file"}:
+        given = given["file"]
     return fault_file(folder / given) if isinstance(given, str) else given
+
+
+def known_faults(given: Any) -> Any:
+    """Refuse a value that names no defect map, in the words of a settings file."""
+    if given is None or isinstance(given, FaultFile | Mapping):
+        return given
+    raise ValueError(f"found {in_yaml(given)}, expected the name of a file that numpy.savez wrote")
+
+
+def or_file_name(schema: dict[str, Any]) -> None:
+    """Let a JSON schema take the name alone: that is what users write."""
+    schema["anyOf"] = [{"type": "string", "description": "the file's name"}, *schema["anyOf"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ def load_settings(
         xbar: the array's size as `ROWSxCOLS`.
         assignments: `dotted.name=value` strings, the value read as YAML.
         overrides: top-level settings given by options (such as trials and seed); None is left out.
-        folder: where relative paths in the assignments start (a preset's file); those in a settings
-            file start from its own folder.
+        folder: where relative paths in the assignments start (a preset's file, a defect map); those in
+            a settings file start from its own folder.
 
     Raises:
         SettingError: a setting is unknown, of the wrong type or out of range.
@@ -130,18 +130,38 @@ def preset_files(
     Raises:
         InputError: the settings file can't be read, or an assignment is malformed.
     """
+    named = _device_values("model", path, assignments, folder)
+    return [place / str(model) for model, place in named if is_preset_file(model)]
+
+
+def fault_files(path: Path | None, assignments: Iterable[str], folder: Path = Path()) -> list[Path]:
+    """List the defect maps that settings name; the arguments are those of `load_settings`.
+
+    Raises:
+        InputError: the settings file can't be read, or an assignment is malformed.
+    """
+    files = []
+    for given, place in _device_values("faults", path, assignments, folder):
+        # Settings that were written out state the file beside its hash.
+        name = given.get("file") if isinstance(given, Mapping) else given
+        if isinstance(name, str):
+            files.append(place / name)
+    return files
+
+
+def _device_values(
+    key: str, path: Path | None, assignments: Iterable[str], folder: Path
+) -> Iterator[tuple[Any, Path]]:
+    """Yield what sections `device` say of a key, also those of single layers, and their folders."""
     sources = [] if path is None else [(read_yaml_mapping(path, "the settings file"), path.parent)]
     sources += [(_parse_assignment(text), folder) for text in assignments]
-    named: list[Path] = []
     for values, place in sources:
         layers = values.get("layers")
         inner = layers.values() if isinstance(layers, Mapping) else ()
         for section in (values, *inner):
             device = section.get("device") if isinstance(section, Mapping) else None
-            model = device.get("model") if isinstance(device, Mapping) else None
-            if is_preset_file(model):
-                named.append(place / str(model))
-    return named
+            if isinstance(device, Mapping) and key in device:
+                yield device[key], place
 
 
 def _presets_read(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -61,8 +61,12 @@ def _given_number(value: Any) -> Any:
         return tuple(_given_number(part) for part in value)
     if isinstance(value, Mapping):
         return {str(name): _given_number(part) for name, part in value.items()}
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"found {in_yaml(value)}, expected numbers, lists of them or a word")
+    if isinstance(value, bool):
+        return value  # a switch of a law, such as power_drift's `absolute`
+    if not isinstance(value, int | float | str):
+        raise ValueError(
+            f"found {in_yaml(value)}, expected numbers, words, or lists or mappings of them"
+        )
     try:
         number = float(value)
     except ValueError:

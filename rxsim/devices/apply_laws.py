@@ -14,6 +14,7 @@ from rxsim.devices.law import Cells, Chip, Draws, Law, acting_laws, check_preset
 from rxsim.devices.read_noise import ReadNoise
 from rxsim.devices.verify_cells import Pulses, verified
 from rxsim.devices.write_error import WriteError
+from rxsim.errors import SettingError
 
 _PROGRAMMED = STEPS.index("variation")  # what cells are left with before time passes
 
@@ -99,10 +100,12 @@ def programmed(
         layer_name: its layer's name, by which a defect map knows it.
 
     Raises:
-        SettingError: the preset's laws can't be used.
+        SettingError: the preset's laws can't be used, or leave no finite conductance.
         InputError: a defect map does not fit.
     """
-    g = to_levels(array.target, device)
+    g = np.maximum(to_levels(array.target, device), 0)
+    if array.blank.any():
+        g = np.where(array.blank, device.g_off, g)  # a conductance for which every law is known
     cells = Cells(device, array.target, g, g, layer_name)
     laws = acting_laws(device) if laws is None else laws
     pulses, fresh = None, None
@@ -118,13 +121,26 @@ def programmed(
         draws = Draws(chip, layer_index, array.index, law.stream, refresh)
         if isinstance(law, ReadNoise):
             fresh = law.fresh(g, cells)
-        changed = np.maximum(law.change(g, cells, draws), 0)
         if law.step == "faults" and fresh is not None:
-            fresh = np.where(changed == g, fresh, 0.0)  # a stuck cell has no noise
-        g = changed
+            # A stuck cell has no noise, also where it is stuck at what it was programmed to.
+            left_alone = np.isnan(law.change(np.full_like(g, np.nan), cells, draws))
+            fresh = np.where(left_alone, fresh, 0.0)
+        g = _changed(law, g, cells, draws)
         if STEPS.index(law.step) <= _PROGRAMMED:
             cells = replace(cells, programmed=g)
     if array.blank.any():
         g = np.where(array.blank, 0.0, g)
         fresh = None if fresh is None else np.where(array.blank, 0.0, fresh)
     return Programmed(g, fresh, pulses)
+
+
+def _changed(law: Law, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
+    """Return what a law leaves, siemens, not below 0."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        changed: np.ndarray = np.maximum(law.change(g, cells, draws), 0)
+    if not np.isfinite(changed).all():
+        raise SettingError(
+            f"device.model: laws.{law.step}: found cells that this law leaves without a finite "
+            "conductance, expected one for every level; bound its curves by low and high"
+        )
+    return changed

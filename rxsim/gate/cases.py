@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from rxsim.config import Settings, load_settings, preset_files
+from rxsim.config import Settings, fault_files, load_settings, preset_files
 from rxsim.config.overlay import overlay
 from rxsim.errors import InputError
 from rxsim.files import read_yaml_mapping
@@ -147,6 +147,7 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
             *([] if options.card or not model.name else [model.with_suffix(".yaml")]),
             *([] if config is None else [config]),
             *preset_files(config, _assignments(section), folder),
+            *fault_files(config, _assignments(section), folder),
             *section.data_files(folder),
             *files_of_card(model, options.card),
         ),

@@ -16,7 +16,7 @@ _STUCK_ON, _STUCK_OFF, _OPEN = 1, 2, 3
 
 
 def map_of_array(faults: FaultFile, layer: str, array: int) -> np.ndarray | None:
-    """Return the map of an array, int64 codes or siemens (NaN: works); None where the file has none.
+    """Return the map of an array, int8 codes or siemens (NaN: works); None where the file has none.
 
     Args:
         faults: the file.

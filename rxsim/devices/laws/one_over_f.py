@@ -57,8 +57,9 @@ class OneOverF(ReadNoise, MeasuredLaw[Numbers]):
         numbers = self.numbers_of(preset)
         q = curve_at(numbers.q, cells.programmed / (numbers.scale * preset.siemens))
         variance = log_of_time(cells.device.age + numbers.t0, numbers.t_r)
-        # An open cell has no noise, whatever Q is at 0.
-        return np.where(g > 0, g * q * math.sqrt(variance), 0.0)
+        with np.errstate(invalid="ignore"):
+            # An open cell has no noise, whatever Q is at 0.
+            return np.where(g > 0, g * q * math.sqrt(variance), 0.0)
 
     def quick_share(self, cells: Cells) -> float:
         """Return ln((T + t_r) / (2 t_r)) of ln((t + t_r) / (2 t_r)); all, for a run that is longer."""

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from rxsim.config import Settings, layer_settings
+from rxsim.devices import check_defect_maps
 from rxsim.load import Network
 from rxsim.mapping import LayerPlan, NetworkPlan, plan_network
 from rxsim.pipeline.study.work import mappable, work_at
@@ -102,12 +103,21 @@ def take_inventory(
         network: the network.
         settings: the array's size and the mapping.
         input_shapes: shape of each input, with a batch axis of 1.
+
+    Raises:
+        RxsimError: an array has no room for the cells of one weight, or a defect map does not fit.
     """
     work = work_at(network, input_shapes)
     network = mappable(network, work)
     by_layer = {layer.name: layer_settings(settings, layer.name) for layer in network.layers}
     mapped = {name: of_layer for name, of_layer in by_layer.items() if of_layer is not None}
-    return inventory_of(network, plan_network(network, mapped, work))
+    plan = plan_network(network, mapped, work)
+    check_defect_maps(
+        mapped,
+        {name: layer.arrays for name, layer in plan.layers.items()},
+        {name: layer.shared_with for name, layer in plan.layers.items()},
+    )
+    return inventory_of(network, plan)
 
 
 def inventory_of(network: Network, plan: NetworkPlan) -> Inventory:

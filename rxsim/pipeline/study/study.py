@@ -207,6 +207,7 @@ def open_study(
         check_defect_maps(
             settings_by_layer(network, settings),
             {name: layer.arrays for name, layer in plan.layers.items()},
+            {name: layer.shared_with for name, layer in plan.layers.items()},
         )
         return Study(
             network=network,
