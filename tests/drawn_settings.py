@@ -7,7 +7,10 @@ linear, but for pulses of one voltage (test_converter_errors.py bounds those).
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,31 @@ CURVES: tuple[Section, ...] = (
     {"form": "table", "v": [-0.4, -0.1, 0.2, 0.5], "f": [-0.3, -0.05, 0.2, 0.8]},
     {"form": "milo"},
 )
+
+MADE_UP: Section = {
+    "schema_version": 1,
+    "about": "a device of all laws",  # by which the twin knows it
+    "source": "-",
+    "status": "assumption",
+    "range": {"low": 2, "high": 30},
+    "device": {"n_bits": None},
+    "laws": {
+        "write_error": {
+            **{"law": "table", "conductances": [2, 10, 30]},
+            **{"sigma": [0.5, 1, 0.3], "mean": [-0.4, 0, 0.2]},
+        },
+        "drift": {
+            **{"law": "power_drift", "t0": 10, "scale": 30, "absolute": False},
+            **{"nu_mean": [{"polynomial": [0.01]}], "nu_sd": [{"polynomial": [0.02, 0.001]}]},
+        },
+        "read_noise": {
+            "law": "white",
+            "sigma": [{"upto": 12, "polynomial": [0.1, 0.02]}, {"power": [1.2, -0.5]}],
+        },
+    },
+}
+PCM = ("pcm-nandakumar", "pcm-hermes")
+UNMEASURED = ("ideal", "stuck-chen-lrs-1.75")
 
 
 class Dice:
@@ -155,10 +183,10 @@ def _device(dice: Dice, mapping: Section, axes: Axes, iv: Section) -> Section:
         keys["n_levels"] = 2 * dice.integer(2 ** (least - 1), 40) + 1
     if not axes.chip or iv["form"] == "milo":
         return keys
-    model = dice.one_of("ideal", "ideal", "pcm-nandakumar", "pcm-joshi", "rram-milo",
-                   "sonos-agrawal", "stuck-chen-lrs-1.75")  # fmt: skip
+    model = dice.one_of("ideal", "ideal", "ideal", *PCM, "pcm-joshi", "rram-milo", "sonos-agrawal",
+                        "stuck-chen-lrs-1.75", MADE_UP)  # fmt: skip
     keys["model"] = model
-    if model not in ("ideal", "stuck-chen-lrs-1.75"):
+    if model not in UNMEASURED:
         for name in ("g_on", "g_off", "r_on", "r_off"):
             keys.pop(name, None)
         if iv["form"] != "linear" and model != "rram-milo":
@@ -171,7 +199,68 @@ def _device(dice: Dice, mapping: Section, axes: Axes, iv: Section) -> Section:
         keys["d2d_sigma"] = dice.one_of(0, 0.2)
     if model == "ideal":
         keys |= {"stuck_lrs": dice.one_of(0, 0.05), "stuck_hrs": dice.one_of(0, 0.08)}
+    return keys | _scales(dice) | _time(dice, model) | _verify(dice)
+
+
+def _scales(dice: Dice) -> Section:
+    """Draw variation of arrays and chips, planes and dead lines."""
+    return {
+        "array_sigma": dice.one_of(0, 0, 0.1),
+        "chip_sigma": dice.one_of(0, 0, 0.15),
+        "gradient": dice.one_of(0, 0, 0.2),
+        "dead_rows": dice.one_of(0, 0, 0.1),
+        "dead_cols": dice.one_of(0, 0, 0.1),
+    }
+
+
+def _time(dice: Dice, model: str | Section) -> Section:
+    """Draw the time of the read, steps of a preset that are left out, and read noise."""
+    laws = {"drift", "read_noise"} if model in PCM or model == MADE_UP else set()
+    keys: Section = {"run_time": dice.one_of(1, 60)}
+    left_out = [step for step in sorted(laws) if dice.one_of(True, False, False)]
+    keys["without"] = left_out
+    if "read_noise" not in laws or "read_noise" in left_out:
+        keys["read_sigma"] = dice.one_of(0, 0.03)
+        keys["read_unit"] = dice.one_of("range", "relative")
+    if "drift" in laws:
+        keys["time"] = dice.one_of(0, 45, 5e6, "1h", "1mo", "1y")
+        keys["refresh"] = dice.one_of(None, None, 20, 7000, "1h")
+    else:
+        keys["time"], keys["refresh"] = dice.one_of((0, None), (0, 30), (90, 30), ("1d", "1h"))
     return keys
+
+
+def _verify(dice: Dice) -> Section:
+    """Draw whether cells are verified."""
+    keys: Section = {"tolerance": dice.one_of(0, 0.01, 0.05)}
+    for name, value in (("attempts", dice.integer(1, 6)), ("read_sigma", dice.one_of(0, 0.02))):
+        if dice.flip():
+            keys[name] = value
+    return {"verify": dice.one_of(None, None, keys)}
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="defect-maps-")
+
+
+def _faults(dice: Dice, crossbar: Section, axes: Axes) -> str:
+    """Write a defect map for arrays of a size; return its name."""
+    shape: tuple[int, ...] = (crossbar["rows"], crossbar["cols"])
+    # The layer that is sure to be there, and more arrays than it has.
+    layer = "*" if axes.layers or dice.flip() else "a"
+    if layer == "a":
+        shape = (900, *shape)
+    seed = dice.integer(0, 10**6)
+    rng = np.random.default_rng(seed)
+    hit = rng.random(shape) < 0.1
+    given: NDArray[Any] = np.where(hit, rng.integers(1, 4, shape), 0)
+    if dice.flip():
+        given = np.where(hit, rng.random(shape) * 1e-4, np.nan)
+    path = Path(_folder().name) / f"{seed}-{layer == 'a'}-{given.dtype}-{shape}.npz"
+    arrays: dict[str, Any] = {layer: given}
+    np.savez_compressed(path, **arrays)
+    return str(path)
 
 
 def _input(dice: Dice, iv: Section, gated: bool) -> tuple[Section, int | None]:
@@ -305,6 +394,8 @@ def sections(dice: Dice, axes: Axes) -> Section:
     dac = _dac(dice, drive, n_bits, iv, gated, axes.converters)
     adc = _adc(dice, mapping, device, dac, axes.converters)
     crossbar = _crossbar(dice, mapping, axes, gated)
+    if axes.chip and iv["form"] != "milo" and dice.one_of(True, False, False):
+        device["faults"] = _faults(dice, crossbar, axes)
     return {"crossbar": crossbar, "device": device, "mapping": mapping, "input": drive,
             "dac": dac, "adc": adc}  # fmt: skip
 

@@ -10,6 +10,7 @@ from beside_twin import Counts, array_of, beside, calibrated, compare, patched
 from drawn_settings import Axes, Case, Dice, some_case
 from small_networks import dense
 from twin import build
+from twin.presets import MADE_UP, name_of
 
 import rxsim
 from rxsim import Settings
@@ -24,6 +25,7 @@ AXES = {
     "cells": Axes(wires=True, cells=True),
     "layers": Axes(wires=True, chip=True, layers=True),
     "everything": Axes(wires=True, chip=True, converters=True, cells=True, layers=True),
+    "devices": Axes(chip=True),
 }
 
 
@@ -116,6 +118,13 @@ def test_any_settings_are_calibrated_as_the_twin_is(name: str) -> None:
     [
         {"seed": 1},
         {"device": {"write_sigma": 0.051}},
+        {"device": {"array_sigma": 0.05}},
+        {"device": {"chip_sigma": 0.05}},
+        {"device": {"gradient": 0.05}},
+        {"device": {"read_sigma": 0.01}},
+        {"device": {"dead_cols": 0.2}},
+        {"device": {"verify": {"tolerance": 0.02}}},
+        {"device": {"time": 10, "refresh": 10}},
         {"crossbar": {"r_wire_bl": 8}},
         {"crossbar": {"sense_side": "top"}},
         {"adc": {"scope": "column"}},
@@ -190,9 +199,17 @@ EVERY: dict[str, dict[str, set[Any]]] = {
     "device": {
         "write_unit": {"range", "relative"},
         "model": {
-            *("ideal", "pcm-nandakumar", "pcm-joshi", "rram-milo", "sonos-agrawal"),
-            "stuck-chen-lrs-1.75",
+            *("ideal", "pcm-nandakumar", "pcm-hermes", "pcm-joshi", "rram-milo", "sonos-agrawal"),
+            *("stuck-chen-lrs-1.75", MADE_UP),
         },
+        "time": {0, 45, 90, 5e6, "1h", "1d", "1mo", "1y"},
+        "refresh": {None, 20, 30, 7000, "1h"},
+        "read_unit": {"range", "relative"},
+        "array_sigma": {0, 0.1},
+        "chip_sigma": {0, 0.15},
+        "gradient": {0, 0.2},
+        "dead_rows": {0, 0.1},
+        "dead_cols": {0, 0.1},
     },
 }
 
@@ -201,18 +218,23 @@ def test_every_choice_is_drawn() -> None:
     cases = [drawn(name, number) for name in AXES for number in range(FAST)]
     for section, keys in EVERY.items():
         for key, values in keys.items():
-            found = {case.settings[section].get(key) for case in cases} - {None}
+            given = (case.settings[section].get(key) for case in cases)
+            found = {name_of(one) if isinstance(one, dict) else one for one in given} - {None}
             assert found == values - {None}, f"{section}.{key}"
     curves = {case.settings["device"]["iv"]["form"] for case in cases}
     assert curves == {"linear", "sinh", "cubic", "table", "milo"}
+    devices = [case.settings["device"] for case in cases]
+    for key in ("verify", "faults", "without"):
+        assert {bool(device.get(key)) for device in devices} == {True, False}
     for section in ("dac", "adc"):
         for key in ("gain_sigma", "offset_sigma", "inl", "dnl"):
             kinds = {type(case.settings[section][key]) for case in cases}
             assert kinds >= ({float, int, list} if key in ("inl", "dnl") else {float, int})
     assert {bool(case.settings.get("layers")) for case in cases} == {True, False}
     # A choice of the schema that the twin does not know yet must be drawn, or be named here: what is
-    # folded before mapping (test_folding), and ranges that quantised files state (test_quantised).
-    aside = {("mapping", "fold"), ("input", "range")}
+    # folded before mapping (test_folding), ranges that quantised files state (test_quantised), and
+    # noise that the graph draws (test_fresh_noise).
+    aside = {("mapping", "fold"), ("input", "range"), ("device", "read_noise")}
     schema = Settings.model_json_schema()
     for section, keys in EVERY.items():
         where = schema["properties"][section]["$ref"].rsplit("/", 1)[-1]

@@ -167,7 +167,7 @@ def _make(layer: Layer, trial: int) -> None:
     """Program a chip's arrays and draw its converters' errors and pulses."""
     index, settings = layer.product.index, layer.settings
     arrays = [
-        programmed(array, blank, settings, trial, index, number)
+        programmed(array, blank, settings, trial, (index, layer.product.name), number)
         for number, (array, blank) in enumerate(zip(layer.arrays, layer.blank, strict=True))
     ]
     if any(np.any(a != b) for a, b in zip(arrays, layer.arrays, strict=True)):

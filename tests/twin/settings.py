@@ -9,7 +9,7 @@ import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
-from twin.presets import PRESETS
+from twin.presets import preset_of
 
 Settings = dict[str, Any]
 
@@ -24,7 +24,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "device": {
         **{"g_on": 1 / 200e3, "g_off": 1 / 1.4e6, "n_bits": 6, "n_levels": None, "model": "ideal"},
         **{"write_sigma": 0, "write_unit": "range", "d2d_sigma": 0},
-        **{"stuck_lrs": 0, "stuck_hrs": 0, "time": 0, "iv": {"form": "linear"}},
+        **{"array_sigma": 0, "chip_sigma": 0, "gradient": 0, "verify": None, "without": ()},
+        **{"stuck_lrs": 0, "stuck_hrs": 0, "dead_rows": 0, "dead_cols": 0, "faults": None},
+        **{"time": 0, "refresh": None, "read_noise": "frozen", "run_time": 1},
+        **{"read_sigma": 0, "read_unit": "range", "iv": {"form": "linear"}},
     },
     "mapping": {
         **{"scheme": "differential", "balance": "one_sided", "subtract": "analog"},
@@ -91,7 +94,7 @@ def _over(base: Mapping[str, Any], section: str, given: Mapping[str, Any]) -> di
     resolved = dict(base)
     keys = dict(given)
     if section == "device":
-        keys = {**PRESETS[keys.get("model", "ideal")].device, **keys}
+        keys = {**preset_of(keys.get("model", "ideal")).device, **keys}
         for end in ("on", "off"):
             if f"r_{end}" in keys:
                 keys[f"g_{end}"] = 1 / keys.pop(f"r_{end}")
@@ -104,6 +107,17 @@ def _over(base: Mapping[str, Any], section: str, given: Mapping[str, Any]) -> di
             raise KeyError(f"{section}.{key}")
         resolved[key] = {**resolved[key], **value} if key == "iv" else value
     return resolved
+
+
+def seconds(given: float | str) -> float:
+    """Return a length of time in s: a number, or text such as 1h. A month has 30 days, a year 365."""
+    day = 86400.0
+    units = {"mo": 30 * day, "y": 365 * day, "d": day, "h": 3600.0, "min": 60.0, "s": 1.0}
+    if isinstance(given, str):
+        for unit, length in units.items():
+            if given.endswith(unit):
+                return float(given.removesuffix(unit)) * length
+    return float(given)
 
 
 def levels(device: Mapping[str, Any]) -> int | None:
