@@ -115,6 +115,19 @@ def test_every_command_is_in_a_guide(name: str) -> None:
     assert any(re.search(rf"\b{name}\b", page.read_text(encoding="utf-8")) for page in pages)
 
 
+def test_tests_that_a_page_names_are_there() -> None:
+    defined = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")
+    )
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 15
+    assert {name for name in named if f"def {name}(" not in defined} == set()
+
+
 SETTING_NAMES = list(dotted_names(Settings))
 
 
