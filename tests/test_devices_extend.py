@@ -163,7 +163,8 @@ def test_a_law_a_preset_and_a_form_are_one_file_each(copy: Path, model: str) -> 
 
 def test_the_law_that_the_docs_show_works(copy: Path) -> None:
     text = (PACKAGE.parent / "docs/concepts/devices.md").read_text()
-    (code,) = (part.split("```")[0] for part in text.split("```python\n")[1:])
+    shown = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    (code,) = (part for part in shown if part.startswith("# rxsim/"))
     (copy / "rxsim/devices/laws/my_drift.py").write_text(code)
     numbers = "{exponent: 0.05, spread: 0.0, seconds: 100}".replace("{", "{law: my_drift, ")
     preset = (
