@@ -18,7 +18,7 @@ from rxsim.api.accepted import (
 )
 from rxsim.api.accepted import settings as resolved
 from rxsim.api.shown import Evaluation, Inventory, shown
-from rxsim.config import check_layers
+from rxsim.config import check_layers, read_times, settings_over
 from rxsim.errors import ModelError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
@@ -45,6 +45,7 @@ def evaluate(
     seed: int | None = None,
     limit: int | None = None,
     scenarios: Sequence[str | Scenario] | None = None,
+    times: Sequence[float | str] | None = None,
     threads: int | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> Evaluation:
@@ -61,6 +62,8 @@ def evaluate(
         limit: evaluate a seeded, class-balanced sample of this size.
         scenarios: the rungs after float32, such as ["weights", "only wires", "without adc",
             "nonideal"], or `Scenario` values; the ladder's where left out.
+        times: after programming, in seconds or as text, such as [0, "1h", "1d"]: `over_time` of the
+            result holds the same chips at each of them, and the ladder is that of the first.
         threads: work done side by side; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
@@ -76,6 +79,11 @@ def evaluate(
         check_type(scenarios, "scenarios", list | tuple, "a list such as ['weights', 'nonideal']")
         for scenario in scenarios:
             check_type(scenario, "scenarios", str | Scenario, "names of scenarios, or Scenario(..)")
+    seconds: tuple[float, ...] = ()
+    if times is not None:
+        check_type(times, "times", list | tuple, "a list such as [0, '1h', '1d']")
+        seconds = read_times(times, "times")
+        settings = settings_over(resolved(settings, trials=trials, seed=seed), seconds)[0]
     study = opened(
         model,
         settings,
@@ -86,7 +94,7 @@ def evaluate(
         threads=threads,
         calibration=calibration,
     )
-    return shown(evaluate_study(study, scenarios), Evaluation)
+    return shown(evaluate_study(study, scenarios, seconds), Evaluation)
 
 
 def calibration(

@@ -6,9 +6,12 @@ import html
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from rich.table import Table
+
 from rxsim import pipeline
 from rxsim.errors import InputError
 from rxsim.report.notebook import as_frame, as_html, as_text
+from rxsim.report.over_time_terminal import over_time_table
 from rxsim.report.terminal import inventory_tables, ladder_table
 from rxsim.report.verification_terminal import verification_table
 
@@ -16,35 +19,45 @@ Shown = TypeVar("Shown")
 
 
 class Evaluation(pipeline.Evaluation):
-    """All that an evaluation found; it prints as the ladder."""
+    """All that an evaluation found; it prints as the ladder, and over time."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         """Write the ladder as a table of text, and what has to be said of it."""
-        return "\n".join([as_text([ladder_table(self)]), *self._notes()])
+        return "\n".join([as_text(self._tables()), *self._notes()])
 
     def _repr_html_(self) -> str:
         """Write the ladder for a notebook."""
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return as_html([ladder_table(self)]) + notes
+        return as_html(self._tables()) + notes
+
+    def _tables(self) -> list[Table]:
+        over_time = [over_time_table(self)] if len(self.over_time) > 1 else []
+        return [ladder_table(self), *over_time]
 
     def _notes(self) -> list[str]:
         return [f"Note: {remark}." for remark in self.remarks.values()]
 
     def to_frame(self, what: str = "ladder") -> Any:
-        """Return the rungs, or the layers, as a pandas table.
+        """Return the rungs, the layers, or the built chips over time as a pandas table.
 
         Args:
-            what: "ladder" (a row a rung) or "layers" (a row a layer).
+            what: "ladder" (a row a rung), "layers" (a row a layer) or "over_time" (a row a time, by
+                seconds).
 
         Raises:
             InputError: pandas is not installed, or there is no such table.
         """
         if what == "layers":
             return as_frame([row.as_json() for row in self.layers], "name")
+        if what == "over_time":
+            rows = [{"time": item.seconds, **item.rung.summary()} for item in self.over_time]
+            return as_frame(rows, "time")
         if what != "ladder":
-            raise InputError(f"to_frame: found {what!r}, expected ladder or layers; choose one")
+            raise InputError(
+                f"to_frame: found {what!r}, expected ladder, layers or over_time; choose one"
+            )
         return as_frame([{"rung": rung.name, **rung.summary()} for rung in self.ladder], "rung")
 
 

@@ -17,6 +17,7 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
+from rxsim.commands.time_option import take_times, times_option
 from rxsim.effects import EFFECTS
 from rxsim.files import check_destination, write_atomically
 from rxsim.folders import names_in
@@ -30,6 +31,7 @@ from rxsim.stages import Stages
 @click.argument("model", type=FILE)
 @study_options
 @calibration_option
+@times_option
 @click.option("--trials", type=int, metavar="N", help="Programmed chips.")
 @click.option(
     "--only",
@@ -56,6 +58,7 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     for path, other in ((save_patched, json_file), (json_file, save_patched)):
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
+    times = take_times(given, several=True)
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         stages = Stages(watcher)
         study = open_given(model, given, stages)
@@ -63,7 +66,7 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
             _tell_what_is_not_there(study, [*given["only"], *given["without"]])
         more = [f"only {effect}" for effect in given["only"]]
         more += [f"without {effect}" for effect in given["without"]]
-        result = evaluate(study, rungs_of(study, more) if more else None)
+        result = evaluate(study, rungs_of(study, more) if more else None, times)
     if save_patched is not None:
         named = with_origin(result.first_chip.model, study, result.ladder[-1].name, 0)
         write_onnx(save_patched, named)

@@ -15,6 +15,7 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
+from rxsim.commands.time_option import take_times, time_option
 from rxsim.counted import counted
 from rxsim.files import check_destination
 from rxsim.load import write_onnx
@@ -27,6 +28,7 @@ from rxsim.stages import Stages
 @click.argument("model", type=FILE)
 @study_options
 @calibration_option
+@time_option
 @click.option(
     "--trial", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip."
 )
@@ -39,6 +41,7 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     --calibrate alone is enough. Without any, ranges are measured on made-up inputs.
     """
     check_destination(output, files_read(model, given))
+    take_times(given, several=False)
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         study = open_given(model, given, Stages(watcher), evaluates=False)
         patched = patched_chip(study, trial).model

@@ -26,6 +26,7 @@ from rxsim.config.presets import (
 )
 from rxsim.config.reads import Reads, flat_settings, pinned
 from rxsim.config.settings import LayerSettings, Settings, check_layers, layer_settings
+from rxsim.config.times import read_times, settings_at, settings_over
 from rxsim.config.together import check_gating
 from rxsim.config.write_verify import WriteVerify
 
@@ -66,7 +67,10 @@ __all__ = [
     "read_device",
     "read_preset_file",
     "read_settings_file",
+    "read_times",
+    "settings_at",
     "settings_changed",
     "settings_hash",
+    "settings_over",
     "settings_with",
 ]

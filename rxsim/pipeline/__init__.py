@@ -8,7 +8,7 @@ from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory
 from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare, rungs_of
-from rxsim.pipeline.ladder.result import Evaluation, LayerReport, Rung
+from rxsim.pipeline.ladder.result import AtTime, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.trial import TrialResult, run_trial
 from rxsim.pipeline.study.calibration import Calibration, read_calibration
 from rxsim.pipeline.study.choice import DataOptions, files_of_card
@@ -23,6 +23,7 @@ from rxsim.pipeline.study.section import DataSection
 from rxsim.pipeline.study.study import Study, open_study
 
 __all__ = [
+    "AtTime",
     "Calibration",
     "DataOptions",
     "DataSection",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from rxsim.config import Settings
 from rxsim.counted import counted
-from rxsim.metrics import Metric, all_metrics, chosen_metric
+from rxsim.metrics import all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
+from rxsim.report.over_time_terminal import print_over_time, print_programming
+from rxsim.report.rung_cells import decibel, main_cells, mean_cell
 from rxsim.report.work_shares import most_work_first, percent, unmapped_warning, work_share
 
 PLUMBING = "changes shape, order or type only"
@@ -26,9 +25,11 @@ def print_evaluation(result: Evaluation, console: Console | None = None) -> None
     _print_head(result, console)
     console.print(ladder_table(result))
     _print_notes(result, console)
+    print_over_time(result, console)
     console.print(_layer_table(result))
     _print_transformation(result, console)
     _print_rest(result.inventory, console)
+    print_programming(result, console)
     print_seconds(result.seconds, console)
 
 
@@ -123,26 +124,10 @@ def ladder_table(result: Evaluation) -> Table:
     for metric in others.values():
         table.add_column(metric.title_beside or metric.title, justify="right")
     for rung, summary in summaries.items():
-        row = [rung, *(_main_cells(summary[main]) if main is not None else [])]
-        row += [_mean_cell(summary[name], metric) for name, metric in others.items()]
+        row = [rung, *(main_cells(summary[main]) if main is not None else [])]
+        row += [mean_cell(summary[name], metric) for name, metric in others.items()]
         table.add_row(*row)
     return table
-
-
-def _mean_cell(values: dict[str, Any] | None, metric: Metric) -> str:
-    mean = None if values is None else values["mean"]
-    if metric.unit == "dB":
-        return _decibel(mean)
-    return "-" if mean is None else metric.text(mean)
-
-
-def _main_cells(values: dict[str, Any]) -> list[str]:
-    return [
-        f"{values['mean']:.4f}",
-        "-" if values["std"] is None else f"{values['std']:.4f}",
-        _bounds(values["interval_these_images"]),
-        _bounds(values["interval_new_images"]),
-    ]
 
 
 def _print_notes(result: Evaluation, console: Console) -> None:
@@ -229,8 +214,8 @@ def _print_transformation(result: Evaluation, console: Console) -> None:
 def _layer_row(row: LayerReport) -> list[str]:
     return [
         *_place_cells(row.place),
-        "-" if row.snr_db is None else _decibel(row.snr_db_ideal),
-        "-" if row.snr_db is None else _decibel(row.snr_db),
+        "-" if row.snr_db is None else decibel(row.snr_db_ideal),
+        "-" if row.snr_db is None else decibel(row.snr_db),
         *("-" if v is None else percent(v) for v in (row.dac_clipping, row.adc_clipping)),
     ]
 
@@ -286,12 +271,3 @@ def _print_packing(inventory: Inventory, console: Console) -> None:
             f"{before:,} with each group on arrays of its own.",
             soft_wrap=True,
         )
-
-
-def _bounds(bounds: list[float] | None) -> str:
-    return "-" if bounds is None else f"{bounds[0]:.4f} .. {bounds[1]:.4f}"
-
-
-def _decibel(value: float | None) -> str:
-    """Write a ratio in decibel; None or infinite: there is no noise."""
-    return "inf" if value is None or not math.isfinite(value) else f"{value:.1f}"

@@ -19,11 +19,12 @@ from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
 from rxsim.pipeline.ladder.inventory import Inventory, inventory_of
 from rxsim.pipeline.ladder.noise_remark import noise_remark
+from rxsim.pipeline.ladder.over_time import rungs_over_time
 from rxsim.pipeline.ladder.result import ArrayLoss, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
-from rxsim.scenarios import SCENARIOS, Scenario, chosen
+from rxsim.scenarios import SCENARIOS, Scenario, as_built, chosen
 from rxsim.tiles import LayerTransfer
 
 WORST_ARRAYS = 20
@@ -80,19 +81,24 @@ def rungs_of(study: Study, more: Sequence[str] = ()) -> tuple[Scenario, ...]:
     return chosen(("weights", "ideal", *more, "nonideal", *compensated))
 
 
-def evaluate(study: Study, scenarios: Sequence[str | Scenario] | None = None) -> Evaluation:
+def evaluate(
+    study: Study,
+    scenarios: Sequence[str | Scenario] | None = None,
+    times: Sequence[float] = (),
+) -> Evaluation:
     """Climb the ladder (docs/concepts/model.md, section 7), or other scenarios.
 
     Args:
-        study: the study.
+        study: the study; with times, its settings are those of the first.
         scenarios: the rungs after `float32`, by name or as they are; the ladder's where left out. The
             numbers by layer are those of the last one.
+        times: seconds after programming at which the built chips are evaluated besides.
 
     Raises:
         RxsimError: something in the study can't be used, or a scenario is unknown.
     """
     if scenarios is None:
-        return climb(prepare(study))
+        return climb(prepare(study), times=times)
     wanted = chosen(scenarios)
     names = [scenario.name for scenario in wanted]
     if not names or "float32" in names:
@@ -107,11 +113,15 @@ def evaluate(study: Study, scenarios: Sequence[str | Scenario] | None = None) ->
             "the others out, or give another name"
         )
     foundries, runner = Foundries(study), Runner(study)
-    return climb(Prepared(study, runner, runner.score_float(), foundries), wanted)
+    return climb(Prepared(study, runner, runner.score_float(), foundries), wanted, times)
 
 
-def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Evaluation:
-    """Climb the ladder of a prepared study and look at every layer.
+def climb(
+    prepared: Prepared,
+    scenarios: Sequence[Scenario] | None = None,
+    times: Sequence[float] = (),
+) -> Evaluation:
+    """Climb the ladder of a prepared study and look at every layer; see `evaluate`.
 
     Raises:
         RxsimError: something in the study can't be used.
@@ -119,7 +129,8 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
     study, runner = prepared.study, prepared.runner
     ladder, first = [Rung("float32", (prepared.floating,))], None
     healthy: Mapping[str, LayerHealth] = {}
-    for scenario in rungs_of(study) if scenarios is None else scenarios:
+    chosen_scenarios = rungs_of(study) if scenarios is None else scenarios
+    for scenario in chosen_scenarios:
         foundry = prepared.foundries.open(scenario)
         first = foundry.make(0)
         ladder.append(_rung(runner, foundry, first, study.settings.trials))
@@ -128,15 +139,12 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
     assert first is not None
     health = runner.diagnose(first.network)
     inventory = inventory_of(study.network, study.plan)
+    built = as_built(study.settings)
+    known = [rung for rung in ladder if rung.name == built.name and built in chosen_scenarios]
     return Evaluation(
         ladder=tuple(ladder),
         layers=_layer_reports(
-            inventory,
-            foundry.mapped,
-            healthy,
-            health,
-            measure_transformation(foundry),
-            first.drift_factors,
+            inventory, foundry.mapped, first, healthy, health, measure_transformation(foundry)
         ),
         inventory=inventory,
         settings=as_plain(study.settings),
@@ -151,6 +159,7 @@ def climb(prepared: Prepared, scenarios: Sequence[Scenario] | None = None) -> Ev
         totals=_totals(study.plan, first.layers),
         worst_arrays=_worst_arrays(first.transfers),
         remarks={**runner.remarks, **noise_remark(first.transfers)},
+        over_time=rungs_over_time(study, runner, prepared.foundries, times, known) if times else (),
     )
 
 
@@ -196,11 +205,12 @@ def _worst_arrays(transfers: Sequence[LayerTransfer]) -> tuple[ArrayLoss, ...]:
 def _layer_reports(
     inventory: Inventory,
     mapped: Mapped,
+    first: MadeChip,
     healthy: Mapping[str, LayerHealth],
     health: Mapping[str, LayerHealth],
     transformations: Mapping[str, Transformation],
-    drift_factors: Mapping[str, np.ndarray],
 ) -> tuple[LayerReport, ...]:
+    pulses = {transfer.mapped.layer.name: transfer.pulses for transfer in first.transfers}
     return tuple(
         LayerReport(
             place=place,
@@ -211,7 +221,8 @@ def _layer_reports(
             dac_clipping=health[place.name].dac_clipping,
             adc_clipping=health[place.name].adc_clipping,
             transformation=transformations.get(place.name),
-            drift_factor=_mean(drift_factors.get(place.name)),
+            drift_factor=_mean(first.drift_factors.get(place.name)),
+            pulses=pulses[place.name],
         )
         for place in inventory.layers
     )

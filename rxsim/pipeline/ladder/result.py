@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.devices import Pulses
 from rxsim.errors import InputError
 from rxsim.metrics import Metric, all_metrics, truth_for
 from rxsim.patch import PatchedNetwork
@@ -58,6 +59,24 @@ class Rung:
         return values
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AtTime:
+    """The built chips at one time.
+
+    Attributes:
+        seconds: after programming.
+        rung: their scores.
+    """
+
+    seconds: float
+    rung: Rung
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON: the rung's numbers and the predictions of each chip."""
+        predictions = [run.predictions.tolist() for run in self.rung.trials]
+        return {"time": self.seconds, **self.rung.summary(), "predictions": predictions}
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayLoss:
     """What the wires of one array take.
@@ -87,6 +106,8 @@ class LayerReport:
         adc_clipping: saturated conversions over all conversions of it; None without ADC.
         transformation: error against full solutions, where its arrays are not linear; else None.
         drift_factor: mean factor of the first chip that compensates drift; None where there is none.
+        pulses: what programming and verifying the first chip's cells took; None where cells are not
+            verified.
     """
 
     place: LayerPlace
@@ -98,13 +119,16 @@ class LayerReport:
     adc_clipping: float | None
     transformation: Transformation | None = None
     drift_factor: float | None = None
+    pulses: Pulses | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values for JSON, the place's among them."""
+        """Return plain values for JSON, the place's among them; `programming` where cells are verified."""
         values = {**asdict(self), "place": self.place.as_json()}
+        del values["pulses"]
         if self.drift_factor is None:
             del values["drift_factor"]
-        return {name: _plain(v) for name, v in {**values.pop("place"), **values}.items()}
+        plain = {name: _plain(v) for name, v in {**values.pop("place"), **values}.items()}
+        return {**plain, **_programming(self.pulses)}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -128,6 +152,7 @@ class Evaluation:
         worst_arrays: those of the first chip that lose most current to their wires, worst first.
         remarks: what has to be said of the result, a sentence each by its name: output_does_not_vary,
             single_value, fresh_read_noise.
+        over_time: the built chips at each time that was asked for, in that order.
     """
 
     ladder: tuple[Rung, ...]
@@ -145,6 +170,16 @@ class Evaluation:
     totals: Mapping[str, int | None]
     worst_arrays: tuple[ArrayLoss, ...]
     remarks: Mapping[str, str] = field(default_factory=dict)
+    over_time: tuple[AtTime, ...] = ()
+
+    @property
+    def pulses(self) -> Pulses | None:
+        """What programming the first chip took; None where cells are not verified."""
+        total: Pulses | None = None
+        for row in self.layers:
+            if row.pulses is not None and row.place.shared_with is None:
+                total = row.pulses if total is None else total + row.pulses
+        return total
 
     def rung(self, name: str) -> Rung:
         """Return a rung by name.
@@ -164,6 +199,7 @@ class Evaluation:
         return {
             "schema_version": SCHEMA_VERSION,
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
+            **self._over_time(),
             **({"remarks": dict(self.remarks)} if self.remarks else {}),
             "metric": self.metric,
             "deterministic": self.deterministic,
@@ -172,6 +208,7 @@ class Evaluation:
             "digital": [dict(row) for row in self.inventory.digital],
             "shares": dict(self.inventory.shares),
             "totals": dict(self.totals),
+            **_programming(self.pulses),
             "worst_arrays": [asdict(array) for array in self.worst_arrays],
             "settings": dict(self.settings),
             "provenance": dict(self.provenance),
@@ -187,6 +224,12 @@ class Evaluation:
             "timing": {"seconds": dict(self.seconds)},
         }
 
+    def _over_time(self) -> dict[str, Any]:
+        """The rungs at each time, where any time was asked for."""
+        if not self.over_time:
+            return {}
+        return {"over_time": [at_time.as_json() for at_time in self.over_time]}
+
     def _hits(self) -> dict[str, Any]:
         """Hits of each image, for metrics that predictions and labels do not give."""
         names = [name for name, metric in all_metrics().items() if metric.kind == "hits"]
@@ -201,6 +244,21 @@ class Evaluation:
             for name in names
             if name != "accuracy"
         }
+
+
+def _programming(pulses: Pulses | None) -> dict[str, Any]:
+    """What programming took, where cells are verified."""
+    if pulses is None:
+        return {}
+    each = pulses.total / pulses.cells if pulses.cells else None
+    return {
+        "programming": {
+            "cells": pulses.cells,
+            "pulses_per_cell": each,
+            "worst": pulses.worst,
+            "not_accepted": pulses.not_accepted,
+        }
+    }
 
 
 def _listed(values: np.ndarray | None) -> list[Any] | None:

@@ -1,0 +1,84 @@
+"""The built chips at several times, and what programming took, on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rxsim.counted import counted
+from rxsim.durations import written
+from rxsim.metrics import all_metrics, chosen_metric
+from rxsim.pipeline import Evaluation
+from rxsim.report.rung_cells import main_cells, mean_cell
+from rxsim.report.work_shares import percent
+
+
+def print_over_time(result: Evaluation, console: Console) -> None:
+    """Print the built chips at each time, where there are several times."""
+    if len(result.over_time) > 1:
+        console.print(over_time_table(result))
+        console.print(escape(circumstances(result.settings)), soft_wrap=True)
+
+
+def print_programming(result: Evaluation, console: Console) -> None:
+    """Print what programming took, where cells are verified."""
+    pulses = result.pulses
+    if pulses is not None and pulses.cells:
+        console.print(
+            f"Programming (first chip): {counted(pulses.cells, 'cell')}, "
+            f"{pulses.total / pulses.cells:.3g} pulses per cell, {pulses.worst} at worst; "
+            f"{percent(pulses.not_accepted / pulses.cells)} not accepted.",
+            soft_wrap=True,
+        )
+
+
+def over_time_table(result: Evaluation) -> Table:
+    """Return the built chips at each time: the metric, its intervals, its change, all other metrics."""
+    summaries = [(item.seconds, item.rung.summary()) for item in result.over_time]
+    floating = result.rung("float32").summary()
+    main = chosen_metric(result.metric)
+    others = {
+        name: metric
+        for name, metric in all_metrics().items()
+        if metric.in_ladder and name != main and any(rung[name] for _, rung in summaries)
+    }
+    start = next((summary for seconds, summary in summaries if seconds == 0), None)
+    against, reference = ("float32", floating) if start is None else ("0 s", start)
+    table = Table(title=f"Over time ({result.over_time[0].rung.name})", title_justify="left")
+    table.add_column("time", justify="right")
+    if main is not None:
+        title = all_metrics()[main].title
+        for column in (title, "std", "95 % these images", "95 % new images", f"against {against}"):
+            table.add_column(column, justify="right")
+    for metric in others.values():
+        table.add_column(metric.title_beside or metric.title, justify="right")
+    for seconds, summary in summaries:
+        row = [written(seconds)]
+        if main is not None:
+            change = summary[main]["mean"] - reference[main]["mean"]
+            row += [*main_cells(summary[main]), f"{change:+.4f}"]
+        row += [mean_cell(summary[name], metric) for name, metric in others.items()]
+        table.add_row(*row)
+    return table
+
+
+def circumstances(settings: Mapping[str, Any]) -> str:
+    """Say what holds at all times: which chips, how they are corrected and programmed anew.
+
+    Args:
+        settings: of the evaluation, plain.
+    """
+    refresh = settings["device"].get("refresh")
+    again = "never" if refresh is None else f"every {written(float(refresh))}"
+    text = (
+        "The same chips at each time; drift_compensation: "
+        f"{settings.get('drift_compensation', 'none')}, device.refresh: {again}."
+    )
+    apart = [name for name, layer in settings["layers"].items() if "model" in layer["device"]]
+    if apart:
+        text += f" Layers with a model of their own do not age: {', '.join(apart)}."
+    return text
