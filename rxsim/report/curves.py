@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from rxsim.report.labels import Quantity, label_of, value_text
+from rxsim.report.labels import Quantity, label_of, setting_text
 from rxsim.report.material import Row
 from rxsim.report.scales import Axis, axis_of
 from rxsim.statistics import chip_interval, within
@@ -256,6 +256,6 @@ def _combination(row: Row, names: Sequence[str]) -> str:
 def value_in_unit(name: str, value: Any) -> str:
     """Write a setting's value with the unit that its axis has."""
     label = label_of(name)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and not label.duration:
         return f"{value * label.factor:.6g} {label.unit}".rstrip()
-    return value_text(value)
+    return setting_text(name, value)

@@ -48,6 +48,15 @@ def draw_curves(axes: Axes, axis: Axis, curves: Sequence[Curve], quantity: Quant
         means = np.array([mean.mean for mean in curve.means.values()]) * factor
         bounds = [mean.bounds or (np.nan, np.nan) for mean in curve.means.values()]
         low, high = np.array(bounds).T * factor
+        if axis.zero is not None and len(places) > 1 and places[0] == axis.zero:
+            # No line leads across the break of the axis.
+            places, means, low, high = (
+                np.insert(values, 1, gap)
+                for values, gap in (
+                    (places, axis.zero_gap),
+                    *((values, np.nan) for values in (means, low, high)),
+                )
+            )
         if axis.numeric and len(places) > _MOST_BARS:
             axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0)
             handles += axes.plot(places, means, linestyle=DASHES[number % len(DASHES)], **look)
@@ -76,7 +85,7 @@ def dress_x(axes: Axes, axis: Axis) -> None:
     if axis.log:
         axes.set_xscale("log")
     if axis.ticks is not None:
-        texts = [shortened(text, _LONGEST_TICK) for text in axis.tick_texts]
+        texts = [shortened(text, _LONGEST_TICK) for text in axis.tick_labels]
         axes.xaxis.set_major_locator(FixedLocator(list(axis.ticks)))
         crowded = sum(map(len, texts)) > 60
         axes.set_xticks(list(axis.ticks), texts)
@@ -87,9 +96,27 @@ def dress_x(axes: Axes, axis: Axis) -> None:
     elif axis.log:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
+    if axis.zero is not None:
+        _break_axis(axes, axis.zero_gap)
     if not axis.numeric:
         axes.set_xlim(-0.6, len(axis) - 0.4)
         axes.grid(False, axis="x")
+
+
+def _break_axis(axes: Axes, place: float) -> None:
+    """Mark a break of the horizontal axis: 0 stands to its left."""
+    for shift in (-1.5, 1.5):
+        axes.annotate(
+            "/",
+            (place, 0.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(shift, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=MUTED,
+            annotation_clip=False,
+        )
 
 
 def draw_reference(axes: Axes, value: float | None, quantity: Quantity) -> float:

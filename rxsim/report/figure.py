@@ -14,10 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from rxsim.counted import counted
+from rxsim.durations import seconds_of
 from rxsim.errors import InputError
 from rxsim.report.curves import Curve, curve, curves_by, grouped, levels_of
 from rxsim.report.drawing import LETTER, draw_curves, draw_range, draw_reference, shared_reference
-from rxsim.report.labels import QUANTITIES, Quantity, shortened, value_text
+from rxsim.report.labels import QUANTITIES, Quantity, label_of, setting_text, shortened, value_text
 from rxsim.report.material import Material, Row, common_settings
 from rxsim.report.scales import Axis
 from rxsim.report.style import SERIES, figure_style, legend, undated_metadata
@@ -163,7 +164,7 @@ def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> Non
         differing = [n for n in others if any(len(levels_of(points, n)) > 1 for points in crowded)]
         first = differing[0]
         lines = ", draw lines with --by" if plot.by is None else ""
-        example = value_text(rows[0].settings.get(first))
+        example = setting_text(first, rows[0].settings.get(first))
         raise InputError(
             f"points differ in {_listed(differing)} besides {_listed(axes)}; choose with "
             f"--where {first}={example}{lines}, or average with --mean"
@@ -172,9 +173,9 @@ def _check_others(rows: Sequence[Row], others: Sequence[str], plot: Plot) -> Non
 
 def _where(rows: Sequence[Row], name: str, texts: Sequence[str]) -> list[Row]:
     """Keep points whose value of a setting is among the given texts."""
-    kept = [row for row in rows if any(_is(row.settings.get(name), text) for text in texts)]
+    kept = [row for row in rows if any(_is(name, row.settings.get(name), text) for text in texts)]
     for text in texts:
-        if not any(_is(row.settings.get(name), text) for row in rows):
+        if not any(_is(name, row.settings.get(name), text) for row in rows):
             axis = levels_of(rows, name)
             values = ", ".join(axis.texts[:8]) + (", .." if len(axis) > 8 else "")
             raise InputError(
@@ -184,11 +185,13 @@ def _where(rows: Sequence[Row], name: str, texts: Sequence[str]) -> list[Row]:
     return kept
 
 
-def _is(value: Any, text: str) -> bool:
+def _is(name: str, value: Any, text: str) -> bool:
     """Tell whether text names a value: as it is shown, or as YAML and JSON write it."""
     if value is None:
         return text in ("none", "null")
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if label_of(name).duration and (seconds := seconds_of(text)) is not None:
+            return level_key(value) == level_key(seconds) or setting_text(name, value) == text
         try:
             return level_key(value) == level_key(float(text)) or value_text(value) == text
         except ValueError:
@@ -207,8 +210,8 @@ def _does_not_vary(option: str, name: str, material: Material) -> str:
     )
     if name in known:
         return (
-            f"{option}: {shown} is {value_text(known[name])} in all points, expected a setting that "
-            f"varies; {varies}"
+            f"{option}: {shown} is {setting_text(name, known[name])} in all points, expected a setting "
+            f"that varies; {varies}"
         )
     near = difflib.get_close_matches(name, [*material.names, *material.more, *known], n=1)
     hint = f"did you mean {near[0]}? " if near else ""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rxsim.durations import written
 from rxsim.metrics import all_metrics
 
 LONGEST_NAME = 200
@@ -22,11 +23,13 @@ class Label:
         text: in words.
         unit: of the numbers on the axis; empty for counts and ratios.
         factor: from the setting's value to the number on the axis.
+        duration: whether the numbers are seconds that readers see as 1 h or 1 d.
     """
 
     text: str
     unit: str = ""
     factor: float = 1.0
+    duration: bool = False
 
     @property
     def full(self) -> str:
@@ -109,7 +112,10 @@ LABELS: dict[str, Label] = {
     "device.d2d_sigma": Label("Device variation, sigma"),
     "device.stuck_lrs": Label("Cells stuck on", "%", 100.0),
     "device.stuck_hrs": Label("Cells stuck off", "%", 100.0),
-    "device.time": Label("Time after programming", "s"),
+    "device.time": Label("Time after programming", duration=True),
+    "device.refresh": Label("Programmed anew every", duration=True),
+    "device.run_time": Label("Duration of a run", duration=True),
+    "drift_compensation": Label("Drift compensation"),
     "device.iv.form": Label("Current-voltage curve"),
     "device.iv.v0": Label("Scale of the sinh", "V"),
     "device.iv.cubic": Label("Cubic loss of conductance", "1/V²"),
@@ -190,6 +196,14 @@ def value_text(value: Any) -> str:
     if isinstance(value, str | int):
         return shortened(str(value))
     return shortened(json.dumps(value, sort_keys=True, default=str))
+
+
+def setting_text(name: str, value: Any) -> str:
+    """Write a setting's value for readers: lengths of time as 1 h or 1 d, all else as in YAML."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and label_of(name).duration and math.isfinite(value):
+        return written(float(value))
+    return value_text(value)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

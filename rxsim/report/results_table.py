@@ -17,6 +17,7 @@ from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.metrics import all_metrics
 from rxsim.report.console import standard_console
+from rxsim.report.labels import label_of, setting_text
 from rxsim.store import PointSummary, Summary, sort_key
 
 SHOWN_POINTS = 40
@@ -169,7 +170,7 @@ def _table(summary: Summary, points: Sequence[PointSummary], names: Sequence[str
     for name in _result_titles(summary):
         table.add_column(name, justify="right", no_wrap=True)
     for point in points:
-        cells = [_setting(point.values[name]) for name in names]
+        cells = [_setting(name, point.values[name]) for name in names]
         table.add_row(*cells, *_results(point, summary.quantity))
     return table
 
@@ -200,7 +201,7 @@ def _that_fit(summary: Summary, points: Sequence[PointSummary], width: int) -> t
     room = width - _results_width(summary, points)
     kept: list[str] = []
     for name in reversed(summary.names):
-        texts = [_safe(name), *(_setting(point.values[name]) for point in points)]
+        texts = [_safe(name), *(_setting(name, point.values[name]) for point in points)]
         room -= min(max(map(cell_len, texts)), _FOLDED) + _BETWEEN
         if room < 0:
             break
@@ -212,7 +213,9 @@ def _number(value: float | None, quantity: str) -> str:
     return "-" if value is None else all_metrics()[quantity].text(value)
 
 
-def _setting(value: Any) -> str:
+def _setting(name: str, value: Any) -> str:
+    if isinstance(value, int | float) and label_of(name).duration:
+        return setting_text(name, value)
     if isinstance(value, float):
         return f"{value:g}"
     return _safe(value if isinstance(value, str) else json.dumps(value))

@@ -18,6 +18,7 @@ from rxsim.config import (
     settings_with,
 )
 from rxsim.dotted import at
+from rxsim.durations import written
 from rxsim.errors import SettingError
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline import DataOptions, Study, is_random, open_study
@@ -26,6 +27,9 @@ from rxsim.store import Point
 from rxsim.sweep.axes import Axis
 from rxsim.sweep.design import assignments
 from rxsim.sweep.sweep_file import Stop, SweepFile, read_sweep_file
+
+_DURATIONS = ("device.time", "device.refresh", "device.run_time")
+"""Settings whose values may be text such as 1h."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -149,10 +153,10 @@ def _values(
 
 
 def _as_numbers(change: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Return changes with text such as 3% as the number that it stands for."""
+    """Return changes with text such as 3% or 1h as the number that it stands for."""
     numbers = dict(change)
     for name, value in change.items():
-        if isinstance(value, str) and value.rstrip().endswith("%"):
+        if isinstance(value, str) and (value.rstrip().endswith("%") or name in _DURATIONS):
             meant = at(settings, name)
             numbers[name] = meant if isinstance(meant, float) else value
     return numbers
@@ -194,4 +198,12 @@ def _planned(
 
 def describe(values: Mapping[str, Any]) -> str:
     """Name a point by the values of its axes, in a line of text."""
-    return ", ".join(f"{name} {in_yaml(value)}" for name, value in values.items()) or "the settings"
+    return (
+        ", ".join(f"{name} {_told(name, value)}" for name, value in values.items())
+        or "the settings"
+    )
+
+
+def _told(name: str, value: Any) -> str:
+    is_time = name in _DURATIONS and isinstance(value, int | float)
+    return written(float(value)) if is_time else in_yaml(value)

@@ -43,12 +43,13 @@ def rungs_over_time(
     """
     scenario = as_built(study.settings)
     first = foundries.open(scenario)
-    taken = {times[0]: rung.trials for rung in known if rung.name == scenario.name}
+    taken = next((rung for rung in known if rung.name == scenario.name), None)
     rungs = []
     for seconds, settings in zip(times, settings_over(study.settings, times), strict=True):
-        trials = taken.get(seconds)
-        if trials is None:
-            trials = _scores(runner, foundry_at(first, settings), study.settings.trials)
+        if taken is not None and seconds == times[0]:
+            rungs.append(AtTime(seconds, taken))
+            continue
+        trials = _scores(runner, foundry_at(first, settings), study.settings.trials)
         rungs.append(AtTime(seconds, Rung(scenario.name, trials)))
     return tuple(rungs)
 

@@ -122,7 +122,7 @@ class LayerReport:
     pulses: Pulses | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values for JSON, the place's among them; `programming` where cells are verified."""
+        """Return plain values for JSON, the place's too; `programming` where cells are verified."""
         values = {**asdict(self), "place": self.place.as_json()}
         del values["pulses"]
         if self.drift_factor is None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rxsim.counted import counted
+from rxsim.durations import written
 from rxsim.report.curves import (
     Curve,
     Mean,
@@ -193,6 +194,13 @@ def _numbers(axis: Axis, curves: Sequence[Curve], by: Sequence[str], quantity: Q
     )
 
 
+def _span(axis: Axis, start: float, end: float) -> str:
+    """Write from where to where a part of an axis goes."""
+    if not axis.label.duration:
+        return f"{start:.4g} to {end:.4g}"
+    return " to ".join(written(0.0 if place == axis.zero else place) for place in (start, end))
+
+
 def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) -> Chart:
     """Draw points at random places of a setting, and their averages over equally filled bins."""
     quantity = material.quantity
@@ -201,11 +209,10 @@ def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) ->
     bins = [
         list(places) for places in np.array_split(np.arange(len(ordered)), _BINS) if len(places)
     ]
-    scale = axis.label.factor
     spans = [
         (
-            float(ordered[places[0]].settings[axis.name]) * scale,
-            float(ordered[places[-1]].settings[axis.name]) * scale,
+            axis.place_of(float(ordered[places[0]].settings[axis.name])),
+            axis.place_of(float(ordered[places[-1]].settings[axis.name])),
         )
         for places in bins
     ]
@@ -216,7 +223,7 @@ def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) ->
         figure = Figure(figsize=(7.2, 3.5), layout="constrained")
         axes = figure.subplots()
         axes.plot(
-            [float(row.settings[axis.name]) * scale for row in kept],
+            [axis.place_of(float(row.settings[axis.name])) for row in kept],
             [(row.mean or 0.0) * factor for row in kept],
             ".",
             color=MUTED,
@@ -241,7 +248,7 @@ def _scattered(rows: Points, axis: Axis, material: Material, maker: SvgMaker) ->
         svg = maker.markup(figure, title, _told(axis, known, quantity, title))
     table = [
         (
-            f"{start:.4g} to {end:.4g}",
+            _span(axis, start, end),
             quantity.text(mean.mean, unit=False),
             quantity.span(mean.bounds),
             f"{mean.points:,}",

@@ -105,7 +105,7 @@ def ladder_numbers(chosen: Chosen, quantity: Quantity) -> list[RungNumbers]:
     rungs = []
     for name in names:
         if isinstance(summaries[name], Mapping):
-            rungs.append(_from_summary(name, summaries[name], quantity))
+            rungs.append(numbers_of(name, summaries[name], quantity))
         elif name == "nonideal" and chosen.trials:
             rungs.append(_from_trials(chosen, quantity))
     return rungs
@@ -116,7 +116,8 @@ def _place(name: str) -> int:
     return list(_RUNGS).index(name) if name in _RUNGS else len(_RUNGS)
 
 
-def _from_summary(name: str, summary: Any, quantity: Quantity) -> RungNumbers:
+def numbers_of(name: str, summary: Any, quantity: Quantity) -> RungNumbers:
+    """Read the numbers of a rung as an evaluation's JSON holds them."""
     measured = at(summary, quantity.name)
     each = [as_number(value) for value in as_list(at(measured, "per_trial"))]
     return RungNumbers(
@@ -179,7 +180,7 @@ def _table(rungs: Sequence[RungNumbers], quantity: Quantity) -> Table:
             (
                 shortened(rung.name, 40),
                 quantity.text(rung.mean, unit=False),
-                "-" if change is None else _signed(change, quantity),
+                "-" if change is None else signed(change, quantity),
                 quantity.text(rung.std, unit=False),
                 quantity.span(rung.these),
                 quantity.span(rung.new),
@@ -191,7 +192,8 @@ def _table(rungs: Sequence[RungNumbers], quantity: Quantity) -> Table:
     return Table(caption="The rungs", head=head, rows=rows)
 
 
-def _signed(change: float, quantity: Quantity) -> str:
+def signed(change: float, quantity: Quantity) -> str:
+    """Write a change of a quantity without its unit."""
     text = quantity.text(abs(change), unit=False)
     if float(text) == 0:
         return text

@@ -8,6 +8,7 @@ from rxsim.report.curves import Points
 from rxsim.report.html.axes_section import axes_section
 from rxsim.report.html.ladder_section import ladder_section
 from rxsim.report.html.layers_section import layers_section
+from rxsim.report.html.over_time_section import over_time_section
 from rxsim.report.html.overview import overview, point_name, title_of
 from rxsim.report.html.page_blocks import Paragraph, Section
 from rxsim.report.html.pairs_section import pairs_section
@@ -39,6 +40,7 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
     sections = [
         overview(material, points),
         _of_point(ladder_section(material, maker), material),
+        _of_point(over_time_section(material, maker), material),
         _of_point(layers_section(material, maker), material),
         _of_point(worst_arrays(material), material),
         axes_section(material, points, maker),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rxsim.report.html.overview import point_name
 from rxsim.report.html.page_blocks import Block, Paragraph, Section, Table
 from rxsim.report.json_values import as_list, as_number, as_text, at
-from rxsim.report.labels import shortened, value_text
+from rxsim.report.labels import setting_text, shortened
 from rxsim.report.material import Material, Row
 
 MOST_ROWS = 200
@@ -41,7 +41,7 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
     if len({row.model for row in material.rows}) > 1 and "model" not in material.names:
         columns["model"] = [shortened(row.model, 60) for row in rows]
     for name in material.names:
-        columns[shortened(name, 60)] = [value_text(row.settings.get(name)) for row in rows]
+        columns[shortened(name, 60)] = [setting_text(name, row.settings.get(name)) for row in rows]
     texts = {
         place
         for place, cells in enumerate(columns.values())

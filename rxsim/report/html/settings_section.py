@@ -18,7 +18,7 @@ from rxsim.report.html.page_blocks import (
     Terms,
 )
 from rxsim.report.json_values import at
-from rxsim.report.labels import clean, flat, shortened, value_text
+from rxsim.report.labels import clean, flat, setting_text, shortened, value_text
 from rxsim.report.material import Material, common_settings
 from rxsim.version import __version__
 
@@ -52,7 +52,7 @@ def settings_section(material: Material) -> Section | None:
     for name, value in shared.items():
         section, _, rest = name.partition(".")
         parts.setdefault(section if rest else "general", []).append(
-            (shortened(rest or name, 80), value_text(value))
+            (shortened(rest or name, 80), setting_text(name, value))
         )
     tables = [
         Table(caption=shortened(section, 80), head=("setting", "value"), rows=rows)
