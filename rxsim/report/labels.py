@@ -113,7 +113,7 @@ LABELS: dict[str, Label] = {
     "device.stuck_lrs": Label("Cells stuck on", "%", 100.0),
     "device.stuck_hrs": Label("Cells stuck off", "%", 100.0),
     "device.time": Label("Time after programming", duration=True),
-    "device.refresh": Label("Programmed anew every", duration=True),
+    "device.refresh": Label("Refresh interval", duration=True),
     "device.run_time": Label("Duration of a run", duration=True),
     "drift_compensation": Label("Drift compensation"),
     "device.iv.form": Label("Current-voltage curve"),

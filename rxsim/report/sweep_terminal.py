@@ -11,6 +11,7 @@ from rich.table import Table
 
 from rxsim.counted import counted
 from rxsim.report.console import print_seconds, standard_console
+from rxsim.report.labels import label_of, setting_text
 from rxsim.report.results_table import arranged, print_summary
 from rxsim.store import Results, failures, summarise
 from rxsim.sweep import Estimate, Plan, SweepEnd, SweepProgress, describe
@@ -68,7 +69,11 @@ def print_plan(plan: Plan, estimate: Estimate, workers: int) -> None:
 
 
 def _cells(values: Mapping[str, Any], names: list[str]) -> list[str]:
-    return [escape(f"{values[name]}") if name in values else "-" for name in names]
+    return [escape(_cell(name, values[name])) if name in values else "-" for name in names]
+
+
+def _cell(name: str, value: Any) -> str:
+    return setting_text(name, value) if label_of(name).duration else f"{value}"
 
 
 def print_sweep(plan: Plan, end: SweepEnd, results: Results, path: Path) -> None:

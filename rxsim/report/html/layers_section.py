@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rxsim.counted import counted
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
+from rxsim.report.html.programming_table import programming_table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.json_values import as_list, as_number, as_text, at
 from rxsim.report.labels import shortened
@@ -42,9 +43,11 @@ def layers_section(material: Material, maker: SvgMaker) -> Section | None:
     )
     if more:
         caption += f" The first {len(drawn)} of {len(layers)} layers are drawn."
+    programming = programming_table(details, layers)
     blocks: list[Block] = [
         Chart(_chart(drawn, maker, title), caption),
         _table(layers),
+        *([] if programming is None else [programming]),
         *_digital(details),
     ]
     return Section("layers", "By layer", blocks)
