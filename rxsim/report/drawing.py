@@ -60,6 +60,8 @@ def draw_curves(axes: Axes, axis: Axis, curves: Sequence[Curve], quantity: Quant
         if axis.numeric and len(places) > _MOST_BARS:
             axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0)
             handles += axes.plot(places, means, linestyle=DASHES[number % len(DASHES)], **look)
+            if places[0] == axis.zero:  # a band of a single point has no width
+                axes.vlines(places[0], low[0], high[0], color=look["color"], linewidth=0.8)
         else:
             line = DASHES[number % len(DASHES)] if axis.numeric else "none"
             if axis.numeric:

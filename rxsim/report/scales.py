@@ -128,7 +128,9 @@ def axis_of(name: str, values: Iterable[Any], *, log: bool | None = None) -> Axi
 def _texts(name: str, values: list[Any]) -> tuple[str, ...]:
     """Write values for readers; lengths of time that would read alike as plain seconds."""
     texts = [setting_text(name, value) for value in values]
-    return tuple(texts if len(set(texts)) == len(texts) else map(value_text, values))
+    if len(set(texts)) == len(texts) or not label_of(name).duration:
+        return tuple(texts)
+    return tuple(value_text(value) + (" s" if value is not None else "") for value in values)
 
 
 def suits_log(places: Iterable[float]) -> bool:
