@@ -360,7 +360,7 @@ def test_a_frame_needs_pandas_and_says_so(shown: Any, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(rxsim.RxsimError, match="pip install pandas"):
         shown.to_frame()
-    with pytest.raises(rxsim.RxsimError, match="expected ladder or layers"):
+    with pytest.raises(rxsim.RxsimError, match="expected ladder, layers or over_time"):
         shown.to_frame("rungs")
 
 

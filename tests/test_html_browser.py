@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_results import LAYERS, write_sweep
+from made_results import LAYERS, details_of, made_point, made_trial, rung, write_sweep
 
 from rxsim.report.html import build_page
 from rxsim.report.material import read_material
+from rxsim.store import open_results
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -212,3 +213,45 @@ def test_it_prints(browser: Browser) -> None:
     )
     assert browser.run("return getComputedStyle(document.querySelector('svg')).display") == "block"
     browser.devtools("Emulation.setEmulatedMedia", media="", features=[])
+
+
+def test_times_are_drawn_inside_their_charts(browser: Browser, tmp_path: Path) -> None:
+    """Last of all tests: it leaves the report. 0 stands left of a break, and times read as 1 h, 1 d."""
+    with open_results(tmp_path / "t.sqlite", write=True) as results:
+        for place, seconds in enumerate((0, 3600, 86400, 31536000)):
+            for kind in ("none", "layer"):
+                changes = {
+                    "device.model": "pcm-nandakumar",
+                    "device.time": seconds,
+                    "drift_compensation": kind,
+                }
+                point = made_point(changes, model=f"{SCRIPT}.onnx", names=[IMAGE])
+                for number in range(3):
+                    trial = made_trial(point, number, 0.9 - 0.03 * place - 0.001 * number)
+                    results.add(point, trial, None if number else point.details)
+    swept, evaluated = tmp_path / "swept.html", tmp_path / "evaluated.html"
+    swept.write_text(build_page(read_material(tmp_path / "t.sqlite")))
+    point = made_point({"device.model": "pcm-nandakumar"}, model=f"{SCRIPT}.onnx", names=[IMAGE])
+    details = details_of(point.settings, [IMAGE])
+    details["ladder"]["nonideal"] = rung(0.9, 12.0)
+    times = [{"time": seconds, **rung(0.9 - seconds * 1e-7, 12.0)} for seconds in (0, 3600, 86400)]
+    content = {**details, "settings": point.settings, "over_time": [*times, {"time": CLOSING}]}
+    (tmp_path / "e.json").write_text(json.dumps(content))
+    evaluated.write_text(build_page(read_material(tmp_path / "e.json")))
+    for page, title, most in ((swept, "Accuracy against time", "1 y"), (evaluated, "", "1 d")):
+        browser.post("/url", url=page.as_uri())
+        assert browser.run("return typeof window.pwned") == "undefined"
+        found = browser.run(
+            "return [...document.querySelectorAll('svg')].filter(svg =>"
+            " [...svg.querySelectorAll('text')].some(e => e.textContent == 'Time after programming'))"
+            ".map(svg => {const box = svg.getBoundingClientRect();"
+            "return {title: svg.querySelector('title').textContent, texts:"
+            "[...svg.querySelectorAll('text')].map(e => {const r = e.getBoundingClientRect();"
+            "return [e.textContent, r.left - box.left, box.right - r.right, r.width]})}})"
+        )
+        assert found, page
+        chart = next(each for each in found if title in each["title"])
+        left = {text: place for text, place, _, _ in chart["texts"]}
+        assert left["0 s"] < left["/"] < left["1 h"] < left["1 d"] <= left[most]
+        assert all(start > -2 and end > -2 for _, start, end, _ in chart["texts"])
+        assert all(width > 0 for _, _, _, width in chart["texts"])
