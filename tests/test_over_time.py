@@ -22,6 +22,7 @@ from rxsim.pipeline import DataOptions, open_study
 from rxsim.pipeline.chip import foundries as foundries_module
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.ladder.over_time import foundry_at
+from rxsim.report.over_time_terminal import circumstances
 from rxsim.scenarios import SCENARIOS
 
 MODEL = Path(__file__).parents[1] / "models" / "digits_mlp.onnx"
@@ -224,3 +225,16 @@ def test_patch_writes_the_chip_at_a_time(tmp_path: Path) -> None:
     assert files["a"] == files["b"] != files["c"]
     refused = run("patch", MODEL, *options, "--time=0,1h", "-o", tmp_path / "d.onnx")
     assert "expected a single time" in str(refused.exception)
+
+
+def test_layers_that_do_not_age_are_named() -> None:
+    """A layer's own model starts from its preset, not from the device of all layers."""
+    layers = {"fc1": {"device": {"model": "pcm-hermes"}}, "fc2": {"device": {"g_off": 1e-6}}}
+    result = evaluated([DAY, 0], layers=layers, trials=1)
+    text = circumstances(result.settings)
+    assert text.endswith("Layers with a model of their own do not age: fc1.")
+    assert "do not age" not in circumstances(evaluated([0], trials=1).settings)
+    kept = [row["snr_db"] for row in result.as_json()["layers"]]
+    young = evaluated([0], layers=layers, trials=1).as_json()["layers"]
+    assert kept[0] == young[0]["snr_db"]
+    assert kept[1] < young[1]["snr_db"]
