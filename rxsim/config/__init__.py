@@ -13,7 +13,7 @@ from rxsim.config.merge import (
     settings_changed,
     settings_with,
 )
-from rxsim.config.models import V_READ, Adc, Crossbar, Dac, Input, Mapping
+from rxsim.config.models import V_READ, Adc, Crossbar, Dac, FixedRange, Input, Mapping
 from rxsim.config.presets import (
     STEPS,
     LawChoice,
@@ -40,6 +40,7 @@ __all__ = [
     "Dac",
     "Device",
     "FaultFile",
+    "FixedRange",
     "Input",
     "LawChoice",
     "LayerSettings",

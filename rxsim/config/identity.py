@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from rxsim.config.device import Device
-from rxsim.config.models import Mapping
+from rxsim.config.models import Adc, Dac, Mapping
 from rxsim.config.settings import Settings
 from rxsim.sealed import hash_of
 
@@ -20,6 +20,8 @@ _WRITER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 # Settings that came after the first results, by section.
 _LATER: tuple[tuple[str, type[BaseModel], tuple[str, ...]], ...] = (
     ("mapping", Mapping, ("fold",)),
+    ("dac", Dac, ("noise",)),
+    ("adc", Adc, ("noise", "thresholds")),
     (
         "device",
         Device,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping as AnyMapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from rxsim.encodings import ENCODINGS, SignedInput
 from rxsim.schema import (
@@ -14,8 +16,10 @@ from rxsim.schema import (
     NotNegative,
     Number,
     Percentile,
+    Positive,
     Relative,
     Section,
+    in_yaml,
     whole,
 )
 
@@ -23,6 +27,8 @@ from rxsim.schema import (
 # the value of a 4F2 cell between 14 and 10 nm, or a 1T1R cell at 22 nm (computed as in NeuroSim).
 WIRE_OHM = 2.5
 PERIPHERY_OHM = 100.0
+# Assumption: below it a current is less than an electron in 0.1 ms.
+SMALLEST_RANGE = 1e-15
 # Source: CrossSim reads at 0.1 V, aihwkit at 0.4 V, NeuroSim at 0.5 V; 0.2 V lies between them.
 V_READ = 0.2
 
@@ -195,7 +201,7 @@ def _check_errors(converter: Dac | Adc) -> None:
     if converter.n_bits is None:
         return
     half = 2 ** (converter.n_bits - 1)
-    for name in ("offset_sigma", "inl", "dnl"):
+    for name in ("offset_sigma", "noise", "inl", "dnl"):
         size = getattr(converter, name)
         if isinstance(size, float) and size > half:
             raise ValueError(
@@ -216,11 +222,67 @@ class Dac(Section):
     offset_sigma: Number = Field(0, ge=0, description="spread of the offset over wordlines, LSB")
     inl: Profile = Field(0, description="LSB: largest of a random curve, or a table over the codes")
     dnl: Profile = Field(0, description="LSB: sigma of the steps, or a table over the steps")
+    noise: Number = Field(
+        0, ge=0, description="thermal noise, drawn anew for each driven value, LSB of its pass"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_errors(self)
         return self
+
+
+class FixedRange(Section):
+    """A range of ADCs that is known beforehand."""
+
+    amperes: Annotated[
+        Positive, AtMost(1, "it is in ampere; ten microampere are 1e-5"), Field(ge=SMALLEST_RANGE)
+    ] = Field(description="largest current, ampere (a side, where both signs occur)")
+
+
+RangeRule = Literal["calibrated", "full_scale", "unit_lsb"]
+
+
+def _known_rule(value: Any) -> Any:
+    """Refuse a value that is no range, and list all that are."""
+    if value not in get_args(RangeRule):
+        raise ValueError(
+            f"found {in_yaml(value)}, expected {', '.join(get_args(RangeRule))} or {{amperes: 1e-5}}"
+        )
+    return value
+
+
+def _known_thresholds(value: Any) -> Any:
+    """Refuse a value that is neither null, nor lloyd_max, nor a list."""
+    if value not in (None, "lloyd_max"):
+        raise ValueError(
+            f"found {in_yaml(value)}, expected null, lloyd_max, or a list of shares of the range such "
+            "as [-0.5, 0, 0.5]"
+        )
+    return value
+
+
+def _form(value: Any) -> str:
+    """Tell which form of a setting a value has; forms in brackets stand in no message."""
+    if isinstance(value, AnyMapping | FixedRange):
+        return "[mapping]"
+    return "[list]" if isinstance(value, list | tuple) else "[name]"
+
+
+AdcRange = Annotated[
+    Annotated[RangeRule, BeforeValidator(_known_rule), Tag("[name]")]
+    | Annotated[RangeRule, BeforeValidator(_known_rule), Tag("[list]")]
+    | Annotated[FixedRange, Tag("[mapping]")],
+    Discriminator(_form),
+]
+Thresholds = Annotated[
+    Annotated[Literal["lloyd_max"] | None, BeforeValidator(_known_thresholds), Tag("[name]")]
+    | Annotated[Literal["lloyd_max"] | None, BeforeValidator(_known_thresholds), Tag("[mapping]")]
+    | Annotated[tuple[Number, ...], Field(min_length=1), Tag("[list]")],
+    Discriminator(_form),
+]
+# Assumption: the values of more bits lie so close that a Lloyd-Max quantiser gains nothing.
+_MOST_LLOYD_MAX_BITS = 10
 
 
 class Adc(Section):
@@ -232,9 +294,10 @@ class Adc(Section):
     where: Literal["per_tile", "per_layer"] = Field(
         "per_tile", description="convert each tile's currents, or their ideal sum over row tiles"
     )
-    range: Literal["calibrated", "full_scale", "unit_lsb"] = Field(
+    range: AdcRange = Field(
         "calibrated",
-        description="from the calibration inputs, the array's full scale, or one LSB a weight step",
+        description="from the calibration inputs, the array's full scale, one LSB a weight step, or "
+        "fixed: {amperes: 1e-5}",
     )
     scope: Literal["layer", "tile", "column"] = Field("layer", description="what shares a range")
     percentile: Percentile = Field(100.0, description="range as percentile of |current|")
@@ -247,12 +310,48 @@ class Adc(Section):
     offset_sigma: Number = Field(0, ge=0, description="spread of the offset over converters, LSB")
     inl: Profile = Field(0, description="LSB: largest of a random curve, or a table over the codes")
     dnl: Profile = Field(0, description="LSB: sigma of the steps, or a table over the steps")
+    noise: Number = Field(0, ge=0, description="thermal noise, drawn anew for each conversion, LSB")
+    thresholds: Thresholds = Field(
+        None,
+        description="between the codes: null: evenly spaced; shares of the range, rising; or "
+        "lloyd_max: of least mean square error on the calibration inputs",
+    )
     share: Integer = Field(1, ge=1, description="columns that share one converter")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_errors(self)
+        if self.thresholds == "lloyd_max":
+            self._check_lloyd_max()
+        elif self.thresholds is not None:
+            self._check_list(self.thresholds)
         return self
+
+    def _check_lloyd_max(self) -> None:
+        if self.range != "calibrated":
+            raise ValueError(
+                "found thresholds: lloyd_max with a range that is not calibrated, expected range: "
+                "calibrated: both follow from the same currents"
+            )
+        if self.n_bits is not None and self.n_bits > _MOST_LLOYD_MAX_BITS:
+            raise ValueError(
+                f"found thresholds: lloyd_max with n_bits: {self.n_bits}, expected at most "
+                f"{_MOST_LLOYD_MAX_BITS} bits; evenly spaced codes (null) lose nothing there"
+            )
+
+    def _check_list(self, thresholds: tuple[float, ...]) -> None:
+        if any(b <= a for a, b in pairwise(thresholds)):
+            raise ValueError("found thresholds that do not rise from one to the next; sort them")
+        if thresholds[0] < -1 or thresholds[-1] > 1:
+            raise ValueError(
+                f"found thresholds from {thresholds[0]:g} to {thresholds[-1]:g}, expected shares of "
+                "the range: -1 to 1 where currents of both signs occur, 0 to 1 elsewhere"
+            )
+        if self.n_bits is not None and len(thresholds) >= 2**self.n_bits:
+            raise ValueError(
+                f"found {len(thresholds)} thresholds with n_bits: {self.n_bits}, expected at most "
+                f"{2**self.n_bits - 1}; use more bits"
+            )
 
 
 class Calibration(Section):

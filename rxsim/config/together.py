@@ -35,6 +35,11 @@ def check_gating(crossbar: Crossbar, inputs: Input, dac: Dac) -> None:
     """
     if crossbar.topology != "input_gated":
         return
+    if dac.noise:
+        raise SettingError(
+            f"found dac.noise: {dac.noise:g} with crossbar.topology: input_gated, expected 0: the "
+            "cells of an idle row are switched off, whatever its voltage"
+        )
     if not ENCODINGS[inputs.encoding].is_one_bit(inputs, dac.n_bits):
         ways = [encoding.one_bit_when for encoding in ENCODINGS.all().values()]
         raise SettingError(
@@ -80,13 +85,15 @@ def _check_levels(device: Device, mapping: Mapping) -> None:
 def _check_inputs(inputs: Input, dac: Dac) -> None:
     ENCODINGS[inputs.encoding].check(inputs, dac.n_bits)
     check_resolution(inputs.signed_input, dac.n_bits)
-    if dac.n_bits is None and any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl)):
+    if dac.n_bits is None and any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl, dac.noise)):
         raise ValueError("found errors of a DAC with dac.n_bits: null, expected a resolution")
 
 
 def _check_unit_lsb(device: Device, mapping: Mapping, dac: Dac, adc: Adc) -> None:
-    if adc.n_bits is None and any((adc.gain_sigma, adc.offset_sigma, adc.inl, adc.dnl)):
+    if adc.n_bits is None and any((adc.gain_sigma, adc.offset_sigma, adc.inl, adc.dnl, adc.noise)):
         raise ValueError("found errors of an ADC with adc.n_bits: null, expected a resolution")
+    if adc.n_bits is None and adc.thresholds is not None:
+        raise ValueError("found adc.thresholds with adc.n_bits: null, expected a resolution")
     if adc.range != "unit_lsb":
         return
     if dac.n_bits is None or (device.levels is None and mapping.weight_bits is None):

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rxsim.converters.adc_levels import AdcLevels
 from rxsim.converters.static_errors import AdcErrors
+from rxsim.converters.thermal_noise import ThermalNoise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,13 +21,18 @@ class Adc:
         lsb: ampere per code, float64 (conversions, groups, readouts).
         low: smallest code of each conversion, int64 (conversions,).
         high: largest code of each conversion, int64 (conversions,).
+        levels: thresholds and what codes stand for, where these are not evenly spaced; None where they
+            are.
         errors: static errors of a chip's converters; None where there are none.
+        noise: of each conversion; empty where there is none.
     """
 
     lsb: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    levels: AdcLevels | None = None
     errors: AdcErrors | None = None
+    noise: tuple[ThermalNoise, ...] = ()
 
     def in_lsb(
         self, k: int, matrix: np.ndarray, added: np.ndarray | None
@@ -63,7 +70,9 @@ def adc_codes(n_bits: int, both_sides: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(both_sides, -side, 0), np.where(both_sides, side, 2**n_bits - 1)
 
 
-def ranged_adc(n_bits: int, ranges: np.ndarray, both_sides: np.ndarray) -> Adc:
+def ranged_adc(
+    n_bits: int, ranges: np.ndarray, both_sides: np.ndarray, levels: AdcLevels | None = None
+) -> Adc:
     """Set up ADCs from their ranges.
 
     Args:
@@ -71,6 +80,7 @@ def ranged_adc(n_bits: int, ranges: np.ndarray, both_sides: np.ndarray) -> Adc:
         ranges: ampere (a side, where both occur), float64 (conversions, groups, readouts); a range of 0
             counts as 1.
         both_sides: bool (conversions,).
+        levels: thresholds and values that are not evenly spaced.
     """
     low, high = adc_codes(n_bits, both_sides)
-    return Adc(np.where(ranges > 0, ranges, 1.0) / high[:, None, None], low, high)
+    return Adc(np.where(ranges > 0, ranges, 1.0) / high[:, None, None], low, high, levels)

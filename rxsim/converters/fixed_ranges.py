@@ -1,4 +1,4 @@
-"""ADC ranges that follow from the settings: full scale, and one LSB a step.
+"""ADC ranges that follow from the settings: full scale, one LSB a step, and a number of amperes.
 
 See docs/concepts/model.md section 6.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxsim.config import Settings
+from rxsim.config import FixedRange, Settings
 from rxsim.converters.adc import adc_codes
 from rxsim.converters.input_plan import InputPlan
 
@@ -23,7 +23,7 @@ def fixed_ranges(
     """Find the range of every conversion.
 
     Args:
-        settings: the layer's settings, with an ADC whose range is full_scale or unit_lsb.
+        settings: the layer's settings, with an ADC whose range is not calibrated.
         plan: its inputs.
         shape: conversions, groups, readouts.
         n_row_tiles: row tiles of the layer.
@@ -33,6 +33,8 @@ def fixed_ranges(
     Returns:
         Ampere (a side, where both occur), float64 (conversions, groups, readouts).
     """
+    if isinstance(settings.adc.range, FixedRange):
+        return np.full(shape, settings.adc.range.amperes)
     both_sides = np.array([is_difference or each.signed for each in plan.passes])
     if settings.adc.range == "unit_lsb":
         volts = np.array([each.volt / each.steps for each in plan.passes])

@@ -12,6 +12,7 @@ import numpy as np
 from rxsim.calibrate import InputRange
 from rxsim.config import Settings
 from rxsim.converters.dac import Dac, layer_dac
+from rxsim.converters.thermal_noise import PassNoise
 from rxsim.encodings import ENCODINGS, Cells, Encoding, InputCodes, Pass
 
 
@@ -27,6 +28,7 @@ class InputPlan:
         x_per_volt: activation that one volt of weighted passes stands for.
         cells: volt -> volt that it counts as, where DACs make voltages and cells are not linear; None
             where they are linear, or where codes are lengths of pulses.
+        noise: of the DACs in each pass; empty where there is none.
     """
 
     dac: Dac
@@ -35,6 +37,7 @@ class InputPlan:
     passes: tuple[Pass, ...]
     x_per_volt: float
     cells: Cells | None = None
+    noise: tuple[PassNoise, ...] = ()
 
     @property
     def pulses(self) -> tuple[Pass, ...]:
@@ -57,6 +60,11 @@ class InputPlan:
         return sum(each.weight * each.offsets * each.volt * each.gain for each in self.passes)
 
     @property
+    def adds_up(self) -> bool:
+        """Whether the passes can be driven as one: a single sum of their units counts like theirs."""
+        return not self.is_curved and not self.noise
+
+    @property
     def is_curved(self) -> bool:
         """Whether a pass has a curve: its units do not count in proportion to their number."""
         return any(each.curve is not None for each in self.passes)
@@ -64,7 +72,7 @@ class InputPlan:
     def in_one_pass(self) -> InputPlan:
         """Return a plan with a single pass: the weighted sum of all, without units of an input of 0.
 
-        Only for a plan that is not curved.
+        Only for a plan that adds up.
         """
         return replace(self, passes=(self.encoding.in_one_pass(self.passes, self.codes),))
 

@@ -97,9 +97,17 @@ class AdcErrors:
 
 
 def has_random_errors(settings: Settings) -> bool:
-    """Tell whether the converters of two chips differ."""
+    """Tell whether the converters of two chips differ, or the noise that they add."""
     return any(
-        each.gain_sigma > 0 or each.offset_sigma > 0 or _is_random(each.inl) or _is_random(each.dnl)
+        any(
+            (
+                each.gain_sigma,
+                each.offset_sigma,
+                each.noise,
+                _is_random(each.inl),
+                _is_random(each.dnl),
+            )
+        )
         for each in (settings.dac, settings.adc)
     )
 

@@ -14,5 +14,7 @@ EFFECT = Effect(
         "adc.offset_sigma": 0.0,
         "adc.inl": 0.0,
         "adc.dnl": 0.0,
+        "adc.noise": 0.0,
+        "adc.thresholds": None,
     },
 )

@@ -1,10 +1,13 @@
-"""Static errors of converters, drawn once per chip. Switched off, gain, offset, INL and DNL are 0."""
+"""Errors of converters: static ones, drawn once per chip, and noise, drawn for each conversion.
+
+Switched off, gain, offset, INL, DNL and noise are 0.
+"""
 
 from __future__ import annotations
 
 from rxsim.effects import Effect
 
-_ERRORS = ("gain_sigma", "offset_sigma", "inl", "dnl")
+_ERRORS = ("gain_sigma", "offset_sigma", "inl", "dnl", "noise")
 
 EFFECT = Effect(
     order=5,

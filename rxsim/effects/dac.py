@@ -16,6 +16,7 @@ EFFECT = Effect(
         "dac.offset_sigma": 0.0,
         "dac.inl": 0.0,
         "dac.dnl": 0.0,
+        "dac.noise": 0.0,
         "input.encoding": "amplitude",
         "input.signed_input": "bipolar",
     },

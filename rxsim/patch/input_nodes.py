@@ -68,11 +68,41 @@ class InputNodes:
             )
         return self._made[key]
 
+    def looked_up(
+        self,
+        build: GraphBuilder,
+        source: str,
+        dac: Dac,
+        each: Pass,
+        dtype: int,
+        table: UnitCurve,
+        part: str,
+    ) -> str:
+        """Look up a number for every unit of a pass.
+
+        Args:
+            build: takes the nodes.
+            source: name of the tensor of activations.
+            dac: the layer's converter.
+            each: the pass.
+            dtype: of the tensor.
+            table: a number for each unit.
+            part: name of the result.
+        """
+        codes = self.codes(build, source, dac, dtype)
+        units = each.units.add(build, codes, less_rest=False)
+        return _gathered(build, units, table.lowest, table.values.astype(np.float32), part)
+
 
 def _curved(build: GraphBuilder, units: str, each: Pass, curve: UnitCurve) -> str:
     """Look up what units count as, less what the units of an input of 0 count as."""
     table = (curve.values - each.counted_rest).astype(np.float32)
-    if curve.lowest:
-        units = build.add("Sub", [units, build.scalar("curve_lowest", curve.lowest)], "curve_place")
+    return _gathered(build, units, curve.lowest, table, "counted")
+
+
+def _gathered(build: GraphBuilder, units: str, lowest: int, table: np.ndarray, part: str) -> str:
+    """Look up units in a table that begins with the lowest."""
+    if lowest:
+        units = build.add("Sub", [units, build.scalar("curve_lowest", lowest)], "curve_place")
     index = build.add("Cast", [units], "curve_index", to=TensorProto.INT32)
-    return build.add("Gather", [build.constant("curve", table), index], "counted", axis=0)
+    return build.add("Gather", [build.constant("curve", table), index], part, axis=0)

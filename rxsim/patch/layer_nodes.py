@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 from onnx import helper
 
+from rxsim.encodings import UnitCurve
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.patch.adc_curves import AdcCurves
+from rxsim.patch.adc_steps import AdcSteps
 from rxsim.patch.decode import add_decoding, add_exact_decoding, cut_surplus
+from rxsim.patch.fresh_noise import add_fresh_noise
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.read_noise import add_read_noise
@@ -33,15 +36,16 @@ def add_layer(
     """
     dtype = int(helper.np_dtype_to_tensor_dtype(hardware.layer.dtype))
     dac = hardware.input_plan.dac
-    # Curved passes and their noise do not add up to one pass: their currents stay apart.
-    measurable = hardware.adc is not None or split or hardware.input_plan.is_curved
+    # Curved or noisy passes do not add up to one: their currents stay apart.
+    measurable = hardware.adc is not None or split or not hardware.input_plan.adds_up
     measurable = measurable or hardware.noise is not None
     if not measurable:
         hardware = hardware.summed
     driven = [inputs.units(build, source, dac, step, dtype) for step in hardware.input_plan.passes]
+    noisy = _add_dac_noise(build, hardware, source, inputs, driven)
     currents = [
         _add_current(build, hardware, number, p, tensor, measurable)
-        for number, tensor in enumerate(driven)
+        for number, tensor in enumerate(noisy)
         for p in range(len(hardware.rows))
     ]
     if hardware.noise is not None:
@@ -59,6 +63,31 @@ def add_layer(
         total = add_exact_decoding(build, hardware, codes, nominal)
     total = cut_surplus(build, hardware, total)
     return total, tuple(currents) if measurable else ()
+
+
+def _add_dac_noise(
+    build: GraphBuilder,
+    hardware: LayerHardware,
+    source: str,
+    inputs: InputNodes,
+    driven: list[str],
+) -> list[str]:
+    """Add the noise of the DACs to the units of each pass: what is removed digitally has none."""
+    plan = hardware.input_plan
+    if not plan.noise:
+        return driven
+    dtype = int(helper.np_dtype_to_tensor_dtype(hardware.layer.dtype))
+    noisy = []
+    for number, (tensor, each) in enumerate(zip(driven, plan.noise, strict=True)):
+        deviation: float | str = each.drawn.deviation
+        if each.slopes is not None:
+            table = UnitCurve(each.slopes.lowest, each.slopes.values * each.drawn.deviation)
+            deviation = inputs.looked_up(
+                build, source, plan.dac, plan.passes[number], dtype, table, f"dac_noise_{number}"
+            )
+        part = f"noisy_{number}"
+        noisy.append(add_fresh_noise(build, tensor, deviation, each.drawn.seed, part))
+    return noisy
 
 
 def _add_current(
@@ -112,7 +141,7 @@ def _add_ratio(
 
 
 def _add_adcs(build: GraphBuilder, hardware: LayerHardware, currents: list[str]) -> list[str]:
-    """Convert every current: saturate and round, ties to even."""
+    """Convert every current: add noise, saturate, and round, ties to even, or compare thresholds."""
     adc = hardware.adc
     assert adc is not None
     bounds: dict[int, str] = {}
@@ -120,11 +149,20 @@ def _add_adcs(build: GraphBuilder, hardware: LayerHardware, currents: list[str])
         if int(side) not in bounds:
             bounds[int(side)] = build.scalar(f"adc_bound_{len(bounds)}", int(side))
     curves = AdcCurves.of(build, hardware)
+    steps = AdcSteps.of(build, hardware)
     codes = []
     for k, current in enumerate(currents):
         low, high = bounds[int(adc.low[k])], bounds[int(adc.high[k])]
         if curves is not None:
             current = curves.bent(k, current, low, high)
+        if adc.noise:
+            noise = adc.noise[k]
+            current = add_fresh_noise(
+                build, current, noise.deviation, noise.seed, f"noisy_current_{k}"
+            )
+        if steps is not None:
+            codes.append(steps.taken(k, current))
+            continue
         clipped = build.add("Clip", [current, low, high], f"clipped_{k}")
         codes.append(build.add("Round", [clipped], f"codes_{k}"))
     return codes

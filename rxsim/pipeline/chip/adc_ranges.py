@@ -1,4 +1,4 @@
-"""ADC ranges of a study: one run of its open-ADC network over the calibration inputs, or two."""
+"""ADC ranges (and steps) of a study: runs of its open-ADC network over the calibration inputs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ import numpy as np
 from rxsim.calibrate import count_values
 from rxsim.config import Adc as AdcSettings
 from rxsim.config import Settings
-from rxsim.converters import ErrorMeter, RangeMeter, adc_codes, range_blocks
+from rxsim.converters import (
+    MOST_BINS,
+    CurrentHistograms,
+    ErrorMeter,
+    MeasuredAdc,
+    RangeMeter,
+    adc_codes,
+    bits_per_lsb,
+    range_blocks,
+)
+from rxsim.errors import SettingError
 from rxsim.onnx_graph import with_outputs
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
-from rxsim.pipeline.chip.memo import remembered_adc_ranges
+from rxsim.pipeline.chip.memo import remembered_adcs
 from rxsim.pipeline.study.calibration import CALIBRATED
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import SCENARIOS, Scenario
@@ -22,10 +32,12 @@ from rxsim.session import Session
 T = TypeVar("T")
 
 
-class _Meter(Protocol):
+class _Watcher(Protocol):
     def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
         """Take in the currents of a batch."""
 
+
+class _Meter(_Watcher, Protocol):
     def ranges(self) -> np.ndarray:
         """Return the range of each conversion, group and readout."""
 
@@ -52,12 +64,12 @@ def calibrated_scenarios() -> tuple[Scenario, ...]:
     return tuple(SCENARIOS[name] for name in CALIBRATED)
 
 
-def measured_ranges(
+def measured_adcs(
     study: Study,
     mapped: HasSettings,
     open_layers: Sequence[LayerHardware],
     scenario: Scenario,
-) -> dict[str, np.ndarray]:
+) -> dict[str, MeasuredAdc]:
     """Run the open-ADC network over the calibration inputs, or take what was kept of such a run.
 
     Args:
@@ -67,10 +79,12 @@ def measured_ranges(
         scenario: whose hardware that is; an earlier calibration holds the ranges of some.
 
     Returns:
-        Ampere (a side), (conversions, groups, readouts), by name of each layer with calibrated ADCs.
+        Ranges, and Lloyd-Max steps where the settings ask for them, by name of each layer with
+        calibrated ADCs.
 
     Raises:
         InputError: what was kept does not fit the hardware.
+        SettingError: a layer has too many ranges for histograms.
     """
     by_layer = {item.layer.name: mapped.settings[item.layer.name].adc for item in open_layers}
     names = calibrated_layers(mapped.settings)
@@ -79,23 +93,53 @@ def measured_ranges(
     kept = study.calibration_file
     if kept is not None and scenario in calibrated_scenarios():
         return {
-            item.layer.name: kept.ranges(scenario.name, item.layer.name, block)
+            item.layer.name: kept.adc(
+                scenario.name,
+                item.layer.name,
+                block,
+                steps=by_layer[item.layer.name].thresholds == "lloyd_max",
+            )
             for item, block in zip(wanted, blocks, strict=True)
         }
     if not wanted:
         return {}
     adcs = [by_layer[item.layer.name] for item in wanted]
+    for item, adc, block in zip(wanted, adcs, blocks, strict=True):
+        _check_histograms(item, adc, block)
     patched = patch_network(study.network.model, open_layers, split=True)
     rules = [(item.layer.name, _rule(adc, item)) for item, adc in zip(wanted, adcs, strict=True)]
-    return remembered_adc_ranges(
+    return remembered_adcs(
         study, patched.model, rules, blocks, lambda: _measured(study, patched, wanted, adcs, blocks)
     )
 
 
+def _check_histograms(item: LayerHardware, adc: AdcSettings, blocks: np.ndarray) -> None:
+    """Refuse Lloyd-Max steps for more ranges than there is room for."""
+    if adc.thresholds != "lloyd_max":
+        return
+    low, high = _codes(adc, item)
+    count = int(blocks.max()) + 1
+    codes = high - low + 1
+    if (count * codes) << bits_per_lsb(codes) > MOST_BINS:
+        raise SettingError(
+            f"adc.thresholds: found lloyd_max for {count} ranges of {adc.n_bits} bits in layer "
+            f"{item.layer.name}, whose histograms take more than {MOST_BINS:,} bins; let more "
+            "conversions share a range (adc.scope), or use fewer bits (adc.n_bits)"
+        )
+
+
+def _codes(adc: AdcSettings, item: LayerHardware) -> tuple[int, int]:
+    """Return the smallest and the largest code of a layer's ADCs."""
+    low, high = adc_codes(adc.n_bits or 1, item.both_sides)
+    return int(low[0]), int(high[0])
+
+
 def _rule(adc: AdcSettings, item: LayerHardware) -> list[Any]:
     """Tell what chooses a range: codes come in only where their errors are weighed."""
-    codes = [adc.n_bits, item.both_sides.tolist()] if adc.criterion == "mse" else None
-    return [adc.criterion, adc.percentile, codes]
+    weighs = adc.criterion == "mse" or adc.thresholds == "lloyd_max"
+    codes = [adc.n_bits, item.both_sides.tolist()] if weighs else None
+    rule = [adc.criterion, adc.percentile, codes]
+    return [*rule, "lloyd_max"] if adc.thresholds == "lloyd_max" else rule
 
 
 def _measured(
@@ -104,8 +148,8 @@ def _measured(
     wanted: Sequence[LayerHardware],
     adcs: Sequence[AdcSettings],
     blocks: Sequence[np.ndarray],
-) -> dict[str, np.ndarray]:
-    """Run the open-ADC network; once more, from the ranges found, where errors are weighed."""
+) -> dict[str, MeasuredAdc]:
+    """Run the open-ADC network; once more where errors are weighed, and for histograms."""
     run = _OpenRun(study, patched, wanted)
     exact = [adc.percentile == 100 or adc.criterion == "mse" for adc in adcs]
     counts: list[list[int] | None] = [None] * len(wanted)
@@ -125,7 +169,19 @@ def _measured(
         ]
         run.feed(again)
         meters = [new or old for new, old in zip(again, meters, strict=True)]
-    return {item.layer.name: meter.ranges() for item, meter in zip(wanted, meters, strict=True)}
+    ranges = [meter.ranges() for meter in meters]
+    histograms = [
+        CurrentHistograms(block, each, *_codes(adc, item))
+        if adc.thresholds == "lloyd_max"
+        else None
+        for block, each, adc, item in zip(blocks, ranges, adcs, wanted, strict=True)
+    ]
+    if any(histograms):
+        run.feed(histograms)
+    return {
+        item.layer.name: MeasuredAdc(each, None if counted is None else counted.levels())
+        for item, each, counted in zip(wanted, ranges, histograms, strict=True)
+    }
 
 
 def layer_blocks(item: LayerHardware, scope: str) -> np.ndarray:
@@ -166,7 +222,7 @@ class _OpenRun:
         )
         return list(self._by_layer(counted))
 
-    def feed(self, meters: Sequence[_Meter | None]) -> None:
+    def feed(self, meters: Sequence[_Watcher | None]) -> None:
         """Run the network once and hand every layer's currents to its meter."""
         study = self._study
         with study.stages("adc ranges") as progress:

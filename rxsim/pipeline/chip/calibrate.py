@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxsim.pipeline.chip.adc_ranges import calibrated_layers, layer_blocks, measured_ranges
+from rxsim.converters import Steps
+from rxsim.pipeline.chip.adc_ranges import calibrated_layers, layer_blocks, measured_adcs
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import nominal_layers
 from rxsim.pipeline.study.calibration import CALIBRATED, Calibration
@@ -22,6 +23,7 @@ def calibrate(study: Study) -> Calibration:
     foundries = Foundries(study)
     mapped = foundries.map(SCENARIOS["nonideal"])
     base, changes = settings_record(study.network, study.settings)
+    adcs = {rung: _adcs(study, foundries, SCENARIOS[rung]) for rung in CALIBRATED}
     return Calibration(
         model=model_record(study.network),
         data=data_record(study.provenance),
@@ -29,23 +31,33 @@ def calibrate(study: Study) -> Calibration:
         layer_settings=changes,
         input_ranges=mapped.input_ranges,
         points={name: (point.volt, point.activity) for name, point in mapped.points.items()},
-        adc_ranges={rung: _ranges(study, foundries, SCENARIOS[rung]) for rung in CALIBRATED},
+        adc_ranges={
+            rung: {name: ranges for name, (ranges, _) in kept.items()}
+            for rung, kept in adcs.items()
+        },
+        adc_steps={
+            rung: {name: steps for name, (_, steps) in kept.items() if steps}
+            for rung, kept in adcs.items()
+        },
     )
 
 
-def _ranges(study: Study, foundries: Foundries, scenario: Scenario) -> dict[str, np.ndarray]:
-    """Measure a scenario's ADC ranges and keep each once, by layer name."""
+def _adcs(
+    study: Study, foundries: Foundries, scenario: Scenario
+) -> dict[str, tuple[np.ndarray, tuple[Steps, ...]]]:
+    """Measure a scenario's ADCs; return each range and its steps once, by layer name."""
     mapped = foundries.map(scenario)
     if not calibrated_layers(mapped.settings):
         return {}
     open_layers = nominal_layers(study, mapped, foundries.solved)
-    measured = measured_ranges(study, mapped, open_layers, scenario)
+    measured = measured_adcs(study, mapped, open_layers, scenario)
     kept = {}
     for item in open_layers:
-        ranges = measured.get(item.layer.name)
-        if ranges is not None:
+        adc = measured.get(item.layer.name)
+        if adc is not None:
             blocks = layer_blocks(item, mapped.settings[item.layer.name].adc.scope)
-            values = np.empty(int(blocks.max()) + 1)
-            values[blocks] = ranges
-            kept[item.layer.name] = values
+            here = blocks >= 0
+            ranges = np.empty(int(blocks.max()) + 1)
+            ranges[blocks[here]] = adc.ranges[here]
+            kept[item.layer.name] = ranges, () if adc.levels is None else adc.levels.listed
     return kept

@@ -1,4 +1,4 @@
-"""A chip's converters: nominal ones with the static errors that the chip drew."""
+"""A chip's converters: nominal ones with the static errors that the chip drew, and its noise."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from rxsim.converters import (
     Adc,
     DacErrors,
     InputPlan,
+    ThermalNoise,
     check_adc_curves,
     dac_codes,
     draw_adc_errors,
     draw_dac_errors,
+    pass_noise,
     with_dac_errors,
 )
 from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer
 from rxsim.patch import LayerHardware
-from rxsim.seeds import Effect, device_generator
+from rxsim.seeds import Effect, device_generator, graph_seed
 
 
 def check_converters(layers: Sequence[MappedLayer], settings: Mapping[str, Settings]) -> None:
@@ -45,6 +47,24 @@ def chips_dacs(
         plan: its nominal inputs.
         chip: whose errors.
     """
+    plan, errors = _with_static_errors(mapped, settings, plan, chip)
+    lsb, index = settings.dac.noise, mapped.layer.index
+    if lsb:
+        noise = tuple(
+            pass_noise(each, lsb, plan.cells, _seed(chip, index, Effect.DAC_NOISE, number))
+            for number, each in enumerate(plan.passes)
+        )
+        plan = replace(plan, noise=noise)
+    return plan, errors
+
+
+def _seed(chip: Chip, layer: int, effect: Effect, number: int) -> int:
+    return graph_seed(chip.seed, chip.trial, layer, effect, number)
+
+
+def _with_static_errors(
+    mapped: MappedLayer, settings: Settings, plan: InputPlan, chip: Chip
+) -> tuple[InputPlan, DacErrors | None]:
     dac = settings.dac
     if not any((dac.gain_sigma, dac.offset_sigma, dac.inl, dac.dnl)):
         return plan, None
@@ -83,5 +103,10 @@ def chips_adcs(
             item.readouts.columns,
             (int(adc.low[0]), int(adc.high[0])),
         )
-        drawn.append(replace(adc, errors=errors))
+        lsb, layer = settings[item.layer.name].adc.noise, item.layer.index
+        noise = tuple(
+            ThermalNoise(lsb, _seed(chip, layer, Effect.ADC_NOISE, k))
+            for k in range(len(adc.low) if lsb else 0)
+        )
+        drawn.append(replace(adc, errors=errors, noise=noise))
     return drawn

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from rxsim.converters import Adc, InputPlan, fixed_ranges, layer_input_plan, ranged_adc
+from rxsim.converters import (
+    Adc,
+    InputPlan,
+    MeasuredAdc,
+    adc_codes,
+    check_thresholds,
+    fixed_ranges,
+    layer_input_plan,
+    listed_levels,
+    ranged_adc,
+)
 from rxsim.devices import Chip
 from rxsim.patch import LayerHardware, layer_hardware
-from rxsim.pipeline.chip.adc_ranges import measured_ranges
+from rxsim.pipeline.chip.adc_ranges import measured_adcs
 from rxsim.pipeline.chip.converter_errors import chips_dacs
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.study import Study
@@ -63,8 +74,17 @@ def calibrate_adcs(
     """Choose every layer's ADCs from a scenario's nominal hardware, ADCs open.
 
     Source: docs/concepts/model.md, section 6.
+
+    Raises:
+        SettingError: a list of thresholds does not fit a layer's currents.
+        InputError: an earlier calibration does not fit the hardware.
     """
-    measured = measured_ranges(study, mapped, open_layers, scenario)
+    for item in open_layers:
+        settings = mapped.settings[item.layer.name]
+        if settings.adc.n_bits is not None:
+            low, high = adc_codes(settings.adc.n_bits, item.both_sides)
+            check_thresholds(item.layer.name, settings, int(low[0]), int(high[0]))
+    measured = measured_adcs(study, mapped, open_layers, scenario)
     by_name = {layer.layer.name: layer for layer in mapped.layers}
     adcs: list[Adc | None] = []
     for item in open_layers:
@@ -72,11 +92,17 @@ def calibrate_adcs(
         if settings.adc.n_bits is None:
             adcs.append(None)
             continue
-        ranges = measured.get(item.layer.name)
-        if ranges is None:
+        shape = (len(item.both_sides), item.tiling.groups, item.readouts.count)
+        known = measured.get(item.layer.name)
+        if known is None:
             layer = by_name[item.layer.name]
-            shape = (len(item.both_sides), item.tiling.groups, item.readouts.count)
             step, tiles = layer.cells.step, len(layer.row_tiles)
-            ranges = fixed_ranges(settings, item.input_plan, shape, tiles, step, item.is_difference)
-        adcs.append(ranged_adc(settings.adc.n_bits, ranges, item.both_sides))
+            plan, difference = item.input_plan, item.is_difference
+            known = MeasuredAdc(fixed_ranges(settings, plan, shape, tiles, step, difference))
+        adc = ranged_adc(settings.adc.n_bits, known.ranges, item.both_sides, known.levels)
+        thresholds = settings.adc.thresholds
+        if isinstance(thresholds, tuple):
+            levels = listed_levels(thresholds, int(adc.low[0]), int(adc.high[0]), shape)
+            adc = replace(adc, levels=levels)
+        adcs.append(adc)
     return adcs

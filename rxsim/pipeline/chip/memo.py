@@ -14,6 +14,7 @@ from rxsim.cache import content_key
 from rxsim.calibrate import InputRange
 from rxsim.circuit import OperatingPoint
 from rxsim.config import Settings
+from rxsim.converters import AdcLevels, MeasuredAdc
 from rxsim.devices import Chip, Pulses, has_random_effects
 from rxsim.mapping import MappedLayer
 from rxsim.numerics import NUMERICS
@@ -113,19 +114,19 @@ def remembered_input_ranges(
     return ranges
 
 
-def remembered_adc_ranges(
+def remembered_adcs(
     study: Study,
     model: onnx.ModelProto,
     rules: Sequence[tuple[str, Any]],
     blocks: Sequence[np.ndarray],
-    measure: Callable[[], dict[str, np.ndarray]],
-) -> dict[str, np.ndarray]:
-    """Return ADC ranges by layer name; measured where they are not known.
+    measure: Callable[[], dict[str, MeasuredAdc]],
+) -> dict[str, MeasuredAdc]:
+    """Return ADC ranges and steps by layer name; measured where they are not known.
 
     Args:
         study: whose cache to look into, and whose calibration inputs are run.
         model: the open-ADC network.
-        rules: name of each measured layer, and what its ranges are chosen by, plain.
+        rules: name of each measured layer, and what its ranges and steps are chosen by, plain.
         blocks: which range each of its conversions uses.
         measure: runs the network.
     """
@@ -138,10 +139,22 @@ def remembered_adc_ranges(
 
     def arrays() -> dict[str, np.ndarray]:
         measured = measure()
-        return {f"n{at}": measured[name] for at, name in enumerate(names)}
+        kept = {f"n{at}": measured[name].ranges for at, name in enumerate(names)}
+        for at, name in enumerate(names):
+            levels = measured[name].levels
+            if levels is not None:
+                kept |= {f"t{at}": levels.thresholds, f"v{at}": levels.values}
+                kept[f"b{at}"] = levels.tables
+        return kept
 
     kept = study.cache.remember(key, arrays)
-    return {name: kept[f"n{at}"] for at, name in enumerate(names)}
+    return {
+        name: MeasuredAdc(
+            kept[f"n{at}"],
+            AdcLevels(kept[f"t{at}"], kept[f"v{at}"], kept[f"b{at}"]) if f"t{at}" in kept else None,
+        )
+        for at, name in enumerate(names)
+    }
 
 
 def _run_of(what: str, model: onnx.ModelProto) -> tuple[Any, ...]:

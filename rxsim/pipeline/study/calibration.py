@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +14,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rxsim.calibrate import InputRange
+from rxsim.converters import MeasuredAdc, Steps, levels_of
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_json
 from rxsim.numerics import NUMERICS
@@ -90,6 +92,19 @@ class _AdcRecord(_Record):
     nonideal: list[_Range]
 
 
+_Codes = Annotated[float, Field(ge=-(2**24), le=2**24, allow_inf_nan=False)]
+
+
+class _StepsRecord(_Record):
+    thresholds: list[_Codes]
+    values: Annotated[list[_Codes], Field(min_length=1)]
+
+
+class _AdcStepsRecord(_Record):
+    ideal: list[_StepsRecord]
+    nonideal: list[_StepsRecord]
+
+
 class _PointRecord(_Record):
     volt: _Size
     activity: Annotated[float, Field(gt=0, le=1)] | None
@@ -102,6 +117,7 @@ class _LayerRecord(_Record):
     shape: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(_bounded)]
     point: _PointRecord | None
     adc: _AdcRecord | None
+    adc_steps: _AdcStepsRecord | None = None
 
 
 class _File(_Record):
@@ -128,6 +144,7 @@ class Calibration:
             not linear are made so, by layer name.
         adc_ranges: for each rung the calibrated ADC ranges, by layer name: ampere (a side), float64
             (n,), numbered as `rxsim.converters.range_blocks` does.
+        adc_steps: likewise the Lloyd-Max steps of each range; of layers without, none.
         version: of the rxsim that measured it.
         name: what messages call it.
     """
@@ -139,6 +156,7 @@ class Calibration:
     input_ranges: Mapping[str, InputRange]
     points: Mapping[str, tuple[float, float | None]]
     adc_ranges: Mapping[str, Mapping[str, np.ndarray]]
+    adc_steps: Mapping[str, Mapping[str, tuple[Steps, ...]]] = field(default_factory=dict)
     version: str = __version__
     name: str = "the calibration"
 
@@ -158,16 +176,14 @@ class Calibration:
         """
         return self._held(self.points, layer, "operating point")
 
-    def ranges(self, rung: str, layer: str, blocks: np.ndarray) -> np.ndarray:
-        """Return the ADC ranges of a layer.
+    def adc(self, rung: str, layer: str, blocks: np.ndarray, *, steps: bool) -> MeasuredAdc:
+        """Return the ADC ranges of a layer, and their steps where there are some.
 
         Args:
             rung: which rung.
             layer: the layer's name.
             blocks: which range each conversion uses, int64 (conversions, groups, readouts).
-
-        Returns:
-            Ampere (a side), float64 (conversions, groups, readouts).
+            steps: whether Lloyd-Max steps belong to the ranges.
 
         Raises:
             InputError: it holds none, or not as many as there are.
@@ -179,7 +195,16 @@ class Calibration:
                 f"{self.name} holds {len(values)} ADC ranges ({rung}) of layer {layer}, expected "
                 f"{count}; it is damaged: {AGAIN}"
             )
-        return np.asarray(values[blocks])
+        ranges = np.asarray(values[blocks])
+        if not steps:
+            return MeasuredAdc(ranges)
+        found = self._held(self.adc_steps.get(rung, {}), layer, f"ADC thresholds ({rung})")
+        if len(found) != count:
+            raise InputError(
+                f"{self.name} holds thresholds of {len(found)} ADC ranges ({rung}) of layer {layer}, "
+                f"expected {count}; it is damaged: {AGAIN}"
+            )
+        return MeasuredAdc(ranges, levels_of(found, blocks))
 
     def _held(self, held: Mapping[str, T], layer: str, what: str) -> T:
         if layer not in held:
@@ -211,6 +236,14 @@ class Calibration:
         ranges = {
             rung: held[name].tolist() for rung, held in self.adc_ranges.items() if name in held
         }
+        steps = {
+            rung: [
+                {"thresholds": between.tolist(), "values": values.tolist()}
+                for between, values in held[name]
+            ]
+            for rung, held in self.adc_steps.items()
+            if name in held
+        }
         return {
             "name": name,
             "x_max": measured.x_max,
@@ -218,6 +251,7 @@ class Calibration:
             "shape": list(measured.shape),
             "point": None if point is None else {"volt": point[0], "activity": point[1]},
             "adc": ranges or None,
+            **({"adc_steps": steps} if steps else {}),
         }
 
 
@@ -263,10 +297,16 @@ def from_json(values: Any, what: str = "the calibration") -> Calibration:
             f"{AGAIN}"
         )
     adc_ranges: dict[str, dict[str, np.ndarray]] = {name: {} for name in CALIBRATED}
+    adc_steps: dict[str, dict[str, tuple[Steps, ...]]] = {name: {} for name in CALIBRATED}
     for layer in file.layers:
         if layer.adc is not None:
             adc_ranges["ideal"][layer.name] = _ranges(layer.adc.ideal, layer.name, what)
             adc_ranges["nonideal"][layer.name] = _ranges(layer.adc.nonideal, layer.name, what)
+        if layer.adc_steps is not None:
+            for rung in CALIBRATED:
+                adc_steps[rung][layer.name] = _steps(
+                    getattr(layer.adc_steps, rung), layer.name, what
+                )
     return Calibration(
         model=file.model,
         data=file.data,
@@ -282,6 +322,7 @@ def from_json(values: Any, what: str = "the calibration") -> Calibration:
             if layer.point is not None
         },
         adc_ranges=adc_ranges,
+        adc_steps=adc_steps,
         version=file.rxsim,
         name=what,
     )
@@ -311,6 +352,20 @@ def _ranges(values: list[float], layer: str, what: str) -> np.ndarray:
             f"{_SMALLEST:g} A; it is damaged: {AGAIN}"
         )
     return ranges
+
+
+def _steps(records: Sequence[_StepsRecord], layer: str, what: str) -> tuple[Steps, ...]:
+    for record in records:
+        rises = all(a < b for a, b in pairwise(record.thresholds))
+        if not rises or len(record.values) != len(record.thresholds) + 1:
+            raise InputError(
+                f"{what}: layer {layer}: found ADC thresholds that do not rise, or not one value more "
+                f"than thresholds; it is damaged: {AGAIN}"
+            )
+    return tuple(
+        (np.array(each.thresholds, dtype=np.float64), np.array(each.values, dtype=np.float64))
+        for each in records
+    )
 
 
 def _line(values: Any) -> str:
