@@ -18,6 +18,7 @@ import yaml
 from numpy.typing import NDArray
 from onnx import helper
 from twin import Network, build
+from twin.steps import Steps
 
 import rxsim
 
@@ -181,6 +182,15 @@ def compare(
     return counts
 
 
+def with_steps_of(twin: Network, record: Mapping[str, Any]) -> Network:
+    """Give the twin's ADCs the Lloyd-Max steps of a calibration."""
+    for row in record["layers"]:
+        for step in row.get("adc_steps", {}).get("nonideal", ()):
+            thresholds, values = (np.array(step[name]) for name in ("thresholds", "values"))
+            twin.layers[row["name"]].adc_steps.append(Steps(thresholds, values))
+    return twin
+
+
 def beside(
     model: onnx.ModelProto,
     settings: Mapping[str, Any],
@@ -195,4 +205,6 @@ def beside(
     twin = build(model, settings, calibration, trial)
     if twin.calibration_risk:
         return None
+    if any(layer.settings["adc"]["thresholds"] == "lloyd_max" for layer in twin.layers.values()):
+        with_steps_of(twin, calibrated(model, settings, calibration))
     return compare(patched(model, settings, calibration, trial), twin, x)

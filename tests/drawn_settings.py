@@ -86,6 +86,7 @@ class Axes:
         converters: Errors of DACs and ADCs.
         cells: Cells that are not linear or that the inputs gate.
         layers: Settings of single layers.
+        steps: ADCs with thresholds of their own, or a range in ampere.
     """
 
     wires: bool = False
@@ -93,6 +94,7 @@ class Axes:
     converters: bool = False
     cells: bool = False
     layers: bool = False
+    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -351,6 +353,19 @@ def _adc(dice: Dice, mapping: Section, device: Section, dac: Section, on: bool) 
     return keys
 
 
+def _steps(dice: Dice, n_bits: int, mapping: Section) -> Section:
+    """Draw what replaces evenly spaced codes, or a calibrated range."""
+    kind = dice.one_of("lloyd_max", "list", "list", "amperes")
+    if kind == "lloyd_max":
+        return {"thresholds": "lloyd_max", "range": "calibrated"}
+    if kind == "amperes":
+        return {"range": {"amperes": dice.one_of(1e-5, 3e-5, 1e-4)}}
+    both_sides = mapping["scheme"] == "differential" and mapping["subtract"] == "analog"
+    count = dice.integer(1, min(2**n_bits - 2, 20))
+    shares = sorted({dice.integer(-1000 if both_sides else 0, 1000) for _ in range(count)})
+    return {"thresholds": [share / 1000 for share in shares]}
+
+
 def _crossbar(dice: Dice, mapping: Section, axes: Axes, gated: bool) -> Section:
     slices = 1
     if mapping["weight_bits"] is not None:
@@ -396,6 +411,8 @@ def sections(dice: Dice, axes: Axes) -> Section:
     crossbar = _crossbar(dice, mapping, axes, gated)
     if axes.chip and iv["form"] != "milo" and dice.one_of(True, False, False):
         device["faults"] = _faults(dice, crossbar, axes)
+    if axes.steps and adc["n_bits"] is not None:
+        adc |= _steps(dice, adc["n_bits"], mapping)
     return {"crossbar": crossbar, "device": device, "mapping": mapping, "input": drive,
             "dac": dac, "adc": adc}  # fmt: skip
 

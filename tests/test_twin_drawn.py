@@ -26,6 +26,7 @@ AXES = {
     "layers": Axes(wires=True, chip=True, layers=True),
     "everything": Axes(wires=True, chip=True, converters=True, cells=True, layers=True),
     "devices": Axes(chip=True),
+    "steps": Axes(wires=True, converters=True, steps=True),
 }
 
 
@@ -191,7 +192,8 @@ EVERY: dict[str, dict[str, set[Any]]] = {
     },
     "adc": {
         "where": {"per_tile", "per_layer"},
-        "range": {"calibrated", "full_scale", "unit_lsb"},
+        "range": {"calibrated", "full_scale", "unit_lsb", "a mapping"},
+        "thresholds": {None, "lloyd_max", "a list"},
         "scope": {"layer", "tile", "column"},
         "criterion": {"percentile", "mse"},
         "share": {1, 2, 3},
@@ -214,12 +216,21 @@ EVERY: dict[str, dict[str, set[Any]]] = {
 }
 
 
+FORMS = {"a mapping", "a list"}
+
+
+def _kind(value: Any) -> Any:
+    """Return a value that is a name, the name of a preset, or which form it has."""
+    if isinstance(value, dict):
+        return name_of(value) if "about" in value else "a mapping"
+    return "a list" if isinstance(value, list) else value
+
+
 def test_every_choice_is_drawn() -> None:
     cases = [drawn(name, number) for name in AXES for number in range(FAST)]
     for section, keys in EVERY.items():
         for key, values in keys.items():
-            given = (case.settings[section].get(key) for case in cases)
-            found = {name_of(one) if isinstance(one, dict) else one for one in given} - {None}
+            found = {_kind(case.settings[section].get(key)) for case in cases} - {None}
             assert found == values - {None}, f"{section}.{key}"
     curves = {case.settings["device"]["iv"]["form"] for case in cases}
     assert curves == {"linear", "sinh", "cubic", "table", "milo"}
@@ -239,5 +250,8 @@ def test_every_choice_is_drawn() -> None:
     for section, keys in EVERY.items():
         where = schema["properties"][section]["$ref"].rsplit("/", 1)[-1]
         for key, stated in schema["$defs"][where]["properties"].items():
-            if "enum" in stated and (section, key) not in aside:
-                assert keys[key] == set(stated["enum"]), f"{section}.{key}"
+            forms = stated.get("oneOf", [stated])
+            named = {name for form in forms for name in form.get("enum", ())}
+            if named and (section, key) not in aside:
+                assert {value for value in keys[key] if value not in FORMS} == named
+                assert len(keys[key] & FORMS) == sum("$ref" in form for form in forms)

@@ -235,9 +235,17 @@ class Dac(Section):
 class FixedRange(Section):
     """A range of ADCs that is known beforehand."""
 
-    amperes: Annotated[
-        Positive, AtMost(1, "it is in ampere; ten microampere are 1e-5"), Field(ge=SMALLEST_RANGE)
-    ] = Field(description="largest current, ampere (a side, where both signs occur)")
+    amperes: Annotated[Positive, AtMost(1, "it is in ampere; ten microampere are 1e-5")] = Field(
+        description="largest current, ampere (a side, where both signs occur)"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.amperes < SMALLEST_RANGE:
+            raise ValueError(
+                f"found {self.amperes:g} amperes, expected {SMALLEST_RANGE:g} or above; it is in ampere"
+            )
+        return self
 
 
 RangeRule = Literal["calibrated", "full_scale", "unit_lsb"]

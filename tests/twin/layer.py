@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from twin.products import Product
 from twin.pulses import thresholds
 from twin.readers import Readers
 from twin.settings import Settings
+from twin.steps import Steps
 
 Solve = Callable[[Floats, Bools], Floats]
 """From an array's cells in S and the rows that carry inputs to effective conductances in S."""
@@ -46,6 +48,8 @@ class Layer:
             (S, G, K_p, Q).
         bulk: As matrices, but what is subtracted in analog is added: what rounding errors go by.
         ranges: Per conversion, ranges in A with M = 1; None without ADCs.
+        adc_steps: Of each range in the order of `listed_ranges`; empty where they follow from the
+            settings.
         dac_errors: Of a chip's DACs; None where there are none.
         adc_errors: Of a chip's ADCs; None where there are none.
         trial: Whose random pulses come.
@@ -70,6 +74,7 @@ class Layer:
     matrices: Currents = field(default_factory=lambda: Currents([]))
     bulk: Currents = field(default_factory=lambda: Currents([]))
     ranges: list[Currents] | None = None
+    adc_steps: list[Steps] = field(default_factory=list)
     dac_errors: errors.DacErrors | None = None
     adc_errors: errors.AdcErrors | None = None
     trial: int = 0
@@ -287,25 +292,44 @@ class Layer:
         By slice of a layer; by row tile, group, column tile and slice; or by row tile, group and
         readout (the slices and sides of an output after another, then the reference columns).
         """
-        if self.ranges is None:
-            return []
-        scope, limits = self.settings["adc"]["scope"], []
+        held = [] if self.ranges is None else self.ranges
+        return [float(part[at].flat[0]) for (part, at), *_ in self._range_parts(held)]
+
+    def range_numbers(self) -> list[Currents]:
+        """Return for every range its place in `listed_ranges`, with M = 1."""
+        assert self.ranges is not None
+        numbers = [
+            limits.map(lambda part: np.zeros(part.shape, np.int64)) for limits in self.ranges
+        ]
+        for number, shared in enumerate(self._range_parts(numbers)):
+            for part, at in shared:
+                part[at] = number
+        return numbers
+
+    def _range_parts(self, held: list[Currents]) -> Iterator[list[tuple[Tensor, Any]]]:
+        """Yield for each range the arrays and the places in them that it stands at."""
+        scope = self.settings["adc"]["scope"]
         here: Tensor = np.asarray(self.packed.present.any(axis=1))
-        for ranges in self.ranges:
-            slices = range(ranges.main[0].shape[0])
+        every = slice(None)
+        for ranges in held:
+            digits, n_sides = range(ranges.main[0].shape[0]), range(ranges.main[0].shape[1])
             if scope == "layer":
-                limits += [ranges.main[0][s, 0, 0, 0, 0] for s in slices]
+                yield from ([(a, (s,)) for a in [*ranges.main, *ranges.reference]] for s in digits)
                 continue
             for p, main in enumerate(ranges.main):
+                beside = ranges.reference[p : p + 1]
                 for g in range(main.shape[2]):
                     if scope == "tile":
-                        limits += [main[s, 0, g, 0, tile[0]] for tile in self.outputs
-                                  for s in slices if here[g, tile].any()]  # fmt: skip
+                        for q, tile in enumerate(self.outputs):
+                            for s in digits if here[g, tile].any() else ():
+                                columns = (main, (s, every, g, every, tile))
+                                yield [columns, *((a, (s, g, every, q)) for a in beside)]
                         continue
-                    limits += main[:, :, g, 0][:, :, here[g]].transpose(2, 0, 1).ravel().tolist()
-                    for reference in ranges.reference[p : p + 1]:
-                        limits += reference[:, g, 0].T.ravel().tolist()
-        return [float(limit) for limit in limits]
+                    for n in np.flatnonzero(here[g]):
+                        yield from ([(main, (s, r, g, every, n))] for s in digits for r in n_sides)
+                    for reference in beside:
+                        for q in range(len(self.outputs)):
+                            yield from ([(reference, (s, g, every, q))] for s in digits)
 
     def forward(self, x: Tensor, *, open_adc: bool = False) -> tuple[Floats, Bools, Floats]:
         """Return the layer's output for an input tensor.
@@ -324,7 +348,9 @@ class Layer:
             read, bulk = self.currents(conversion), self.bulk_currents(conversion)
             near = read.map(lambda current: np.zeros(current.shape, dtype=bool))
             if self.ranges is not None and not open_adc:
-                read, near = readers.read(read, bulk, self.ranges[number], conversion.signed)
+                tables = self.range_numbers()[number] if self.adc_steps else None
+                limits, signed = self.ranges[number], conversion.signed
+                read, near = readers.read(read, bulk, limits, signed, tables)
             total += conversion.weight * self._value(read, -1)
             largest = each(lambda a, b, *_: np.maximum(np.abs(a), b), read, bulk)
             size += abs(conversion.weight) * self._value(largest, 1)

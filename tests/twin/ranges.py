@@ -31,7 +31,10 @@ def ranges(layer: Layer, conversions: list[Conversion], measured: list[Currents]
         measured: The currents of each conversion for the calibration inputs.
     """
     rule = {"full_scale": _full_scale, "unit_lsb": _unit_lsb, "calibrated": _calibrated}
-    make = rule[layer.settings["adc"]["range"]]
+    chosen = layer.settings["adc"]["range"]
+    if isinstance(chosen, dict):
+        return [like.filled(chosen["amperes"]) for like in measured]
+    make = rule[chosen]
     limits = [make(layer, *pair) for pair in zip(conversions, measured, strict=True)]
     return [currents.map(lambda limit: np.where(limit == 0, 1.0, limit)) for currents in limits]
 

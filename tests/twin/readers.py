@@ -5,7 +5,7 @@ Source: docs/concepts/model.md, section 6.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from twin import settings as plain
 from twin.arrays import Bools, Floats, Ints, Tensor
 from twin.currents import Currents, each
 from twin.inputs import near_threshold
+from twin.steps import listed
 
 if TYPE_CHECKING:
     from twin.layer import Layer
@@ -35,7 +36,12 @@ class Readers:
         return 0, 2**n_bits - 1
 
     def read(
-        self, current: Currents, bulk: Currents, ranges: Currents, signed: bool
+        self,
+        current: Currents,
+        bulk: Currents,
+        ranges: Currents,
+        signed: bool,
+        tables: Currents | None = None,
     ) -> tuple[Currents, Currents]:
         """Return what the codes of currents stand for, in A, and where a current is risky.
 
@@ -44,15 +50,20 @@ class Readers:
             bulk: The same with every subtraction turned into an addition.
             ranges: In A, with M = 1.
             signed: Whether currents of single columns have both signs.
+            tables: Which of the layer's given steps hold, with M = 1.
         """
+        if tables is None:
+            tables = ranges.map(lambda part: np.zeros(part.shape, np.int64))
 
-        def read_part(c: Floats, b: Floats, limit: Floats, p: int, main: bool) -> Tensor:
-            return self._read(c, b, limit, self.steps(main, signed), p, main)[0]
+        def read_part(*parts: Any) -> Tensor:
+            c, b, limit, table, p, main = parts
+            return self._read(c, b, limit, table, self.steps(main, signed), p, main)[0]
 
-        def near_part(c: Floats, b: Floats, limit: Floats, p: int, main: bool) -> Tensor:
-            return self._read(c, b, limit, self.steps(main, signed), p, main)[1]
+        def near_part(*parts: Any) -> Tensor:
+            c, b, limit, table, p, main = parts
+            return self._read(c, b, limit, table, self.steps(main, signed), p, main)[1]
 
-        given = current, bulk, ranges
+        given = current, bulk, ranges, tables
         return each(read_part, *given), each(near_part, *given)
 
     def _read(
@@ -60,6 +71,7 @@ class Readers:
         current: Floats,
         bulk: Floats,
         limit: Floats,
+        table: Ints,
         codes: tuple[int, int],
         p: int,
         main: bool,
@@ -68,16 +80,34 @@ class Readers:
         code, eps = current / limit * high, _BULK_EPS * bulk / limit * high
         drawn = self._layer.adc_errors
         if drawn is None:
-            return np.clip(np.rint(code), low, high) * limit / high, self._near(code, eps, codes)
+            return self._decided(code, eps, table, codes, limit)
         number = self._numbers(drawn, p, main)
         straight = (1 + drawn.gain[number]) * code + drawn.offset[number]
         eps = np.abs(1 + drawn.gain[number]) * eps
         at = np.rint(np.clip(straight, low, high)).astype(np.int64)
         bent = straight + drawn.curves[np.broadcast_to(number, at.shape), at - low]
-        near = self._near(bent, eps, codes)
+        read, near = self._decided(bent, eps, table, codes, limit)
         if np.any(drawn.curves):
             near |= self._near(straight, eps, codes)
-        return np.clip(np.rint(bent), low, high) * limit / high, near
+        return read, near
+
+    def _decided(
+        self, code: Floats, eps: Floats, table: Ints, codes: tuple[int, int], limit: Floats
+    ) -> tuple[Floats, Bools]:
+        """Return what currents in LSB are read as, in A, and where they are near a threshold."""
+        low, high = codes
+        chosen = self._layer.settings["adc"]["thresholds"]
+        if chosen is None:
+            return np.clip(np.rint(code), low, high) * limit / high, self._near(code, eps, codes)
+        steps = self._layer.adc_steps or [listed(chosen, low, high)]
+        table = np.broadcast_to(table, code.shape)
+        value, near = np.zeros(code.shape), np.zeros(code.shape, dtype=bool)
+        for number in np.unique(table):
+            at = table == number
+            value[at] = steps[number].read(code[at])
+            far = np.maximum(self._layer.eps, 4e-6 * np.abs(code[at]))
+            near[at] = steps[number].near(code[at], np.maximum(eps[at], far))
+        return value * limit / high, near
 
     @staticmethod
     def _numbers(drawn: errors.AdcErrors, p: int, main: bool) -> Ints:

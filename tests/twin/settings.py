@@ -41,10 +41,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         **{"range": "calibrated"},
         **{"bits_per_pulse": 1, "pulses": 64, "adc_per_pass": True},
     },
-    "dac": {"n_bits": 6, **ERRORS},
+    "dac": {"n_bits": 6, "noise": 0, **ERRORS},
     "adc": {
         **{"n_bits": 6, "where": "per_tile", "range": "calibrated", "scope": "layer"},
         **{"percentile": 100, "criterion": "percentile", "share": 1, **ERRORS},
+        **{"noise": 0, "thresholds": None},
     },
     "calibration": {"samples": 128},
 }
