@@ -45,7 +45,7 @@ class PassNoise:
 def pass_noise(each: Pass, lsb: float, cells: Cells | None, seed: int) -> PassNoise:
     """Return the noise of a pass.
 
-    Where pulses are summed in analog, each has its own noise.
+    Where pulses are summed in analog, or their mean is taken, each has its own noise.
 
     Args:
         each: the pass.
@@ -53,7 +53,7 @@ def pass_noise(each: Pass, lsb: float, cells: Cells | None, seed: int) -> PassNo
         cells: volt -> volt that it counts as; None where cells are linear, or see no voltages.
         seed: of the random numbers.
     """
-    deviation = lsb * float(np.sqrt(sum(share**2 for share, _ in each.parts)))
+    deviation = lsb * float(np.sqrt(sum(share**2 for share, _ in each.parts) / each.steps))
     slopes = None
     if cells is not None and each.curve is not None:
         first = each.curve.lowest
