@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    Tag,
     ValidationError,
     WithJsonSchema,
 )
@@ -223,8 +224,8 @@ def dotted_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
     """Find the section behind an annotation such as `Device` or `Device | None`."""
-    if typing.get_origin(annotation) is Annotated:
-        return _section_of(typing.get_args(annotation)[0])
+    if any(isinstance(mark, Tag) for mark in getattr(annotation, "__metadata__", ())):
+        return _section_of(typing.get_args(annotation)[0])  # one of several forms
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):

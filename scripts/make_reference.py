@@ -24,6 +24,7 @@ import click
 from rxsim.cli import root
 from rxsim.config import Settings, preset_names
 from rxsim.files import write_atomically
+from rxsim.schema import dotted_names
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -170,17 +171,18 @@ def _settings_table(properties: Mapping[str, Any], known: Mapping[str, Any], sta
 def _keys(
     properties: Mapping[str, Any], known: Mapping[str, Any], start: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield keys by dotted name; a section inside a section is opened, also one that may be null."""
+    """Yield keys by dotted name; a section inside a section is opened, also one of several forms."""
     for name, value in properties.items():
         inner = _resolved(value, known)
         if "properties" in inner:
             yield from _keys(inner["properties"], known, f"{start}{name}.")
-            continue
-        yield f"{start}{name}", value
-        parts = [_resolved(part, known) for part in value.get("anyOf", ())]
-        if {"type": "null"} in parts:
-            for part in parts:
-                yield from _keys(part.get("properties", {}), known, f"{start}{name}.")
+        else:
+            yield f"{start}{name}", value
+            for form in (*value.get("anyOf", ()), *value.get("oneOf", ())):
+                keys = _resolved(form, known).get("properties", {})
+                for key, each in _keys(keys, known, f"{start}{name}."):
+                    if key in _NAMES:
+                        yield key, each
 
 
 def _resolved(value: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,8 +193,9 @@ def _resolved(value: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, A
 def _kind(value: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     """Tell which values a key takes."""
     value = _resolved(value, known)
-    if "anyOf" in value:
-        return " or ".join(_kind(one, known) for one in value["anyOf"])
+    for forms in ("anyOf", "oneOf"):
+        if forms in value:
+            return " or ".join(_kind(one, known) for one in value[forms])
     if "enum" in value:
         return ", ".join(f"`{_value(one)}`" for one in value["enum"])
     if "const" in value:
@@ -214,6 +217,7 @@ def _bounds(value: Mapping[str, Any]) -> str:
     return f" ({both})" if both else ""
 
 
+_NAMES = frozenset(dotted_names(Settings))
 _LOW = (("minimum", ">= "), ("exclusiveMinimum", "> "))
 _HIGH = (("maximum", "<= "), ("exclusiveMaximum", "< "))
 

@@ -292,18 +292,24 @@ def test_config_validate_accepts_the_shipped_file(capsys: pytest.CaptureFixture[
 
 # What JSON Schema (draft 2020-12) knows of the words that numbers and choices need.
 _SCHEMA_WORDS = {
-    *("type", "anyOf", "const", "enum", "default", "title", "description", "$ref"),
+    *("type", "anyOf", "oneOf", "const", "enum", "default", "title", "description", "$ref"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "items", "minItems"),
 }
 
 
 def _words(schema: dict[str, Any]) -> set[str]:
-    inner = [word for part in schema.get("anyOf", []) for word in _words(part)]
+    inner = [
+        word
+        for part in (*schema.get("anyOf", []), *schema.get("oneOf", []))
+        for word in _words(part)
+    ]
     return {*schema, *inner}
 
 
 UNPRINTED = {
     "mapping": {"fold"},
+    "dac": {"noise"},
+    "adc": {"noise", "thresholds"},
     "device": {
         *("without", "verify", "array_sigma", "chip_sigma", "gradient", "refresh", "faults"),
         *("read_noise", "run_time", "read_sigma", "read_unit", "dead_rows", "dead_cols"),
