@@ -150,7 +150,11 @@ def read_by_graph(
 
 @pytest.mark.parametrize(
     ("low", "high", "count", "closest", "compared"),
-    [(-31, 31, 40, 1e-2, 1), (0, 15, 3, 1e-2, 1), (-127, 127, 100, 0.0, 2), (0, 2**20, 5, 1, 1)],
+    [
+        *((-31, 31, 40, 1e-2, 1), (0, 15, 3, 1e-2, 1), (0, 2**20, 5, 1, 1)),
+        (-127, 127, 100, 0.0, 2),  # pairs closer than any bin
+        *((-31, 31, 40, 1 / 8, 0), (0, 2**10, 50, 1 / 2, 0)),  # all between bins
+    ],
 )
 def test_the_graph_finds_every_step(
     low: int, high: int, count: int, closest: float, compared: int
@@ -158,8 +162,12 @@ def test_the_graph_finds_every_step(
     rng = np.random.default_rng(count)
     tables = rng.integers(0, 3, size=(1, 1, 7))
     thresholds = np.sort(rng.uniform(low, high, size=(3, count)), axis=1)
-    if closest == 0:  # closer than any bin
+    if closest == 0:
         thresholds[:, 1::2] = thresholds[:, ::2] + 1e-5
+    elif compared == 0:
+        places = np.arange(low - 0.5 + closest, high + 0.5, closest)  # as Lloyd-Max steps may lie
+        thresholds = np.sort([rng.choice(places, count, replace=False) for _ in range(3)], axis=1)
+        thresholds[0, [0, -1]] = places[[0, -1]]
     else:
         thresholds = low + np.cumsum(np.diff(thresholds, axis=1, prepend=low) + closest, axis=1)
         thresholds *= 0.99 * high / np.abs(thresholds).max()
@@ -173,8 +181,8 @@ def test_the_graph_finds_every_step(
     )
     found, inside = read_by_graph(levels, np.repeat(current[:, None], 7, axis=1), low, high)
     for channel, table in enumerate(tables.ravel()):
-        exceeded = (current[:, None] > exact[table]).sum(axis=1)
-        assert (found[:, channel] == levels.values[table][exceeded].astype(np.float32)).all()
+        reached = (current[:, None] >= exact[table]).sum(axis=1)
+        assert (found[:, channel] == levels.values[table][reached].astype(np.float32)).all()
     assert inside == compared
 
 
@@ -236,7 +244,7 @@ def gaussian(count: int) -> tuple[Floats, Floats, float]:
     counts = np.diff(stats.norm.cdf(edges))
     sums = -np.diff(stats.norm.pdf(edges))
     start = edges[np.searchsorted(edges, np.linspace(-3, 3, count + 1)[1:-1])]
-    thresholds, values = lloyd_max(counts, sums, edges[1:-1], start)
+    ((thresholds, values),) = lloyd_max(counts[None], sums[None], edges[1:-1], start)
     bounds = np.concatenate([[-np.inf], thresholds, [np.inf]])
     return thresholds, values, 1 - float(np.diff(stats.norm.cdf(bounds)) @ values**2)
 
@@ -262,7 +270,7 @@ def test_lloyd_max_is_near_the_best_of_all_partitions() -> None:
         counts = np.bincount(bins, minlength=200).astype(float)
         sums = np.bincount(bins, values, 200)
         even = edges[[49, 99, 149]]
-        thresholds, stands_for = lloyd_max(counts, sums, edges, even)
+        ((thresholds, stands_for),) = lloyd_max(counts[None], sums[None], edges, even)
 
         def error(parts: list[Floats]) -> float:
             return sum(float(((part - part.mean()) ** 2).sum()) for part in parts if part.size)

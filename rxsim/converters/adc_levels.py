@@ -19,7 +19,7 @@ Steps = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdcLevels:
-    """The steps of a layer's ADCs: a current takes the value above as many thresholds as it exceeds.
+    """The steps of a layer's ADCs: a current takes the value above as many thresholds as it reaches.
 
     Attributes:
         thresholds: LSB, float64 (tables, values - 1), rising; infinite where a table has fewer.
@@ -123,7 +123,7 @@ def listed_levels(
     values = np.array([ends[0], *middles, ends[1]])
     first = -(len(values) // 2) if low else 0
     above_is_even = (first + 1 + np.arange(len(lsb))) % 2 == 0
-    # Currents are float32: what exceeds the number below a threshold includes the threshold.
+    # Currents are float32: what reaches the number above a threshold leaves out the threshold.
     exact = lsb.astype(np.float32)
-    exact = np.where(above_is_even, np.nextafter(exact, np.float32(-np.inf)), exact)
+    exact = np.where(above_is_even, exact, np.nextafter(exact, np.float32(np.inf)))
     return AdcLevels(exact.astype(np.float64)[None], values[None], np.zeros(shape, dtype=np.int64))

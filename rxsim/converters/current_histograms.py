@@ -73,11 +73,8 @@ class CurrentHistograms:
         uniform = np.arange(self._low, self._high) + 0.5
         even = 1 / 2**self._bits
         middles = begins + even / 2
-        steps = [
-            lloyd_max(counts + even, sums + even * middles, begins[1:], uniform)
-            for counts, sums in zip(self._counts, self._sums, strict=True)
-        ]
-        return levels_of(steps, self._blocks)
+        counts, sums = self._counts + even, self._sums + even * middles
+        return levels_of(lloyd_max(counts, sums, begins[1:], uniform), self._blocks)
 
 
 def bits_per_lsb(codes: int) -> int:

@@ -2,7 +2,8 @@
 
 A table of bins says how many thresholds lie below a bin and which lie inside; the current is compared
 with these. Bins are LSBs cut into (or joined to) powers of two, so that no current gets into another
-bin by rounding, and so narrow that a bin holds one threshold where that takes no endless table.
+bin by rounding, and so narrow that a bin holds one threshold where that takes no endless table. Where
+all thresholds lie between bins, as those of Lloyd-Max do, the table holds the values themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rxsim.patch.hardware import LayerHardware
 
 _BINS_OF_A_STEP = 4  # at least, on average
 _MANY_BINS = 2**18  # of all tables: from here on thresholds that share a bin are compared in turn
+_MANY_VALUES = 2**22  # of all tables of values (16 MiB)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,8 @@ class AdcSteps:
         per_lsb: name of the number of bins of an LSB.
         bounds: names of the lowest and the highest bin, before `places` is added.
         places: for each conversion the name of what is added to a bin, int32.
-        first: name of the place of a bin's lowest value in `values`, int32.
+        first: name of the place of a bin's lowest value in `values`, int32; None where a bin's place is
+            that of its value.
         inside: names of the thresholds that lie inside each bin, LSB; infinite where there is none.
         values: name of the values, LSB.
     """
@@ -38,7 +41,7 @@ class AdcSteps:
     per_lsb: str
     bounds: tuple[str, str]
     places: tuple[str, ...]
-    first: str
+    first: str | None
     inside: tuple[str, ...]
     values: str
 
@@ -52,10 +55,15 @@ class AdcSteps:
         # A layer's passes are all signed or all unsigned: its converters have one range of codes.
         assert (adc.low == low).all()
         levels = adc.levels
-        power = _power_of(levels, low, high)
+        between = _power_between(levels, low, high)
+        power = _power_of(levels, low, high) if between is None else between
         bins, count = _bins(levels, low, high, power)
         inside, first = _tables(levels, bins, count)
-        lowest = int(np.floor(np.ldexp(low, power)))
+        values = levels.values.astype(np.float32).ravel()
+        if between is not None:
+            steps = first + sum((table < np.inf).astype(np.int64) for table in inside)
+            inside, values = [], values[steps].ravel()
+        lowest = _lowest(low, power)
         places = []
         for k, tables in enumerate(levels.tables):
             place = tables * count - lowest
@@ -69,12 +77,14 @@ class AdcSteps:
             build.scalar("adc_bins_per_lsb", 2.0**power),
             (build.scalar("adc_bin_low", lowest), build.scalar("adc_bin_high", lowest + count - 1)),
             tuple(places),
-            build.constant("adc_step", first.astype(np.int32).ravel()),
+            None
+            if between is not None
+            else build.constant("adc_step", first.astype(np.int32).ravel()),
             tuple(
                 build.constant(f"adc_threshold_{j}", np.asarray(row, dtype=np.float32).ravel())
                 for j, row in enumerate(inside)
             ),
-            build.constant("adc_values", levels.values.astype(np.float32).ravel()),
+            build.constant("adc_values", values),
         )
 
     def taken(self, k: int, current: str) -> str:
@@ -90,13 +100,27 @@ class AdcSteps:
         place = build.add("Clip", [place, *self.bounds], f"adc_known_bin_{k}")
         place = build.add("Cast", [place], f"adc_whole_bin_{k}", to=TensorProto.INT32)
         place = build.add("Add", [place, self.places[k]], f"adc_place_{k}")
+        if self.first is None:
+            return build.add("Gather", [self.values, place], f"codes_{k}", axis=0)
         step = build.add("Gather", [self.first, place], f"adc_first_{k}", axis=0)
         for j, table in enumerate(self.inside):
             between = build.add("Gather", [table, place], f"adc_between_{k}_{j}", axis=0)
-            above = build.add("Greater", [current, between], f"adc_above_{k}_{j}")
+            above = build.add("GreaterOrEqual", [current, between], f"adc_above_{k}_{j}")
             more = build.add("Cast", [above], f"adc_more_{k}_{j}", to=TensorProto.INT32)
             step = build.add("Add", [step, more], f"adc_step_{k}_{j}")
         return build.add("Gather", [self.values, step], f"codes_{k}", axis=0)
+
+
+def _power_between(levels: AdcLevels, low: int, high: int) -> int | None:
+    """Return a power of two of bins between which all thresholds lie; None for too many bins."""
+    exact = levels.thresholds[np.isfinite(levels.thresholds)].astype(np.float32)
+    power = 0
+    while (high - low + 1) * 2.0**power * len(levels.values) <= _MANY_VALUES:
+        scaled = np.ldexp(exact, power)
+        if (scaled == np.floor(scaled)).all():
+            return power
+        power += 1
+    return None
 
 
 def _power_of(levels: AdcLevels, low: int, high: int) -> int:
@@ -114,10 +138,15 @@ def _power_of(levels: AdcLevels, low: int, high: int) -> int:
     return min(depths, key=lambda each: (depths[each], each))
 
 
+def _lowest(low: int, power: int) -> int:
+    """Return the number of the lowest bin; steps of calibrations reach half an LSB beyond the codes."""
+    return int(np.floor(np.ldexp(low - 1, power)))
+
+
 def _bins(levels: AdcLevels, low: int, high: int, power: int) -> tuple[np.ndarray, int]:
     """Return the bin of each finite threshold (-1 for none), int64, and the number of bins."""
-    lowest = np.floor(np.ldexp(low, power))
-    count = int(np.floor(np.ldexp(high, power)) - lowest) + 1
+    lowest = _lowest(low, power)
+    count = int(np.floor(np.ldexp(high + 1, power))) - lowest + 1
     exact = levels.thresholds.astype(np.float32)
     known = np.isfinite(exact)
     place = np.floor(np.ldexp(np.where(known, exact, 0), power)) - lowest

@@ -3,7 +3,7 @@
 Conventions (section 6 of docs/concepts/model.md): a list holds shares of the range, times the highest
 code in LSB. A code stands for the middle of its two thresholds; an outermost one lies half the
 neighbouring step beyond its threshold; beside a single threshold, half way to the end of the range. A
-current takes the value above as many thresholds as it exceeds; ties count as risky. Lloyd-Max steps are
+current takes the value above as many thresholds as it reaches; ties count as risky. Lloyd-Max steps are
 given: one pair for each range, in the order in which `Layer.listed_ranges` lists them.
 """
 
@@ -32,8 +32,8 @@ class Steps:
 
     def read(self, code: Floats) -> Floats:
         """Return the values, LSB, that currents in LSB are read as."""
-        exceeded = (code[..., None] > self.thresholds).sum(axis=-1)
-        return np.asarray(self.values[exceeded])
+        reached = (code[..., None] >= self.thresholds).sum(axis=-1)
+        return np.asarray(self.values[reached])
 
     def near(self, code: Floats, eps: Floats) -> Bools:
         """Return where currents in LSB lie at most `eps` from a threshold."""
