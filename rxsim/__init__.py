@@ -8,7 +8,7 @@
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),
-`check`; `settings` resolves settings as --config, --xbar and --set do. What can't be used raises
+`check`, `fit`; `settings` resolves settings as --config, --xbar and --set do. What can't be used raises
 `RxsimError` with one sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
@@ -23,11 +23,13 @@ from rxsim.version import __version__
 if TYPE_CHECKING:
     from rxsim.api import (
         Evaluation,
+        FittedDevice,
         Inventory,
         Verification,
         calibration,
         check,
         evaluate,
+        fit,
         inventory,
         netlist,
         patched,
@@ -44,9 +46,9 @@ if TYPE_CHECKING:
 _HOMES = {
     **dict.fromkeys(
         (
-            *("calibration", "check", "evaluate", "inventory", "netlist"),
+            *("calibration", "check", "evaluate", "fit", "inventory", "netlist"),
             *("patched", "run_sweep", "settings", "solve", "verification"),
-            *("Evaluation", "Inventory", "Verification"),
+            *("Evaluation", "FittedDevice", "Inventory", "Verification"),
         ),
         "rxsim.api",
     ),
@@ -61,6 +63,7 @@ __all__ = [
     "Crossbar",
     "DataOptions",
     "Evaluation",
+    "FittedDevice",
     "Inventory",
     "RxsimError",
     "Scenario",
@@ -70,6 +73,7 @@ __all__ = [
     "calibration",
     "check",
     "evaluate",
+    "fit",
     "inventory",
     "netlist",
     "patched",

@@ -19,7 +19,7 @@ BEFORE_PIPELINE = {
     *("encodings", "config", "metrics", "data", "onnx_graph", "operators", "load"),
     *("session", "calibrate", "mapping"),
     *("devices", "circuit", "compensate", "tiles", "converters", "patch", "run", "verify"),
-    *("effects", "scenarios"),
+    *("effects", "fitting", "scenarios"),
 }
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "session": HELPERS | {"load", "onnx_graph"},
     "calibrate": HELPERS | {"config", "onnx_graph", "load", "session"},
     "devices": HELPERS | {"config"},
+    "fitting": HELPERS | {"devices", "config"},
     "mapping": HELPERS | {"devices", "encodings", "load", "config"},
     "circuit": HELPERS | {"devices", "config"},
     "compensate": HELPERS | {"circuit", "devices", "mapping", "config"},
@@ -67,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run"},
     "report": HELPERS
     | {"pipeline", "run", "config", "circuit", "devices", "mapping", "metrics"}
-    | {"verify", "store", "gate", "sweep"},
+    | {"fitting", "verify", "store", "gate", "sweep"},
     "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
     "cli": HELPERS,
     "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},

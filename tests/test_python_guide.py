@@ -19,6 +19,7 @@ FUNCTIONS = (
         "calibration",
         "check",
         "evaluate",
+        "fit",
         "inventory",
         "netlist",
         "patched",

@@ -153,4 +153,6 @@ def _shown(value: Any) -> str:
         return f"{{{', '.join(f'{key}: {_shown(inner)}' for key, inner in given)}}}"
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
