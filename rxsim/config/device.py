@@ -113,6 +113,8 @@ class Device(Section):
     gradient: LogSigma = Field(
         0.0, ge=0, description="sigma of the change of ln g along each side of an array, a plane"
     )
+    stuck_lrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
+    stuck_hrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
     time: Duration = Field(
         0.0, description="from programming to the read, seconds or text such as 1h, 1d, 1y"
     )
@@ -132,8 +134,6 @@ class Device(Section):
     read_unit: Literal["range", "relative"] = Field(
         "range", description="read_sigma is a share of g_on - g_off, or of the cell's own g"
     )
-    stuck_lrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_on")
-    stuck_hrs: Relative = Field(0.0, ge=0, le=1, description="share of cells stuck at g_off")
     dead_rows: Relative = Field(
         0.0, ge=0, le=1, description="share of wordlines whose cells are open"
     )
