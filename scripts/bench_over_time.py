@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -41,8 +42,9 @@ def measure(command: list[str]) -> tuple[dict[str, object], float, float]:
         result = Path(folder) / "result.json"
         parts = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
         start = time.perf_counter()
-        pid = os.posix_spawn(parts[0], [*parts, "--quiet", "--json", str(result)], os.environ)
-        _, status, usage = os.wait4(pid, 0)
+        parts += ["--quiet", "--json", str(result)]
+        child = subprocess.Popen(parts, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         if status:
             raise SystemExit(f"{' '.join(command)} failed")

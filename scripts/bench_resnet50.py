@@ -1,12 +1,14 @@
 """Time mapping, programming and solving all arrays of a network with ResNet-50's shapes.
 
-Usage: python scripts/bench_resnet50.py [--threads 2] [--output FILE.onnx] [--profile]
+Usage: python scripts/bench_resnet50.py [--threads 2] [--set KEY=VALUE] [--output FILE.onnx]
+       [--profile]
 
 The network has the 53 convolutions and the matrix product of torchvision's ResNet-50 (v1.5: the stride
 is on the 3x3), random weights and folded normalisation. Settings are the defaults (64x64, 200 kohm to
-1.4 Mohm, 2.5 ohm wires, 100 ohm ends). Timed is what `rxsim eval` does with them: `map_layer` for every
-layer, then `transfer_matrices`, which programs and solves every array. The numbers of single stages and
-the floor (the solver alone, on arrays already programmed) come from every eighth array, scaled up.
+1.4 Mohm, 2.5 ohm wires, 100 ohm ends) but for --set. Timed is what `rxsim eval` does with them:
+`map_layer` for every layer, then `transfer_matrices`, which programs and solves every array. The numbers
+of single stages and the floor (the solver alone, on arrays already programmed) come from every eighth
+array, scaled up.
 
 Target: at most 12 s on two quiet cores and 3 GB. Run it while nothing else does. `--profile` does all
 of it in one thread under cProfile instead, which slows Python and not the kernels.
@@ -34,7 +36,7 @@ from onnx import helper, numpy_helper  # noqa: E402
 
 from rxsim.circuit import solve_array  # noqa: E402
 from rxsim.commands.progress import watched  # noqa: E402
-from rxsim.config import Settings  # noqa: E402
+from rxsim.config import Settings, load_settings  # noqa: E402
 from rxsim.devices import Chip, program  # noqa: E402
 from rxsim.load import Layer, load_network  # noqa: E402
 from rxsim.mapping import MappedLayer, PhysicalArray, map_layer  # noqa: E402
@@ -213,8 +215,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, help="keep the network in this file")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting, such as device.model=pcm-hermes; repeatable",
+    )
     given = parser.parse_args()
-    settings = Settings()
+    settings = load_settings(assignments=given.assignments)
     layers = read_layers(given.output)
     bar = settings.crossbar
     solve_array(np.full((bar.rows, bar.cols), settings.device.g_off), bar)  # compiles the kernels
