@@ -6,7 +6,7 @@ Usage: python scripts/bench_resnet50.py [--threads 2] [--set KEY=VALUE] [--outpu
 The network has the 53 convolutions and the matrix product of torchvision's ResNet-50 (v1.5: the stride
 is on the 3x3), random weights and folded normalisation. Settings are the defaults (64x64, 200 kohm to
 1.4 Mohm, 2.5 ohm wires, 100 ohm ends) but for --set. Timed is what `rxsim eval` does with them:
-`map_layer` for every layer, then `transfer_matrices`, which programs and solves every array. The numbers
+`map_layer` for every layer, then `transfer_matrices`, which programs and solves every array. Numbers
 of single stages and the floor (the solver alone, on arrays already programmed) come from every eighth
 array, scaled up.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from rxsim.load import Network
 from rxsim.load.outputs import OutputTensor
+from rxsim.mapping import NetworkPlan
 from rxsim.onnx_graph import RANDOM, all_nodes
 from rxsim.pipeline.study.batch_check import note_on_steps
 from rxsim.pipeline.study.choice import DataChoice
+from rxsim.pipeline.study.idle_settings import idle_notes
 from rxsim.pipeline.study.input_axes import chosen_input
 from rxsim.pipeline.study.output_probe import without_layers
 from rxsim.pipeline.study.study_data import StudyData
@@ -14,6 +16,7 @@ from rxsim.run import OutputAxis
 
 
 def notes_on(
+    plan: NetworkPlan,
     network: Network,
     choice: DataChoice,
     chosen: OutputTensor,
@@ -25,6 +28,7 @@ def notes_on(
     """Collect the notes of a study.
 
     Args:
+        plan: what the layers take of the hardware.
         network: the network, with the layers that are on crossbars.
         choice: what the user says of data and axes.
         chosen: the tensor that is evaluated.
@@ -40,6 +44,7 @@ def notes_on(
         "" if evaluates or not found.problem else f"warning: {found.problem}",
         *data.notes,
         _random_note(network),
+        *idle_notes({name: layer.settings for name, layer in plan.layers.items()}),
     )
     return tuple(note for note in notes if note)
 

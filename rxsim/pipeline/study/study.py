@@ -204,11 +204,7 @@ def open_study(
         )
         if calibration is not None and _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
-        check_defect_maps(
-            settings_by_layer(network, settings),
-            {name: layer.arrays for name, layer in plan.layers.items()},
-            {name: layer.shared_with for name, layer in plan.layers.items()},
-        )
+        _check_defect_maps(plan)
         return Study(
             network=network,
             settings=settings,
@@ -225,7 +221,7 @@ def open_study(
             output=chosen.name,
             output_axis=found.axis,
             no_output=chosen.problem or found.problem,
-            notes=notes_on(network, choice, chosen, found, data, evaluates=evaluates),
+            notes=notes_on(plan, network, choice, chosen, found, data, evaluates=evaluates),
             calibration_file=calibration,
             cache=cache,
         )
@@ -259,6 +255,16 @@ def _tried(
     if reached is not network:
         plan = plan_network(reached, settings_by_layer(reached, settings), work)
     return reached, plan, found, batch
+
+
+def _check_defect_maps(plan: NetworkPlan) -> None:
+    """Refuse defect maps that do not fit the arrays of a network."""
+    layers = plan.layers.items()
+    check_defect_maps(
+        {name: layer.settings for name, layer in layers},
+        {name: layer.arrays for name, layer in layers},
+        {name: layer.shared_with for name, layer in layers},
+    )
 
 
 def _has_bodies(network: Network) -> bool:
