@@ -57,25 +57,57 @@ def population_interval(table: np.ndarray) -> Interval | None:
     if images < 2:
         return None
     mean = float(table.mean())
-    image_means = table.mean(axis=0)
     if chips == 1 and np.isin(table, (0, 1)).all():
         return _wilson(mean, images)
+    variance, freedom = _grand_variance(table)
+    half = 0.0
+    if variance > 0:
+        half = float(special.stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
+    these = chip_interval(table.mean(axis=1))
+    return _around(mean, max(half, 0.0 if these is None else (these.high - these.low) / 2))
+
+
+def standard_error(table: np.ndarray) -> float | None:
+    """Standard error of the grand mean, chips and images both samples; see `population_interval`.
+
+    Never below that of the mean over chips alone.
+
+    Args:
+        table: values, (chips, images).
+
+    Returns:
+        None for fewer than two images.
+    """
+    table = np.asarray(table, dtype=np.float64)
+    chips, images = table.shape
+    if images < 2:
+        return None
+    variance, _ = _grand_variance(table)
+    over_chips = float(np.var(table.mean(axis=1), ddof=1)) / chips if chips > 1 else 0.0
+    return float(np.sqrt(max(variance, over_chips)))
+
+
+def _grand_variance(table: np.ndarray) -> tuple[float, float]:
+    """Return the variance of the grand mean, at least 0, and its degrees of freedom.
+
+    Args:
+        table: values, float64 (chips, images) of at least two images.
+    """
+    chips, images = table.shape
+    image_means = table.mean(axis=0)
     parts = [(float(np.var(image_means, ddof=1)) / images, images - 1)]
     if chips > 1:
         chip_means = table.mean(axis=1)
-        residuals = table - chip_means[:, None] - image_means[None, :] + mean
+        residuals = table - chip_means[:, None] - image_means[None, :] + float(table.mean())
         freedom = (chips - 1) * (images - 1)
         parts.append((float(np.var(chip_means, ddof=1)) / chips, chips - 1))
         parts.append((-float(np.square(residuals).sum()) / freedom / (chips * images), freedom))
     variance = sum(part for part, _ in parts)
-    half = 0.0
-    if variance > 0:
-        freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
-        # The difference of two large parts can push it below what the fewest samples would give.
-        freedom_all = max(freedom_all, min(count for _, count in parts))
-        half = float(special.stdtrit(freedom_all, (1 + LEVEL) / 2) * np.sqrt(variance))
-    these = chip_interval(table.mean(axis=1))
-    return _around(mean, max(half, 0.0 if these is None else (these.high - these.low) / 2))
+    if variance <= 0:
+        return 0.0, float(images - 1)
+    freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
+    # The difference of two large parts can push it below what the fewest samples would give.
+    return variance, max(freedom_all, min(count for _, count in parts))
 
 
 def within(interval: Interval | None, low: float, high: float) -> Interval | None:
