@@ -56,15 +56,33 @@ def population_interval(table: np.ndarray) -> Interval | None:
     chips, images = table.shape
     if images < 2:
         return None
-    mean = float(table.mean())
     if chips == 1 and np.isin(table, (0, 1)).all():
-        return _wilson(mean, images)
+        return _wilson(float(table.mean()), images)
+    return difference_interval(table)
+
+
+def difference_interval(table: np.ndarray) -> Interval | None:
+    """Interval of the mean of paired differences, on new images too; see `population_interval`.
+
+    A single chip has no share to speak of: Student t over images.
+
+    Args:
+        table: differences of two values of the same chip and image, (chips, images).
+
+    Returns:
+        None for fewer than two images.
+    """
+    table = np.asarray(table, dtype=np.float64)
+    if table.shape[1] < 2:
+        return None
     variance, freedom = _grand_variance(table)
     half = 0.0
     if variance > 0:
         half = float(special.stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
     these = chip_interval(table.mean(axis=1))
-    return _around(mean, max(half, 0.0 if these is None else (these.high - these.low) / 2))
+    return _around(
+        float(table.mean()), max(half, 0.0 if these is None else (these.high - these.low) / 2)
+    )
 
 
 def standard_error(table: np.ndarray) -> float | None:
