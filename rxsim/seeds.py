@@ -49,6 +49,7 @@ class Sample(IntEnum):
     VERIFICATION = 5
     TRANSFORMATION = 6
     MADE_UP_SHARED = 7
+    ORDERS_OF_EFFECTS = 8
 
 
 def device_generator(

@@ -63,15 +63,18 @@ ALLOWED: dict[str, set[str]] = {
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
     "run": HELPERS | {"onnx_graph", "patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
+    "explain": HELPERS | BEFORE_PIPELINE | {"pipeline"},
     "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run"},
     "report": HELPERS
     | {"pipeline", "run", "config", "circuit", "devices", "mapping", "metrics"}
-    | {"fitting", "verify", "store", "gate", "sweep"},
-    "commands": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
+    | {"explain", "fitting", "verify", "store", "gate", "sweep"},
+    "commands": HELPERS
+    | BEFORE_PIPELINE
+    | {"pipeline", "explain", "store", "sweep", "gate", "report"},
     "cli": HELPERS,
-    "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "store", "sweep", "gate", "report"},
+    "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "explain", "store", "sweep", "gate", "report"},
     "__init__": {"api", "config", "errors", "pipeline", "scenarios", "version"},
     "__main__": {"cli"},
 }

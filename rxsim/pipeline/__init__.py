@@ -1,14 +1,15 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
 from rxsim.pipeline.chip.calibrate import calibrate
-from rxsim.pipeline.chip.foundries import patched_chip
-from rxsim.pipeline.chip.foundry import is_random
+from rxsim.pipeline.chip.foundries import Foundries, patched_chip
+from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random
 from rxsim.pipeline.chip.stamp import with_origin
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory
 from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare, rungs_of
 from rxsim.pipeline.ladder.result import AtTime, Evaluation, LayerReport, Rung
+from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.trial import TrialResult, run_trial
 from rxsim.pipeline.study.calibration import Calibration, read_calibration
 from rxsim.pipeline.study.choice import DataOptions, files_of_card
@@ -20,7 +21,7 @@ from rxsim.pipeline.study.input_axes import (
     with_stated,
 )
 from rxsim.pipeline.study.section import DataSection
-from rxsim.pipeline.study.study import Study, open_study
+from rxsim.pipeline.study.study import Study, open_study, with_settings
 
 __all__ = [
     "AtTime",
@@ -28,12 +29,16 @@ __all__ = [
     "DataOptions",
     "DataSection",
     "Evaluation",
+    "Foundries",
+    "Foundry",
     "Inventory",
     "LayerPlace",
     "LayerReport",
+    "MadeChip",
     "Netlist",
     "Prepared",
     "Rung",
+    "Runner",
     "StatedInputs",
     "Study",
     "TrialResult",
@@ -55,5 +60,6 @@ __all__ = [
     "verify",
     "with_origin",
     "with_ranks",
+    "with_settings",
     "with_stated",
 ]

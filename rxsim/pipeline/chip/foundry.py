@@ -36,12 +36,14 @@ class MadeChip:
     Attributes:
         network: the patched network.
         layers: its layers' hardware, ADCs still open.
+        converted: the same with their ADCs.
         transfers: what its layers' arrays compute.
         drift_factors: by layer name, where drift is compensated: one, or one for each output channel.
     """
 
     network: PatchedNetwork
     layers: tuple[LayerHardware, ...]
+    converted: tuple[LayerHardware, ...]
     transfers: tuple[LayerTransfer, ...]
     drift_factors: Mapping[str, np.ndarray]
 
@@ -85,8 +87,9 @@ class Foundry:
                 layer.scaled(factors[layer.layer.name]) if layer.layer.name in factors else layer
                 for layer in layers
             ]
-        network = patch_study(self.study, layers, adcs)
-        return MadeChip(network, tuple(layers), tuple(transfers), factors)
+        converted = with_adcs(layers, adcs)
+        network = patch_study(self.study, converted)
+        return MadeChip(network, tuple(layers), tuple(converted), tuple(transfers), factors)
 
     def _hardware(
         self, mapped: Mapped, chip: Chip
@@ -156,15 +159,10 @@ def is_random(settings: Settings) -> bool:
     return ENCODINGS[settings.input.encoding].is_random
 
 
-def patch_study(
-    study: Study, layers: list[LayerHardware], adcs: list[Adc | None]
-) -> PatchedNetwork:
-    """Write the patched network of some hardware."""
+def patch_study(study: Study, layers: Sequence[LayerHardware]) -> PatchedNetwork:
+    """Write the patched network of some hardware; layers that are not given stay digital."""
     with study.stages("patch"):
-        return patch_network(
-            study.network.model,
-            with_adcs(layers, adcs),
-        )
+        return patch_network(study.network.model, layers)
 
 
 def with_adcs(layers: Sequence[LayerHardware], adcs: Sequence[Adc | None]) -> list[LayerHardware]:

@@ -227,6 +227,32 @@ def open_study(
         )
 
 
+def with_settings(study: Study, settings: Settings) -> Study:
+    """Return the same study, network and inputs, under other settings.
+
+    Layers that were digital before stay so. What an earlier calibration measured is left out.
+
+    Args:
+        study: the study.
+        settings: resolved settings; `mapping.fold` must be the same, for it decides what a layer is.
+
+    Raises:
+        InputError: the settings do not fit the network.
+    """
+    assert settings.mapping.fold == study.settings.mapping.fold
+    check_presets(settings)
+    names = [layer.name for layer in study.network.layers]
+    names += [node.name for node in study.network.digital]
+    check_layers(settings, names)
+    network = _less_digital(study.network, settings)
+    plan = plan_network(network, settings_by_layer(network, settings), study.plan.work)
+    _check_defect_maps(plan)
+    batch = 1 if study.provenance.one_by_one else _batch_size(plan)
+    return replace(
+        study, network=network, settings=settings, plan=plan, batch=batch, calibration_file=None
+    )
+
+
 def _tried(
     network: Network,
     settings: Settings,
@@ -281,6 +307,11 @@ def settings_by_layer(network: Network, settings: Settings) -> dict[str, Setting
 def _without_digital(network: Network, settings: Settings) -> Network:
     """Leave the layers digital that the settings want so."""
     check_layers(settings, [layer.name for layer in network.layers])
+    return _less_digital(network, settings)
+
+
+def _less_digital(network: Network, settings: Settings) -> Network:
+    """Leave layers digital; see `_without_digital`."""
     kept, nodes = [], []
     resolved = {layer.index: layer_settings(settings, layer.name) for layer in network.layers}
     for layer in network.layers:

@@ -1,0 +1,1 @@
+"""Why accuracy fell: which effect, which layer, and what would help, each from real runs."""

@@ -1,0 +1,50 @@
+"""What is known when traps are looked for and remedies are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rxsim.explain.quantity import Quantity
+from rxsim.explain.result import EffectsTable, LayersTable
+from rxsim.pipeline import Foundry, MadeChip, Study
+from rxsim.run import Scores
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Evidence:
+    """What is known of a study.
+
+    Attributes:
+        study: the study.
+        quantity: what is explained.
+        floating: scores of the float network.
+        foundry: of the built chips: layers on their arrays, settings by layer, ADCs.
+        chip: the first of them.
+        built: the quantity of the built chips, float64 (chips, images).
+        perfect: the quantity of hardware without any effect, likewise.
+        effects: what each effect does; None where not asked for.
+        layers: what each layer does; None where not asked for.
+    """
+
+    study: Study
+    quantity: Quantity
+    floating: Scores
+    foundry: Foundry
+    chip: MadeChip
+    built: np.ndarray
+    perfect: np.ndarray
+    effects: EffectsTable | None
+    layers: LayersTable | None
+
+    @property
+    def worst_layer(self) -> str | None:
+        """Name of the layer that costs most; None where that is not known."""
+        return self.layers.worst_first[0] if self.layers and self.layers.worst_first else None
+
+    def costs(self, *effects: str) -> bool:
+        """Tell whether any of some effects is on and may cost something; True where not known."""
+        if self.effects is None:
+            return True
+        return any(row.name in effects for row in self.effects.rows)

@@ -1,0 +1,331 @@
+"""What an explanation holds: plain values, and their JSON form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rxsim.explain.estimate import Estimate
+from rxsim.explain.quantity import Quantity
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRow:
+    """What an effect does to the quantity.
+
+    Attributes:
+        name: of the effect.
+        title: its name for readers.
+        alone: v(only this effect) - v(none).
+        left_out: v(all) - v(all but this effect): what it does where all others are on.
+        added: v with this effect and those before it - v with those before it, in the table's order.
+        shapley: its Shapley value; None where there was no time for it.
+        sampling_error: standard error of the Shapley value from sampled orders; 0 where it is exact.
+    """
+
+    name: str
+    title: str
+    alone: Estimate
+    left_out: Estimate
+    added: Estimate
+    shapley: Estimate | None
+    sampling_error: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "alone": self.alone.as_json(),
+            "left_out": self.left_out.as_json(),
+            "added": self.added.as_json(),
+            "shapley": None if self.shapley is None else self.shapley.as_json(),
+            "sampling_error": self.sampling_error,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectsTable:
+    """What each active effect does.
+
+    Attributes:
+        rows: in the order of accumulation.
+        method: exact, sampled, or none: how Shapley values were had.
+        orders: sampled orders of joining.
+        coalitions: sets of effects that were evaluated.
+        notes: by effect, what is to be said of switching it off.
+    """
+
+    rows: tuple[EffectRow, ...]
+    method: str
+    orders: int
+    coalitions: int
+    notes: Mapping[str, str]
+
+    @property
+    def worst_first(self) -> tuple[str, ...]:
+        """Names of effects by what they cost: Shapley value, else the mean of alone and left out."""
+        return tuple(row.name for row in sorted(self.rows, key=_size, reverse=True))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "rows": [row.as_json() for row in self.rows],
+            "method": self.method,
+            "orders": self.orders,
+            "coalitions": self.coalitions,
+            "notes": dict(self.notes),
+        }
+
+
+def _size(row: EffectRow) -> float:
+    if row.shapley is not None:
+        return abs(row.shapley.mean)
+    return abs(row.alone.mean + row.left_out.mean) / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ArrayMap:
+    """A closer look at an array that does badly.
+
+    Attributes:
+        layer: its layer.
+        array: its index in the layer.
+        loss: share of its current that its wires take, all used rows driven alike.
+        ratio: g_eff over the target conductance of each used cell, float64 (rows, columns); NaN where
+            the target is 0.
+        error: mean current of each used cell beside that of its target, ampere, float64 (rows,
+            columns): (g_eff - target) times the mean voltage of its row over the calibration inputs.
+    """
+
+    layer: str
+    array: int
+    loss: float
+    ratio: np.ndarray
+    error: np.ndarray
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; NaN as null."""
+        return {
+            "layer": self.layer,
+            "array": self.array,
+            "loss": self.loss,
+            "ratio": _listed(self.ratio),
+            "error": _listed(self.error),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRow:
+    """What a layer does to the quantity, and how it fares.
+
+    Noise is the sum of squared errors of its output before the activation, over that of the float
+    network's output (SNR = -10 log10 of it), of the first chip.
+
+    Attributes:
+        name: of the layer.
+        op: type of its node in the file.
+        only: v(only this layer analog) - v(float network); None where there was no time for it.
+        all_but: v(all analog) - v(all but this layer); None likewise.
+        output_noise: share of the network's output noise that goes where this layer is digital; None
+            likewise.
+        snr_clean_db: of its output, its inputs those of the float network; None: not to be compared.
+        snr_db: of its output in the patched network: errors of earlier layers included.
+        dac_clipping: share of inputs that saturate their DAC; None without DAC.
+        adc_clipping: share of conversions that saturate; None without ADC.
+        noise_alone: by effect its noise with clean inputs where only this effect is on.
+        noise_left_out: by effect its noise with clean inputs where only this effect is off.
+        dominant: the effect that makes most of its noise; empty where none does.
+    """
+
+    name: str
+    op: str
+    only: Estimate | None
+    all_but: Estimate | None
+    output_noise: float | None
+    snr_clean_db: float | None
+    snr_db: float | None
+    dac_clipping: float | None
+    adc_clipping: float | None
+    noise_alone: Mapping[str, float]
+    noise_left_out: Mapping[str, float]
+    dominant: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "name": self.name,
+            "op": self.op,
+            "only": None if self.only is None else self.only.as_json(),
+            "all_but": None if self.all_but is None else self.all_but.as_json(),
+            "output_noise": self.output_noise,
+            "snr_clean_db": _plain(self.snr_clean_db),
+            "snr_db": _plain(self.snr_db),
+            "dac_clipping": self.dac_clipping,
+            "adc_clipping": self.adc_clipping,
+            "noise_alone": {name: _plain(noise) for name, noise in self.noise_alone.items()},
+            "noise_left_out": {name: _plain(noise) for name, noise in self.noise_left_out.items()},
+            "dominant": self.dominant,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersTable:
+    """What each layer does.
+
+    Attributes:
+        rows: in the order of the network.
+        worst_first: names of the layers by what they cost.
+        arrays: a closer look at the arrays that do worst, worst first.
+        inputs: how many inputs the numbers at a layer's own output come from.
+    """
+
+    rows: tuple[LayerRow, ...]
+    worst_first: tuple[str, ...]
+    arrays: tuple[ArrayMap, ...]
+    inputs: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "rows": [row.as_json() for row in self.rows],
+            "worst_first": list(self.worst_first),
+            "arrays": [array.as_json() for array in self.arrays],
+            "inputs": self.inputs,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A remedy that was tried: other settings on the same chips and images.
+
+    Attributes:
+        remedy: its name.
+        title: what was done, for readers.
+        changes: settings that differ, by dotted name (layers.NAME.section.key for a single layer).
+        value: mean of the quantity.
+        gain: over the settings as they are, positive where it is better.
+        arrays: how many arrays the network takes.
+        conversions: how many ADC conversions an input takes; None where unknown.
+        combined: names of the remedies that it takes together, in the order of being added; a single
+            name otherwise.
+    """
+
+    remedy: str
+    title: str
+    changes: Mapping[str, Any]
+    value: float
+    gain: Estimate
+    arrays: int | None
+    conversions: int | None
+    combined: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "remedy": self.remedy,
+            "title": self.title,
+            "changes": dict(self.changes),
+            "value": self.value,
+            "gain": self.gain.as_json(),
+            "arrays": self.arrays,
+            "conversions": self.conversions,
+            "combined": list(self.combined),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trap:
+    """A known mistake that was seen in these settings, data or this network.
+
+    Attributes:
+        name: of the trap.
+        sentence: what was seen, in numbers, and what to do.
+    """
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Explanation:
+    """Why accuracy fell.
+
+    Attributes:
+        quantity: what is explained.
+        floating: the quantity of the float network.
+        none: of hardware without any active effect.
+        all: of the built chips.
+        interval: 95 % interval of `all`, chips and images both samples; None where nothing tells.
+        chips: programmed chips; 1 where all are the same.
+        images: evaluated inputs.
+        effects: None where not asked for.
+        layers: None where not asked for.
+        attempts: remedies that were tried, best first; None where not asked for.
+        traps: known mistakes that were seen.
+        left_out: what there was no time for, a sentence each.
+        settings: resolved settings, plain.
+        better: the settings of the best attempt, plain; None where none is better.
+        provenance: versions, hashes, data.
+        runs: patched networks that were run over the images.
+        seconds: wall time by stage.
+    """
+
+    quantity: Quantity
+    floating: float
+    none: float
+    all: float
+    interval: tuple[float, float] | None
+    chips: int
+    images: int
+    effects: EffectsTable | None
+    layers: LayersTable | None
+    attempts: tuple[Attempt, ...] | None
+    traps: tuple[Trap, ...]
+    left_out: tuple[str, ...]
+    settings: Mapping[str, Any]
+    better: Mapping[str, Any] | None
+    provenance: Mapping[str, Any]
+    runs: int
+    seconds: Mapping[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; everything but `timing` repeats for the same seed."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "explanation",
+            "quantity": self.quantity.name,
+            "float32": self.floating,
+            "none": self.none,
+            "all": self.all,
+            "interval_new_images": None if self.interval is None else list(self.interval),
+            "chips": self.chips,
+            "images": self.images,
+            "effects": None if self.effects is None else self.effects.as_json(),
+            "layers": None if self.layers is None else self.layers.as_json(),
+            "attempts": None
+            if self.attempts is None
+            else [attempt.as_json() for attempt in self.attempts],
+            "traps": {trap.name: trap.sentence for trap in self.traps},
+            "left_out": list(self.left_out),
+            "settings": dict(self.settings),
+            "better": None if self.better is None else dict(self.better),
+            "provenance": dict(self.provenance),
+            "runs": self.runs,
+            "timing": {"seconds": dict(self.seconds)},
+        }
+
+
+def _plain(value: float | None) -> float | None:
+    """Write an infinite ratio as null: JSON has no infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _listed(values: np.ndarray) -> list[list[float | None]]:
+    return [[_plain(float(value)) for value in row] for row in values]
