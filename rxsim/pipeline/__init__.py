@@ -3,6 +3,7 @@
 from rxsim.pipeline.chip.calibrate import calibrate
 from rxsim.pipeline.chip.foundries import Foundries, patched_chip
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random
+from rxsim.pipeline.chip.mapped import for_each
 from rxsim.pipeline.chip.stamp import with_origin
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
@@ -47,6 +48,7 @@ __all__ = [
     "evaluate",
     "example_shapes",
     "files_of_card",
+    "for_each",
     "is_random",
     "on_batch",
     "open_study",
