@@ -59,3 +59,9 @@ class RegressionError(RxsimError):
     """A gate found that accuracy fell."""
 
     exit_code = 1
+
+
+class GoalMissedError(RxsimError):
+    """No point of a search meets its goal."""
+
+    exit_code = 1

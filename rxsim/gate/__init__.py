@@ -3,7 +3,16 @@
 from rxsim.gate.baseline import Record, is_baseline, read_baseline, to_json
 from rxsim.gate.cases import Case, Cases, read_cases
 from rxsim.gate.run_cases import Check, CheckedCase, Measured, changes, check_cases, measure_cases
-from rxsim.gate.verdict import Drop, Outcome, Verdict, holm, judge, measure_drop, sign_flip_p
+from rxsim.gate.verdict import (
+    Drop,
+    Outcome,
+    Verdict,
+    holm,
+    judge,
+    measure_drop,
+    samples_needed,
+    sign_flip_p,
+)
 
 __all__ = [
     "Case",
@@ -24,6 +33,7 @@ __all__ = [
     "measure_drop",
     "read_baseline",
     "read_cases",
+    "samples_needed",
     "sign_flip_p",
     "to_json",
 ]

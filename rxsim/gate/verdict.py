@@ -153,7 +153,9 @@ def judge(drops: Sequence[Drop], level: float, smallest: Sequence[float]) -> lis
             outcome = "passed"
         elif p <= level:
             outcome = "regression"
-        needed = _needed(drop, level, least) if outcome == "undecided" else None
+        # Bounds less than half of it away decide any drop.
+        is_open = outcome == "undecided"
+        needed = samples_needed(drop, level, least, least / 2) if is_open else None
         verdicts.append(
             Verdict(
                 outcome=outcome,
@@ -175,6 +177,36 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
+
+
+def samples_needed(
+    drop: Drop, level: float, smallest: float, distance: float
+) -> tuple[int, int] | None:
+    """Return numbers of chips and images for which both bounds come nearer to the mean than a distance.
+
+    Chips are added only where no number of images suffices with the present chips.
+
+    Args:
+        drop: what was measured.
+        level: level of each one-sided bound.
+        smallest: the smallest drop that matters, as `measure_drop` took it.
+        distance: of the bounds from the mean, above 0.
+
+    Returns:
+        None where no numbers suffice.
+    """
+    for chips in _more_chips(drop.chips):
+        if _half(drop, level, smallest, chips, _MOST_IMAGES) >= distance:
+            continue
+        few, many = 1, _MOST_IMAGES
+        while many - few > 1:
+            middle = (few + many) // 2
+            if _half(drop, level, smallest, chips, middle) < distance:
+                many = middle
+            else:
+                few = middle
+        return chips, _rounded_up(many)
+    return None
 
 
 def sign_flip_p(sums: np.ndarray) -> float:
@@ -266,25 +298,6 @@ def _freedom(parts: Sequence[tuple[float, int]]) -> float:
 
 def _t(level: float, freedom: float) -> float:
     return -float(special.stdtrit(freedom, level))
-
-
-def _needed(drop: Drop, level: float, smallest: float) -> tuple[int, int] | None:
-    """Return numbers of chips and images that decide any drop: bounds less than `smallest` / 2 away.
-
-    Chips are added only where no number of images suffices with the present chips.
-    """
-    for chips in _more_chips(drop.chips):
-        if _half(drop, level, smallest, chips, _MOST_IMAGES) >= smallest / 2:
-            continue
-        few, many = 1, _MOST_IMAGES
-        while many - few > 1:
-            middle = (few + many) // 2
-            if _half(drop, level, smallest, chips, middle) < smallest / 2:
-                many = middle
-            else:
-                few = middle
-        return chips, _rounded_up(many)
-    return None
 
 
 def _more_chips(chips: int) -> Iterator[int]:

@@ -102,8 +102,8 @@ def read_plan(path: Path) -> Plan:
                 settings = settings.model_copy(update={"trials": 1})
                 if study is None:
                     study = open_study((folder / model).absolute(), settings, options, threads=1)
-                values = _values(file, axes, model, name, _as_numbers(change, settings))
-                planned = _planned(study, settings, options, values)
+                values = _values(file, axes, model, name, change, settings)
+                planned = planned_point(study, settings, options, values)
                 points.setdefault(planned.point.key, planned)
     chips = trials or 1
     if file.stop is not None and file.stop.at_least > chips:
@@ -139,17 +139,32 @@ def _values(
     model: Path,
     config: Path | None,
     change: Mapping[str, Any],
+    settings: Settings,
 ) -> dict[str, Any]:
-    """Return the values that name a point; of settings that share a value the first one stands."""
+    """Return the values that name a point."""
     several = {"model": model.name} if len(file.models) > 1 else {}
     if config is not None and len(file.configs) > 1:
         several["config"] = config.stem
+    return {**several, **told_values(axes, change, settings)}
+
+
+def told_values(
+    axes: Sequence[Axis], change: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """Return the values of axes that name a point; of settings that share a value the first one stands.
+
+    Args:
+        axes: the axes.
+        change: what they set at the point, by dotted name.
+        settings: the point's.
+    """
+    change = _as_numbers(change, settings)
     told: dict[str, Any] = {}
     for axis in axes:
         values = {name: change[name] for name in axis.names}
         alike = len(set(map(in_yaml, values.values()))) == 1
         told |= {axis.names[0]: values[axis.names[0]]} if alike else values
-    return {**several, **told}
+    return told
 
 
 def _as_numbers(change: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
@@ -162,9 +177,17 @@ def _as_numbers(change: Mapping[str, Any], settings: Settings) -> dict[str, Any]
     return numbers
 
 
-def _planned(
+def planned_point(
     study: Study, settings: Settings, options: DataOptions, values: Mapping[str, Any]
 ) -> PlannedPoint:
+    """Return a point of a sweep.
+
+    Args:
+        study: the network and its data, under any settings that give the same layers and inputs.
+        settings: the point's, of a single trial.
+        options: where the inputs come from.
+        values: what names the point.
+    """
     provenance = study.provenance
     plain = as_plain(settings)
     del plain["trials"]
