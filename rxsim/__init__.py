@@ -8,7 +8,7 @@
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),
-`check`, `fit`; `settings` resolves settings as --config, --xbar and --set do. What can't be used raises
+`run_search` (search), `check`, `fit`; `settings` resolves settings as --config, --xbar and --set do. What can't be used raises
 `RxsimError` with one sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         inventory,
         netlist,
         patched,
+        run_search,
         run_sweep,
         settings,
         solve,
@@ -47,7 +48,7 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("calibration", "check", "evaluate", "fit", "inventory", "netlist"),
-            *("patched", "run_sweep", "settings", "solve", "verification"),
+            *("patched", "run_search", "run_sweep", "settings", "solve", "verification"),
             *("Evaluation", "FittedDevice", "Inventory", "Verification"),
         ),
         "rxsim.api",
@@ -77,6 +78,7 @@ __all__ = [
     "inventory",
     "netlist",
     "patched",
+    "run_search",
     "run_sweep",
     "settings",
     "solve",

@@ -27,6 +27,7 @@ _COMMANDS = {
     "verify": ("rxsim.commands.verify", "Compare solved arrays with ngspice or a sparse solve."),
     "spice": ("rxsim.commands.spice", "Write one array as a netlist that ngspice runs."),
     "sweep": ("rxsim.commands.sweep", "Evaluate every point of a sweep, with resume."),
+    "search": ("rxsim.commands.search", "The least hardware that keeps the accuracy."),
     "results": ("rxsim.commands.results", "Show, query, merge and export a sweep's results."),
     "report": ("rxsim.commands.report", "Results as one HTML page."),
     "plot": ("rxsim.commands.plot", "A figure of results, fit for a paper."),

@@ -67,14 +67,19 @@ ALLOWED: dict[str, set[str]] = {
     "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run"},
+    "search": HELPERS
+    | {"config", "metrics", "load", "calibrate", "mapping", "converters", "pipeline"}
+    | {"store", "sweep", "gate"},
     "report": HELPERS
     | {"pipeline", "run", "config", "circuit", "devices", "mapping", "metrics"}
-    | {"explain", "fitting", "verify", "store", "gate", "sweep"},
+    | {"explain", "fitting", "verify", "store", "gate", "sweep", "search"},
     "commands": HELPERS
     | BEFORE_PIPELINE
-    | {"pipeline", "explain", "store", "sweep", "gate", "report"},
+    | {"pipeline", "explain", "store", "sweep", "gate", "search", "report"},
     "cli": HELPERS,
-    "api": HELPERS | BEFORE_PIPELINE | {"pipeline", "explain", "store", "sweep", "gate", "report"},
+    "api": HELPERS
+    | BEFORE_PIPELINE
+    | {"pipeline", "explain", "store", "sweep", "gate", "search", "report"},
     "__init__": {"api", "config", "errors", "pipeline", "scenarios", "version"},
     "__main__": {"cli"},
 }

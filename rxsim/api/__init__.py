@@ -8,6 +8,7 @@ from rxsim.api.accepted import settings
 from rxsim.api.campaigns import check, run_sweep
 from rxsim.api.devices import FittedDevice, fit
 from rxsim.api.networks import calibration, evaluate, inventory, patched
+from rxsim.api.searches import run_search
 from rxsim.api.shown import Evaluation, Inventory, Verification
 from rxsim.api.single_arrays import netlist, solve, verification
 
@@ -23,6 +24,7 @@ __all__ = [
     "inventory",
     "netlist",
     "patched",
+    "run_search",
     "run_sweep",
     "settings",
     "solve",

@@ -77,8 +77,9 @@ def read_goal(text: str) -> Goal:
     low, high = (0.0, 1.0) if quantity == DROP else _range(quantity)
     if not low <= limit <= high:
         raise InputError(
-            f"--goal: found {quantity}{sign}{bound}, expected a bound from {low:g} to {high:g} (a share: "
-            "0.01 or 1% is one point); correct it"
+            f"--goal: found {quantity}{sign}{bound}, expected a bound from {low:g} to {high:g}"
+            + (" (a share: 0.01 or 1% is one point)" if high == 1 else "")
+            + "; correct it"
         )
     return Goal(quantity, limit, at_most)
 
@@ -91,7 +92,8 @@ def _number(text: str, quantity: str, sign: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise InputError(
-            f"--goal: found the bound {text!r}, expected a number such as {quantity}{sign}0.01; give one"
+            f"--goal: found the bound {text!r}, expected a number such as {quantity}{sign}0.01; give "
+            "one"
         )
     return value
 

@@ -29,8 +29,8 @@ class Judged:
         proven: whether the whole interval is on the mean's side of the bound.
         chips: that were evaluated; 1 also where all chips are the same.
         images: evaluated inputs.
-        needed: numbers of chips and images that would decide a mean like this; None where it is decided,
-            or where none would.
+        needed: numbers of chips and images that would decide a mean like this; None where it is
+            decided, or where none would.
     """
 
     value: float
@@ -138,7 +138,7 @@ def _values(goal: Goal, trials: Sequence[Trial]) -> np.ndarray:
 def _table(
     goal: Goal, trials: Sequence[Trial], images: int, *, is_random: bool
 ) -> np.ndarray | None:
-    """Return hits (chips, images) where they are known image by image, or by their number for a chip."""
+    """Return hits (chips, images), of each image or by their number; None where neither is known."""
     if goal.metric == "accuracy":
         return _hits(trials)
     if not goal.described.counted or is_random:
@@ -148,7 +148,7 @@ def _table(
 
 
 def _over_chips(values: np.ndarray, *, is_random: bool) -> Interval | None:
-    """Return the interval of the mean over chips on these images; the number itself if all are alike."""
+    """Return the interval of the mean over chips, these images; the number itself if all are alike."""
     if not is_random or not np.isfinite(values).all():
         value = float(values[0]) if np.isfinite(values).all() else math.inf
         return Interval(value, value, value)

@@ -60,7 +60,7 @@ class Order:
         open_now = np.flatnonzero(self.open_points(met, missed, failed))
         if not len(open_now):
             return None
-        # A point that meets settles itself and what costs more; one that misses, itself and those below.
+        # One that meets settles itself and what costs more; one that misses, itself and those below.
         by_cost = np.argsort(np.argsort(self.rank[open_now]))
         if_met = len(open_now) - by_cost
         if_missed = 1 + self.below[np.ix_(open_now, open_now)].sum(axis=0)

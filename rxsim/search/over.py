@@ -8,7 +8,6 @@ from typing import Any
 
 from rxsim.errors import SettingError
 from rxsim.files import parse_yaml
-from rxsim.schema import in_yaml
 from rxsim.sweep import Axis
 
 _START = re.compile(r"\s*([A-Za-z_][\w.]*(?:\s*\+\s*[A-Za-z_][\w.]*)*)\s*=(.*)", re.DOTALL)
@@ -60,8 +59,8 @@ def _values(text: str, key: str) -> list[Any]:
             value = ""
         if value == "" or (isinstance(value, str) and ".." in value):
             raise SettingError(
-                f"--over {key}: found {text.strip()!r}, expected values such as 4,5,6 or a range such as "
-                "4..8, 4..16+4 or 16..256*2"
+                f"--over {key}: found {text.strip()!r}, expected values such as 4,5,6 or a range "
+                "such as 4..8, 4..16+4 or 16..256*2"
             )
         return [value]
     first, last = _as_number(match[1]), _as_number(match[2])
@@ -96,7 +95,7 @@ def _tidy(value: float) -> float:
 
 
 def _without_repeats(values: list[Any]) -> list[Any]:
-    return list({in_yaml(value): value for value in values}.values())
+    return list({repr(value): value for value in values}.values())
 
 
 def _check_names(names: Sequence[str]) -> None:
