@@ -8,8 +8,8 @@
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),
-`run_search` (search), `check`, `fit`; `settings` resolves settings as --config, --xbar and --set do. What can't be used raises
-`RxsimError` with one sentence.
+`run_search` (search), `check`, `fit`; `settings` resolves settings as --config, --xbar and --set do.
+What can't be used raises `RxsimError` with one sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
 """

@@ -7,7 +7,7 @@ import pytest
 from here_pool import HerePool
 
 from rxsim.circuit import solve_array
-from rxsim.commands import progress, sweep
+from rxsim.commands import progress, workers
 from rxsim.config import Crossbar
 
 
@@ -32,5 +32,5 @@ def no_stage_is_long() -> Iterator[None]:
 
 @pytest.fixture
 def sweeps_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `rxsim sweep` start no workers, where a test is of what it prints or stores."""
-    monkeypatch.setattr(sweep, "LocalPool", lambda workers, memory: HerePool())
+    """Let sweeps and searches start no workers, where a test is of what they print or store."""
+    monkeypatch.setattr(workers, "LocalPool", lambda count, memory: HerePool())

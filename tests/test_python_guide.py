@@ -23,6 +23,7 @@ FUNCTIONS = (
         "inventory",
         "netlist",
         "patched",
+        "run_search",
         "run_sweep",
         "settings",
     ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rxsim.errors import InputError
 from rxsim.gate import measure_drop, samples_needed
 from rxsim.search.goal import DROP, Goal
 from rxsim.statistics import LEVEL, Interval, chip_interval, population_interval, within
@@ -130,8 +131,19 @@ def _hits(trials: Sequence[Trial]) -> np.ndarray:
 
 
 def _values(goal: Goal, trials: Sequence[Trial]) -> np.ndarray:
-    """Return the metric of each chip; infinite where results hold none (a ratio without noise)."""
+    """Return the metric of each chip; infinite where results hold none (a ratio without noise).
+
+    Raises:
+        InputError: it can't be infinite: the results are of a version that did not measure it.
+    """
+    if goal.metric == "accuracy":
+        return np.asarray(_hits(trials).mean(axis=1))
     values = [trial.values.get(goal.metric) for trial in trials]
+    if None in values and math.isfinite(goal.described.high):
+        raise InputError(
+            f"--goal: found results without {goal.metric}, expected those of this version; give "
+            "another --results"
+        )
     return np.array([math.inf if value is None else value for value in values])
 
 
