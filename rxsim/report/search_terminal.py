@@ -20,6 +20,8 @@ from rxsim.sweep import describe
 
 SHOWN_POINTS = 40
 _SHOWN_CONTRADICTIONS = 3
+_SHOWN_COSTS = 2
+"""What is minimised and what decides between points that are equal in it; JSON has all."""
 
 
 def judged_text(goal: Goal, point: SearchedPoint) -> str:
@@ -53,7 +55,7 @@ def _table(result: SearchResult) -> Table:
     goal, names = result.goal, list(result.points[0].values)
     minimised = all_minimised()
     varying = [n for n in minimised if len({point.costs[n] for point in result.points}) > 1]
-    costs = list(dict.fromkeys([result.minimise, *varying]))
+    costs = list(dict.fromkeys([result.minimise, *varying]))[:_SHOWN_COSTS]
     title = f"{goal.text}, least {minimised[result.minimise].title}"
     table = Table(title=escape(title), title_justify="left")
     for name in names:
@@ -62,7 +64,7 @@ def _table(result: SearchResult) -> Table:
         table.add_column(minimised[name].title, justify="right")
     table.add_column(goal.quantity, justify="right", no_wrap=True)
     table.add_column(f"{LEVEL:.0%}", justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for place, point in enumerate(result.points[:SHOWN_POINTS]):
         judged = point.judged
         known = judged.low is not None and judged.high is not None
