@@ -191,6 +191,13 @@ def test_columns_are_known_by_their_usual_names() -> None:
     assert columns["time"].seconds == 3600
 
 
+def test_more_names_are_known_and_give_way_to_the_usual_ones() -> None:
+    columns = find_columns(["G_desired (uS)", "G_meas (uS)", "Cell no"], "data")
+    assert [columns[role].place for role in ("target", "achieved", "cell")] == [0, 1, 2]
+    columns = find_columns(["final_uS", "measured_uS", "nominal_uS", "goal_uS"], "data")
+    assert [columns[role].place for role in ("target", "achieved")] == [3, 1]
+
+
 # What can't be
 
 
@@ -220,14 +227,19 @@ BAD: dict[str, tuple[bytes, list[str], str]] = {
         [],
         "line 5: found inf in the column 'target_uS'",
     ),
-    "negative": (spoiled(7, -1.0), [], "line 9: found -1 in the column 'achieved_uS'"),
+    "negative": (
+        spoiled(7, -1.0),
+        [],
+        "line 9: found -1 in the column 'achieved_uS', expected a finite conductance of 0 or above; "
+        "subtract the instrument's offset from all rows, and write 0 where",
+    ),
     "words": (GOOD.replace(b"2.0,", b"two,", 1), [], "line 2: found 'two' in the column"),
     "decimal commas": (
         as_text(NAMED.replace(",", ";"), TARGET, ACHIEVED, separator=";").replace(b".", b","),
         [],
         "write a decimal point, not a comma",
     ),
-    "a missing field": (GOOD + b"3.0\n", [], "line 102: found 1 fields, expected 2"),
+    "a missing field": (GOOD + b"3.0\n", [], "line 102: found 1 field, expected 2"),
     "a field more": (GOOD + b"3.0,2.0,1.0\n", [], "line 102: found 3 fields, expected 2"),
     "an open quotation": (
         GOOD + b'"3.0,2.0\n',
@@ -271,6 +283,34 @@ BAD: dict[str, tuple[bytes, list[str], str]] = {
         [],
         "all are below 1 pS",
     ),
+    "a single conductance above 1 S": (
+        spoiled(7, 2e6),
+        [],
+        "line 9: found 2e+06 in the column 'achieved_uS', expected a conductance of a memory cell",
+    ),
+    "columns of different magnitude": (
+        as_text("target_uS,achieved_mS", TARGET, ACHIEVED),
+        [],
+        "found achieved conductances that are 1e+03 times target",
+    ),
+    "readings of another magnitude": (
+        as_text(f"{NAMED},read_nS,time_s", TARGET, ACHIEVED, ACHIEVED, TARGET),
+        [],
+        "found read conductances that are 0.001 times achieved",
+    ),
+    "a unit of time that is none": (
+        as_text(f"{NAMED},time [fortnights],read_uS", TARGET, ACHIEVED, TARGET, ACHIEVED),
+        [],
+        "found 'fortnights' as the unit of times in the header 'time [fortnights]', expected one of",
+    ),
+    "a negative resistance": (
+        as_text(
+            "target_kohm,achieved_kohm", 1e3 / TARGET, np.where(TARGET > 2, 1e3 / ACHIEVED, -1)
+        ),
+        [],
+        "convert to siemens, and subtract the instrument's offset",
+    ),
+    "a negative target": (spoiled(7, -1.0, "target_uS"), [], "correct or remove the line"),
     "one target": (
         as_text(NAMED, TARGET * 0 + 5, ACHIEVED),
         [],

@@ -142,6 +142,24 @@ def test_cells_hidden_below_0_do_not_bias_the_curves() -> None:
     assert sigma.error_at(x)[0] < 0.02
 
 
+def test_writing_0_for_negative_readings_is_not_biased_and_leaving_them_out_is() -> None:
+    """What the refusal of negative readings advises, against what it warns of."""
+    levels = np.linspace(0.5, 10, 6)
+    table = normal_table(6, levels, 2000, [0.5, 0.05])  # negative ones are 0
+    seen = table["achieved_uS"] > 0
+
+    def away(rows: np.ndarray) -> float:
+        fit = fitted({name: column[rows] for name, column in table.items()})
+        x = levels[:1] / 10
+        mean = fit.write_error.mean
+        sums = table["achieved_uS"][rows & (table["target_uS"] == levels[0])] - levels[0]
+        error = max(float(mean.error_at(x)[0]), float(sums.std() / np.sqrt(len(sums))))
+        return float(mean.at(x)[0]) / error
+
+    assert abs(away(np.ones(len(seen), dtype=bool))) < 4
+    assert away(seen) > 4
+
+
 # Which form
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rxsim.durations import SECONDS
 from rxsim.errors import DataError, InputError
 from rxsim.fitting.units import conductance_unit, plain_unit, time_unit
 
@@ -26,6 +27,15 @@ _NAMES = {
     "time": "time t delay elapsed tread readtime timeafterprogramming",
     "read": "read gread readg reading gt readconductance",
     "cell": "cell cellid device deviceid id cellnumber",
+}
+# Asked for where none of the above is there.
+_MORE_NAMES = {
+    "target": "gtgt tgt desired gdesired wanted ideal gideal nominal gnominal targetresistance",
+    "achieved": "gach gmeas meas final gfinal gwritten achievedconductance measuredconductance "
+    "programmedconductance rmeasured rachieved measuredresistance",
+    "time": "timesinceprogramming elapsedtime",
+    "read": "rread readresistance",
+    "cell": "cellno cellindex",
 }
 _ENCLOSED = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$")
 _SHOWN = 8
@@ -114,7 +124,7 @@ def _recognised(header: Sequence[str], where: str, role: str, taken: set[int]) -
     """Return the place of the column whose name says what it is; the usual names come first."""
     keys = {place: _key(text) for place, text in enumerate(header) if place not in taken}
     known = _NAMES[role].split()
-    for names in (known[:1], known):
+    for names in (known[:1], known, _MORE_NAMES[role].split()):
         places = [place for place, key in keys.items() if key in names]
         if len(places) > 1:
             raise InputError(
@@ -171,6 +181,11 @@ def _time(name: str, where: str, stated: str, given: str | None) -> float:
         raise InputError(
             f"{where}: the header {name!r} says {stated}, --time-unit says {given}; expected the "
             "same, leave --time-unit out"
+        )
+    if stated and inner is None and outer is None:
+        raise DataError(
+            f"{where}: found {stated[:20]!r} as the unit of times in the header {name!r}, expected one "
+            f"of {', '.join(SECONDS)}; correct it, or give --time-unit"
         )
     return inner or outer or 1.0
 

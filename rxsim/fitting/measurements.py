@@ -24,6 +24,8 @@ LEAST_ROWS = 20
 """Fewest rows that a deviation is taken from. Assumption: an error of 16 % is the most to be of use."""
 # Cells of crossbars lie far inside these bounds; a unit that is off by 10^3 or more leaves them.
 _LARGEST, _SMALLEST = 1.0, 1e-12
+# Assumption: cells are programmed and drift by less than this factor; units differ by 10^3 (31.6^2).
+_ANOTHER_UNIT = 31.6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -152,7 +154,9 @@ def _measured(
     numbers: dict[str, np.ndarray] = {}
     for role in ("target", "achieved", "read"):
         if role in columns:
-            numbers[role] = _conductances(texts[role], columns[role], lines, where)
+            numbers[role] = _conductances(
+                texts[role], columns[role], lines, where, column_is_read=role != "target"
+            )
     if "time" in columns:
         numbers["time"] = _times(texts["time"], columns["time"], lines, where)
     if "cell" in columns:
@@ -189,6 +193,13 @@ def _numbers(values: Sequence[Any], column: Column, lines: np.ndarray, where: st
     raise AssertionError("one of them is no number")
 
 
+# Rows of 0 count with the probability of lying at or below 0 (rxsim/fitting/likelihood.py).
+_BELOW_0 = (
+    "subtract the instrument's offset from all rows, and write 0 where a reading still is below 0: the "
+    "fit takes 0 for anywhere at or below, while leaving such rows out would bias it"
+)
+
+
 def _refuse(
     bad: np.ndarray,
     values: np.ndarray,
@@ -196,6 +207,7 @@ def _refuse(
     where: str,
     column: Column,
     expected: str,
+    advice: str = "correct or remove the line",
 ) -> None:
     if not bad.any():
         return
@@ -203,21 +215,33 @@ def _refuse(
     more = f" (and in {counted(int(bad.sum()) - 1, 'more line')})" if bad.sum() > 1 else ""
     raise DataError(
         f"{where}, line {lines[first]}: found {values[first]:g} in the column {column.name!r}{more}, "
-        f"expected {expected}; correct or remove the line"
+        f"expected {expected}; {advice}"
     )
 
 
 def _conductances(
-    values: Sequence[Any], column: Column, lines: np.ndarray, where: str
+    values: Sequence[Any], column: Column, lines: np.ndarray, where: str, *, column_is_read: bool
 ) -> np.ndarray:
     numbers = _numbers(values, column, lines, where)
     if column.unit in CONDUCTANCES:
         good = np.isfinite(numbers) & (numbers >= 0)
-        _refuse(~good, numbers, lines, where, column, "a finite conductance of 0 or above")
+        expected = "a finite conductance of 0 or above"
+        below = column_is_read & np.isfinite(numbers) & (numbers < 0)
+        _refuse(below, numbers, lines, where, column, expected, _BELOW_0)
+        _refuse(~good, numbers, lines, where, column, expected)
     else:
         good = np.isfinite(numbers) & (numbers > 0)
-        _refuse(~good, numbers, lines, where, column, "a finite resistance above 0")
-    return in_siemens(numbers, column.unit)
+        below = column_is_read & np.isfinite(numbers) & (numbers <= 0)
+        expected = "a finite resistance above 0"
+        _refuse(
+            below, numbers, lines, where, column, expected, f"convert to siemens, and {_BELOW_0}"
+        )
+        _refuse(~good, numbers, lines, where, column, expected)
+    siemens = in_siemens(numbers, column.unit)
+    large = siemens > _LARGEST
+    if large.any() and not large.all():
+        _refuse(large, numbers, lines, where, column, "a conductance of a memory cell, at most 1 S")
+    return siemens
 
 
 def _times(values: Sequence[Any], column: Column, lines: np.ndarray, where: str) -> np.ndarray:
@@ -238,6 +262,24 @@ def _check_magnitude(numbers: Mapping[str, np.ndarray], where: str) -> None:
                 "expected those of memory cells; the unit is probably wrong: correct the header or "
                 "--unit"
             )
+    _check_ratio(numbers, "achieved", "target", where)
+    if "read" in numbers:
+        _check_ratio(numbers, "read", "achieved", where)
+
+
+def _check_ratio(numbers: Mapping[str, np.ndarray], role: str, other: str, where: str) -> None:
+    """Refuse two columns of different magnitude; judged by large conductances, which are met best."""
+    value, beside, target = numbers[role], numbers[other], numbers["target"]
+    rows = (value > 0) & (beside > 0) & (target >= np.median(target))
+    if not rows.any():
+        return
+    ratio = float(np.median(value[rows] / beside[rows]))
+    if not 1 / _ANOTHER_UNIT < ratio < _ANOTHER_UNIT:
+        raise DataError(
+            f"{where}: found {role} conductances that are {ratio:.3g} times {other} (median of "
+            f"the upper half of the targets), expected the same magnitude; the unit of one column is probably "
+            "wrong: correct the header or --unit"
+        )
 
 
 def _check_variety(numbers: Mapping[str, np.ndarray], where: str) -> None:

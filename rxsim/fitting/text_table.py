@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rxsim.counted import counted
 from rxsim.errors import DataError
 
 LARGEST = 1 << 30
@@ -93,8 +94,8 @@ def read_text_table(content: bytes, where: str) -> TextTable:
     for number, row in zip(numbers, fields, strict=True):
         if len(row) != width:
             raise DataError(
-                f"{where}, line {number}: found {len(row)} fields, expected {width} as in the first "
-                f"line (separated by {_told(separator)}, decimal points); correct the line"
+                f"{where}, line {number}: found {counted(len(row), 'field')}, expected {width} as in "
+                f"the first line (separated by {_told(separator)}, decimal points); correct the line"
             )
     if not fields:
         raise DataError(
