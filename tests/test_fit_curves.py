@@ -8,9 +8,11 @@ from measured_tables import normal_table
 from scipy import stats
 
 from rxsim.errors import DataError
-from rxsim.fitting import DeviceFit, FitOptions, fit_device
+from rxsim.fitting import DeviceFit, FitOptions, fit_device, preset_text
 from rxsim.fitting.bases import Logarithm, NoCurve, Points, Polynomial
 from rxsim.fitting.blocks import blocks_of
+from rxsim.fitting.choose import FOLDS, dealt
+from rxsim.fitting.fit_values import fit_values
 from rxsim.fitting.goodness import anderson_darling_p
 from rxsim.fitting.likelihood import fit_normal, gathered, log_likelihoods, sample_of
 from rxsim.fitting.outliers import find_outliers
@@ -263,10 +265,47 @@ def test_outliers_are_told_by_line_and_kept_or_dropped() -> None:
     assert (kept.dropped, dropped.dropped) == (0, 3)
     assert dropped.outliers.stuck_lrs == pytest.approx(2 / 600)
     assert dropped.outliers.stuck_hrs == 0
+    assert dropped.outliers.stuck_lrs_g == pytest.approx(20e-6)  # the mean of 20.1 and 19.9
+    assert dropped.outliers.stuck_hrs_g is None
+    assert "# measured on average: stuck_lrs 20 uS" in preset_text(dropped)
     x = LEVELS / 20
     sigma = dropped.write_error.sigma
     assert (np.abs(sigma.at(x) - 0.2 - 0.01 * LEVELS) < 4 * sigma.error_at(x)).all()
     assert kept.write_error.goodness.normal_p < 1e-6 < dropped.write_error.goodness.normal_p
+
+
+def test_coarse_readings_are_no_outliers() -> None:
+    """An instrument of 0.5 uS and cells of 0.1 uS: 1 % lie a step away; a stuck one is found."""
+    table = normal_table(15, LEVELS, 400, [0.1])
+    table["achieved_uS"] = np.round(table["achieved_uS"] / 0.5) * 0.5
+    away = np.abs(table["achieved_uS"] - table["target_uS"])
+    assert 1 < (away > 0.4).sum() < 100
+    assert fitted(table).outliers.rows == ()
+    table["achieved_uS"][900] = 20.0
+    assert [row.line for row in fitted(table).outliers.rows] == [901]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_rows_has_no_part_in_the_fit(seed: int) -> None:
+    table = normal_table(seed, LEVELS, 40, [0.2, 0.03], [0.1])
+    order = np.random.default_rng(seed).permutation(len(table["target_uS"]))
+    first = fitted(table)
+    second = fitted({name: column[order] for name, column in table.items()})
+    curves = (fit_values(fit)["write_error"] for fit in (first, second))
+    assert next(curves) == next(curves)
+
+
+def test_folds_are_dealt_by_values_evenly_over_levels_and_by_chance_within() -> None:
+    rng = np.random.default_rng(16)
+    x, y = np.repeat([0.2, 0.5, 1.0], 1000), rng.standard_normal(3000)
+    folds, order = dealt(x, y), rng.permutation(3000)
+    assert (dealt(x[order], y[order]) == folds[order]).all()
+    assert (dealt(x, y * 1e3) == folds).mean() > 0.99  # whatever the unit
+    for level in np.unique(x):
+        means = [y[(x == level) & (folds == fold)].mean() for fold in range(FOLDS)]
+        assert (np.bincount(folds[x == level]) == 200).all()
+        # Folds of 200 normal values: chi-square of five means, 1e-3 and 1 - 1e-3.
+        assert 0.21 < 200 * np.square(means).sum() < 20.5
 
 
 def test_normal_cells_are_hardly_ever_outliers() -> None:

@@ -149,12 +149,14 @@ def _with_read(rows: Measurements) -> Cells:
     _, first, cell = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     cell = cell.reshape(-1)
     time = np.zeros(len(rows)) if rows.time is None else rows.time
-    order = np.argsort(first, kind="stable")  # cells in the order of the file
+    order = np.argsort(first, kind="stable")  # cells in the order of the rows
     number = np.empty_like(order)
     number[order] = np.arange(len(order))
     first = first[order]
+    line = np.full(len(first), rows.line.max())
+    np.minimum.at(line, number[cell], rows.line)
     return Cells(
-        line=rows.line[first],
+        line=line,
         target=rows.target[first],
         achieved=rows.achieved[first],
         t0=None,

@@ -1,7 +1,11 @@
 """Which form a curve takes: cross-validated likelihood, and the simpler form within one standard error.
 
 Rows are dealt to five folds in turn, in the order of their conductance, so that every fold holds
-every level; nothing is random. Each form is fitted to four folds and judged on the fifth by the
+every level. Rows of a level are shuffled by a hash of their values before: nothing is random, and the
+order of the table has no part in it. (In the order of their values they would be dealt too evenly:
+folds that are alike say nothing of what a form does to rows that it has not seen.)
+
+Each form is fitted to four folds and judged on the fifth by the
 logarithm of the likelihood. Of all forms the simplest is taken whose sum falls short of the best by no
 more than one standard error of the difference, row by row (Breiman et al., Classification and
 Regression Trees, 1984, section 3.4.3; here the difference is paired).
@@ -20,6 +24,7 @@ from rxsim.fitting.likelihood import NormalFit, Sample, fit_normal, log_likeliho
 FOLDS = 5
 # Assumption: published curves of these devices have degree 4 at most (docs/concepts/model.md, 10).
 HIGHEST_DEGREE = 4
+_DIGITS = 1e6
 _GRID = 201  # relative conductances at which a deviation must be above 0
 
 
@@ -67,7 +72,7 @@ def choose(sample: Sample, means: Sequence[Basis], sigmas: Sequence[Basis]) -> C
     Returns:
         None where no form can be fitted.
     """
-    folds = dealt(sample.x)
+    folds = dealt(sample.x, sample.y)
     by_sigma = _judged(sample, folds, [(means[-1], sigma) for sigma in sigmas])
     if by_sigma is None:
         return None
@@ -81,11 +86,23 @@ def choose(sample: Sample, means: Sequence[Basis], sigmas: Sequence[Basis]) -> C
     return None if fit is None or best is None else Chosen(fit, best, gained)
 
 
-def dealt(x: np.ndarray) -> np.ndarray:
-    """Deal rows to folds in turn, in the order of x; the fold of each row, (n,)."""
+def dealt(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Deal rows to folds in turn, in the order of x and then of a hash of y; each row's fold, (n,)."""
     folds = np.empty(len(x), dtype=int)
-    folds[np.argsort(x, kind="stable")] = np.arange(len(x)) % FOLDS
+    folds[np.lexsort((y, _hashed(y), x))] = np.arange(len(x)) % FOLDS
     return folds
+
+
+def _hashed(y: np.ndarray) -> np.ndarray:
+    """Hash values to six digits of the largest, whatever their unit, (n,).
+
+    Source: the finaliser of SplitMix64; Steele, Lea and Flood, OOPSLA 2014, figure 16.
+    """
+    largest = float(np.abs(y).max(initial=0.0)) or 1.0
+    bits = np.rint(y / largest * _DIGITS).astype(np.int64).view(np.uint64)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(bits ^ (bits >> np.uint64(31)))
 
 
 _Pair = tuple[Basis, Basis]

@@ -103,6 +103,10 @@ def _outliers(fit: DeviceFit, outliers: Outliers) -> dict[str, Any]:
         "dropped": fit.dropped,
         "stuck_lrs": outliers.stuck_lrs,
         "stuck_hrs": outliers.stuck_hrs,
+        "stuck_conductances": {
+            name: None if g is None else fit.plain(g)
+            for name, g in (("lrs", outliers.stuck_lrs_g), ("hrs", outliers.stuck_hrs_g))
+        },
         "rows": [
             {
                 "line": row.line,

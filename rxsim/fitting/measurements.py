@@ -30,7 +30,7 @@ _ANOTHER_UNIT = 31.6
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Measurements:
-    """Rows of a table, in its order.
+    """Rows of a table, by their values: the order of the table has no part in what is fitted.
 
     Attributes:
         name: of the file, without its folder.
@@ -163,11 +163,16 @@ def _measured(
         numbers["cell"] = np.unique(np.asarray(texts["cell"], dtype=str), return_inverse=True)[1]
     _check_magnitude(numbers, where)
     _check_variety(numbers, where)
+    keys = [
+        numbers[role] for role in ("read", "time", "cell", "achieved", "target") if role in numbers
+    ]
+    order = np.lexsort(keys)
+    numbers = {role: values[order] for role, values in numbers.items()}
     return Measurements(
         name=name,
         sha256=sha256,
         unit=preset_unit(columns["target"].unit, float(numbers["target"].max())),
-        line=lines,
+        line=lines[order],
         target=numbers["target"],
         achieved=numbers["achieved"],
         time=numbers.get("time"),
@@ -277,8 +282,8 @@ def _check_ratio(numbers: Mapping[str, np.ndarray], role: str, other: str, where
     if not 1 / _ANOTHER_UNIT < ratio < _ANOTHER_UNIT:
         raise DataError(
             f"{where}: found {role} conductances that are {ratio:.3g} times {other} (median of "
-            f"the upper half of the targets), expected the same magnitude; the unit of one column is probably "
-            "wrong: correct the header or --unit"
+            f"the upper half of the targets), expected the same magnitude; the unit of one "
+            "column is probably wrong: correct the header or --unit"
         )
 
 

@@ -21,6 +21,8 @@ _UPPER = 0.8413  # the quantile of one deviation above the mean
 _MOST_HIDDEN = 0.4  # share of a level's rows below the floor above which its median says nothing
 # Assumption: a median of n magnitudes is uncertain by about this share, of small levels above all.
 _FEW = 10.0
+_NEAR = 0.5  # share around a level in which an instrument keeps its step
+_ROUNDING = 1e-9  # of a conductance: nearer values are the same reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Outliers:
         flagged: whether each cell is one, (n,).
         stuck_lrs: share of the cells stuck at the upper end.
         stuck_hrs: share of the cells stuck at the lower end.
+        stuck_lrs_g: mean conductance of the cells stuck at the upper end, siemens, or None.
+        stuck_hrs_g: of those at the lower end, likewise.
     """
 
     bound: float
@@ -59,6 +63,16 @@ class Outliers:
     flagged: np.ndarray
     stuck_lrs: float
     stuck_hrs: float
+    stuck_lrs_g: float | None
+    stuck_hrs_g: float | None
+
+    @property
+    def stuck(self) -> tuple[tuple[str, float, float | None], ...]:
+        """Name, share of the cells and mean conductance (siemens) of each kind of stuck cells."""
+        return (
+            ("stuck_lrs", self.stuck_lrs, self.stuck_lrs_g),
+            ("stuck_hrs", self.stuck_hrs, self.stuck_hrs_g),
+        )
 
 
 def find_outliers(
@@ -79,11 +93,13 @@ def find_outliers(
             1 + 10/n.
     """
     away = achieved - target
+    known = np.unique(achieved)
     z = np.zeros(len(target))
     centre, scale = np.zeros(len(blocks)), np.zeros(len(blocks))
     for block in range(len(blocks)):
         rows = np.flatnonzero(blocks.of_row == block)
-        centre[block], scale[block] = _middle(away[rows], achieved[rows] == 0)
+        step = smallest_step(known, float(np.median(achieved[rows])))
+        centre[block], scale[block] = middle(away[rows], achieved[rows] == 0, step)
         if scale[block] > 0:
             z[rows] = (away[rows] - centre[block]) / scale[block] / (1 + _FEW / len(rows))
     flagged = np.abs(z) > bound
@@ -107,13 +123,43 @@ def find_outliers(
             float(z[row]),
             next((name for name in stuck if stuck[name][row]), ""),
         )
-        for row in np.flatnonzero(flagged)
+        for row in sorted(np.flatnonzero(flagged), key=lambda row: int(line[row]))
     )
-    return Outliers(bound, listed, flagged, shares["lrs"], shares["hrs"])
+    means = {name: float(achieved[r].mean()) if r.any() else None for name, r in stuck.items()}
+    return Outliers(
+        bound=bound,
+        rows=listed,
+        flagged=flagged,
+        stuck_lrs=shares["lrs"],
+        stuck_hrs=shares["hrs"],
+        stuck_lrs_g=means["lrs"],
+        stuck_hrs_g=means["hrs"],
+    )
+
+
+def smallest_step(known: np.ndarray, near: float) -> float:
+    """Return the resolution of an instrument: the smallest gap of its values within a half of one.
+
+    Args:
+        known: all values that it gave, rising, each once.
+        near: the one.
+
+    Returns:
+        0 where fewer than two values are there; far below any deviation where readings are fine.
+    """
+    low, high = np.searchsorted(known, [near * (1 - _NEAR), near * (1 + _NEAR)])
+    gaps = np.diff(known[low : high + 1])
+    gaps = gaps[gaps > _ROUNDING * abs(near)]
+    return float(gaps.min()) if len(gaps) else 0.0
+
+
+def middle(away: np.ndarray, hidden: np.ndarray, step: float = 0.0) -> tuple[float, float]:
+    """Return a robust mean and deviation, not below `step`; 0 where it can't be told."""
+    centre, scale = _middle(away, hidden)
+    return centre, max(scale, step) if scale > 0 else 0.0
 
 
 def _middle(away: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
-    """Return a robust mean and deviation; a deviation of 0 where they can't be told."""
     middle = float(np.median(away))
     if hidden.mean() > _MOST_HIDDEN:
         return middle, 0.0

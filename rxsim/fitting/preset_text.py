@@ -62,11 +62,17 @@ def _lines(fit: DeviceFit) -> Iterator[str]:
 
 
 def _device(fit: DeviceFit) -> Iterator[str]:
-    stuck = {"stuck_lrs": fit.outliers.stuck_lrs, "stuck_hrs": fit.outliers.stuck_hrs}
-    shares = [f"{name}: {_number(share)}" for name, share in stuck.items() if share > 0]
+    shares = [f"{name}: {_number(share)}" for name, share, _ in fit.outliers.stuck if share > 0]
+    means = [
+        f"{name} {_number(fit.plain(g), 4)} {fit.short_unit}"
+        for name, _, g in fit.outliers.stuck
+        if g is not None
+    ]
     if shares and not fit.dropped:
         yield f"# Outliers look like stuck cells ({', '.join(shares)}), and are part of the deviations."
         yield "# 'rxsim fit --outliers drop' takes them out and states them here."
+    if means:
+        yield f"# measured on average: {', '.join(means)}; draws lie at the ends of the range"
     yield f"device: {{{', '.join(['n_bits: null', *(shares if fit.dropped else [])])}}}"
 
 

@@ -154,8 +154,11 @@ def _outliers(fit: DeviceFit) -> Iterator[str]:
     yield (
         f"Outliers ({kept}): {len(rows)} beyond {outliers.bound:g} robust deviations: {listed}{more}."
     )
-    shares = {"stuck_lrs": outliers.stuck_lrs, "stuck_hrs": outliers.stuck_hrs}
-    stuck = ", ".join(f"{name}: {share:.3g}" for name, share in shares.items() if share)
+    stuck = ", ".join(
+        f"{name}: {share:.3g} (at {fit.plain(g):.4g} {fit.short_unit} on average)"
+        for name, share, g in outliers.stuck
+        if g is not None
+    )
     if stuck:
         where = "stated in the preset" if fit.dropped else "--outliers drop states it in the preset"
         ends = "Some lie at an end of the range whatever their target, like stuck cells"
