@@ -19,7 +19,7 @@ from rxsim.fitting.columns import find_columns
 from rxsim.fitting.units import conductance_unit, in_siemens, time_unit
 
 LEVELS = np.linspace(2, 20, 5)
-TABLE = normal_table(1, LEVELS, 20, [0.3, 0.02])
+TABLE = normal_table(3, LEVELS, 20, [0.3, 0.02])
 TARGET, ACHIEVED = TABLE["target_uS"], TABLE["achieved_uS"]
 
 
@@ -62,7 +62,7 @@ def test_it_writes_a_preset_a_figure_and_numbers_and_says_what_is_next(
     words = (data, "-o", output, "--plot", plot, "--json", numbers)
     code, out, err = run(capsys, *words)
     assert (code, err) == (0, "")
-    assert f"Next: rxsim eval MODEL --set device.model={output}" in out
+    assert f"Next, with your network: rxsim eval NETWORK.onnx --set device.model={output}" in out
     assert "300 programmed cells, 2 to 20 uS" in out
     assert plot.read_bytes().startswith(b"\x89PNG")
     values = json.loads(numbers.read_text())

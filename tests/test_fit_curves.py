@@ -13,7 +13,8 @@ from rxsim.fitting.bases import Logarithm, NoCurve, Points, Polynomial
 from rxsim.fitting.blocks import blocks_of
 from rxsim.fitting.choose import FOLDS, dealt
 from rxsim.fitting.fit_values import fit_values
-from rxsim.fitting.goodness import anderson_darling_p
+from rxsim.fitting.fit_warnings import warnings_of
+from rxsim.fitting.goodness import Goodness, anderson_darling_p
 from rxsim.fitting.likelihood import fit_normal, gathered, log_likelihoods, sample_of
 from rxsim.fitting.outliers import find_outliers
 
@@ -38,8 +39,8 @@ def test_a_constant_has_the_closed_form_of_a_normal_sample() -> None:
     assert fit is not None
     assert fit.a[0] == pytest.approx(y.mean(), rel=1e-9)
     assert fit.b[0] == pytest.approx(y.std(), rel=1e-6)
-    assert fit.a_errors[0] == pytest.approx(y.std() / np.sqrt(50), rel=1e-5)
-    assert fit.b_errors[0] == pytest.approx(y.std() / np.sqrt(100), rel=1e-5)
+    errors = y.std() / np.sqrt([50, 100])
+    assert np.sqrt(np.diag(fit.covariance)) == pytest.approx(errors, rel=1e-5)
     assert fit.log_likelihood == pytest.approx(stats.norm.logpdf(y, y.mean(), y.std()).sum())
 
 
@@ -78,7 +79,7 @@ def test_derivatives_lead_to_the_maximum_also_where_values_are_hidden() -> None:
     theta = np.concatenate([fit.a, fit.b])
     assert fit.log_likelihood == pytest.approx(likelihood(theta), rel=1e-9)
     assert log_likelihoods(fit, sample).sum() == pytest.approx(likelihood(theta), rel=1e-9)
-    errors = np.concatenate([fit.a_errors, fit.b_errors])
+    errors = np.sqrt(np.diag(fit.covariance))
     for place, error in enumerate(errors):
         step = np.zeros(4)
         step[place] = error / 10
@@ -272,6 +273,47 @@ def test_outliers_are_told_by_line_and_kept_or_dropped() -> None:
     sigma = dropped.write_error.sigma
     assert (np.abs(sigma.at(x) - 0.2 - 0.01 * LEVELS) < 4 * sigma.error_at(x)).all()
     assert kept.write_error.goodness.normal_p < 1e-6 < dropped.write_error.goodness.normal_p
+
+
+def test_a_few_stuck_cells_are_warned_of_loudly_until_they_are_dropped() -> None:
+    table = normal_table(17, LEVELS, 200, [0.1])
+    stuck = [205, 410, 615, 820]
+    table["achieved_uS"][stuck] = 20.0
+    kept, dropped = fitted(table), fitted(table, outliers="drop")
+    away = (table["achieved_uS"] - table["target_uS"]).reshape(len(LEVELS), 200)
+    good = np.isin(np.arange(1400), stuck, invert=True).reshape(away.shape)
+    ratio = max(row.std() / row[g].std() for row, g in zip(away, good, strict=True))
+    told = " ".join(kept.warnings)
+    assert f"the deviation of a level is {ratio:.3g} times" in told
+    assert "--outliers drop" in told
+    assert f"# Warning: {kept.warnings[0]}." in preset_text(kept)
+    assert dropped.warnings == ()
+
+
+def test_a_poor_fit_is_warned_of() -> None:
+    good, poor = Goodness(100, 1.2, 5.0, 0.3), Goodness(100, 0.9, 5.1, 0.3)
+    fit = fitted(normal_table(18, LEVELS, 40, [0.1]))
+    assert fit.warnings == ()
+    rest = (fit.cells, fit.blocks, fit.outliers, 0)
+    assert warnings_of({"drift": good}, *rest, dropped=False) == ()
+    (told,) = warnings_of({"drift": poor}, *rest, dropped=False)
+    assert told.startswith("the drift fits poorly (reduced chi2 5.1, above 5)")
+
+
+def test_a_mean_that_is_not_needed_has_a_bound_that_holds() -> None:
+    """Means of 0.01 uS, too small to be seen: of 40 tables 97.7 % have a larger bound, or more."""
+    inside = []
+    for seed in range(40):
+        table = normal_table(seed, LEVELS, 50, [0.3], [0.01])
+        error = fitted(table).write_error
+        if error.bounds is not None:
+            inside.append(error.bounds.of_all > 0.01)
+            means = (table["achieved_uS"] - table["target_uS"]).mean()
+            assert error.bounds.of_all == pytest.approx(abs(means) + 0.6 / np.sqrt(350), rel=0.2)
+            assert error.bounds.of_a_level > error.bounds.of_all
+    assert len(inside) > 20
+    # Binomial: 3 standard errors below 97.7 % of n.
+    assert np.mean(inside) > 0.977 - 3 * np.sqrt(0.977 * 0.023 / len(inside))
 
 
 def test_coarse_readings_are_no_outliers() -> None:

@@ -8,7 +8,7 @@ from known import known
 from measured_tables import drifting_table
 
 from rxsim.errors import DataError
-from rxsim.fitting import DeviceFit, FitOptions, fit_device
+from rxsim.fitting import DeviceFit, FitOptions, fit_device, preset_text
 
 LEVELS = np.linspace(4, 20, 5)
 TIMES = [10.0, 300.0, 9000.0, 3e5]
@@ -144,6 +144,49 @@ def test_achieved_at_a_single_time_is_a_write_error_of_that_time() -> None:
     assert fit.drift is None
     assert "all rows are of 1 d after programming" in " ".join(fit.notes)
     assert known(fit.write_error.mean.at(np.ones(1)))[0] < -5  # most of 20 uS drifted away
+
+
+# Bad readings
+
+SPOILED = [17, 2603, 4444]  # rows of times 1, 3 and 5 of six; cells 17, 603, 444
+
+
+def with_bad_readings(seed: int, factor: float) -> dict[str, np.ndarray]:
+    table = made(seed, times=[10.0, 100.0, 1e3, 1e4, 1e5, 1e6], noise=0.003)
+    table["read_uS"][SPOILED] *= factor
+    return table
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.9, 3.0])
+def test_single_bad_readings_are_told_and_left_out_where_outliers_are(factor: float) -> None:
+    """0.9 lies within the spread of the cells, and far from the cell's own line."""
+    table = with_bad_readings(20, factor)
+    kept, dropped = fitted(table), fitted(table, outliers="drop")
+    for fit in (kept, dropped):
+        assert sorted(fit.bad_readings.line - 1) == SPOILED
+    assert (kept.dropped_readings, dropped.dropped_readings) == (0, 3)
+    assert "3 later readings far from the others" in " ".join(kept.warnings)
+    assert not dropped.warnings
+    start = known(dropped.drift).t0
+    assert abs(start.seconds - 30) < 4 * known(start.error)
+    assert (np.abs(distances(dropped)) < 4).all()
+    clean = fitted(with_bad_readings(20, 1.0), outliers="drop")
+    assert known(dropped.drift).t0.seconds == pytest.approx(
+        known(clean.drift).t0.seconds, abs=known(start.error)
+    )
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.2])
+def test_good_readings_are_hardly_ever_bad(noise: float) -> None:
+    """Of 24,000 normal readings 0.014 lie beyond 5 deviations; medians of 200 are not exact."""
+    found = [len(fitted(made(seed, noise=noise, reads=2)).bad_readings) for seed in range(30, 33)]
+    assert sum(found) <= 1
+
+
+def test_lines_through_all_readings_have_no_r2() -> None:
+    fit = fitted(made(21, times=[1e4], noise=0.01), t0=30.0)
+    assert known(fit.drift).r2 is None
+    assert "R2" not in preset_text(fit)
 
 
 # Read noise

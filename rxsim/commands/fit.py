@@ -104,7 +104,9 @@ def command(
         return
     print_fit(fit, standard_console())
     chosen = shlex.quote(f"device.model={output}")
-    click.echo(f"{output}: written. Next: rxsim eval MODEL --set {chosen}")
+    click.echo(
+        f"{output}: written. Next, with your network: rxsim eval NETWORK.onnx --set {chosen}"
+    )
 
 
 def _seconds(option: str, text: str | None) -> float | None:

@@ -8,7 +8,7 @@ the first reading is t0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,12 +29,14 @@ class Readings:
         target: that cell's target, siemens, (m,).
         time: seconds after the programmed state, (m,).
         g: siemens, (m,).
+        line: of the file, (m,).
     """
 
     cell: np.ndarray
     target: np.ndarray
     time: np.ndarray
     g: np.ndarray
+    line: np.ndarray
 
     def __len__(self) -> int:
         return len(self.g)
@@ -52,11 +54,18 @@ class Readings:
             np.concatenate([self.target, cells.target[read]]),
             np.concatenate([self.time, np.zeros(len(read))]),
             np.concatenate([self.g, cells.achieved[read]]),
+            np.concatenate([self.line, cells.line[read]]),
         )
 
     def where(self, chosen: np.ndarray) -> Readings:
         """Return the chosen readings (bool)."""
-        return Readings(self.cell[chosen], self.target[chosen], self.time[chosen], self.g[chosen])
+        return Readings(
+            self.cell[chosen],
+            self.target[chosen],
+            self.time[chosen],
+            self.g[chosen],
+            self.line[chosen],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -96,13 +105,15 @@ class Cells:
             target=self.target[~dropped],
             achieved=self.achieved[~dropped],
             t0=None if self.t0 is None else self.t0[~dropped],
-            readings=Readings(cell, left.target, left.time, left.g),
+            readings=replace(left, cell=cell),
             notes=self.notes,
             state_listed=self.state_listed,
         )
 
 
-_NONE = Readings(np.zeros(0, dtype=int), np.zeros(0), np.zeros(0), np.zeros(0))
+_NONE = Readings(
+    np.zeros(0, dtype=int), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, dtype=int)
+)
 
 
 def cells_of(rows: Measurements) -> Cells:
@@ -160,7 +171,7 @@ def _with_read(rows: Measurements) -> Cells:
         target=rows.target[first],
         achieved=rows.achieved[first],
         t0=None,
-        readings=Readings(number[cell], rows.target, time, rows.read),
+        readings=Readings(number[cell], rows.target, time, rows.read, rows.line),
         notes=notes,
     )
 
@@ -192,7 +203,7 @@ def _followed(rows: Measurements) -> Cells:
         target=target,
         achieved=achieved,
         t0=first if first.min() > 0 else None,
-        readings=Readings(cell, rows.target, rows.time - first[cell], rows.achieved),
+        readings=Readings(cell, rows.target, rows.time - first[cell], rows.achieved, rows.line),
         notes=(),
         state_listed=True,
     )
@@ -220,6 +231,7 @@ def _unknown_cells(rows: Measurements, first: float) -> Cells:
             rows.target[later],
             rows.time[later] - first,
             rows.achieved[later],
+            rows.line[later],
         ),
         notes=(),
     )

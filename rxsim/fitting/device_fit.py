@@ -10,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from rxsim.errors import DataError, InputError
+from rxsim.fitting.bad_readings import find_bad_readings, without_readings
 from rxsim.fitting.blocks import Blocks, blocks_of
-from rxsim.fitting.cells import Cells, cells_of
+from rxsim.fitting.cells import Cells, Readings, cells_of
 from rxsim.fitting.drift import Drift, fit_drift
+from rxsim.fitting.fit_warnings import warnings_of
 from rxsim.fitting.measurements import (
     LEAST_ROWS,
     Measurements,
@@ -79,6 +81,9 @@ class DeviceFit:
         blocks: of these cells.
         outliers: rows far from the others.
         dropped: how many of them were left out.
+        bad_readings: later readings far from the others, by line.
+        dropped_readings: how many of them were left out.
+        warnings: what makes the fit doubtful, in sentences.
         scale: conductance that stands for x = 1 of every curve, siemens.
         write_error: the error of programming.
         drift: of the conductance with time by a power of time, or None.
@@ -92,6 +97,9 @@ class DeviceFit:
     blocks: Blocks
     outliers: Outliers
     dropped: int
+    bad_readings: Readings
+    dropped_readings: int
+    warnings: tuple[str, ...]
     scale: float
     write_error: WriteError
     drift: Drift | None
@@ -145,11 +153,7 @@ def fit_device(data: Path | Mapping[str, Any], options: FitOptions) -> DeviceFit
         InputError: an option can't be right.
     """
     options.check()
-    table = TableOptions(columns=options.columns, unit=options.unit, time_unit=options.time_unit)
-    if isinstance(data, Path):
-        rows, where = read_measurements(data, table), str(data)
-    else:
-        rows, where = given_measurements(data, table), "data"
+    rows, where = _rows(data, options)
     cells = cells_of(rows)
     _check_cells(cells, where)
     short = PRESET_UNITS[rows.unit]
@@ -158,15 +162,25 @@ def fit_device(data: Path | Mapping[str, Any], options: FitOptions) -> DeviceFit
     outliers = find_outliers(
         cells.target, cells.achieved, cells.line, blocks, options.outlier_bound
     )
-    dropped = 0
-    if options.outliers == "drop" and outliers.flagged.any():
-        dropped = int(outliers.flagged.sum())
-        cells = cells.without(outliers.flagged)
+    drop, skipped = options.outliers == "drop", outliers.flagged
+    if drop and skipped.any():
+        cells = cells.without(skipped)
         blocks = blocks_of(cells.target, cells.line, where, unit, short)
+        skipped = np.zeros(len(cells.target), dtype=bool)
+    bad = find_bad_readings(cells, blocks, skipped, options.outlier_bound, options.t0)
+    bad_readings = cells.readings.where(bad)
+    if drop:
+        cells = without_readings(cells, bad)
     scale = float(cells.target.max())
     write_error = fit_write_error(cells.target, cells.achieved, blocks, scale, unit, where)
     drift, relaxation = _over_time(cells, blocks, scale, unit, where, options.t0)
     noise = fit_read_noise(cells, blocks, scale, unit, drift, where, options.read_time)
+    goodness = {
+        "write error": write_error.goodness,
+        "drift": None if drift is None else drift.goodness,
+        "relaxation": None if relaxation is None else relaxation.goodness,
+        "read noise": None if noise is None else noise.goodness,
+    }
     unused = ", ".join(name[:30] or "''" for name in rows.unused[:8])
     left = (f"columns left alone: {unused}",) if unused else ()
     notes = (*left, *cells.notes, *(() if drift is None else drift.notes))
@@ -175,7 +189,10 @@ def fit_device(data: Path | Mapping[str, Any], options: FitOptions) -> DeviceFit
         cells=cells,
         blocks=blocks,
         outliers=outliers,
-        dropped=dropped,
+        dropped=len(outliers.rows) if drop else 0,
+        bad_readings=bad_readings,
+        dropped_readings=len(bad_readings) if drop else 0,
+        warnings=warnings_of(goodness, cells, blocks, outliers, len(bad_readings), dropped=drop),
         scale=scale,
         write_error=write_error,
         drift=drift,
@@ -183,6 +200,14 @@ def fit_device(data: Path | Mapping[str, Any], options: FitOptions) -> DeviceFit
         read_noise=noise,
         notes=(*notes, *_further_notes(noise, options)),
     )
+
+
+def _rows(data: Path | Mapping[str, Any], options: FitOptions) -> tuple[Measurements, str]:
+    """Return the table, and its name in messages."""
+    table = TableOptions(columns=options.columns, unit=options.unit, time_unit=options.time_unit)
+    if isinstance(data, Path):
+        return read_measurements(data, table), str(data)
+    return given_measurements(data, table), "data"
 
 
 def _over_time(

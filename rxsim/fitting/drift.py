@@ -47,7 +47,8 @@ class Drift:
         mean: of the exponent, over x = target / scale.
         sd: its deviation from cell to cell.
         goodness: of both; None where cells are not known.
-        r2: share of the variance of ln(G(t) / G) that the cells' own exponents explain.
+        r2: share of the variance of ln(G(t) / G) that the cells' own exponents explain; None where
+            lines go through all readings.
         cells: how many exponents were taken.
         nu: each cell's exponent, (cells,); empty where cells are not known.
         nu_error: its standard error, likewise.
@@ -61,7 +62,7 @@ class Drift:
     mean: FittedCurve
     sd: FittedCurve
     goodness: Goodness | None
-    r2: float
+    r2: float | None
     cells: int
     nu: np.ndarray
     nu_error: np.ndarray
@@ -101,7 +102,26 @@ def fit_drift(
     return _with_cells(cells, blocks, scale, where, t0)
 
 
-def _with_cells(cells: Cells, blocks: Blocks, scale: float, where: str, t0: float | None) -> Drift:
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DriftData:
+    """Readings of followed cells as lines over ln((t + t0) / t0).
+
+    usable: which of the cells' readings, (m,); listed: these, and programmed states behind them, (n,);
+    y: ln of each over its programmed state; group: its level; length: ln((t + t0) / t0).
+    """
+
+    usable: np.ndarray
+    listed: Readings
+    y: np.ndarray
+    group: np.ndarray
+    length: np.ndarray
+    start: StartTime
+    lines: _Lines
+    notes: tuple[str, ...]
+
+
+def drift_data(cells: Cells, blocks: Blocks, where: str, t0: float | None) -> DriftData:
+    """Find t0, and fit a line to each cell; arguments and errors as of `fit_drift`."""
     usable, notes = _usable(cells, blocks)
     if not (usable & (cells.readings.time > 0)).any():
         raise DataError(
@@ -124,7 +144,21 @@ def _with_cells(cells: Cells, blocks: Blocks, scale: float, where: str, t0: floa
     else:
         start = fit_start_time(listed, y, group, where, t0)
         length = np.log1p(listed.time / start.seconds)
-    lines = _lines(listed.cell, y, length, group)
+    return DriftData(
+        usable=usable,
+        listed=listed,
+        y=y,
+        group=group,
+        length=length,
+        start=start,
+        lines=_lines(listed.cell, y, length, group),
+        notes=notes,
+    )
+
+
+def _with_cells(cells: Cells, blocks: Blocks, scale: float, where: str, t0: float | None) -> Drift:
+    data = drift_data(cells, blocks, where, t0)
+    lines, start, notes = data.lines, data.start, data.notes
     target = cells.target[lines.cell]
     sample = sample_of(target / scale, lines.nu, variance=np.square(lines.error))
     points = _points(blocks, target, scale)
@@ -139,16 +173,17 @@ def _with_cells(cells: Cells, blocks: Blocks, scale: float, where: str, t0: floa
         notes += ("the spread of the exponents holds the noise of single readings",)
     mean, sd = mean_curve(chosen), sigma_curve(chosen)
     goodness = _judged(lines, mean, sd, target / scale, blocks)
-    moved = _moved_by_start(listed, y, group, start, lines)
+    moved = _moved_by_start(data.listed, data.y, data.group, start, lines)
+    readings = cells.readings.where(data.usable)
     predicted = np.full(len(cells.readings), np.nan)
     fitted = lines.fitted[: len(readings)]
-    predicted[usable] = cells.achieved[readings.cell] * np.exp(fitted)
+    predicted[data.usable] = cells.achieved[readings.cell] * np.exp(fitted)
     return Drift(
         t0=start,
         mean=with_scale_error(widened(mean, goodness.chi2_mean), moved),
         sd=with_scale_error(widened(sd, goodness.chi2_sigma), moved),
         goodness=goodness,
-        r2=_r2(y, lines.fitted),
+        r2=_r2(data.y, lines.fitted) if lines.freedom > 0 else None,
         cells=len(lines.nu),
         nu=lines.nu,
         nu_error=lines.error,
@@ -212,7 +247,10 @@ def _usable(cells: Cells, blocks: Blocks) -> tuple[np.ndarray, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lines:
-    """Each cell's line of ln G over L: cell, exponent, its error; fitted value of each reading."""
+    """Each cell's line of ln G over L: cell, exponent, its error; fitted value of each reading.
+
+    freedom: readings beyond those that the lines go through in any case.
+    """
 
     cell: np.ndarray
     nu: np.ndarray
@@ -220,6 +258,7 @@ class _Lines:
     fitted: np.ndarray
     noise: np.ndarray
     noise_known: bool
+    freedom: int
 
 
 def _lines(cells: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray) -> _Lines:
@@ -242,7 +281,7 @@ def _lines(cells: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarr
     else:
         noise, known = _noise_of_means(y, length, group)
     error = np.sqrt(np.divide(noise[of_cell], lever, out=np.zeros(len(cell)), where=good))
-    return _Lines(cell[good], -slope[good], error[good], fitted, noise, known)
+    return _Lines(cell[good], -slope[good], error[good], fitted, noise, known, int(freedom.sum()))
 
 
 def _noise(square: np.ndarray, freedom: np.ndarray) -> np.ndarray:

@@ -32,11 +32,19 @@ def fit_values(fit: DeviceFit) -> dict[str, Any]:
             "mean": fit.write_error.mean.as_json(),
             "sigma": fit.write_error.sigma.as_json(),
             "goodness": fit.write_error.goodness.as_json(),
+            "mean_bounds": None
+            if fit.write_error.bounds is None
+            else asdict(fit.write_error.bounds),
         },
         "drift": _over_time(fit),
         "read_noise": None if fit.read_noise is None else _read_noise(fit.read_noise),
         "curves": _curves(fit),
         "outliers": _outliers(fit, fit.outliers),
+        "bad_readings": {
+            "dropped": fit.dropped_readings,
+            "lines": np.sort(fit.bad_readings.line).tolist(),
+        },
+        "warnings": list(fit.warnings),
         "notes": list(fit.notes),
     }
 

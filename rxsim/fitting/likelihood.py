@@ -121,24 +121,6 @@ class NormalFit:
         """Return the deviation, of x's shape."""
         return np.asarray(self.sigma.at(x) @ self.b)
 
-    def mean_error(self, x: np.ndarray) -> np.ndarray:
-        """Return the standard error of the mean, of x's shape."""
-        return _error(self.mean.at(x), self.covariance[: len(self.a), : len(self.a)])
-
-    def sigma_error(self, x: np.ndarray) -> np.ndarray:
-        """Return the standard error of the deviation, of x's shape."""
-        return _error(self.sigma.at(x), self.covariance[len(self.a) :, len(self.a) :])
-
-    @property
-    def a_errors(self) -> np.ndarray:
-        """Standard errors of the mean's coefficients."""
-        return np.sqrt(np.diag(self.covariance)[: len(self.a)])
-
-    @property
-    def b_errors(self) -> np.ndarray:
-        """Standard errors of the deviation's coefficients."""
-        return np.sqrt(np.diag(self.covariance)[len(self.a) :])
-
 
 def fit_normal(sample: Sample, mean: Basis, sigma: Basis) -> NormalFit | None:
     """Find the curves of greatest likelihood by Newton's method with Levenberg's damping.
@@ -310,8 +292,3 @@ def _inverse(curvature: np.ndarray) -> np.ndarray | None:
     except np.linalg.LinAlgError:
         return None
     return np.asarray(np.linalg.inv(scaled) / np.outer(root, root))
-
-
-def _error(factors: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    square = np.einsum("ij,jk,ik->i", factors, covariance, factors)
-    return np.asarray(np.sqrt(np.maximum(square, 0)))

@@ -38,7 +38,8 @@ def _lines(fit: DeviceFit) -> Iterator[str]:
     low, high = (fit.plain(end) for end in fit.ends)
     rows = fit.rows
     kept = f"{counted(len(fit.cells.target), 'programmed cell')} of {counted(len(rows), 'row')}"
-    yield "# Written by 'rxsim fit'. Behind +- stand standard errors."
+    yield "# Written by 'rxsim fit'. Behind +- stand standard errors, those of the forms chosen here."
+    yield from (f"# Warning: {warning}." for warning in fit.warnings)
     yield "schema_version: 1"
     span = f"{_number(low)} to {_number(high)} {fit.short_unit}"
     yield f"about: {_text(f'fitted to {rows.name}, {span}')}"
@@ -102,12 +103,16 @@ def _write_error(fit: DeviceFit) -> Iterator[str]:
             yield f"    # mean of achieved - target in {unit}, likewise"
             yield f"    mean: {_list(error.mean.values)}"
             yield f"    # +- {_list(error.mean.errors, 2)}"
+    if error.bounds is not None:
+        most, level = (_number(v, 2) for v in (error.bounds.of_all, error.bounds.of_a_level))
+        yield f"    # no mean needed: its magnitude in {unit}, at 2 standard errors, is below {most}"
+        yield f"    # over all rows, below {level} at any level"
     yield from _goodness(error.goodness)
 
 
-def _goodness(goodness: Goodness) -> Iterator[str]:
+def _goodness(goodness: Goodness, groups: str = "levels") -> Iterator[str]:
     parts = [
-        f"of the levels' {name} {value:.3g}"
+        f"of the {groups}' {name} {value:.3g}"
         for name, value in (("means", goodness.chi2_mean), ("variances", goodness.chi2_sigma))
         if value is not None
     ]
@@ -130,7 +135,8 @@ def _drift(fit: DeviceFit, drift: Drift) -> Iterator[str]:
     cells = f" of {counted(drift.cells, 'cell')}" if drift.cells else ""
     if drift.goodness is not None:
         yield from _goodness(drift.goodness)
-    yield f"    # R2 of ln(G(t) / G) over ln((t + t0) / t0){cells}: {drift.r2:.4g}"
+    if drift.r2 is not None:
+        yield f"    # R2 of ln(G(t) / G) over ln((t + t0) / t0){cells}: {drift.r2:.4g}"
 
 
 def _relaxation(fit: DeviceFit, relaxation: Relaxation) -> Iterator[str]:
@@ -142,6 +148,7 @@ def _relaxation(fit: DeviceFit, relaxation: Relaxation) -> Iterator[str]:
     if relaxation.gained is not None:
         told = f"{relaxation.gained:.4g}"
         yield f"    # log-likelihood of a time's readings less that of a power of time: {told}"
+    yield from _goodness(relaxation.goodness, "times")
 
 
 def _read_noise(fit: DeviceFit, noise: ReadNoise) -> Iterator[str]:

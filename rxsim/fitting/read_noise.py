@@ -108,6 +108,18 @@ def fit_read_noise(
             f"{where}: found repeated readings whose spread fits no curve, expected a deviation above "
             "0 over the whole range; take more readings a cell, or leave the repeated ones out"
         )
+    return _judged(repeats, chosen, x, deviation, gained, None if slow is None else (t0, t_r))
+
+
+def _judged(
+    repeats: _Repeats,
+    chosen: Chosen,
+    x: np.ndarray,
+    deviation: np.ndarray,
+    gained: float | None,
+    slow: tuple[float | None, float] | None,
+) -> ReadNoise:
+    """Judge the chosen curve; slow: t0 and t_r of 1/f noise."""
     curve = sigma_curve(chosen)
     residuals = deviation / curve.at(x)
     goodness = goodness_of_spread(
@@ -116,8 +128,8 @@ def fit_read_noise(
     return ReadNoise(
         law="white" if slow is None else "one_over_f",
         curve=widened(curve, goodness.chi2_sigma),
-        t0=None if slow is None else t0,
-        t_r=None if slow is None else t_r,
+        t0=None if slow is None else slow[0],
+        t_r=None if slow is None else slow[1],
         gained=gained,
         groups=repeats.groups,
         goodness=goodness,

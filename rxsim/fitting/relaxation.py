@@ -10,7 +10,7 @@ errors are those of sums of scores over cells (Liang and Zeger, Biometrika 73, 1
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,15 @@ from rxsim.fitting.bases import Polynomial, Slope
 from rxsim.fitting.blocks import Blocks
 from rxsim.fitting.cells import Cells
 from rxsim.fitting.drift import Drift
-from rxsim.fitting.likelihood import fit_normal, log_likelihoods, sample_of, score_covariance
+from rxsim.fitting.goodness import Goodness, anderson_darling_p, goodness_of
+from rxsim.fitting.likelihood import (
+    NormalFit,
+    Sample,
+    fit_normal,
+    log_likelihoods,
+    sample_of,
+    score_covariance,
+)
 
 _LEAST_CELLS = 20
 _COEFFICIENTS = 3
@@ -35,6 +43,7 @@ class Relaxation:
         sd_errors: their standard errors.
         cells: how many were read.
         gained: log-likelihood of a time's readings less that of a power of time; None where none fits.
+        goodness: of means and variances of the times; of normal residuals, of the last time alone.
     """
 
     mean: float
@@ -43,6 +52,7 @@ class Relaxation:
     sd_errors: tuple[float, float]
     cells: int
     gained: float | None
+    goodness: Goodness
 
 
 def fit_relaxation(
@@ -92,7 +102,17 @@ def fit_relaxation(
         sd_errors=(float(errors[2]), float(errors[1])),
         cells=len(known),
         gained=gained,
+        goodness=_judged(fit, sample, readings.time),
     )
+
+
+def _judged(fit: NormalFit, sample: Sample, time: np.ndarray) -> Goodness:
+    """Judge the times' means and variances; residuals of one time do not depend on each other."""
+    residuals = (sample.y - fit.mean_at(sample.x)) / fit.sigma_at(sample.x)
+    of_time = np.unique(time, return_inverse=True)[1]
+    none = np.zeros(len(residuals), dtype=bool)
+    goodness = goodness_of(residuals, of_time, none, n_mean=1, n_sigma=2)
+    return replace(goodness, normal_p=anderson_darling_p(residuals[of_time == of_time.max()]))
 
 
 def _of_power(

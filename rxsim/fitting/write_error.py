@@ -18,6 +18,19 @@ from rxsim.fitting.likelihood import Sample, sample_of
 _LINEAR = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanBounds:
+    """How large a mean that was left out may be, at two standard errors, in the unit of the fit.
+
+    Attributes:
+        of_all: of the mean over all rows, weighed by their deviation.
+        of_a_level: of the mean of any level.
+    """
+
+    of_all: float
+    of_a_level: float
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class WriteError:
     """The write error of a device, in its unit of conductance.
@@ -26,12 +39,14 @@ class WriteError:
         mean: of achieved - target, over x = target / scale.
         sigma: its deviation, over the same.
         goodness: of both.
+        bounds: of the mean where it is 0 everywhere; or None.
         residuals: (achieved - target - mean) / sigma of each row, (n,); NaN where sigma is 0.
     """
 
     mean: FittedCurve
     sigma: FittedCurve
     goodness: Goodness
+    bounds: MeanBounds | None
     residuals: np.ndarray
 
     @property
@@ -94,7 +109,27 @@ def fit_write_error(
         mean=widened(mean, goodness.chi2_mean),
         sigma=widened(sigma, goodness.chi2_sigma),
         goodness=goodness,
+        bounds=_mean_bounds(y, deviation, hidden, blocks) if mean.is_none else None,
         residuals=residuals,
+    )
+
+
+def _mean_bounds(
+    y: np.ndarray, sigma: np.ndarray, hidden: np.ndarray, blocks: Blocks
+) -> MeanBounds | None:
+    """Bound the mean by magnitude and two standard errors; of levels that no floor hides in part."""
+    level = blocks.of_row
+    seen = (np.bincount(level, hidden, len(blocks)) == 0)[level] & (sigma > 0)
+    if not seen.any():
+        return None
+    weight = 1 / np.square(sigma[seen])
+    of_all = abs(float(weight @ y[seen]) / weight.sum()) + 2 / np.sqrt(weight.sum())
+    sums = np.bincount(level[seen], weight, len(blocks))
+    known = sums > 0
+    means = np.bincount(level[seen], weight * y[seen], len(blocks))[known] / sums[known]
+    return MeanBounds(
+        of_all=float(of_all),
+        of_a_level=float((np.abs(means) + 2 / np.sqrt(sums[known])).max()),
     )
 
 

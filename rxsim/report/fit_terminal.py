@@ -30,6 +30,8 @@ _HEADS = {
 def print_fit(fit: DeviceFit, console: Console) -> None:
     """Print a fit."""
     console.print(fit_title(fit), soft_wrap=True, markup=False)
+    for warning in fit.warnings:
+        console.print(f"WARNING: {warning}.", soft_wrap=True, markup=False, style="bold")
     console.print(fit_table(fit))
     for line in fit_lines(fit):
         console.print(line, soft_wrap=True, markup=False)
@@ -63,7 +65,14 @@ def fit_table(fit: DeviceFit) -> Table:
 def fit_lines(fit: DeviceFit) -> Iterator[str]:
     """Yield what stands below the table, line by line."""
     error = fit.write_error
-    mean = "none needed" if error.mean.is_none else error.mean.basis.name
+    mean = error.mean.basis.name
+    if error.mean.is_none:
+        mean = "none needed"
+    if error.bounds is not None:
+        mean += (
+            f" (at 2 standard errors below {error.bounds.of_all:.2g} {fit.short_unit} over all rows, "
+            f"below {error.bounds.of_a_level:.2g} {fit.short_unit} at any level)"
+        )
     yield f"Write error: sigma: {error.sigma.basis.name}; mean: {mean}. {_goodness(error.goodness)}"
     if fit.drift is not None:
         yield _drift(fit, fit.drift)
@@ -72,6 +81,10 @@ def fit_lines(fit: DeviceFit) -> Iterator[str]:
     if fit.read_noise is not None:
         yield _read_noise(fit.read_noise)
     yield from _outliers(fit)
+    if len(fit.bad_readings):
+        yield _bad_readings(fit)
+    if not (fit.blocks.levels and len(fit.blocks) == len(fit.levels())):
+        yield "The table's conductances are evenly spaced over the range: its values lie on the curves."
     yield from (f"Note: {note}." for note in fit.notes)
 
 
@@ -88,9 +101,9 @@ def _with_error(value: float, error: float) -> str:
     return f"{value:.{places}f} +- {error:.{places}f}"
 
 
-def _goodness(goodness: Goodness) -> str:
+def _goodness(goodness: Goodness, groups: str = "levels") -> str:
     parts = [
-        f"{value:.2f} of the levels' {name}"
+        f"{value:.2f} of the {groups}' {name}"
         for name, value in (("means", goodness.chi2_mean), ("variances", goodness.chi2_sigma))
         if value is not None
     ]
@@ -102,10 +115,11 @@ def _drift(fit: DeviceFit, drift: Drift) -> str:
     error = "" if drift.t0.error is None else f" +- {drift.t0.error:.2g}"
     of_cells = f" of {counted(drift.cells, 'cell')}" if drift.cells else ""
     first, last = fit.times or (0.0, 0.0)
+    r2 = "" if drift.r2 is None else f" R2 {drift.r2:.4f}."
     return (
         f"Drift: exponents{of_cells} from {written(first)} to {written(last)}; t0 = "
         f"{drift.t0.seconds:.6g}{error} s ({drift.t0.how}); nu: {drift.mean.basis.name}; sd: "
-        f"{drift.sd.basis.name}. R2 {drift.r2:.4f}."
+        f"{drift.sd.basis.name}.{r2}"
         f"{'' if drift.goodness is None else f' {_goodness(drift.goodness)}'}"
     )
 
@@ -122,7 +136,8 @@ def _relaxation(fit: DeviceFit, relaxation: Relaxation) -> str:
         told = f" Likelier than a power of time by {relaxation.gained:.3g} in ln of the odds."
     return (
         f"Relaxation: {counted(relaxation.cells, 'cell')} from {written(first)} to {written(last)}; "
-        f"shift in {fit.short_unit}: mean ({mean}) ln t, spread ({a}) ln t + ({b}), t in s.{told}"
+        f"shift in {fit.short_unit}: mean ({mean}) ln t, spread ({a}) ln t + ({b}), t in s.{told} "
+        f"{_goodness(relaxation.goodness, 'times')}"
     )
 
 
@@ -135,6 +150,20 @@ def _read_noise(noise: ReadNoise) -> str:
     return (
         f"Read noise: {law} ({told}), from {counted(noise.groups, 'group')} of repeated readings; "
         f"{noise.curve.basis.name}. {_goodness(noise.goodness)}"
+    )
+
+
+def _bad_readings(fit: DeviceFit) -> str:
+    bad = fit.bad_readings
+    order = bad.line.argsort()[:_SHOWN_OUTLIERS]
+    listed = ", ".join(
+        f"line {bad.line[row]} ({fit.plain(bad.g[row]):.4g} {fit.short_unit})" for row in order
+    )
+    more = ", .." if len(bad) > _SHOWN_OUTLIERS else ""
+    kept = "left out" if fit.dropped_readings else "kept; --outliers drop leaves them out"
+    return (
+        f"Later readings far from the others ({kept}): {len(bad)} beyond {fit.outliers.bound:g} robust "
+        f"deviations: {listed}{more}."
     )
 
 
