@@ -50,6 +50,7 @@ class Sample(IntEnum):
     TRANSFORMATION = 6
     MADE_UP_SHARED = 7
     ORDERS_OF_EFFECTS = 8
+    CHOOSING_IMAGES = 9
 
 
 def device_generator(

@@ -115,7 +115,8 @@ def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None
                 "layers only: it decides what a layer is; set mapping.fold for the whole network"
             )
         _changed(settings.model_copy(update={"layers": {}}), pattern, layer)
-        if layer.digital and layer.model_fields_set - {"digital"}:
+        # Settings that were written out name every section, also an empty one.
+        if layer.digital and any(layer.model_dump(exclude={"digital"}).values()):
             raise SettingError(
                 f"layers.{pattern}: found digital: true beside other settings, expected it alone; "
                 "leave the others out"

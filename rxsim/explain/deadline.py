@@ -30,3 +30,7 @@ class Deadline:
     def is_set(self) -> bool:
         """Whether there is a budget at all."""
         return math.isfinite(self._end)
+
+    def share(self, part: float) -> Deadline:
+        """Return an earlier deadline: after a part of the time that is left."""
+        return Deadline(part * self.left if self.is_set else None)

@@ -209,8 +209,11 @@ class Attempt:
         remedy: its name.
         title: what was done, for readers.
         changes: settings that differ, by dotted name (layers.NAME.section.key for a single layer).
-        value: mean of the quantity.
-        gain: over the settings as they are, positive where it is better.
+        value: mean of the quantity, of all images.
+        gain: over the settings as they are, positive where it is better, on the images that choose the
+            best.
+        confirmed: the same on all other images, which had no part in the choice; None where there
+            are too few images for both.
         arrays: how many arrays the network takes.
         conversions: how many ADC conversions an input takes; None where unknown.
         combined: names of the remedies that it takes together, in the order of being added; a single
@@ -222,6 +225,7 @@ class Attempt:
     changes: Mapping[str, Any]
     value: float
     gain: Estimate
+    confirmed: Estimate | None
     arrays: int | None
     conversions: int | None
     combined: tuple[str, ...]
@@ -234,6 +238,7 @@ class Attempt:
             "changes": dict(self.changes),
             "value": self.value,
             "gain": self.gain.as_json(),
+            "confirmed": None if self.confirmed is None else self.confirmed.as_json(),
             "arrays": self.arrays,
             "conversions": self.conversions,
             "combined": list(self.combined),

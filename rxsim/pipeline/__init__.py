@@ -11,6 +11,7 @@ from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventor
 from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare, rungs_of
 from rxsim.pipeline.ladder.result import AtTime, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.runner import Runner
+from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.ladder.trial import TrialResult, run_trial
 from rxsim.pipeline.study.calibration import Calibration, read_calibration
 from rxsim.pipeline.study.choice import DataOptions, files_of_card
@@ -59,6 +60,7 @@ __all__ = [
     "rungs_of",
     "spice_netlist",
     "take_inventory",
+    "totals",
     "verify",
     "with_origin",
     "with_ranks",

@@ -11,8 +11,6 @@ import numpy as np
 
 from rxsim.config import as_plain
 from rxsim.errors import InputError
-from rxsim.mapping import NetworkPlan
-from rxsim.patch import LayerHardware
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
@@ -22,6 +20,7 @@ from rxsim.pipeline.ladder.noise_remark import noise_remark
 from rxsim.pipeline.ladder.over_time import rungs_over_time
 from rxsim.pipeline.ladder.result import ArrayLoss, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.runner import Runner
+from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
 from rxsim.scenarios import SCENARIOS, Scenario, as_built, chosen
@@ -156,7 +155,7 @@ def climb(
         deterministic=not foundry.random,
         seconds=study.stages.seconds,
         first_chip=first.network,
-        totals=_totals(study.plan, first.layers),
+        totals=totals(study.plan, first.layers),
         worst_arrays=_worst_arrays(first.transfers),
         remarks={**runner.remarks, **noise_remark(first.transfers)},
         over_time=rungs_over_time(study, runner, prepared.foundries, times, known) if times else (),
@@ -174,22 +173,6 @@ def _rung(runner: Runner, foundry: Foundry, first: MadeChip, trials: int) -> Run
         else:
             runs.append(runs[0])
     return Rung(scenario.name, tuple(runs))
-
-
-def _totals(plan: NetworkPlan, equipped: Sequence[LayerHardware]) -> dict[str, int | None]:
-    """Count arrays, their cells, and conversions for one input (None where a shape is unknown)."""
-    layers = list(plan.layers.values())
-    converted = [
-        layer.conversions(len(hardware.input_plan.passes))
-        for layer, hardware in zip(layers, equipped, strict=True)
-        if layer.settings.adc.n_bits is not None
-    ]
-    known = [count for count in converted if count is not None]
-    return {
-        "arrays": sum(layer.arrays for layer in layers if layer.shared_with is None),
-        "cells": sum(layer.cells for layer in layers if layer.shared_with is None),
-        "conversions": sum(known) if len(known) == len(converted) else None,
-    }
 
 
 def _worst_arrays(transfers: Sequence[LayerTransfer]) -> tuple[ArrayLoss, ...]:
