@@ -60,9 +60,8 @@ def joined(first: Changes, *more: Changes) -> dict[str, Any]:
     together = dict(first)
     for changes in more:
         for name, value in changes.items():
-            below = together.get(name)
-            both = name.startswith(LAYERS) and isinstance(below, Mapping)
-            together[name] = overlay(below, value) if both else value
+            below = together.get(name, {}) if name.startswith(LAYERS) else None
+            together[name] = value if below is None else overlay(below, value)
     return {name: _digital_alone(value) for name, value in together.items()}
 
 

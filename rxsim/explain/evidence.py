@@ -43,6 +43,17 @@ class Evidence:
         """Name of the layer that costs most; None where that is not known."""
         return self.layers.worst_first[0] if self.layers and self.layers.worst_first else None
 
+    def worst_layers(self, effect: str | None = None) -> tuple[str, ...]:
+        """Name layers by what they cost, worst first; none where that is not known.
+
+        Args:
+            effect: those come first that suffer from it most.
+        """
+        if self.layers is None:
+            return ()
+        suffering = {row.name for row in self.layers.rows if row.dominant == effect}
+        return tuple(sorted(self.layers.worst_first, key=lambda name: name not in suffering))
+
     def costs(self, *effects: str) -> bool:
         """Tell whether any of some effects is on and may cost something; True where not known."""
         if self.effects is None:

@@ -1,0 +1,161 @@
+"""Runs of other settings on the same chips and images, compared with the settings as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rxsim.config import Settings, settings_hash
+from rxsim.errors import RxsimError
+from rxsim.explain.changes import changed
+from rxsim.explain.estimate import Estimate, estimate
+from rxsim.explain.evidence import Evidence
+from rxsim.explain.result import Attempt
+from rxsim.pipeline import Foundries, Runner, Study, totals, with_settings
+from rxsim.scenarios import as_built
+from rxsim.seeds import Sample, sample_generator
+
+SPLIT_FROM = 200
+"""Images from which half of them choose and the others confirm.
+
+Assumption: a hundred tell an accuracy to about 10 % with 95 % confidence, enough to choose by.
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Tried:
+    """Settings that were tried.
+
+    Attributes:
+        attempt: what is told of them.
+        settings: these settings.
+        gains: over the settings as they are, of the images that choose, float64 (chips, images).
+        snr_db: of the network's outputs, mean of chips; minus infinity where unknown.
+    """
+
+    attempt: Attempt
+    settings: Settings
+    gains: np.ndarray
+    snr_db: float
+
+
+class RemedyRuns:
+    """Tries settings, each only once.
+
+    Attributes:
+        runs: patched networks that were run.
+        failures: settings that could not be run, a sentence each.
+        choosing: places of the images that choose; None: all, too few to be divided.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Start without any run.
+
+        Args:
+            evidence: the study, and the quantity of its chips.
+        """
+        self._evidence = evidence
+        self._known = {settings_hash(evidence.study.settings)}
+        self.runs = 0
+        self.failures: list[str] = []
+        self.choosing, self._others = _halves(evidence)
+
+    def tried(
+        self, remedies: tuple[str, ...], title: str, changes: Mapping[str, Any]
+    ) -> Tried | None:
+        """Try changed settings.
+
+        Args:
+            remedies: names of the remedies that they follow from.
+            title: what is done, for readers.
+            changes: what differs.
+
+        Returns:
+            None where they are refused, change nothing, were tried before, or can't be run.
+        """
+        study = self._changed(changes)
+        if study is None:
+            return None
+        try:
+            return self._run(study, remedies, title, changes)
+        except RxsimError as error:
+            self.failures.append(f"{title} could not be tried: {error}")
+            return None
+
+    def _changed(self, changes: Mapping[str, Any]) -> Study | None:
+        """Return the study under changed settings; None where there is nothing to be tried."""
+        before = self._evidence.study
+        try:
+            settings = changed(before.settings, changes, "remedy")
+            study = with_settings(before, settings)
+        except RxsimError:
+            return None
+        key = settings_hash(settings)
+        if key in self._known or study.layer_settings() == before.layer_settings():
+            return None
+        self._known.add(key)
+        return study
+
+    def _run(
+        self, study: Study, remedies: tuple[str, ...], title: str, changes: Mapping[str, Any]
+    ) -> Tried:
+        evidence = self._evidence
+        runner = Runner(study)
+        runner.score_float()
+        foundry = Foundries(study).open(as_built(study.settings))
+        values, ratios = [], []
+        for trial in range(study.settings.trials if foundry.random else 1):
+            chip = foundry.make(trial)
+            if trial == 0:
+                counts = totals(study.plan, chip.layers)
+            scores = runner.score(chip.network, "remedies")
+            self.runs += 1
+            values.append(evidence.quantity.values(scores, evidence.floating))
+            ratios.append(scores.mean("snr_db"))
+        table = np.stack(values)
+        gains = evidence.quantity.sign * (table - evidence.built)
+        known = [ratio for ratio in ratios if ratio is not None]
+        attempt = Attempt(
+            remedy=remedies[-1],
+            title=title,
+            changes=dict(changes),
+            value=float(table.mean()),
+            gain=estimate(self._choosing(gains)),
+            confirmed=self._confirmed(gains),
+            arrays=counts["arrays"],
+            conversions=counts["conversions"],
+            combined=remedies,
+        )
+        return Tried(
+            attempt=attempt,
+            settings=study.settings,
+            gains=self._choosing(gains),
+            snr_db=float(np.mean(known)) if known else -np.inf,
+        )
+
+    @property
+    def most_gain(self) -> float:
+        """The gain of the float network's own output, on the images that choose."""
+        evidence = self._evidence
+        floating = evidence.quantity.values(evidence.floating, evidence.floating)
+        gains = evidence.quantity.sign * (floating[None, :] - evidence.built)
+        return float(self._choosing(gains).mean())
+
+    def _choosing(self, table: np.ndarray) -> np.ndarray:
+        return table if self.choosing is None else table[:, self.choosing]
+
+    def _confirmed(self, gains: np.ndarray) -> Estimate | None:
+        return None if self._others is None else estimate(gains[:, self._others])
+
+
+def _halves(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Divide the images at random into those that choose and those that confirm."""
+    images = evidence.built.shape[1]
+    if images < SPLIT_FROM:
+        return None, None
+    rng = sample_generator(evidence.study.settings.seed, Sample.CHOOSING_IMAGES)
+    order = rng.permutation(images)
+    return np.sort(order[: images // 2]), np.sort(order[images // 2 :])
