@@ -1,16 +1,15 @@
 """What would help: remedies are tried, each in a real run, and the best are taken together.
 
 The best of many tries is flattered by luck: its gain on the images that chose it is optimistic. So
-where there are enough images, a half of them, drawn at random, chooses, and the others confirm: they had
+where there are enough images, half of them, drawn at random, choose, and the others confirm: they had
 no part in any decision, and their interval is an honest one. With fewer images, the reader is told.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from rxsim.config import Settings
 from rxsim.effects import effects
@@ -23,8 +22,13 @@ from rxsim.explain.remedy_runs import SPLIT_FROM, RemedyRuns, Tried
 from rxsim.explain.result import Attempt
 
 MOST_TOGETHER = 4
-MOST_COMBINATIONS = 10
+MOST_COMBINATIONS = 12
 """So many combinations are tried at most. Assumption: what comes later in the order helps little."""
+_CLEARLY_NEARER_DB = 1.0
+"""Signal to noise by which outputs are clearly nearer to the float network's.
+
+Assumption: a fifth less noise; between two runs of the same hardware it differs by far less.
+"""
 _SHARE_OF_SINGLES = 2 / 3  # of the time; the rest is for combinations
 
 
@@ -52,9 +56,15 @@ def try_remedies(
 
     Remedies against the effects that cost most come first. Combining starts from the best one. The best
     candidate of each other remedy is added in turn, those of proven gain first, then by the signal to
-    noise of the outputs: near chance this still rises where accuracy does not yet. It stays where its
-    gain over the combination before is proven on the images that choose. This goes on up to
-    `MOST_TOGETHER`, or until nothing of the float network's quantity is missing.
+    noise of the outputs: near chance this still rises where accuracy does not yet. Digital layers come
+    last, for they give the crossbar up.
+
+    A remedy stays where its gain over the combination before is larger than its standard error, or
+    where the quantity does not tell and the signal to noise rises by a decibel. To ask for proof of each
+    step would leave out much that helps; the whole is proven, on images that had no part in it. What
+    did not help is tried once more when another one was added. This goes on up to `MOST_TOGETHER`
+    remedies or `MOST_COMBINATIONS`, or until nothing of the float network's quantity is missing. The
+    best is what this comes to, or a single remedy that is proven to be better than that.
 
     Args:
         evidence: the study, what its chips do, and what is known of effects and layers.
@@ -66,9 +76,8 @@ def try_remedies(
     singles = _singles(evidence, runs, deadline.share(_SHARE_OF_SINGLES), limit, left_out)
     best, combinations = _combined(singles, runs, deadline)
     tried = [*singles, *combinations]
-    if best is not None and not _is_gain(best.attempt.gain):
-        best = None
-    ranked = sorted(tried, key=lambda each: (each is not best, -each.attempt.gain.mean))
+    best = _best(best, singles)
+    ranked = sorted(tried, key=lambda each: (each is not best, -_gain(each)))
     left_out += runs.failures
     if runs.choosing is None and best is not None:
         left_out.append(_flattery(evidence, len(tried)))
@@ -135,23 +144,18 @@ def _combined(
     singles: Sequence[Tried], runs: RemedyRuns, deadline: Deadline
 ) -> tuple[Tried | None, list[Tried]]:
     """Add remedies to the best one; return what came of it, and all that was tried on the way."""
-    promising = [each for each in singles if not _is_loss(each.attempt.gain)]
-    ranked = sorted(promising, key=_promise, reverse=True)
-    if not ranked:
+    queue = deque(_best_of_each_remedy(singles))
+    if not queue:
         return None, []
-    best, combinations = ranked[0], list[Tried]()
-    seen = {best.attempt.remedy}
-    for other in ranked[1:]:
-        if (
-            len(best.attempt.combined) >= MOST_TOGETHER
-            or len(combinations) >= MOST_COMBINATIONS
-            or deadline.passed
-            or best.attempt.gain.mean >= runs.most_gain
-        ):
-            break
-        if other.attempt.remedy in seen:
-            continue
-        seen.add(other.attempt.remedy)
+    best, combinations, rejected = queue.popleft(), list[Tried](), list[Tried]()
+    while (
+        queue
+        and len(best.attempt.combined) < MOST_TOGETHER
+        and len(combinations) < MOST_COMBINATIONS
+        and best.attempt.gain.mean < runs.most_gain
+        and not deadline.passed
+    ):
+        other = queue.popleft()
         both = runs.tried(
             (*best.attempt.combined, other.attempt.remedy),
             f"{best.attempt.title} + {other.attempt.title}",
@@ -160,20 +164,55 @@ def _combined(
         if both is None:
             continue
         combinations.append(both)
-        if _is_gain(estimate(_over(both.gains, best.gains))):
+        if _helps(both, best):
             best = both
+            queue.extend(rejected)  # what helped nothing before may help now
+            rejected.clear()
+        else:
+            rejected.append(other)
     return best, combinations
 
 
-def _over(gains: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return gains over another attempt's; chips that are all the same are in one row."""
-    return np.asarray(gains - before)
+def _helps(both: Tried, before: Tried) -> bool:
+    """Tell whether an added remedy is worth keeping."""
+    more = estimate(both.gains - before.gains)
+    if more.mean > (more.standard_error or 0.0):
+        return True
+    return not _is_loss(more) and both.snr_db >= before.snr_db + _CLEARLY_NEARER_DB
 
 
-def _promise(each: Tried) -> tuple[bool, float]:
-    """Tell how much may be hoped from a remedy: proven gains first, then signal to noise."""
+def _best(kept: Tried | None, singles: Sequence[Tried]) -> Tried | None:
+    """Choose what remedies together came to, or a single one that is proven to be better."""
+    proven = [each for each in singles if _is_gain(each.attempt.gain)]
+    single = max(proven, key=_gain, default=None)
+    if kept is None or not _is_gain(kept.attempt.gain):
+        return single
+    if single is not None and _is_gain(estimate(single.gains - kept.gains)):
+        return single
+    return kept
+
+
+def _best_of_each_remedy(singles: Sequence[Tried]) -> list[Tried]:
+    """Choose the candidate of each remedy that promises most, and sort these by it; no proven loss."""
+    promising = [each for each in singles if not _is_loss(each.attempt.gain)]
+    best: dict[str, Tried] = {}
+    for each in sorted(promising, key=_promise, reverse=True):
+        best.setdefault(each.attempt.remedy, each)
+    return list(best.values())
+
+
+def _promise(each: Tried) -> tuple[bool, bool, float]:
+    """Tell how much may be hoped from a remedy: proven gains first, then signal to noise.
+
+    What helps against any effect gives the crossbar up, and comes behind what mends it.
+    """
+    mends = bool(REMEDIES[each.attempt.remedy].against)
     proven = _is_gain(each.attempt.gain)
-    return proven, each.attempt.gain.mean if proven else each.snr_db
+    return mends, proven, each.attempt.gain.mean if proven else each.snr_db
+
+
+def _gain(each: Tried) -> float:
+    return each.attempt.gain.mean
 
 
 def _is_gain(gain: Estimate) -> bool:

@@ -1,0 +1,332 @@
+"""Remedies: each is tried in a real run, the right one comes first, and the best is written out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_evidence import evidence_of
+from small_networks import dense, network
+
+import rxsim
+from rxsim.cache import Cache
+from rxsim.config import Settings, as_yaml, layer_settings, load_settings, settings_hash
+from rxsim.errors import InputError, SettingError
+from rxsim.explain import remedy_runs
+from rxsim.explain.advice import Advice, candidates_of, try_remedies
+from rxsim.explain.changes import changed, everywhere, in_layer, joined
+from rxsim.explain.deadline import Deadline
+from rxsim.explain.remedies import REMEDIES
+from rxsim.explain.remedy_runs import SPLIT_FROM
+from rxsim.explain.result import Attempt
+from rxsim.pipeline import DataOptions, Foundries, Study, open_study, with_settings
+from rxsim.pipeline.chip import solved
+from rxsim.tiles import transfer_matrices
+
+MODELS = Path(__file__).parent.parent / "models"
+CNN = MODELS / "digits_cnn.onnx"
+MLP = MODELS / "digits_mlp.onnx"
+SAMPLES = "calibration.samples=16"
+FINE = (SAMPLES, "adc.n_bits=9", "dac.n_bits=8", "device.n_bits=8")
+
+
+def loaded(*assignments: str) -> Settings:
+    return load_settings(assignments=[SAMPLES, *assignments])
+
+
+def studied(*assignments: str, model: Path = MLP, limit: int = 100) -> Study:
+    return open_study(model, loaded(*assignments), DataOptions(limit=limit), threads=1)
+
+
+# Changes of settings
+
+
+def test_a_change_everywhere_reaches_layers_that_state_the_setting_too() -> None:
+    settings = loaded("layers={'conv*': {adc: {n_bits: 3}}, fc1: {dac: {n_bits: 4}}}")
+    changes = everywhere(settings, "adc.n_bits", lambda old: old + 1)
+    assert changes == {"adc.n_bits": 7, "layers.conv*": {"adc": {"n_bits": 4}}}
+    after = changed(settings, changes, "test")
+    for layer, bits in (("conv1", 4), ("fc1", 7), ("other", 7)):
+        assert _of(after, layer).adc.n_bits == bits
+    assert _of(after, "fc1").dac.n_bits == 4
+
+
+def test_a_change_in_a_layer_leaves_all_others_and_what_else_it_states() -> None:
+    settings = loaded("layers={a.b/c: {adc: {n_bits: 3, scope: column}}}")
+    after = changed(
+        settings, in_layer(settings, "a.b/c", "adc.n_bits", lambda old: old + 2), "test"
+    )
+    assert (_of(after, "a.b/c").adc.n_bits, _of(after, "a.b/c").adc.scope) == (5, "column")
+    assert _of(after, "other") == _of(settings, "other")
+    assert in_layer(settings, "a.b/c", "adc.n_bits", lambda old: old) == {}
+
+
+def test_the_other_name_of_a_quantity_is_replaced() -> None:
+    settings = loaded("device.n_levels=5")
+    assert changed(settings, {"device.n_bits": 4}, "test").device.levels == 16
+    assert changed(settings, {"layers.fc": {"device": {"n_bits": 4}}}, "test").device.levels == 5
+
+
+def test_joined_changes_of_a_layer_stay_both_and_a_digital_layer_stays_digital() -> None:
+    bits, scope = {"layers.a": {"adc": {"n_bits": 3}}}, {"layers.a": {"adc": {"scope": "tile"}}}
+    assert joined(bits, scope) == {"layers.a": {"adc": {"n_bits": 3, "scope": "tile"}}}
+    digital = {"layers.a": {"digital": True}}
+    assert joined(bits, digital) == joined(digital, bits) == digital
+    assert (
+        layer_settings(changed(loaded("layers={a: {adc: {n_bits: 3}}}"), digital, "t"), "a") is None
+    )
+
+
+def test_settings_of_digital_layers_load_as_they_were_written(tmp_path: Path) -> None:
+    settings = loaded("layers={conv1: {digital: true}, fc1: {adc: {n_bits: 3}}}")
+    (tmp_path / "settings.yaml").write_text(as_yaml(settings))
+    assert settings_hash(load_settings(tmp_path / "settings.yaml")) == settings_hash(settings)
+
+
+def _of(settings: Settings, layer: str) -> Settings:
+    resolved = layer_settings(settings, layer)
+    assert resolved is not None
+    return resolved
+
+
+# Candidates
+
+KINDS = {
+    "default": (),
+    "without converters": ("adc.n_bits=null", "dac.n_bits=null"),
+    "clipped": ("mapping.w_percentile=99", "adc.percentile=99", "input.percentile=99"),
+    "offset": ("mapping.scheme=offset",),
+    "sliced": ("mapping.weight_bits=8", "mapping.bits_per_cell=2"),
+    "odd levels": ("device.n_levels=7", "mapping.scheme=offset"),
+    "one bit at a time": ("input.encoding=bit_serial", "adc.range=full_scale", "adc.scope=tile"),
+    "a conversion a layer": ("adc.where=per_layer",),
+    "noisy": ("device.write_sigma=3%", "device.read_sigma=1%", "device.d2d_sigma=5%", "trials=2"),
+    "measured device": ("device.model=pcm-nandakumar", "device.time=1d"),
+    "curved": ("device.iv.form=sinh", "device.iv.v0=0.5"),
+    "both ends": ("crossbar.r_driver_far=50", "crossbar.drive_side=right"),
+    "single layers": ("layers={'fc*': {adc: {n_bits: 4}}, fc1: {device: {n_levels: 9}}}",),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_candidate_gives_settings_or_is_refused_in_a_sentence(kind: str) -> None:
+    study = studied(*KINDS[kind], limit=4)
+    names = list(study.layer_settings())
+    evidence = evidence_of(study, "snr_db", names)
+    candidates = list(candidates_of(evidence))
+    assert candidates
+    accepted, refusals = 0, list[str]()
+    for _, candidate in candidates:
+        assert candidate.title
+        try:
+            after = with_settings(study, changed(study.settings, candidate.changes, "test"))
+        except SettingError as error:
+            refusals.append(str(error))
+            continue
+        assert after.layer_settings() != study.layer_settings(), candidate
+        accepted += 1
+    assert accepted > len(candidates) / 2
+    assert all("expected" in refusal for refusal in refusals)
+
+
+def test_every_remedy_applies_somewhere() -> None:
+    seen = set()
+    for kind in KINDS.values():
+        study = studied(*kind, limit=4)
+        evidence = evidence_of(study, "snr_db", list(study.layer_settings()))
+        seen |= {name for name, _ in candidates_of(evidence)}
+    assert set(REMEDIES.names) - seen <= {"compensation"}  # no step of it is there yet
+
+
+def test_hardware_without_effects_needs_no_remedy() -> None:
+    wires = [f"crossbar.r_{part}=0" for part in ("wire_wl", "wire_bl", "driver", "sense")]
+    study = studied("adc.n_bits=null", "dac.n_bits=null", "device.n_bits=null", *wires, limit=4)
+    evidence = evidence_of(study, "agreement", list(study.layer_settings()))
+    assert list(candidates_of(evidence)) == []
+    assert try_remedies(evidence).attempts == ()
+
+
+# Gains
+
+
+@pytest.fixture(scope="module")
+def noisy() -> tuple[Study, Advice]:
+    study = studied("device.write_sigma=10%", "trials=3", "adc.n_bits=4", limit=SPLIT_FROM)
+    return study, try_remedies(evidence_of(study, "agreement"), limit=6)
+
+
+def test_gains_are_those_of_two_separate_evaluations(noisy: tuple[Study, Advice]) -> None:
+    study, advice = noisy
+    before = _agreement(study.settings)
+    singles = [each for each in advice.attempts if len(each.combined) == 1]
+    for attempt in (advice.attempts[0], singles[0], singles[-1]):
+        after = _agreement(changed(study.settings, attempt.changes, "test"))
+        difference = after - before
+        assert attempt.value == pytest.approx(after.mean(), abs=1e-12)
+        # Both halves together are all images.
+        assert attempt.confirmed is not None
+        halves = (attempt.gain.mean + attempt.confirmed.mean) / 2
+        assert halves == pytest.approx(difference.mean(), abs=1e-12)
+
+
+def _agreement(settings: Settings, limit: int = SPLIT_FROM) -> np.ndarray:
+    result = rxsim.evaluate(MLP, settings, DataOptions(limit=limit))
+    chips = result.rung("nonideal").trials
+    floating = result.rung("float32").trials[0].predictions
+    return np.array([chip.predictions == floating for chip in chips], dtype=np.float64)
+
+
+def test_the_first_is_proven_by_images_that_had_no_part_in_the_choice(
+    noisy: tuple[Study, Advice],
+) -> None:
+    _, advice = noisy
+    best = advice.attempts[0]
+    assert best.confirmed is not None
+    assert best.confirmed.low is not None
+    assert best.confirmed.low > 0
+    assert advice.better is not None
+    assert not any("flatters" in sentence for sentence in advice.left_out)
+
+
+def test_few_images_do_not_confirm_and_the_reader_is_told() -> None:
+    study = studied("device.write_sigma=10%", "trials=2", "adc.n_bits=4", limit=SPLIT_FROM - 100)
+    advice = try_remedies(evidence_of(study, "agreement"), limit=3)
+    best = advice.attempts[0]
+    assert best.confirmed is None
+    assert any(
+        "flatters" in each and f"{len(advice.attempts)} tries" in each for each in advice.left_out
+    )
+    assert any(each.startswith("remedies not tried, for at most 3") for each in advice.left_out)
+    difference = _few(changed(study.settings, best.changes, "test")) - _few(study.settings)
+    assert best.gain.mean == pytest.approx(difference.mean(), abs=1e-12)
+
+
+def _few(settings: Settings) -> np.ndarray:
+    return _agreement(settings, SPLIT_FROM - 100)
+
+
+# The right remedy
+
+
+def singles_of(
+    study: Study, quantity: str, worst_first: tuple[str, ...]
+) -> tuple[Advice, list[str]]:
+    """Return the advice, and the names of the single remedies, best first."""
+    advice = try_remedies(evidence_of(study, quantity, worst_first))
+    return advice, [each.remedy for each in advice.attempts if len(each.combined) == 1]
+
+
+def test_an_offset_that_is_removed_without_its_wires_is_measured_instead() -> None:
+    weight = np.random.default_rng(5).normal(size=(32, 8))
+    size = ("crossbar.rows=32", "crossbar.cols=16", "mapping.scheme=offset")
+    fine = ("adc.n_bits=null", "dac.n_bits=null", "device.n_bits=12")
+    study = open_study(dense(weight), loaded(*size, *fine), DataOptions(limit=60), threads=1)
+    _, singles = singles_of(study, "snr_db", ("fc",))
+    assert singles[:2] == ["offset_removal", "offset_removal"]
+    assert {"line_ends", "array_size"} < set(singles)
+
+
+def test_columns_of_different_size_get_ranges_of_their_own() -> None:
+    rng = np.random.default_rng(5)
+    sizes = 4.0 ** -np.arange(8)
+    tensors = {"a": rng.normal(size=(12, 8)) * sizes, "b": rng.normal(size=(8, 3)) / sizes[:, None]}
+    text = "[one] h = Gemm(x, a) r = Relu(h) [two] y = Gemm(r, b)"
+    wires = [f"crossbar.r_{part}=0" for part in ("wire_wl", "wire_bl", "driver", "sense")]
+    settings = loaded("device.n_bits=null", "dac.n_bits=null", "mapping.w_max_scope=column", *wires)
+    settings = changed(settings, {"layers.two": {"adc": {"n_bits": None}}}, "test")
+    study = open_study(network(text, (12,), tensors), settings, DataOptions(limit=60), threads=1)
+    advice, _ = singles_of(study, "snr_db", ("one", "two"))
+    on_crossbars = [each for each in advice.attempts if not _any_digital(each)]
+    best = next(each for each in on_crossbars if len(each.combined) == 1)
+    assert best.changes == {"adc.scope": "column"}
+
+
+def _any_digital(attempt: Attempt) -> bool:
+    return "digital_layers" in attempt.combined
+
+
+@pytest.mark.parametrize("layer", ["conv2"])
+def test_a_layer_of_few_adc_bits_gets_more(layer: str) -> None:
+    coarse = f"layers={{{layer}: {{adc: {{n_bits: 2}}}}}}"
+    study = studied(*FINE, "adc.scope=column", coarse, model=CNN, limit=60)
+    others = tuple(name for name in ("conv1", "conv2", "fc1", "fc2") if name != layer)
+    advice, singles = singles_of(study, "agreement", (layer, *others))
+    assert advice.attempts[0].combined[0] in ("adc_bits", "adc_range")
+    assert "adc_bits" in singles[:3]
+    by_title = {each.title: each for each in advice.attempts}
+    assert by_title[f"two more ADC bits in {layer}"].gain.mean > 0
+    assert all(each.gain.mean < 0.03 for each in advice.attempts if each.combined == ("line_ends",))
+
+
+def test_the_better_settings_load_as_they_were_written_and_give_the_same(tmp_path: Path) -> None:
+    study = studied(*FINE, "mapping.scheme=offset", model=CNN, limit=60)
+    advice = try_remedies(evidence_of(study, "accuracy", ("conv1",)), limit=4)
+    assert advice.better is not None
+    (tmp_path / "better.yaml").write_text(as_yaml(advice.better))
+    again = load_settings(tmp_path / "better.yaml")
+    assert settings_hash(again) == settings_hash(advice.better)
+    result = rxsim.evaluate(CNN, again, DataOptions(limit=60))
+    table = result.rung("nonideal").table("accuracy")
+    assert table is not None
+    assert table.mean() == pytest.approx(advice.attempts[0].value, abs=1e-12)
+
+
+# Time and work
+
+
+def test_nothing_is_begun_after_the_deadline_and_what_is_left_out_is_named() -> None:
+    study = studied("adc.n_bits=4", limit=20)
+    advice = try_remedies(evidence_of(study, "agreement"), Deadline(0.0))
+    assert (advice.attempts, advice.better, advice.runs) == ((), None, 0)
+    assert advice.left_out[0].startswith("remedies not tried, for there was no time: ")
+    assert "a weight scale for each column" in advice.left_out[0]
+
+
+def test_a_deadline_counts_down_and_may_be_shared() -> None:
+    assert Deadline(0.0).passed
+    assert Deadline(None).left == Deadline(None).share(0.5).left == np.inf
+    assert 49 < Deadline(100.0).share(0.5).left <= 50
+
+
+def test_nothing_is_solved_or_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = replace(studied("adc.n_bits=4", limit=20), cache=Cache(tmp_path))
+    evidence = evidence_of(study, "agreement")
+    solves = list[tuple[str, str]]()
+
+    def counted(layer: Any, settings: Settings, *args: Any, **more: Any) -> Any:
+        if settings.crossbar.r_wire_wl:
+            solves.append((layer.layer.name, _what_arrays_depend_on(settings)))
+        return transfer_matrices(layer, settings, *args, **more)
+
+    monkeypatch.setattr(solved, "transfer_matrices", counted)
+    advice = try_remedies(evidence)
+    assert advice.runs == len(advice.attempts)  # chips are all the same
+    assert len({str(each.changes) for each in advice.attempts}) == len(advice.attempts)
+    assert len(solves) == len(set(solves))
+    # The arrays as they are were solved for the evidence.
+    assert all(key != _what_arrays_depend_on(study.settings) for _, key in solves)
+
+
+def _what_arrays_depend_on(settings: Settings) -> str:
+    return f"{settings.crossbar!r} {settings.mapping!r} {settings.device!r}"
+
+
+def test_settings_that_cannot_be_run_are_told_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = studied("adc.n_bits=4", limit=20)
+    evidence = evidence_of(study, "agreement")
+
+    def refusing(study: Study) -> Any:
+        if study.settings.adc.scope == "column":
+            raise InputError("found too little, expected more; add some")
+        return Foundries(study)
+
+    monkeypatch.setattr(remedy_runs, "Foundries", refusing)
+    advice = try_remedies(evidence, limit=4)
+    told = "an ADC range for each column could not be tried: found too little"
+    assert any(sentence.startswith(told) for sentence in advice.left_out)
+    assert len(advice.attempts) >= 4
