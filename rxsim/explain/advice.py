@@ -60,9 +60,9 @@ def try_remedies(
     last, for they give the crossbar up.
 
     A remedy stays where its gain over the combination before is larger than its standard error, or
-    where the quantity does not tell and the signal to noise rises by a decibel. To ask for proof of each
-    step would leave out much that helps; the whole is proven, on images that had no part in it. What
-    did not help is tried once more when another one was added. This goes on up to `MOST_TOGETHER`
+    where the quantity does not tell and the signal to noise rises by a decibel. To ask for proof of
+    each step would leave out much that helps; the whole is proven, on images that had no part in it.
+    What did not help is tried once more when another one was added. This goes on up to `MOST_TOGETHER`
     remedies or `MOST_COMBINATIONS`, or until nothing of the float network's quantity is missing. The
     best is what this comes to, or a single remedy that is proven to be better than that.
 
