@@ -1,1 +1,31 @@
 """Why accuracy fell: which effect, which layer, and what would help, each from real runs."""
+
+from rxsim.explain.estimate import Estimate
+from rxsim.explain.explain import Asked, By, explain
+from rxsim.explain.quantity import QUANTITIES
+from rxsim.explain.result import (
+    ArrayMap,
+    Attempt,
+    EffectRow,
+    EffectsTable,
+    Explanation,
+    LayerRow,
+    LayersTable,
+    Trap,
+)
+
+__all__ = [
+    "QUANTITIES",
+    "ArrayMap",
+    "Asked",
+    "Attempt",
+    "By",
+    "EffectRow",
+    "EffectsTable",
+    "Estimate",
+    "Explanation",
+    "LayerRow",
+    "LayersTable",
+    "Trap",
+    "explain",
+]

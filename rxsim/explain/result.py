@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.config import Settings, as_plain
 from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
 
@@ -276,7 +277,7 @@ class Explanation:
         traps: known mistakes that were seen.
         left_out: what there was no time for, a sentence each.
         settings: resolved settings, plain.
-        better: the settings of the best attempt, plain; None where none is better.
+        better: the settings of the best attempt; None where none is proven to be better.
         provenance: versions, hashes, data.
         runs: patched networks that were run over the images.
         seconds: wall time by stage.
@@ -295,7 +296,7 @@ class Explanation:
     traps: tuple[Trap, ...]
     left_out: tuple[str, ...]
     settings: Mapping[str, Any]
-    better: Mapping[str, Any] | None
+    better: Settings | None
     provenance: Mapping[str, Any]
     runs: int
     seconds: Mapping[str, float]
@@ -320,7 +321,7 @@ class Explanation:
             "traps": {trap.name: trap.sentence for trap in self.traps},
             "left_out": list(self.left_out),
             "settings": dict(self.settings),
-            "better": None if self.better is None else dict(self.better),
+            "better": None if self.better is None else as_plain(self.better),
             "provenance": dict(self.provenance),
             "runs": self.runs,
             "timing": {"seconds": dict(self.seconds)},

@@ -2,7 +2,7 @@
 
 from rxsim.pipeline.chip.calibrate import calibrate
 from rxsim.pipeline.chip.foundries import Foundries, patched_chip
-from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random
+from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random, patch_study
 from rxsim.pipeline.chip.mapped import for_each
 from rxsim.pipeline.chip.stamp import with_origin
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
@@ -53,6 +53,7 @@ __all__ = [
     "is_random",
     "on_batch",
     "open_study",
+    "patch_study",
     "patched_chip",
     "prepare",
     "read_calibration",

@@ -1,0 +1,136 @@
+"""From a study to the explanation of what its accuracy lost, by real runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from rxsim.cache import Cache
+from rxsim.config import as_plain
+from rxsim.explain.advice import Advice, try_remedies
+from rxsim.explain.chips import Chips
+from rxsim.explain.deadline import Deadline
+from rxsim.explain.effects import active_effects, explain_effects
+from rxsim.explain.evidence import Evidence
+from rxsim.explain.layers import explain_layers
+from rxsim.explain.quantity import chosen_quantity
+from rxsim.explain.result import Explanation
+from rxsim.explain.shapley import EXACT_UP_TO
+from rxsim.explain.traps import traps_in
+from rxsim.pipeline import Foundries, Runner, Study
+from rxsim.scenarios import as_built
+from rxsim.statistics import population_interval, within
+
+By = Literal["effects", "layers", "both"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be explained.
+
+    Attributes:
+        quantity: accuracy, agreement or snr_db; None for the first that can be measured.
+        by: effects, layers, or both.
+        remedies: whether remedies are tried.
+        budget: seconds; None for as long as it takes.
+    """
+
+    quantity: str | None = None
+    by: By = "both"
+    remedies: bool = True
+    budget: float | None = None
+
+
+def explain(study: Study, asked: Asked | None = None) -> Explanation:
+    """Explain what crossbars take of a network's accuracy.
+
+    Nothing is solved or run twice: a temporary folder keeps what was solved, unless the study has a
+    cache of its own.
+
+    Args:
+        study: the study.
+        asked: what is to be explained.
+
+    Raises:
+        RxsimError: something in the study can't be used.
+    """
+    asked = asked or Asked()
+    if study.cache is not None:
+        return _explained(study, asked)
+    with tempfile.TemporaryDirectory(prefix="rxsim-explain-") as folder:
+        return _explained(replace(study, cache=Cache(Path(folder))), asked)
+
+
+def _explained(study: Study, asked: Asked) -> Explanation:
+    deadline = Deadline(asked.budget)
+    runner = Runner(study)
+    floating = runner.score_float()
+    quantity = chosen_quantity(asked.quantity, study.metric, floating)
+    chips = Chips(study, runner, floating, quantity)
+    players = active_effects(study)
+    built, perfect = chips.value(frozenset(players)), chips.value(frozenset())
+    foundry = Foundries(study).open(as_built(study.settings))
+    evidence = Evidence(
+        study=study,
+        quantity=quantity,
+        floating=floating,
+        foundry=foundry,
+        chip=foundry.make(0),
+        built=built,
+        perfect=perfect,
+        effects=None,
+        layers=None,
+    )
+    if asked.by != "layers":
+        evidence = replace(evidence, effects=explain_effects(chips, players, deadline))
+    if asked.by != "effects":
+        layers = explain_layers(chips, players, foundry, (), deadline)
+        evidence = replace(evidence, layers=layers)
+    advice = try_remedies(evidence, deadline) if asked.remedies else None
+    return _explanation(evidence, chips, advice)
+
+
+def _explanation(evidence: Evidence, chips: Chips, advice: Advice | None) -> Explanation:
+    """Gather what was measured."""
+    study, quantity, built = evidence.study, evidence.quantity, evidence.built
+    metric = quantity.metric
+    bounds = within(population_interval(built), metric.low, metric.high)
+    floating = quantity.values(evidence.floating, evidence.floating)
+    libraries = ("numpy", "numba", "onnx", "onnxruntime")
+    return Explanation(
+        quantity=quantity,
+        floating=float(floating.mean()),
+        none=float(evidence.perfect.mean()),
+        all=float(built.mean()),
+        interval=None if bounds is None else (bounds.low, bounds.high),
+        chips=built.shape[0],
+        images=len(study.inputs),
+        effects=evidence.effects,
+        layers=evidence.layers,
+        attempts=None if advice is None else advice.attempts,
+        traps=traps_in(evidence),
+        left_out=_left_out(evidence, [] if advice is None else advice.left_out),
+        settings=as_plain(study.settings),
+        better=None if advice is None else advice.better,
+        provenance=study.provenance_of_result(libraries),
+        runs=chips.runs + (0 if advice is None else advice.runs),
+        seconds=study.stages.seconds,
+    )
+
+
+def _left_out(evidence: Evidence, more: Collection[str]) -> tuple[str, ...]:
+    """Say what there was no time for, a sentence each."""
+    said = []
+    effects, layers = evidence.effects, evidence.layers
+    if effects is not None and effects.method == "none":
+        said.append("Shapley values of the effects")
+    if effects is not None and effects.method == "sampled" and len(effects.rows) <= EXACT_UP_TO:
+        said.append(f"exact Shapley values; {effects.orders} orders were sampled")
+    if layers is not None:
+        without = [row.name for row in layers.rows if row.all_but is None]
+        if without:
+            said.append(f"runs without single layers, for {len(without)} of {len(layers.rows)}")
+    return (*said, *more)

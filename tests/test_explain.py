@@ -1,0 +1,227 @@
+"""Explanations: against evaluations of the same rungs, and against networks with digital layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rxsim.cache import Cache
+from rxsim.config import load_settings
+from rxsim.effects import effects
+from rxsim.explain import Asked, explain
+from rxsim.explain.chips import Chips
+from rxsim.explain.deadline import Deadline
+from rxsim.explain.effects import active_effects, explain_effects
+from rxsim.explain.layers import dominant_effect
+from rxsim.explain.quantity import chosen_quantity
+from rxsim.pipeline import DataOptions, Runner, Study, evaluate, open_study, rungs_of
+from rxsim.run import LayerHealth
+from rxsim.run.diagnose import diagnose_layers
+
+MODELS = Path(__file__).parents[1] / "models"
+NOISY = ("device.write_sigma=0.05", "trials=3")
+OPEN = ("adc.n_bits=null", "dac.n_bits=null")
+
+
+def study_of(name: str, *assignments: str, limit: int = 100) -> Study:
+    settings = load_settings(None, xbar=None, assignments=assignments, overrides={})
+    return open_study(MODELS / f"{name}.onnx", settings, DataOptions(limit=limit))
+
+
+def chips_of(study: Study) -> Chips:
+    runner = Runner(study)
+    floating = runner.score_float()
+    return Chips(study, runner, floating, chosen_quantity(None, study.metric, floating))
+
+
+def test_effects_alone_and_left_out_are_the_rungs_of_an_evaluation() -> None:
+    study = study_of("digits_cnn", *NOISY)
+    players = active_effects(study)
+    more = [f"{word} {name}" for name in players for word in ("only", "without")]
+    rungs = evaluate(study, rungs_of(study, more))
+    mean = {
+        rung.name: float(np.mean([run.mean("accuracy") for run in rung.trials]))
+        for rung in rungs.ladder
+    }
+    found = explain(study, Asked(by="effects", remedies=False))
+    assert found.effects is not None
+    assert found.all == pytest.approx(mean["nonideal"], abs=1e-12)
+    for row in found.effects.rows:
+        assert row.alone.mean == pytest.approx(mean[f"only {row.name}"] - found.none, abs=1e-12)
+        wanted = mean["nonideal"] - mean[f"without {row.name}"]
+        assert row.left_out.mean == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("quantity", ["accuracy", "agreement", "snr_db"])
+def test_shapley_values_and_steps_add_up_to_what_all_effects_take(quantity: str) -> None:
+    study = study_of("digits_cnn", *NOISY)
+    found = explain(study, Asked(by="effects", remedies=False, quantity=quantity))
+    assert found.effects is not None
+    assert found.effects.method == "exact"
+    rows = found.effects.rows
+    assert {row.name for row in rows} == {"levels", "dac", "adc", "write_error", "wires"}
+    for parts in (
+        [row.added.mean for row in rows],
+        [row.shapley.mean for row in rows if row.shapley is not None],
+    ):
+        assert sum(parts) == pytest.approx(found.all - found.none, abs=1e-9)
+
+
+def test_hardware_without_effects_gives_what_the_float_network_gives() -> None:
+    found = explain(study_of("digits_cnn"), Asked(by="effects", remedies=False))
+    assert found.none == found.floating
+
+
+def test_more_effects_than_six_are_sampled_and_add_up() -> None:
+    study = study_of(
+        "digits_mlp",
+        *("device.write_sigma=0.03", "device.d2d_sigma=0.1", "device.stuck_lrs=0.01"),
+        *("adc.offset_sigma=0.5", "mapping.w_percentile=99"),
+        limit=50,
+    )
+    found = explain(study, Asked(by="effects", remedies=False))
+    assert found.effects is not None
+    assert (len(found.effects.rows), found.effects.method) == (9, "sampled")
+    values = [row.shapley.mean for row in found.effects.rows if row.shapley is not None]
+    assert sum(values) == pytest.approx(found.all - found.none, abs=1e-9)
+    assert found.effects.coalitions < 2**9
+
+
+def test_sets_of_effects_that_leave_the_same_hardware_run_once() -> None:
+    """Errors of converters without converters are none: both sets are the same hardware."""
+    chips = chips_of(study_of("digits_mlp", "adc.offset_sigma=0.5", limit=30))
+    chips.value(frozenset({"levels"}))
+    runs = chips.runs
+    chips.value(frozenset({"levels", "converter_errors"}))
+    assert chips.runs == runs + (0 if "dac" in effects() else 1)
+
+
+def test_nothing_is_solved_twice(tmp_path: Path) -> None:
+    """A chip's arrays depend on cells and wires alone: converters and order do not solve them anew."""
+    study = replace(study_of("digits_cnn", *NOISY, limit=20), cache=Cache(tmp_path))
+    chips, solved = chips_of(study), set[str]()
+    original = Cache.put
+
+    def put(self: Cache, key: str, arrays: Any) -> None:
+        assert key not in solved
+        solved.add(key)
+        original(self, key, arrays)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Cache, "put", put)
+        explain_effects(chips, active_effects(study), Deadline(None))
+    # Layers x (nominal with and without levels, and 3 chips of both), where there are wires.
+    circuits = 4 * 2 * (1 + 3)
+    transfers = 0
+    for path in tmp_path.rglob("*.npz"):
+        with np.load(path, allow_pickle=False) as kept:
+            transfers += "losses" in kept.files
+    assert transfers == circuits
+
+
+def others_digital(kept: str, names: list[str]) -> list[str]:
+    return [f"layers.{name}.digital=true" for name in names if name != kept]
+
+
+def test_only_a_layer_analog_is_the_network_whose_others_are_digital() -> None:
+    """Without converters nothing is calibrated, so settings of digital layers give the same chip."""
+    settings = (*OPEN, "crossbar.r_wire_wl=20", "device.n_bits=3")
+    study = study_of("digits_cnn", *settings)
+    names = [layer.name for layer in study.network.layers]
+    found = explain(study, Asked(by="layers", remedies=False, quantity="snr_db"))
+    assert found.layers is not None
+    for row in found.layers.rows:
+        alone = study_of("digits_cnn", *settings, *others_digital(row.name, names))
+        [rung] = [rung for rung in evaluate(alone).ladder if rung.name == "nonideal"]
+        ratio = rung.trials[0].mean("snr_db")
+        assert ratio is not None
+        assert row.only is not None
+        assert row.only.mean + found.floating == pytest.approx(ratio, abs=1e-3)
+        # With the others digital its inputs are clean: the noise of its own output is the same.
+        health = first_chip_health(alone, row.name, 100)
+        assert row.snr_clean_db == pytest.approx(health.snr_db, abs=1e-3)
+
+
+def first_chip_health(study: Study, layer: str, count: int) -> LayerHealth:
+    return diagnose_layers(
+        study.network.model,
+        evaluate(study).first_chip,
+        study.network.layers,
+        study.inputs.subset(np.arange(count)),
+        batch=study.batch,
+        threads=1,
+    )[layer]
+
+
+def test_noise_that_goes_with_a_layer_is_that_of_the_network_without_it() -> None:
+    settings = (*OPEN, "device.n_bits=3")
+    study = study_of("digits_mlp", *settings)
+    found = explain(study, Asked(by="layers", remedies=False, quantity="snr_db"))
+    assert found.layers is not None
+    for row in found.layers.rows:
+        rest = study_of("digits_mlp", *settings, f"layers.{row.name}.digital=true")
+        ratio = evaluate(rest).ladder[-1].trials[0].mean("snr_db")
+        assert ratio is not None
+        share = 1 - 10 ** (-ratio / 10) / 10 ** (-found.all / 10)
+        assert row.output_noise == pytest.approx(share, abs=1e-4)
+
+
+def test_the_first_layers_inputs_are_clean_in_the_whole_network_too() -> None:
+    found = explain(study_of("digits_cnn"), Asked(by="layers", remedies=False))
+    assert found.layers is not None
+    first = found.layers.rows[0]
+    assert first.snr_clean_db == pytest.approx(first.snr_db, abs=1e-6)
+
+
+def test_the_dominant_effect_makes_most_alone_and_leaves_most() -> None:
+    alone, left_out = {"a": 0.2, "b": 0.3}, {"a": 0.3, "b": 0.5}
+    # a: (0.2 + 0.6 - 0.3) / 2 = 0.25; b: (0.3 + 0.6 - 0.5) / 2 = 0.2.
+    assert dominant_effect(0.6, alone, left_out) == "a"
+    assert dominant_effect(0.0, {"a": 0.0}, {"a": 0.0}) == ""
+
+
+def test_a_spent_budget_leaves_out_what_is_less_urgent_and_says_so() -> None:
+    found = explain(study_of("digits_mlp", limit=20), Asked(budget=0, remedies=False))
+    assert found.effects is not None
+    assert found.layers is not None
+    assert found.effects.method == "none"
+    assert all(row.shapley is None for row in found.effects.rows)
+    assert all(row.all_but is None for row in found.layers.rows)
+    assert found.left_out == (
+        "Shapley values of the effects",
+        f"runs without single layers, for {len(found.layers.rows)} of {len(found.layers.rows)}",
+    )
+
+
+def test_a_layer_with_coarse_cells_is_named_with_its_effect() -> None:
+    study = study_of("digits_cnn", "layers.fc1.device.n_bits=1")
+    found = explain(study, Asked(remedies=False))
+    assert found.layers is not None
+    assert found.effects is not None
+    assert found.layers.worst_first[0] == "fc1"
+    [row] = [row for row in found.layers.rows if row.name == "fc1"]
+    assert row.dominant == "levels"
+    assert found.effects.worst_first[0] == "levels"
+
+
+def test_everything_but_the_time_repeats_for_the_same_seed() -> None:
+    first, second = (
+        explain(study_of("digits_mlp", *NOISY, limit=30), Asked(remedies=False)).as_json()
+        for _ in range(2)
+    )
+    del first["timing"], second["timing"]
+    assert first == second
+
+
+def test_values_do_not_depend_on_threads() -> None:
+    study = study_of("digits_mlp", *NOISY, limit=30)
+    one, two = (
+        explain(replace(study, threads=threads), Asked(remedies=False)).as_json()
+        for threads in (1, 3)
+    )
+    del one["timing"], two["timing"]
+    assert one == two
