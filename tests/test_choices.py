@@ -77,13 +77,14 @@ def test_a_signed_converter_of_one_bit_is_refused(tmp_path: Path) -> None:
     foundry_of(unsigned)
 
 
-def test_a_range_of_zero_counts_as_one_ampere_and_reads_zero(tmp_path: Path) -> None:
+def test_an_adc_that_measured_nothing_takes_the_layers_largest_range(tmp_path: Path) -> None:
+    # What no output reads has any LSB but 0.
     assert ranged_adc(6, np.zeros((1, 1, 2)), np.array([True])).lsb == pytest.approx(1 / 31)
     no_wires = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
     study = matmul_study(tmp_path, np.ones((8, 3)), "adc.scope=column", *no_wires)
     adc = known(foundry_of(study).adcs[0])
-    assert adc.lsb[0, 0, 0] < 1e-6
-    assert adc.lsb[0, 0, 1] == pytest.approx(1 / 31)  # the column of zeros never carries current
+    assert 0 < adc.lsb[0, 0, 0] < 1e-6
+    assert adc.lsb[0, 0, 1] == adc.lsb[0, 0, 0]  # the column of zeros never carries current
 
 
 def test_an_x_max_of_zero_counts_as_one(tmp_path: Path) -> None:

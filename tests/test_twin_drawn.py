@@ -106,7 +106,7 @@ def test_any_settings_are_calibrated_as_the_twin_is(name: str) -> None:
                 if layer.point.activity is not None:
                     assert row["point"]["activity"] == pytest.approx(layer.point.activity, rel=1e-9)
             if layer.settings["adc"]["range"] == "calibrated" and layer.ranges is not None:
-                ranges = [limit or 1.0 for limit in row["adc"]["nonideal"]]
+                ranges = row["adc"]["nonideal"]
                 # Of currents that cancel, float32 holds less than of those that do not.
                 slack = 1e-6 * layer.largest_bulk
                 assert ranges == pytest.approx(layer.listed_ranges(), rel=2e-6, abs=slack)

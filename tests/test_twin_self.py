@@ -160,11 +160,12 @@ def test_signed_inputs_and_clipping_by_hand() -> None:
     np.testing.assert_allclose(y, [[-3.0], [1.0], [-3.0]], rtol=1e-12)
 
 
-def test_rows_without_inputs_or_currents_have_ranges_of_one() -> None:
+def test_inputs_of_0_have_a_range_of_one_and_layers_without_current_full_scale() -> None:
     chosen = settings(dac={"n_bits": 4}, adc={"n_bits": 4, "scope": "column"})
     layer = build(gemm([[0.0, 0.0]]), chosen, np.zeros((2, 1))).layers["fc"]
     assert layer.x_max == 1.0
-    np.testing.assert_array_equal(ranges_of(layer), [[[1.0, 1.0]]])
+    full_scale = 16 * layer.settings["input"]["v_read"] * (G_ON - G_OFF)
+    assert ranges_of(layer) == pytest.approx(np.full((1, 1, 2), full_scale), rel=1e-12)
     assert not layer.forward(np.ones((1, 1)))[0].any()
 
 

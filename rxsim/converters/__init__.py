@@ -16,7 +16,8 @@ from rxsim.converters.current_histograms import (
 )
 from rxsim.converters.dac import Dac, layer_dac
 from rxsim.converters.dac_errors import dac_codes, matrices_with_gains, with_dac_errors
-from rxsim.converters.fixed_ranges import fixed_ranges
+from rxsim.converters.dead_ranges import without_dead_ranges
+from rxsim.converters.fixed_ranges import fixed_ranges, full_scale
 from rxsim.converters.input_plan import InputPlan, layer_input_plan
 from rxsim.converters.range_meters import ErrorMeter, RangeMeter
 from rxsim.converters.sharing import range_blocks
@@ -58,6 +59,7 @@ __all__ = [
     "draw_adc_errors",
     "draw_dac_errors",
     "fixed_ranges",
+    "full_scale",
     "has_random_errors",
     "layer_dac",
     "layer_input_plan",
@@ -68,4 +70,5 @@ __all__ = [
     "range_blocks",
     "ranged_adc",
     "with_dac_errors",
+    "without_dead_ranges",
 ]

@@ -77,8 +77,8 @@ def ranged_adc(
 
     Args:
         n_bits: resolution, at least 2.
-        ranges: ampere (a side, where both occur), float64 (conversions, groups, readouts); a range of 0
-            counts as 1.
+        ranges: ampere (a side, where both occur), float64 (conversions, groups, readouts); 0
+            (nothing is carried) counts as 1.
         both_sides: bool (conversions,).
         levels: thresholds and values that are not evenly spaced.
     """

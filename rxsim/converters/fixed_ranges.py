@@ -39,11 +39,30 @@ def fixed_ranges(
     if settings.adc.range == "unit_lsb":
         volts = np.array([each.volt / each.steps for each in plan.passes])
         by_pass = adc_codes(settings.adc.n_bits or 1, both_sides)[1] * volts * step
-    else:
-        device, v_read = settings.device, settings.input.v_read
-        largest = device.g_on - device.g_off if is_difference else device.g_on
-        tiles = n_row_tiles if settings.adc.where == "per_layer" else 1
-        counts = np.array([each.span for each in plan.passes])
-        by_pass = settings.crossbar.rows * v_read * largest * tiles * counts
-    conversions = np.repeat(by_pass, shape[0] // len(plan.passes))
+        return _of_conversions(by_pass, shape)
+    return full_scale(settings, plan, shape, n_row_tiles, is_difference)
+
+
+def full_scale(
+    settings: Settings,
+    plan: InputPlan,
+    shape: tuple[int, int, int],
+    n_row_tiles: int,
+    is_difference: bool,
+) -> np.ndarray:
+    """Find the current of every conversion where all cells are at g_on and all inputs at v_read.
+
+    The arguments and what is returned are those of `fixed_ranges`, for any `adc.range`.
+    """
+    device, v_read = settings.device, settings.input.v_read
+    largest = device.g_on - device.g_off if is_difference else device.g_on
+    tiles = n_row_tiles if settings.adc.where == "per_layer" else 1
+    counts = np.array([each.span for each in plan.passes])
+    by_pass = settings.crossbar.rows * v_read * largest * tiles * counts
+    return _of_conversions(by_pass, shape)
+
+
+def _of_conversions(by_pass: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Give every conversion, group and readout what belongs to its pass."""
+    conversions = np.repeat(by_pass, shape[0] // len(by_pass))
     return np.broadcast_to(conversions[:, None, None], shape).copy()

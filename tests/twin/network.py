@@ -13,15 +13,12 @@ from twin import cells, errors, places
 from twin.arrays import Bools, Floats, Tensor
 from twin.chip import programmed
 from twin.circuit import effective
-from twin.currents import Currents, each
 from twin.graph import Graph
 from twin.layer import Layer, Solve
 from twin.products import Product, find_products
 from twin.ranges import ranges
 from twin.readers import Readers
 from twin.settings import Settings, complete, of_layer
-
-_CANCELLED = 1e-6  # of the currents: less is left of them where they cancel but for rounding
 
 
 @dataclass
@@ -143,24 +140,11 @@ def _calibrate(network: Network, calibration: Tensor) -> None:
             conversions, near, _ = layer.conversions(x)
             layer.calibration_risk += int(near.sum())
             measured = [layer.currents(conversion) for conversion in conversions]
-            layer.ranges = ranges(layer, conversions, measured)
-            for conversion, limits in zip(conversions, layer.ranges, strict=True):
-                _watch(layer, layer.bulk_currents(conversion), limits)
+            bulk = [layer.bulk_currents(conversion) for conversion in conversions]
+            layer.ranges = ranges(layer, conversions, measured, bulk)
         return layer.forward(x, open_adc=True)[0]
 
     network.graph.run(calibration, network.products, measure)
-
-
-def _watch(layer: Layer, bulk: Currents, limits: Currents) -> None:
-    """Note how large currents are before they cancel, and ranges of nothing but what rounding left."""
-
-    def largest(part: Floats, limit: Floats, *_: object) -> Floats:
-        peak: Floats = part.max(axis=-2, keepdims=True)
-        layer.largest_bulk = max(layer.largest_bulk, float(peak.max()))
-        layer.calibration_risk += int((limit < _CANCELLED * peak).sum())
-        return peak
-
-    each(largest, bulk, limits)
 
 
 def _make(layer: Layer, trial: int) -> None:

@@ -3,6 +3,9 @@
 Source: docs/concepts/model.md, section 6. Convention for `criterion: mse`: candidates are k/256 of the
 largest |current|; a current within a range r is off by lsb^2/12 in the mean, one beyond it by its
 distance to r; the first candidate of least mean square error is taken.
+
+An ADC that measured nothing (up to 1e-7 of the layer's largest range) has the layer's largest range; if
+the layer measured nothing (up to 1e-9 of full scale), all have what `full_scale` gives.
 """
 
 from __future__ import annotations
@@ -18,25 +21,60 @@ from twin.layer import Layer
 from twin.readers import Readers
 
 _CANDIDATES = 256
+_CANCELLED = 1e-6  # of the currents: less is left of them where they cancel but for rounding
+# Shares of the layer's largest range, and of full scale, that are nothing but rounding.
+_NOTHING, _NONE_AT_ALL = 1e-7, 1e-9
 # Relative, of currents and of costs: what float32 may be off by.
 _ROUNDED, _AS_GOOD = 1e-6, 1e-5
 
 
-def ranges(layer: Layer, conversions: list[Conversion], measured: list[Currents]) -> list[Currents]:
+def ranges(
+    layer: Layer,
+    conversions: list[Conversion],
+    measured: list[Currents],
+    bulk: list[Currents],
+) -> list[Currents]:
     """Return the ranges in A of every conversion, with one input vector (M = 1).
 
     Args:
         layer: The layer.
         conversions: What is converted.
         measured: The currents of each conversion for the calibration inputs.
+        bulk: The same with every subtraction turned into an addition.
     """
     rule = {"full_scale": _full_scale, "unit_lsb": _unit_lsb, "calibrated": _calibrated}
     chosen = layer.settings["adc"]["range"]
     if isinstance(chosen, dict):
         return [like.filled(chosen["amperes"]) for like in measured]
     make = rule[chosen]
-    limits = [make(layer, *pair) for pair in zip(conversions, measured, strict=True)]
-    return [currents.map(lambda limit: np.where(limit == 0, 1.0, limit)) for currents in limits]
+    pairs = list(zip(conversions, measured, strict=True))
+    limits = [make(layer, *pair) for pair in pairs]
+    for currents, found in zip(bulk, limits, strict=True):
+        _watch(layer, currents, found)
+    if chosen != "calibrated":
+        return limits
+    full = [_full_scale(layer, *pair) for pair in pairs]
+    largest = _largest(limits)
+    if largest <= _NONE_AT_ALL * _largest(full):
+        return full
+    dead = _NOTHING * largest
+    return [one.map(lambda limit: np.where(limit <= dead, largest, limit)) for one in limits]
+
+
+def _watch(layer: Layer, bulk: Currents, limits: Currents) -> None:
+    """Note how large currents are before they cancel, and ranges of nothing but what rounding left."""
+
+    def largest(part: Floats, limit: Floats, *_: object) -> Floats:
+        peak: Floats = part.max(axis=-2, keepdims=True)
+        layer.largest_bulk = max(layer.largest_bulk, float(peak.max()))
+        layer.calibration_risk += int(((limit > 0) & (limit < _CANCELLED * peak)).sum())
+        return peak
+
+    each(largest, bulk, limits)
+
+
+def _largest(limits: list[Currents]) -> float:
+    return max(float(part.max()) for one in limits for part in [*one.main, *one.reference])
 
 
 def _full_scale(layer: Layer, conversion: Conversion, like: Currents) -> Currents:

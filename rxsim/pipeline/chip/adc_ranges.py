@@ -18,7 +18,9 @@ from rxsim.converters import (
     RangeMeter,
     adc_codes,
     bits_per_lsb,
+    full_scale,
     range_blocks,
+    without_dead_ranges,
 )
 from rxsim.errors import SettingError
 from rxsim.onnx_graph import with_outputs
@@ -107,10 +109,26 @@ def measured_adcs(
     for item, adc, block in zip(wanted, adcs, blocks, strict=True):
         _check_histograms(item, adc, block)
     patched = patch_network(study.network.model, open_layers, split=True)
-    rules = [(item.layer.name, _rule(adc, item)) for item, adc in zip(wanted, adcs, strict=True)]
+    limits = [_full_scale(item, mapped.settings[item.layer.name]) for item in wanted]
+    rules = [
+        (item.layer.name, [*_rule(adc, item), limit[:, 0, 0].tolist()])
+        for item, adc, limit in zip(wanted, adcs, limits, strict=True)
+    ]
     return remembered_adcs(
-        study, patched.model, rules, blocks, lambda: _measured(study, patched, wanted, adcs, blocks)
+        study,
+        patched.model,
+        rules,
+        blocks,
+        lambda: _measured(study, patched, wanted, adcs, blocks, limits),
     )
+
+
+def _full_scale(item: LayerHardware, settings: Settings) -> np.ndarray:
+    """Return what a layer's cells and voltages allow, ampere (conversions, groups, readouts)."""
+    tiling = item.tiling
+    shape = (len(item.both_sides), tiling.groups, item.readouts.count)
+    tiles = len(tiling.row_tiles)
+    return full_scale(settings, item.input_plan, shape, tiles, item.is_difference)
 
 
 def _check_histograms(item: LayerHardware, adc: AdcSettings, blocks: np.ndarray) -> None:
@@ -148,6 +166,7 @@ def _measured(
     wanted: Sequence[LayerHardware],
     adcs: Sequence[AdcSettings],
     blocks: Sequence[np.ndarray],
+    limits: Sequence[np.ndarray],
 ) -> dict[str, MeasuredAdc]:
     """Run the open-ADC network; once more where errors are weighed, and for histograms."""
     run = _OpenRun(study, patched, wanted)
@@ -169,7 +188,10 @@ def _measured(
         ]
         run.feed(again)
         meters = [new or old for new, old in zip(again, meters, strict=True)]
-    ranges = [meter.ranges() for meter in meters]
+    ranges = [
+        without_dead_ranges(meter.ranges(), block, limit)
+        for meter, block, limit in zip(meters, blocks, limits, strict=True)
+    ]
     histograms = [
         CurrentHistograms(block, each, *_codes(adc, item))
         if adc.thresholds == "lloyd_max"
