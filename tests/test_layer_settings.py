@@ -48,6 +48,43 @@ def test_a_layers_device_model_starts_from_its_preset() -> None:
     assert own.g_on == pytest.approx(25e-6)
 
 
+READ = ("device.model=pcm-hermes", "device.time=8d", "device.refresh=1w", "device.read_noise=fresh")
+
+
+@pytest.mark.parametrize(
+    ("device", "time", "refresh", "noise"),
+    [
+        ("model: pcm-nandakumar", 8 * 86400, 7 * 86400, "fresh"),
+        ("model: pcm-nandakumar, time: 1h", 3600, 7 * 86400, "fresh"),
+        ("model: pcm-nandakumar, refresh: 2d", 8 * 86400, 2 * 86400, "fresh"),
+        ("model: pcm-nandakumar, refresh: null", 8 * 86400, None, "fresh"),
+        ("model: pcm-nandakumar, read_noise: frozen", 8 * 86400, 7 * 86400, "frozen"),
+        ("model: rram-wan", 8 * 86400, 7 * 86400, "fresh"),  # measured after 1 d
+        ("model: rram-wan, refresh: 5d", 0, 5 * 86400, "fresh"),  # not after 3 d
+        ("model: pcm-joshi", 0, None, "fresh"),  # at no time but its own
+        ("model: pcm-joshi, without: [drift]", 8 * 86400, 7 * 86400, "fresh"),
+    ],
+)
+def test_when_and_how_cells_are_read_carries_over(
+    device: str, time: float, refresh: float | None, noise: str
+) -> None:
+    settings = loaded(f"{{fc1: {{device: {{{device}}}}}}}", *READ, "device.run_time=2")
+    own = known(layer_settings(settings, "fc1")).device
+    assert (own.time, own.refresh, own.read_noise, own.run_time) == (time, refresh, noise, 2)
+
+
+def test_a_later_model_keeps_the_time_that_an_earlier_pattern_sets() -> None:
+    layers = "{'fc*': {device: {model: pcm-joshi}}, fc1: {device: {model: pcm-nandakumar}}}"
+    assert known(layer_settings(loaded(layers, *READ), "fc1")).device.time == 8 * 86400
+    layers = "{'fc*': {device: {time: 1h}}, fc1: {device: {model: pcm-nandakumar}}}"
+    assert known(layer_settings(loaded(layers, *READ), "fc1")).device.time == 3600
+
+
+def test_a_time_that_a_layer_sets_itself_is_checked() -> None:
+    with pytest.raises(SettingError, match=r"layers\.fc1.*does not say what time does"):
+        loaded("{fc1: {device: {model: pcm-joshi, time: 1h}}}", *READ)
+
+
 def test_one_digital_layer_leaves_the_crossbars() -> None:
     result = rxsim.evaluate(MODEL, loaded("{conv1: {digital: true}}"), FEW)
     assert [row.place.name for row in result.layers] == ["conv2", "fc1", "fc2"]

@@ -22,7 +22,6 @@ from rxsim.pipeline import DataOptions, open_study
 from rxsim.pipeline.chip import foundries as foundries_module
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.ladder.over_time import foundry_at
-from rxsim.report.over_time_terminal import circumstances
 from rxsim.scenarios import SCENARIOS
 
 MODEL = Path(__file__).parents[1] / "models" / "digits_mlp.onnx"
@@ -227,14 +226,36 @@ def test_patch_writes_the_chip_at_a_time(tmp_path: Path) -> None:
     assert "expected a single time" in str(refused.exception)
 
 
-def test_layers_that_do_not_age_are_named() -> None:
-    """A layer's own model starts from its preset, not from the device of all layers."""
+def test_layers_with_a_model_that_knows_the_time_age_with_the_others() -> None:
+    """When and how cells are read carries over to a layer's own model."""
     layers = {"fc1": {"device": {"model": "pcm-hermes"}}, "fc2": {"device": {"g_off": 1e-6}}}
-    result = evaluated([DAY, 0], layers=layers, trials=1)
-    text = circumstances(result.settings)
-    assert text.endswith("Layers with a model of their own do not age: fc1.")
-    assert "do not age" not in circumstances(evaluated([0], trials=1).settings)
-    kept = [row["snr_db"] for row in result.as_json()["layers"]]
-    young = evaluated([0], layers=layers, trials=1).as_json()["layers"]
-    assert kept[0] == young[0]["snr_db"]
-    assert kept[1] < young[1]["snr_db"]
+    at_a_day = evaluated([DAY, 0], layers=layers, trials=1)
+    stated = {**layers, "fc1": {"device": {"model": "pcm-hermes", "time": "1d"}}}
+    changes = {**PCM, "device.time": "1d", "layers": stated, "trials": 1}
+    alone = rxsim.evaluate(MODEL, rxsim.settings(changes=changes), DataOptions(limit=30))
+    rows = [row["snr_db"] for row in at_a_day.as_json()["layers"]]
+    assert rows == [row["snr_db"] for row in alone.as_json()["layers"]]
+    young = [row["snr_db"] for row in evaluated([0], layers=layers, trials=1).as_json()["layers"]]
+    assert all(old < new for old, new in zip(rows, young, strict=True))
+    assert at_a_day.remarks == {}
+
+
+def test_layers_that_do_not_age_are_named() -> None:
+    """A model that was not measured at the time is read right after programming."""
+    layers = {"fc1": {"device": {"model": "pcm-joshi"}}}
+    result = evaluated([0, DAY], layers=layers, trials=1)
+    assert result.remarks["not_aged"].startswith("device.time 1 d does not carry over")
+    assert "device.model of fc1, which was not measured" in result.remarks["not_aged"]
+    assert evaluated([0], layers=layers, trials=1).remarks == {}
+    changes = {**PCM, "device.time": "1d", "layers": layers}
+    single = rxsim.evaluate(MODEL, rxsim.settings(changes=changes), limit=20, trials=1)
+    assert single.remarks == result.remarks
+
+
+def test_patch_names_layers_that_do_not_age(tmp_path: Path) -> None:
+    options = [f"--set={name}={value}" for name, value in PCM.items()]
+    layers = "--set=layers={fc1: {device: {model: pcm-joshi}}}"
+    out = tmp_path / "a.onnx"
+    done = run("patch", MODEL, *options, layers, "--limit=20", "--time=1d", "-o", out)
+    assert done.exit_code == 0, done.output
+    assert "does not carry over to the device.model of fc1" in done.output

@@ -61,7 +61,7 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     times = take_times(given, several=True)
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         stages = Stages(watcher)
-        study = open_given(model, given, stages)
+        study = open_given(model, given, stages, times=times)
         if not given["quiet"]:
             _tell_what_is_not_there(study, [*given["only"], *given["without"]])
         more = [f"only {effect}" for effect in given["only"]]
@@ -82,6 +82,14 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
 def _tell_what_is_not_there(study: Study, names: Iterable[str]) -> None:
     """Say where a rung tells nothing: no layer's settings have anything of its effect."""
     layers = study.layer_settings().values()
+    kind = study.settings.drift_compensation
     for name in dict.fromkeys(names):
-        if not any(EFFECTS[name].is_active(settings) for settings in layers):
-            click.echo(f"{name}: nothing in the settings switches this effect on", err=True)
+        if any(EFFECTS[name].is_active(settings) for settings in layers):
+            continue
+        also = ""
+        if name == "compensation" and kind != "none":
+            also = (
+                f"; drift_compensation: {kind} is a part of reading and belongs to no effect: set "
+                "drift_compensation: none for a run without it"
+            )
+        click.echo(f"{name}: nothing in the settings switches this effect on{also}", err=True)

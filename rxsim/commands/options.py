@@ -325,7 +325,12 @@ def _check_once(name: str, known: Iterable[str], option: str) -> None:
 
 
 def open_given(
-    model: Path, given: dict[str, Any], stages: Stages, *, evaluates: bool = True
+    model: Path,
+    given: dict[str, Any],
+    stages: Stages,
+    *,
+    evaluates: bool = True,
+    times: Sequence[float] = (),
 ) -> Study:
     """Open the study that a command's options describe; see `open_study`."""
     settings = read_settings(given)
@@ -338,6 +343,7 @@ def open_given(
         stages=stages,
         calibration=None if path is None else read_calibration(path),
         evaluates=evaluates,
+        times=times,
     )
     warn(study.warning, given)
     if not given["quiet"]:

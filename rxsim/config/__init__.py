@@ -14,6 +14,7 @@ from rxsim.config.merge import (
     settings_with,
 )
 from rxsim.config.models import V_READ, Adc, Crossbar, Dac, FixedRange, Input, Mapping
+from rxsim.config.not_aged import not_aged_note
 from rxsim.config.presets import (
     STEPS,
     LawChoice,
@@ -61,6 +62,7 @@ __all__ = [
     "layer_settings",
     "load_settings",
     "named_preset",
+    "not_aged_note",
     "parse_xbar",
     "pinned",
     "preset_files",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -225,7 +225,7 @@ class Device(Section):
     def _check_time(self) -> None:
         """Refuse a time for which the device was not measured."""
         preset, age = self.preset, self.age
-        if age == 0:
+        if is_measured_at(preset, age, self.without):
             return
         name = self.model if isinstance(self.model, str) else f"{preset.about!r}"
         where = f"found time {written(age)}" + (
@@ -237,25 +237,20 @@ class Device(Section):
                 f"{where} with model: {name}, which does not say what time does, expected 0 or a model "
                 f"that does: {', '.join(known)} or a preset file with a law of drift"
             )
-        if preset.times is not None and not preset.times.hold(age):
-            also = "" if preset.times.hold(0) else "0 or "
-            raise ValueError(
-                f"{where}, expected {also}{preset.times}: for these times {name} was measured"
-            )
+        also = "" if preset.times is None or preset.times.hold(0) else "0 or "
+        raise ValueError(
+            f"{where}, expected {also}{preset.times}: for these times {name} was measured"
+        )
 
     @property
     def age(self) -> float:
         """Seconds from the last programming to the read."""
-        age = self.time - self.refreshes * (self.refresh or 0.0)
-        return age if age > _ROUNDING * self.time else 0.0
+        return age_at(self.time, self.refresh)
 
     @property
     def refreshes(self) -> int:
         """How often the cells were programmed anew before the read."""
-        if self.refresh is None:
-            return 0
-        # A time that is a multiple but for rounding is the moment of a refresh.
-        return math.floor(self.time / self.refresh * (1 + _ROUNDING))
+        return _refreshes(self.time, self.refresh)
 
     @property
     def preset(self) -> Preset:
@@ -266,6 +261,40 @@ class Device(Section):
     def levels(self) -> int | None:
         """Number of conductance levels, or None for a continuous device."""
         return self.n_levels if self.n_bits is None else 2**self.n_bits
+
+
+def _refreshes(time: float, refresh: float | None) -> int:
+    if refresh is None:
+        return 0
+    # A time that is a multiple but for rounding is the moment of a refresh.
+    return math.floor(time / refresh * (1 + _ROUNDING))
+
+
+def age_at(time: float, refresh: float | None) -> float:
+    """Return the seconds from the last programming to the read.
+
+    Args:
+        time: seconds from the first programming to the read.
+        refresh: seconds between programmings; None: there is only one.
+    """
+    age = time - _refreshes(time, refresh) * (refresh or 0.0)
+    return age if age > _ROUNDING * time else 0.0
+
+
+def is_measured_at(preset: Preset, age: float, without: Iterable[str] = ()) -> bool:
+    """Tell whether a preset says what its cells are at an age.
+
+    Args:
+        preset: the preset.
+        age: seconds after programming; 0 is always known.
+        without: steps whose laws are left out: without drift, one that knows no time is told nothing
+            of it.
+    """
+    if age == 0:
+        return True
+    if preset.times is not None and not preset.times.hold(age):
+        return False
+    return preset.knows_time or "drift" in without
 
 
 def read_device(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
+from collections.abc import Mapping as AnyMapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from rxsim.config.carried import carried, reading_of
 from rxsim.config.device import Device, read_device
 from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Input, Mapping
 from rxsim.config.overlay import overlay
@@ -69,30 +71,45 @@ def layer_settings(settings: Settings, name: str) -> Settings | None:
     """Resolve the settings of a layer; None where it stays digital.
 
     Every pattern that matches the name applies, in the order of the file. A device model starts from
-    its preset, not from the device of all layers.
+    its preset, not from the device of all layers; when and how cells are read carries over to it
+    (`rxsim.config.carried`).
 
     Raises:
         SettingError: a change is impossible.
     """
     resolved = settings.model_copy(update={"layers": {}})
+    reading = reading_of(settings.device)
     for pattern, layer in settings.layers.items():
-        if not _matches(name, pattern):
+        if not matches(name, pattern):
             continue
         if layer.digital:
             return None
-        resolved = _changed(resolved, pattern, layer)
+        reading |= {key: layer.device[key] for key in reading if key in layer.device}
+        resolved = _changed(resolved, pattern, layer, reading)
     return resolved
 
 
-def _matches(name: str, pattern: str) -> bool:
+def matches(name: str, pattern: str) -> bool:
     """Tell whether a pattern means a layer: it is its name, whatever characters that has, or a glob."""
     return name == pattern or fnmatch.fnmatchcase(name, pattern)
 
 
-def _changed(settings: Settings, pattern: str, layer: LayerSettings) -> Settings:
+def _changed(
+    settings: Settings, pattern: str, layer: LayerSettings, reading: AnyMapping[str, Any]
+) -> Settings:
+    """Lay the settings of a pattern over a layer's.
+
+    Args:
+        settings: the layer's so far.
+        pattern: names it in messages.
+        layer: what the pattern changes.
+        reading: when and how the layer's cells are read, for a device model that starts anew.
+    """
     values = settings.model_dump()
     for section, changes in layer.model_dump(exclude={"digital"}).items():
-        base = {} if section == "device" and "model" in changes else values[section]
+        base = values[section]
+        if section == "device" and "model" in changes:
+            base = carried(reading, changes)
         values[section] = overlay(base, changes)
     return validated(Settings, values, f"layers.{pattern}")
 
@@ -114,14 +131,15 @@ def check_layers(settings: Settings, names: Iterable[str] | None = None) -> None
                 f"layers.{pattern}.mapping.fold: found {layer.mapping['fold']}, expected it for all "
                 "layers only: it decides what a layer is; set mapping.fold for the whole network"
             )
-        _changed(settings.model_copy(update={"layers": {}}), pattern, layer)
+        reading = reading_of(settings.device)
+        _changed(settings.model_copy(update={"layers": {}}), pattern, layer, reading)
         # Settings that were written out name every section, also an empty one.
         if layer.digital and any(layer.model_dump(exclude={"digital"}).values()):
             raise SettingError(
                 f"layers.{pattern}: found digital: true beside other settings, expected it alone; "
                 "leave the others out"
             )
-        if known is not None and not any(_matches(name, pattern) for name in known):
+        if known is not None and not any(matches(name, pattern) for name in known):
             examples = ", ".join(known[:3]) + (", .." if len(known) > 3 else "")
             raise SettingError(
                 f"layers.{pattern}: no layer has such a name, expected one of {examples}; "

@@ -74,11 +74,7 @@ def circumstances(settings: Mapping[str, Any]) -> str:
     """
     refresh = settings["device"].get("refresh")
     again = "never" if refresh is None else f"every {written(float(refresh))}"
-    text = (
+    return (
         "The same chips at each time; drift_compensation: "
         f"{settings.get('drift_compensation', 'none')}, device.refresh: {again}."
     )
-    apart = [name for name, layer in settings["layers"].items() if "model" in layer["device"]]
-    if apart:
-        text += f" Layers with a model of their own do not age: {', '.join(apart)}."
-    return text

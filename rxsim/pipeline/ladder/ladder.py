@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rxsim.config import as_plain
+from rxsim.config import as_plain, not_aged_note, settings_over
 from rxsim.errors import InputError
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
@@ -157,9 +157,20 @@ def climb(
         first_chip=first.network,
         totals=totals(study.plan, first.layers),
         worst_arrays=_worst_arrays(first.transfers),
-        remarks={**runner.remarks, **noise_remark(first.transfers)},
+        remarks={
+            **runner.remarks,
+            **noise_remark(first.transfers),
+            **_not_aged_remark(study, times),
+        },
         over_time=rungs_over_time(study, runner, prepared.foundries, times, known) if times else (),
     )
+
+
+def _not_aged_remark(study: Study, times: Sequence[float]) -> dict[str, str]:
+    """Return a sentence, by its name, on layers whose cells do not age; empty for none."""
+    at_times = settings_over(study.settings, times) if times else (study.settings,)
+    text = not_aged_note(at_times, [layer.name for layer in study.network.layers])
+    return {"not_aged": text} if text else {}
 
 
 def _rung(runner: Runner, foundry: Foundry, first: MadeChip, trials: int) -> Rung:

@@ -151,7 +151,7 @@ class Evaluation:
         totals: arrays, cells, and ADC conversions for one input; None where a shape is unknown.
         worst_arrays: those of the first chip that lose most current to their wires, worst first.
         remarks: what has to be said of the result, a sentence each by its name: output_does_not_vary,
-            single_value, fresh_read_noise.
+            single_value, fresh_read_noise, not_aged.
         over_time: the built chips at each time that was asked for, in that order.
     """
 

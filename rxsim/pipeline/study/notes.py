@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rxsim.config import Settings, layer_settings, not_aged_note
 from rxsim.load import Network
 from rxsim.load.outputs import OutputTensor
-from rxsim.mapping import NetworkPlan
 from rxsim.onnx_graph import RANDOM, all_nodes
 from rxsim.pipeline.study.batch_check import note_on_steps
 from rxsim.pipeline.study.choice import DataChoice
@@ -16,7 +18,7 @@ from rxsim.run import OutputAxis
 
 
 def notes_on(
-    plan: NetworkPlan,
+    at_times: Sequence[Settings],
     network: Network,
     choice: DataChoice,
     chosen: OutputTensor,
@@ -28,7 +30,7 @@ def notes_on(
     """Collect the notes of a study.
 
     Args:
-        plan: what the layers take of the hardware.
+        at_times: the settings at each time of reading.
         network: the network, with the layers that are on crossbars.
         choice: what the user says of data and axes.
         chosen: the tensor that is evaluated.
@@ -36,6 +38,8 @@ def notes_on(
         data: the inputs.
         evaluates: whether the output is evaluated; else a problem with it is a warning.
     """
+    names = [layer.name for layer in network.layers]
+    resolved = (layer_settings(each, name) for each in at_times for name in names)
     notes = (
         chosen.note,
         without_layers(network, chosen.name),
@@ -44,7 +48,8 @@ def notes_on(
         "" if evaluates or not found.problem else f"warning: {found.problem}",
         *data.notes,
         _random_note(network),
-        *idle_notes({name: layer.settings for name, layer in plan.layers.items()}),
+        *idle_notes(each for each in resolved if each is not None),
+        "" if evaluates else not_aged_note(at_times, names),  # results hold it
     )
     return tuple(note for note in notes if note)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,14 @@ import numpy as np
 import onnx
 
 from rxsim.cache import Cache
-from rxsim.config import Settings, check_gating, check_layers, layer_settings, settings_hash
+from rxsim.config import (
+    Settings,
+    check_gating,
+    check_layers,
+    layer_settings,
+    settings_hash,
+    settings_over,
+)
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_defect_maps, check_presets
 from rxsim.errors import InputError
@@ -168,6 +175,7 @@ def open_study(
     calibration: Calibration | None = None,
     evaluates: bool = True,
     cache: Cache | None = None,
+    times: Sequence[float] = (),
 ) -> Study:
     """Load a network and its data.
 
@@ -181,6 +189,7 @@ def open_study(
         evaluates: whether the data are evaluated; else they need no labels, data that calibrate are
             enough, and the card's may be missing where these or a calibration are given.
         cache: what was computed before, and takes what is computed now.
+        times: seconds after programming at which chips will be read; the settings' where left out.
 
     Raises:
         InputError: the model, the card or the data can't be used, or the calibration is not of these.
@@ -188,6 +197,7 @@ def open_study(
     stages = stages or Stages()
     options = options or DataOptions()
     check_presets(settings)
+    at_times = settings_over(settings, times) if times else (settings,)
     with stages("load"):
         network = _without_digital(load_network(model, settings.mapping.fold), settings)
         if calibration is not None and not _has_bodies(network):
@@ -221,7 +231,7 @@ def open_study(
             output=chosen.name,
             output_axis=found.axis,
             no_output=chosen.problem or found.problem,
-            notes=notes_on(plan, network, choice, chosen, found, data, evaluates=evaluates),
+            notes=notes_on(at_times, network, choice, chosen, found, data, evaluates=evaluates),
             calibration_file=calibration,
             cache=cache,
         )
