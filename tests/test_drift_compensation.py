@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from chips import found, foundry_of
+from known import known
 from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
 
 import rxsim
+from rxsim.config import settings_over
 from rxsim.data import GivenArrays
 from rxsim.errors import SettingError
-from rxsim.pipeline import DataOptions, Study, open_study
+from rxsim.pipeline import DataOptions, Study, evaluate, open_study
+from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import MadeChip
+from rxsim.pipeline.study.study import with_settings
+from rxsim.report.over_time_terminal import print_drift_factors
 from rxsim.run import predict
+from rxsim.scenarios import chosen
 
 RNG = np.random.default_rng(11)
 BIAS = RNG.uniform(-0.5, 0.5, 6).astype(np.float32)
@@ -176,3 +184,43 @@ def test_an_unknown_kind_is_refused() -> None:
         SettingError, match="drift_compensation: found 'tile', expected 'none', 'lay"
     ):
         rxsim.settings(changes={"drift_compensation": "tile"})
+
+
+@pytest.mark.parametrize("kind", ["layer", "column"])
+def test_factors_are_told_at_each_time(kind: str) -> None:
+    """Those of the first chip, in the order of times that was asked for; the mean of several."""
+    day, expected = 86400.0, chip_of(0, drift_compensation=kind).drift_factors
+    means = {name: pytest.approx(float(np.mean(each))) for name, each in expected.items()}
+    study = study_of(drift_compensation=kind, device__time=0)
+    for times, at in (((0.0, day), 1), ((day, 0.0), 0)):
+        timed = with_settings(study, settings_over(study.settings, times)[0])
+        result = evaluate(timed, times=times)
+        told = result.as_json()["over_time"]
+        assert told[at]["drift_factors"] == means
+        assert "drift_factors" not in told[1 - at]
+        console = Console(record=True, width=200, file=io.StringIO())
+        print_drift_factors(result, console)
+        text = console.export_text()
+        assert ("mean over the columns" in text) == (kind == "column")
+        assert [words in text for words in ("first chip", "1 d: ", "0 s: ")] == [True, True, False]
+
+
+def test_factors_at_a_single_time_are_printed() -> None:
+    result = evaluate(study_of(drift_compensation="layer"))
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_drift_factors(result, console)
+    factors = sorted((known(row.drift_factor), row.place.name) for row in result.layers)
+    (low, first), (high, second) = factors
+    expected = f"1 d: {low:.4g} ({first}) to {high:.4g} ({second})."
+    assert console.export_text().strip().endswith(expected)
+
+
+def test_drift_compensation_acts_wherever_drift_is_on() -> None:
+    study = study_of(drift_compensation="layer")
+    foundries = Foundries(study)
+    acts = {
+        name: bool(foundries.open(chosen([name])[0]).make(0).drift_factors)
+        for name in ("only drift", "without compensation", "without drift", "nonideal", "ideal")
+    }
+    off = ("without drift", "ideal")
+    assert acts == {name: name not in off for name in acts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rxsim.circuit import solve_array
 from rxsim.config import Crossbar
 from rxsim.data import GivenArrays
 from rxsim.pipeline import DataOptions, Study, open_study
+from rxsim.pipeline.ladder.noise_remark import _MEASURED, how_much
 
 DRAWS = 4000
 SIGMA = 0.01
@@ -197,3 +199,24 @@ def test_lossy_arrays_are_told_of() -> None:
         given = {"device.read_sigma": 0.01, "device.read_noise": "fresh", **changes}
         result = rxsim.evaluate(model, rxsim.settings(changes=given), limit=20)
         assert ("fresh_read_noise" in result.remarks) is told
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (0.26, "by about 7% to 12% (measured at losses of 22% and 45%)"),
+        (0.6, "by about 12% to 42% (measured at losses of 45% and 70%)"),
+        (0.9, "by more than 42% (measured at a loss of 70%)"),
+    ],
+)
+def test_how_much_too_strong_noise_is_depends_on_the_loss(loss: float, words: str) -> None:
+    assert how_much(loss) == words
+
+
+def test_what_is_said_of_noise_is_what_the_physical_model_tells() -> None:
+    """The numbers are those of the table in docs/concepts/model.md."""
+    text = (Path(__file__).parent.parent / "docs/concepts/model.md").read_text(encoding="utf-8")
+    table = text[text.index("fresh_noise_error.py`)") :].split("\n\n")[0]
+    rows = re.findall(r"\| ([\d.]+) % \| ([\d.]+) % \|", table)
+    told = [(float(loss) / 100, float(error) / 100) for loss, error in rows]
+    assert np.allclose(told, _MEASURED, rtol=1e-9)

@@ -36,6 +36,32 @@ def print_programming(result: Evaluation, console: Console) -> None:
         )
 
 
+def print_drift_factors(result: Evaluation, console: Console) -> None:
+    """Print the smallest and largest factor that compensates drift, at each time."""
+    at_times = {item.seconds: item.drift_factors for item in result.over_time}
+    if not any(at_times.values()):
+        seconds = float(result.settings["device"]["time"])
+        rows = result.layers
+        at_times = {
+            seconds: {
+                row.place.name: row.drift_factor for row in rows if row.drift_factor is not None
+            }
+        }
+    texts = [f"{written(at)}: {_span(factors)}" for at, factors in at_times.items() if factors]
+    if texts:
+        kind = result.settings.get("drift_compensation", "none")
+        what = "mean over the columns of each layer" if kind == "column" else "one a layer"
+        text = f"Factors of drift compensation (first chip; {what}): {'; '.join(texts)}."
+        console.print(escape(text), soft_wrap=True)
+
+
+def _span(factors: Mapping[str, float]) -> str:
+    """Write the smallest and the largest of several factors, with their layers."""
+    low, high = (choose(factors, key=lambda name: factors[name]) for choose in (min, max))
+    text = f"{factors[low]:.4g} ({low})"
+    return text if low == high else f"{text} to {factors[high]:.4g} ({high})"
+
+
 def over_time_table(result: Evaluation) -> Table:
     """Return the built chips at each time: the metric, its intervals, its change, all other metrics."""
     summaries = [(item.seconds, item.rung.summary()) for item in result.over_time]

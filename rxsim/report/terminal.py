@@ -11,7 +11,11 @@ from rxsim.counted import counted
 from rxsim.metrics import all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
-from rxsim.report.over_time_terminal import print_over_time, print_programming
+from rxsim.report.over_time_terminal import (
+    print_drift_factors,
+    print_over_time,
+    print_programming,
+)
 from rxsim.report.rung_cells import decibel, main_cells, mean_cell
 from rxsim.report.work_shares import most_work_first, percent, unmapped_warning, work_share
 
@@ -26,6 +30,7 @@ def print_evaluation(result: Evaluation, console: Console | None = None) -> None
     console.print(ladder_table(result))
     _print_notes(result, console)
     print_over_time(result, console)
+    print_drift_factors(result, console)
     console.print(_layer_table(result))
     _print_transformation(result, console)
     _print_rest(result.inventory, console)

@@ -17,8 +17,8 @@ from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
 from rxsim.pipeline.ladder.inventory import Inventory, inventory_of
 from rxsim.pipeline.ladder.noise_remark import noise_remark
-from rxsim.pipeline.ladder.over_time import rungs_over_time
-from rxsim.pipeline.ladder.result import ArrayLoss, Evaluation, LayerReport, Rung
+from rxsim.pipeline.ladder.over_time import mean_factors, rungs_over_time
+from rxsim.pipeline.ladder.result import ArrayLoss, AtTime, Evaluation, LayerReport, Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.study.study import Study
@@ -128,18 +128,19 @@ def climb(
     study, runner = prepared.study, prepared.runner
     ladder, first = [Rung("float32", (prepared.floating,))], None
     healthy: Mapping[str, LayerHealth] = {}
+    built, known = as_built(study.settings), None
     chosen_scenarios = rungs_of(study) if scenarios is None else scenarios
     for scenario in chosen_scenarios:
         foundry = prepared.foundries.open(scenario)
         first = foundry.make(0)
         ladder.append(_rung(runner, foundry, first, study.settings.trials))
+        if times and scenario == built:
+            known = AtTime(times[0], ladder[-1], mean_factors(first))
         if scenario.name == "ideal":
             healthy = runner.diagnose(first.network)
     assert first is not None
     health = runner.diagnose(first.network)
     inventory = inventory_of(study.network, study.plan)
-    built = as_built(study.settings)
-    known = [rung for rung in ladder if rung.name == built.name and built in chosen_scenarios]
     return Evaluation(
         ladder=tuple(ladder),
         layers=_layer_reports(
@@ -204,6 +205,7 @@ def _layer_reports(
     health: Mapping[str, LayerHealth],
     transformations: Mapping[str, Transformation],
 ) -> tuple[LayerReport, ...]:
+    factors = mean_factors(first)
     pulses = {transfer.mapped.layer.name: transfer.pulses for transfer in first.transfers}
     return tuple(
         LayerReport(
@@ -215,15 +217,11 @@ def _layer_reports(
             dac_clipping=health[place.name].dac_clipping,
             adc_clipping=health[place.name].adc_clipping,
             transformation=transformations.get(place.name),
-            drift_factor=_mean(first.drift_factors.get(place.name)),
+            drift_factor=factors.get(place.name),
             pulses=pulses[place.name],
         )
         for place in inventory.layers
     )
-
-
-def _mean(factors: np.ndarray | None) -> float | None:
-    return None if factors is None else float(factors.mean())
 
 
 def _provenance(study: Study) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rxsim.tiles import LayerTransfer
 
-# Measured (scripts/fresh_noise_error.py): the deviation in the graph is too large by .4 % at a loss of
-# 2 %, 3 % at 15 %, 7 % at 22 %, 12 % at 45 %, and 42 % at 70 %.
+# Loss of current, and by how much the deviation in the graph is too large.
+# Source: scripts/fresh_noise_error.py, whose table stands in docs/concepts/model.md, section 4.
+_MEASURED = ((0.024, 0.004), (0.146, 0.029), (0.217, 0.069), (0.446, 0.124), (0.704, 0.422))
 _LOSS = 0.25
 
 
@@ -31,6 +32,23 @@ def noise_remark(transfers: Sequence[LayerTransfer]) -> dict[str, str]:
     loss, name = float(worst.losses.mean()), worst.mapped.layer.name
     return {
         "fresh_read_noise": f"the arrays of layer {name} lose {loss:.0%} of their current to their "
-        "wires: there fresh read noise in the graph is too strong by a fifteenth or more (exact: "
+        f"wires: there fresh read noise in the graph is too strong, {how_much(loss)} (exact: "
         "read_noise: frozen)"
     }
+
+
+def how_much(loss: float) -> str:
+    """Say by how much noise is too strong, from what was measured at the losses next to this one.
+
+    Args:
+        loss: share of an array's current, above the smallest that was measured.
+    """
+    below, error_below = max(pair for pair in _MEASURED if pair[0] <= loss)
+    above = [pair for pair in _MEASURED if pair[0] > loss]
+    if not above:
+        return f"by more than {error_below:.0%} (measured at a loss of {below:.0%})"
+    known, error = min(above)
+    return (
+        f"by about {error_below:.0%} to {error:.0%} (measured at losses of {below:.0%} and "
+        f"{known:.0%})"
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rxsim.config import Settings, settings_over
 from rxsim.pipeline.chip.foundries import Foundries
-from rxsim.pipeline.chip.foundry import Foundry
+from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import for_each
 from rxsim.pipeline.ladder.result import AtTime, Rung
 from rxsim.pipeline.ladder.runner import Runner
@@ -25,7 +25,7 @@ def rungs_over_time(
     runner: Runner,
     foundries: Foundries,
     times: Sequence[float],
-    known: Sequence[Rung] = (),
+    known: AtTime | None = None,
 ) -> tuple[AtTime, ...]:
     """Score the built chips at several times.
 
@@ -36,22 +36,26 @@ def rungs_over_time(
         runner: has scored the float network.
         foundries: make the chips of the study's scenarios.
         times: seconds after programming.
-        known: rungs of the first time; the built chip's is taken from these where it is among them.
+        known: the built chips at the first time, where they are scored already.
 
     Raises:
         RxsimError: something can't be used at one of the times.
     """
     scenario = as_built(study.settings)
     first = foundries.open(scenario)
-    taken = next((rung for rung in known if rung.name == scenario.name), None)
     rungs = []
     for seconds, settings in zip(times, settings_over(study.settings, times), strict=True):
-        if taken is not None and seconds == times[0]:
-            rungs.append(AtTime(seconds, taken))
+        if known is not None and seconds == known.seconds:
+            rungs.append(known)
             continue
-        trials = _scores(runner, foundry_at(first, settings), study.settings.trials)
-        rungs.append(AtTime(seconds, Rung(scenario.name, trials)))
+        trials, factors = _scores(runner, foundry_at(first, settings), study.settings.trials)
+        rungs.append(AtTime(seconds, Rung(scenario.name, trials), factors))
     return tuple(rungs)
+
+
+def mean_factors(chip: MadeChip) -> dict[str, float]:
+    """Return the factors of a chip that compensate drift, by layer name, with several their mean."""
+    return {name: float(factors.mean()) for name, factors in chip.drift_factors.items()}
 
 
 def foundry_at(foundry: Foundry, settings: Settings) -> Foundry:
@@ -66,11 +70,15 @@ def foundry_at(foundry: Foundry, settings: Settings) -> Foundry:
     return replace(foundry, study=study, mapped=replace(foundry.mapped, settings=by_layer))
 
 
-def _scores(runner: Runner, foundry: Foundry, trials: int) -> tuple[Scores, ...]:
-    """Score all chips of a foundry; a single one where nothing is drawn."""
+def _scores(
+    runner: Runner, foundry: Foundry, trials: int
+) -> tuple[tuple[Scores, ...], dict[str, float]]:
+    """Score all chips of a foundry, a single one where nothing is drawn; and the first's factors."""
     name = foundry.scenario.name
-    scores = [
-        runner.score(foundry.make(trial).network, name)
-        for trial in range(trials if foundry.random else 1)
-    ]
-    return tuple(scores * (trials // len(scores)))
+    scores: list[Scores] = []
+    factors: dict[str, float] = {}
+    for trial in range(trials if foundry.random else 1):
+        chip = foundry.make(trial)
+        factors = mean_factors(chip) if trial == 0 else factors
+        scores.append(runner.score(chip.network, name))
+    return tuple(scores * (trials // len(scores))), factors

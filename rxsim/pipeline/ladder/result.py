@@ -66,15 +66,20 @@ class AtTime:
     Attributes:
         seconds: after programming.
         rung: their scores.
+        drift_factors: of the first chip, by layer name, where drift is compensated; with a factor for
+            each column their mean.
     """
 
     seconds: float
     rung: Rung
+    drift_factors: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON: the rung's numbers and the predictions of each chip."""
         predictions = [run.predictions.tolist() for run in self.rung.trials]
-        return {"time": self.seconds, **self.rung.summary(), "predictions": predictions}
+        factors = {"drift_factors": dict(self.drift_factors)} if self.drift_factors else {}
+        numbers = {"time": self.seconds, **self.rung.summary(), **factors}
+        return {**numbers, "predictions": predictions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ class LayerReport:
         dac_clipping: share of inputs that saturate their DAC on the first chip; None without DAC.
         adc_clipping: saturated conversions over all conversions of it; None without ADC.
         transformation: error against full solutions, where its arrays are not linear; else None.
-        drift_factor: mean factor of the first chip that compensates drift; None where there is none.
+        drift_factor: factor of the first chip that compensates drift, with one for each column their
+            mean; None where there is none.
         pulses: what programming and verifying the first chip's cells took; None where cells are not
             verified.
     """
