@@ -22,6 +22,7 @@ from rxsim.cli import main
 from rxsim.config import (
     Device,
     Settings,
+    as_full_yaml,
     as_yaml,
     fault_files,
     fault_maps,
@@ -53,14 +54,17 @@ def broken(given: np.ndarray, g: np.ndarray, on: float, off: float) -> np.ndarra
         if given.dtype.kind == "f":
             result[cell] = g[cell] if np.isnan(given[cell]) else given[cell]
         else:
-            result[cell] = [g[cell], on, off, 0.0][given[cell]]
+            result[cell] = [g[cell], on, off, 0.0][int(given[cell])]
     return result
 
 
 # What a map does
 
 
-@pytest.mark.parametrize("given", [CODES, SIEMENS, CODES.astype(np.uint8), SIEMENS.astype("f4")])
+@pytest.mark.parametrize(
+    "given",
+    [CODES, SIEMENS, CODES.astype(np.uint8), SIEMENS.astype("f4"), CODES == 1, CODES * 1.5e-5],
+)
 def test_a_map_breaks_its_cells_and_no_others(given: np.ndarray, tmp_path: Path) -> None:
     errors: dict[str, Any] = {**RANGE, "write_sigma": 0.1, "d2d_sigma": 0.1}
     target = np.full((ROWS, COLS), 5e-5)
@@ -169,7 +173,7 @@ def test_settings_that_are_printed_load_again(
     for again in (load_settings(printed), Settings.model_validate(yaml.safe_load(shown))):
         assert again.device == chosen.device
         assert settings_hash(again) == settings_hash(chosen)
-        assert as_yaml(again) == shown
+        assert as_full_yaml(again) == shown
     assert fault_files(printed, ()) == [tmp_path / "map.npz"] * 2
 
 
@@ -266,8 +270,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"*": np.zeros((3, 64), int)}, "*: found arrays of 3x64, expected 64x64"),
     ({"*": np.zeros(64, int)}, "*: found the shape [64], expected (rows, cols)"),
     ({"*": np.zeros((0, 64), int)}, "*: found the shape [0, 64]"),
-    ({"nolayer": np.zeros((64, 64))}, "found a map for 'nolayer', expected layers on crossbars"),
-    ({"fc1": np.zeros((1, 64, 64))}, "fc1: found 1 array, expected 2 for layer fc1"),
+    (
+        {"nolayer": np.zeros((64, 64), int)},
+        "found a map for 'nolayer', expected layers on crossbars",
+    ),
+    ({"fc1": np.zeros((1, 64, 64), int)}, "fc1: found 1 array, expected 2 for layer fc1"),
     ({"*": np.full((64, 64), 4)}, "*: found the code 4, expected 0 (works)"),
     ({"*": np.full((64, 64), -1)}, "*: found the code -1, expected 0 (works)"),
     ({"*": np.full((64, 64), -1e-6)}, "*: found a conductance of -1e-06 S, expected 0 to 1 S"),
@@ -276,6 +283,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"*": np.full((64, 64), 1j)}, "*: found values of type complex128"),
     ({"*": np.full((64, 64), "1")}, "*: found values of type <U1"),
     ({"*": np.full((64, 64), None)}, "found no archive of plain arrays"),
+    ({"*": np.zeros((64, 64))}, "found nothing but 0 as floats, which are siemens"),
+    ({"*": np.eye(64)}, "found nothing but 0 and 1 as floats"),
     ({}, "found no array, expected one for each layer or '*'"),
 ]
 
@@ -318,7 +327,7 @@ def test_a_file_that_is_no_map_is_refused_in_one_sentence(
         ("5", "device.faults: found 5, expected the name of a file"),
         ("[a]", "device.faults: found ['a'], expected the name of a file"),
         ("{fil: a}", "device.faults.fil is not a setting; did you mean device.faults.file?"),
-        ('"a\\0b"', "can't read the defect map"),
+        ('"a\\0b"', "b': no file can have this name; check the name"),
         ("''", "Is a directory"),
     ],
 )

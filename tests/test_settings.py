@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxsim.cli import main
-from rxsim.config import as_plain, as_yaml, load_settings, settings_hash
+from rxsim.config import Settings, as_plain, as_yaml, load_settings, settings_hash
 from rxsim.errors import SettingError
 from rxsim.files import parse_yaml
 
@@ -276,6 +276,17 @@ def test_config_show_prints_what_loads_to_the_same_settings(
     printed = _printed(capsys, "config", "show", "--config", str(path))
     again = _file(tmp_path, printed, "again.yaml")
     assert as_plain(load_settings(again)) == as_plain(load_settings(path))
+
+
+def test_config_show_prints_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also keys at their default that identities leave out."""
+    printed = yaml.safe_load(_printed(capsys, "config", "show"))
+    schema = Settings.model_json_schema()
+    assert set(printed) == set(schema["properties"])
+    for name, value in schema["properties"].items():
+        if "$ref" in value:
+            keys = set(schema["$defs"][value["$ref"].rpartition("/")[2]]["properties"])
+            assert set(printed[name]) == keys - {"r_on", "r_off"}, name
 
 
 def test_config_show_takes_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from rxsim.commands.arguments import FILE
 from rxsim.commands.options import read_settings, settings_options
-from rxsim.config import Settings, as_yaml, load_settings, preset_files
+from rxsim.config import Settings, as_full_yaml, load_settings, preset_files
 from rxsim.devices import check_preset_files, check_presets
 from rxsim.errors import SettingError
 from rxsim.files import read_yaml_mapping
@@ -24,10 +24,10 @@ def command() -> None:
 @command.command("show")
 @settings_options
 def show(**given: Any) -> None:
-    """Print the resolved settings as YAML."""
+    """Print the resolved settings as YAML, every key with its value."""
     settings = read_settings(given)
     check_presets(settings)
-    click.echo(as_yaml(settings), nl=False)
+    click.echo(as_full_yaml(settings), nl=False)
 
 
 @command.command("schema")

@@ -2,7 +2,7 @@
 
 from rxsim.config.device import Device, read_device
 from rxsim.config.fault_file import OTHERS, FaultFile, fault_maps
-from rxsim.config.identity import as_plain, as_yaml, settings_hash
+from rxsim.config.identity import as_full_yaml, as_plain, as_yaml, settings_hash
 from rxsim.config.iv import IV
 from rxsim.config.merge import (
     fault_files,
@@ -51,6 +51,7 @@ __all__ = [
     "Settings",
     "Step",
     "WriteVerify",
+    "as_full_yaml",
     "as_plain",
     "as_yaml",
     "check_gating",

@@ -4,7 +4,7 @@ The file is a NumPy archive (npz) with an array for each layer, named like it; `
 others. An array has the shape (rows, cols), for every physical array of the layer alike, or (arrays,
 rows, cols).
 
-- Whole numbers: 0 the cell works, 1 stuck at g_on, 2 stuck at g_off, 3 open.
+- Whole numbers: 0 the cell works, 1 stuck at g_on, 2 stuck at g_off, 3 open. Booleans: true is 1.
 - Floats: the conductance in siemens at which the cell is stuck, 1 S at most; NaN where it works.
 
 Settings hold where the file lies and what it contains (its hash): results depend on the content alone.
@@ -78,10 +78,10 @@ def fault_maps(given: FaultFile) -> MappingProxyType[str, np.ndarray]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("no archive")
             maps = {name: archive[name] for name in archive.files}
-    except Exception as error:  # numpy and zipfile raise many types
+    except Exception:  # numpy and zipfile raise many types
         raise InputError(
-            f"defect map {path}: found no archive of plain arrays ({type(error).__name__}), expected a "
-            "file that numpy.savez wrote; write it anew"
+            f"defect map {path}: found no archive of plain arrays , expected a file that numpy.savez "
+            "wrote; write it anew"
         ) from None
     if not maps:
         raise InputError(
@@ -97,9 +97,10 @@ def _content(path: Path) -> bytes:
         raise InputError(
             f"can't read the defect map {path}: {error.strerror or error}; check the name"
         ) from None
-    except ValueError as error:  # no file can have such a name
+    except ValueError:  # a null in it
         raise InputError(
-            f"can't read the defect map {in_yaml(str(path))}: {error}; check the name"
+            f"can't read the defect map {in_yaml(str(path))}: no file can have this name; check the "
+            "name"
         ) from None
 
 
@@ -128,6 +129,13 @@ def _checked(path: Path, name: str, values: np.ndarray) -> np.ndarray:
         raise InputError(
             f"{where}: found a conductance of {float(wrong[0]):g} S, expected 0 to {_LARGEST:g} S, "
             "or NaN where a cell works; correct it, or bring it to siemens"
+        )
+    if np.isin(values, _CODES).all():
+        # Assumption: nobody means that all cells of a layer conduct 0 or 1 S: these are codes.
+        raise InputError(
+            f"{where}: found nothing but {' and '.join(f'{code:g}' for code in np.unique(values))} as "
+            "floats, which are siemens: no cell would work; expected NaN where a cell works, or whole "
+            "codes; save codes as int (an open cell has the code 3)"
         )
     return values.astype(np.float64)
 

@@ -70,6 +70,13 @@ def as_yaml(settings: Settings) -> str:
     return text
 
 
+def as_full_yaml(settings: Settings) -> str:
+    """Return resolved settings as YAML with every key, for readers; it loads to the same settings."""
+    plain = settings.model_dump(mode="json")
+    text: str = yaml.dump(plain, Dumper=_WRITER, sort_keys=False)
+    return text
+
+
 def canonical(settings: Settings) -> dict[str, Any]:
     """Return settings as plain values that are the same for equal settings.
 
