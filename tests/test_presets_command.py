@@ -164,3 +164,19 @@ def test_a_figure_that_can_not_be_drawn_is_refused_in_one_sentence(
     assert "\n" not in str(result.exception)
     assert result.output == ""
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pcm-nandakumar", "device.time: counts from the first read, 20 s after programming"),
+        ("pcm-hermes", "device.time: counts from the first read, 5 min after programming"),
+        ("rram-wan", "device.time: 0 means the same as 1 s"),
+        ("sonos-agrawal-aged", None),  # it has a row for time 0
+        ("pcm-joshi", None),
+    ],
+)
+def test_a_preset_says_what_time_0_is(name: str, words: str | None) -> None:
+    text = CliRunner().invoke(root, ["presets", name]).output
+    assert ("device.time: " in text) == (words is not None)
+    assert (words or "") in text

@@ -12,6 +12,7 @@ from rich.table import Table
 from rxsim.commands.arguments import FILE
 from rxsim.config import Preset, is_preset_file, named_preset, preset_names, read_device
 from rxsim.counted import counted
+from rxsim.durations import written
 from rxsim.errors import InputError, SettingError
 from rxsim.files import check_destination, write_atomically
 
@@ -73,6 +74,8 @@ def _print_one(name: str, preset: Preset) -> None:
         click.echo(f"range: {low:g} to {high:g} {preset.short_unit}")
     if preset.knows_time:
         click.echo(f"times after programming: {preset.times or 'any'}")
+        if begins := _begin_of_time(preset, _where(name)):
+            click.echo(f"device.time: {begins}")
     click.echo("settings it gives (a key of yours wins):")
     click.echo("  device:")
     click.echo(f"    model: {name}")
@@ -141,6 +144,22 @@ def _laws(preset: Preset, where: str) -> list[str]:
         if choice.source is not None:
             lines.append(f"  source: {choice.source}")
     return lines
+
+
+def _begin_of_time(preset: Preset, where: str) -> str:
+    """Say what the time 0 means for a preset; empty where its laws do not tell."""
+    from rxsim.devices import measured_law
+
+    for step, choice in preset.laws.items():
+        numbers = dict(measured_law(step, choice.law, where).numbers_of(preset, where))
+        if step == "drift" and "t0" in numbers:
+            t0 = written(numbers["t0"])
+            return f"counts from the first read, {t0} after programming, which is the time 0"
+        at = () if preset.times is None else preset.times.at or ()
+        rows = numbers.get("coefficients", numbers.get("a"))
+        if choice.law.startswith("timed_") and rows is not None and len(rows) == len(at):
+            return f"0 means the same as {written(at[0])}, the first time that was measured"
+    return ""
 
 
 def _shown(value: Any) -> str:

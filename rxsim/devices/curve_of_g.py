@@ -10,14 +10,14 @@ piece before, the last piece for all x above. In a preset:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from rxsim.schema import Number, Section
+from rxsim.schema import Number, Section, in_yaml
 
 _KINDS = ("polynomial", "logarithm", "power", "y")
 
@@ -106,7 +106,24 @@ def _rising(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     return pieces
 
 
-Curve = Annotated[tuple[Piece, ...], Field(min_length=1), AfterValidator(_rising)]
+def _pieces(given: object) -> object:
+    """Refuse what is no list of pieces, a number above all."""
+    parts = given if isinstance(given, list | tuple) else (given,)
+    wrong = next((part for part in parts if not isinstance(part, Mapping | Piece)), None)
+    if parts is given and wrong is None:
+        return given
+    value = given if wrong is None else wrong
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    same = f"; {value:g} everywhere is [{{polynomial: [{value:g}]}}]" if number else ""
+    raise ValueError(
+        f"found {in_yaml(value)}, expected a list of pieces, such as [{{polynomial: [1, 2]}}] for "
+        f"1 + 2 x{same}"
+    )
+
+
+Curve = Annotated[
+    tuple[Piece, ...], Field(min_length=1), AfterValidator(_rising), BeforeValidator(_pieces)
+]
 """A curve as a preset gives it."""
 
 
