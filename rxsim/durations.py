@@ -43,6 +43,14 @@ def seconds_of(text: str) -> float | None:
     return number * length if length >= 1 else number / round(1 / length)
 
 
+def minutes_or_months(text: str) -> str:
+    """Return a hint, to follow a message, where a length is given in `m`; empty elsewhere."""
+    match = _FORM.fullmatch(text.strip())
+    if match is None or match[2] not in ("m", "M"):
+        return ""
+    return f" ({match[1]}min is minutes, {match[1]}mo is months)"
+
+
 def written(seconds: float) -> str:
     """Write a length of time for readers: `1 d`, `90 s`, `2.5 h`, `250 ns`."""
     if seconds == 0:

@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, core_schema
 
-from rxsim.durations import SECONDS, seconds_of
+from rxsim.durations import SECONDS, minutes_or_months, seconds_of
 from rxsim.errors import SettingError
 from rxsim.folders import names_in
 
@@ -106,7 +106,7 @@ def _seconds(value: Any) -> Any:
         units = ", ".join(SECONDS)
         raise ValueError(
             f"found {in_yaml(value)}, expected a time in seconds, or a number and a unit of {units}, "
-            "such as 1h or 1d"
+            f"such as 1h or 1d{minutes_or_months(value)}"
         )
     return seconds
 

@@ -259,3 +259,14 @@ def test_patch_names_layers_that_do_not_age(tmp_path: Path) -> None:
     done = run("patch", MODEL, *options, layers, "--limit=20", "--time=1d", "-o", out)
     assert done.exit_code == 0, done.output
     assert "does not carry over to the device.model of fc1" in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("1m", True), ("2 M", True), ("1x", False), ("m", False)]
+)
+def test_a_time_in_m_is_asked_whether_it_is_minutes_or_months(text: str, told: bool) -> None:
+    with pytest.raises(InputError) as refused:
+        evaluated([text])
+    number = text[0]
+    hint = f"({number}min is minutes, {number}mo is months)"
+    assert (hint in str(refused.value)) == told

@@ -89,7 +89,7 @@ def test_they_are_told_where_cells_are_verified_and_only_there() -> None:
     options = ["--xbar=64x64", "--limit=10", "-q", "--set=device.write_sigma=0.05"]
     words = ["eval", str(MODEL), *options]
     verified = CliRunner().invoke(root, [*words, "--set=device.verify={tolerance: 1}"]).stdout
-    assert "1 pulses per cell, 1 at worst; 0 % not accepted" in verified
+    assert "1 pulse per cell, 1 at worst; 0 % not accepted" in verified
     plain = rxsim.evaluate(MODEL, "64x64", DataOptions(limit=10)).as_json()
     assert "programming" not in plain
     assert all("programming" not in row for row in plain["layers"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from rxsim.config.merge import settings_changed
 from rxsim.config.settings import Settings, check_layers
-from rxsim.durations import seconds_of, written
+from rxsim.durations import minutes_or_months, seconds_of, written
 from rxsim.errors import SettingError
 from rxsim.schema import in_yaml
 
@@ -29,10 +29,11 @@ def read_times(given: Iterable[Any], where: str) -> tuple[float, ...]:
     times: list[float] = []
     for value in given:
         seconds = _seconds(value)
+        hint = minutes_or_months(value) if isinstance(value, str) else ""
         if seconds is None or not math.isfinite(seconds) or seconds < 0:
             raise SettingError(
                 f"{where}: found {in_yaml(value)}, expected seconds of 0 or above, or a length of time "
-                "such as 10s, 1h, 1d or 1y; correct it"
+                f"such as 10s, 1h, 1d or 1y{hint}; correct it"
             )
         if seconds in times:
             raise SettingError(

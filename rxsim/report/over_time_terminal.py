@@ -20,6 +20,8 @@ from rxsim.report.work_shares import percent
 def print_over_time(result: Evaluation, console: Console) -> None:
     """Print the built chips at each time, where there are several times."""
     if len(result.over_time) > 1:
+        first = written(result.over_time[0].seconds)
+        console.print(f"The ladder and the numbers by layer are those at {first}.", soft_wrap=True)
         console.print(over_time_table(result))
         console.print(escape(circumstances(result.settings)), soft_wrap=True)
 
@@ -30,10 +32,15 @@ def print_programming(result: Evaluation, console: Console) -> None:
     if pulses is not None and pulses.cells:
         console.print(
             f"Programming (first chip): {counted(pulses.cells, 'cell')}, "
-            f"{pulses.total / pulses.cells:.3g} pulses per cell, {pulses.worst} at worst; "
+            f"{_per_cell(pulses.total / pulses.cells)} per cell, {pulses.worst} at worst; "
             f"{percent(pulses.not_accepted / pulses.cells)} not accepted.",
             soft_wrap=True,
         )
+
+
+def _per_cell(pulses: float) -> str:
+    text = f"{pulses:.3g}"
+    return f"{text} pulse{'' if text == '1' else 's'}"
 
 
 def print_drift_factors(result: Evaluation, console: Console) -> None:
