@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import special  # scipy.stats takes a second to import
 
 LEVEL = 0.95
+
+Method = Literal[
+    "student-t-over-chips",
+    "chips-and-images-satterthwaite",
+    "wilson",
+    "student-t-over-images",
+    "clopper-pearson",
+]
+
+METHODS: dict[Method, str] = {
+    "student-t-over-chips": "Student t over chips",
+    "chips-and-images-satterthwaite": "chips and images as two samples (Satterthwaite)",
+    "wilson": "Wilson",
+    "student-t-over-images": "Student t over images",
+    "clopper-pearson": "Clopper-Pearson",
+}
+"""What the intervals are called for readers (docs/concepts/statistics.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +54,26 @@ def chip_interval(values: np.ndarray) -> Interval | None:
     return _around(
         float(np.mean(values)), float(special.stdtrit(chips - 1, (1 + LEVEL) / 2) * spread)
     )
+
+
+def chip_method(chips: int) -> Method | None:
+    """Name the method of `chip_interval`; None where there is no interval."""
+    return "student-t-over-chips" if chips > 1 else None
+
+
+def population_method(table: np.ndarray) -> Method | None:
+    """Name the method of `population_interval`; None where there is no interval."""
+    chips, images = table.shape
+    if images < 2:
+        return None
+    if chips == 1 and np.isin(table, (0, 1)).all():
+        return "wilson"
+    return difference_method(chips)
+
+
+def difference_method(chips: int) -> Method:
+    """Name the method of `difference_interval`."""
+    return "chips-and-images-satterthwaite" if chips > 1 else "student-t-over-images"
 
 
 def population_interval(table: np.ndarray) -> Interval | None:
@@ -126,6 +165,61 @@ def _grand_variance(table: np.ndarray) -> tuple[float, float]:
     freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
     # The difference of two large parts can push it below what the fewest samples would give.
     return variance, max(freedom_all, min(count for _, count in parts))
+
+
+def share_interval(count: int, total: int) -> Interval:
+    """Exact 95 % interval of a share, both sides (Clopper and Pearson, Biometrika 26, 1934).
+
+    It holds the share at least 19 times in 20, whatever the share and the number.
+
+    Args:
+        count: how many of the sample have the property, 0 to total.
+        total: size of the sample, at least 1.
+    """
+    tail = (1 - LEVEL) / 2
+    return Interval(
+        count / total,
+        _share_below(count, total, tail),
+        1 - _share_below(total - count, total, tail),
+    )
+
+
+def share_at_least(count: int, total: int) -> float:
+    """Return a share that the true one reaches with 95 % confidence: Clopper and Pearson, one-sided.
+
+    Args:
+        count: how many of the sample have the property, 0 to total.
+        total: size of the sample, at least 1.
+    """
+    return _share_below(count, total, 1 - LEVEL)
+
+
+def _share_below(count: int, total: int, tail: float) -> float:
+    """Return the share for which `count` or more of `total` have the chance `tail`."""
+    return float(special.betaincinv(count, total - count + 1, tail)) if count else 0.0
+
+
+def rank_that_bounds(share: float, total: int) -> int | None:
+    """Return which ordered value bounds a share of all others, with 95 % confidence.
+
+    The k-th smallest of n independent values is reached or undercut by at least the share p of all
+    values with the confidence that Clopper and Pearson give k of n (a tolerance limit without any
+    distribution: Wilks, Ann. Math. Stat. 12, 1941). Ties make it surer.
+
+    Args:
+        share: the share that is to lie at or below the value, such as 0.95.
+        total: how many values there are.
+
+    Returns:
+        The smallest such k, from 1; None where the largest of so few values bounds less.
+    """
+    ranks = (k for k in range(1, total + 1) if share_at_least(k, total) >= share)
+    return next(ranks, None)
+
+
+def fewest_for(share: float) -> int:
+    """Return the fewest values whose largest bounds a share with 95 % confidence: 59 for 0.95."""
+    return math.ceil(math.log(1 - LEVEL) / math.log(share))
 
 
 def within(interval: Interval | None, low: float, high: float) -> Interval | None:

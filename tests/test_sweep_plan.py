@@ -17,10 +17,10 @@ from scipy.stats import qmc
 
 from rxsim.config import load_settings
 from rxsim.errors import InputError, SettingError
+from rxsim.stopping import next_trials
 from rxsim.sweep.axes import Axis, Spread
 from rxsim.sweep.design import assignments
 from rxsim.sweep.plan import Plan, read_plan
-from rxsim.sweep.stopping import next_trials
 from rxsim.sweep.sweep_file import Stop
 
 ROOT = Path(__file__).parent.parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -26,6 +27,7 @@ from rxsim.load import InputSpec, load_network, patched_before, write_onnx
 from rxsim.pipeline import (
     Calibration,
     example_shapes,
+    loss_limit,
     patched_chip,
     take_inventory,
     with_origin,
@@ -33,6 +35,7 @@ from rxsim.pipeline import (
 )
 from rxsim.pipeline import calibrate as calibrate_study
 from rxsim.pipeline import evaluate as evaluate_study
+from rxsim.pipeline import until_ci as as_rule
 from rxsim.scenarios import Scenario, as_built
 
 
@@ -46,6 +49,8 @@ def evaluate(
     limit: int | None = None,
     scenarios: Sequence[str | Scenario] | None = None,
     times: Sequence[float | str] | None = None,
+    until_ci: float | None = None,
+    yield_at: float | None = None,
     threads: int | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> Evaluation:
@@ -57,13 +62,18 @@ def evaluate(
             what `rxsim.settings` returned; the defaults where left out.
         data: a path, an array x, a pair of arrays (x, y), arrays by name, or `rxsim.DataOptions`; the
             card beside the model where left out.
-        trials: programmed chips.
+        trials: programmed chips; with `until_ci` at most so many, 200 where left out.
         seed: of every random draw.
         limit: evaluate a seeded, class-balanced sample of this size.
         scenarios: the rungs after float32, such as ["weights", "only wires", "without adc",
             "nonideal"], or `Scenario` values; the ladder's where left out.
         times: after programming, in seconds or as text, such as [0, "1h", "1d"]: `over_time` of the
             result holds the same chips at each of them, and the ladder is that of the first.
+        until_ci: add chips, from 10 on, until half the 95 % interval over chips for these images is
+            this or less: points of accuracy or agreement, else the metric's own unit; `chips_needed`
+            of the result says how many it took.
+        yield_at: a loss in the same unit; `chip_yield` of the result tells the share of chips within
+            it.
         threads: work done side by side; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
@@ -79,6 +89,13 @@ def evaluate(
         check_type(scenarios, "scenarios", list | tuple, "a list such as ['weights', 'nonideal']")
         for scenario in scenarios:
             check_type(scenario, "scenarios", str | Scenario, "names of scenarios, or Scenario(..)")
+    until = None
+    if until_ci is not None:
+        check_type(until_ci, "until_ci", float | int, "a number such as 0.5 (points)")
+        until = as_rule(until_ci, None if trials is None else as_count(trials, "trials"))
+    if yield_at is not None:
+        check_type(yield_at, "yield_at", float | int, "a number such as 1 (points)")
+    limit_of_loss = loss_limit(yield_at)
     seconds: tuple[float, ...] = ()
     if times is not None:
         check_type(times, "times", list | tuple, "a list such as [0, '1h', '1d']")
@@ -94,7 +111,8 @@ def evaluate(
         threads=threads,
         calibration=calibration,
     )
-    return shown(evaluate_study(study, scenarios, seconds), Evaluation)
+    result = evaluate_study(study, scenarios, seconds, until)
+    return shown(replace(result, yield_at=limit_of_loss), Evaluation)
 
 
 def calibration(

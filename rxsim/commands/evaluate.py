@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rxsim.effects import EFFECTS
 from rxsim.files import check_destination, write_atomically
 from rxsim.folders import names_in
 from rxsim.load import write_onnx
-from rxsim.pipeline import Study, evaluate, rungs_of, with_origin
+from rxsim.pipeline import Study, evaluate, loss_limit, rungs_of, until_ci, with_origin
 from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
 
@@ -32,7 +33,22 @@ from rxsim.stages import Stages
 @study_options
 @calibration_option
 @times_option
-@click.option("--trials", type=int, metavar="N", help="Programmed chips.")
+@click.option(
+    "--trials", type=int, metavar="N", help="Programmed chips; with --until-ci at most (200)."
+)
+@click.option(
+    "--until-ci",
+    type=float,
+    metavar="X",
+    help="Add chips, from 10 on, until half the 95 % interval over chips for these images is X or "
+    "less: points of accuracy or agreement, else the metric's own unit.",
+)
+@click.option(
+    "--yield-at",
+    type=float,
+    metavar="X",
+    help="Tell the share of chips that lose at most X, in the same unit.",
+)
 @click.option(
     "--only",
     multiple=True,
@@ -59,6 +75,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
     times = take_times(given, several=True)
+    until = until_ci(given["until_ci"], given["trials"])
+    limit = loss_limit(given["yield_at"])
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         stages = Stages(watcher)
         study = open_given(model, given, stages, times=times)
@@ -66,7 +84,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
             _tell_what_is_not_there(study, [*given["only"], *given["without"]])
         more = [f"only {effect}" for effect in given["only"]]
         more += [f"without {effect}" for effect in given["without"]]
-        result = evaluate(study, rungs_of(study, more) if more else None, times)
+        result = evaluate(study, rungs_of(study, more) if more else None, times, until)
+    result = replace(result, yield_at=limit)
     if save_patched is not None:
         named = with_origin(result.first_chip.model, study, result.ladder[-1].name, 0)
         write_onnx(save_patched, named)

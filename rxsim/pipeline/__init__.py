@@ -7,9 +7,12 @@ from rxsim.pipeline.chip.mapped import for_each
 from rxsim.pipeline.chip.stamp import with_origin
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
+from rxsim.pipeline.ladder.chip_yield import ChipYield, WithinLimit, loss_limit
+from rxsim.pipeline.ladder.enough_chips import ChipsNeeded, UntilCi, until_ci
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory
 from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare, rungs_of
-from rxsim.pipeline.ladder.result import AtTime, Evaluation, LayerReport, Rung
+from rxsim.pipeline.ladder.result import AtTime, Evaluation, LayerReport
+from rxsim.pipeline.ladder.rung import Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.ladder.trial import TrialResult, run_trial
@@ -28,6 +31,8 @@ from rxsim.pipeline.study.study import Study, open_study, with_settings
 __all__ = [
     "AtTime",
     "Calibration",
+    "ChipYield",
+    "ChipsNeeded",
     "DataOptions",
     "DataSection",
     "Evaluation",
@@ -44,13 +49,16 @@ __all__ = [
     "StatedInputs",
     "Study",
     "TrialResult",
+    "UntilCi",
     "Verification",
+    "WithinLimit",
     "calibrate",
     "evaluate",
     "example_shapes",
     "files_of_card",
     "for_each",
     "is_random",
+    "loss_limit",
     "on_batch",
     "open_study",
     "patch_study",
@@ -62,6 +70,7 @@ __all__ = [
     "spice_netlist",
     "take_inventory",
     "totals",
+    "until_ci",
     "verify",
     "with_origin",
     "with_ranks",

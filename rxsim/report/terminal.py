@@ -17,6 +17,7 @@ from rxsim.report.over_time_terminal import (
     print_programming,
 )
 from rxsim.report.rung_cells import decibel, main_cells, mean_cell
+from rxsim.report.statistics_notes import chips_note, interval_note, yield_notes
 from rxsim.report.work_shares import most_work_first, percent, unmapped_warning, work_share
 
 PLUMBING = "changes shape, order or type only"
@@ -137,6 +138,9 @@ def ladder_table(result: Evaluation) -> Table:
 
 def _print_notes(result: Evaluation, console: Console) -> None:
     """Say what the numbers above do not."""
+    for note in (interval_note(result), chips_note(result), *yield_notes(result)):
+        if note is not None:
+            console.print(note, soft_wrap=True)
     if result.metric == "none":
         made_up = result.provenance["made_up"]
         why = "the inputs are made up" if made_up else "the metric is none"

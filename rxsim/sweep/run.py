@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from rxsim.cache import DEFAULT_BYTES
+from rxsim.stopping import next_trials
 from rxsim.store import Results, Trial
 from rxsim.sweep.job import Job, Outcome, failed
 from rxsim.sweep.plan import Plan, PlannedPoint
 from rxsim.sweep.pools import Pool
-from rxsim.sweep.stopping import next_trials
 
 # A job that ran in so many broken pools runs alone; if its worker dies twice then, the job fails.
 _STRIKES, _STRIKES_ALONE = 3, 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,18 @@ from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
+from rxsim.pipeline.ladder.enough_chips import (
+    ChipsNeeded,
+    ScoredChips,
+    UntilCi,
+    same_chip,
+    score_until,
+)
 from rxsim.pipeline.ladder.inventory import Inventory, inventory_of
 from rxsim.pipeline.ladder.noise_remark import noise_remark
 from rxsim.pipeline.ladder.over_time import mean_factors, rungs_over_time
-from rxsim.pipeline.ladder.result import ArrayLoss, AtTime, Evaluation, LayerReport, Rung
+from rxsim.pipeline.ladder.result import ArrayLoss, AtTime, Evaluation, LayerReport
+from rxsim.pipeline.ladder.rung import Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.study.study import Study
@@ -84,6 +92,7 @@ def evaluate(
     study: Study,
     scenarios: Sequence[str | Scenario] | None = None,
     times: Sequence[float] = (),
+    until: UntilCi | None = None,
 ) -> Evaluation:
     """Climb the ladder (docs/concepts/model.md, section 7), or other scenarios.
 
@@ -92,12 +101,13 @@ def evaluate(
         scenarios: the rungs after `float32`, by name or as they are; the ladder's where left out. The
             numbers by layer are those of the last one.
         times: seconds after programming at which the built chips are evaluated besides.
+        until: the rule that says how many chips are evaluated; the settings' trials where left out.
 
     Raises:
         RxsimError: something in the study can't be used, or a scenario is unknown.
     """
     if scenarios is None:
-        return climb(prepare(study), times=times)
+        return climb(prepare(study), times=times, until=until)
     wanted = chosen(scenarios)
     names = [scenario.name for scenario in wanted]
     if not names or "float32" in names:
@@ -112,30 +122,33 @@ def evaluate(
             "the others out, or give another name"
         )
     foundries, runner = Foundries(study), Runner(study)
-    return climb(Prepared(study, runner, runner.score_float(), foundries), wanted, times)
+    return climb(Prepared(study, runner, runner.score_float(), foundries), wanted, times, until)
 
 
 def climb(
     prepared: Prepared,
     scenarios: Sequence[Scenario] | None = None,
     times: Sequence[float] = (),
+    until: UntilCi | None = None,
 ) -> Evaluation:
     """Climb the ladder of a prepared study and look at every layer; see `evaluate`.
 
     Raises:
         RxsimError: something in the study can't be used.
     """
-    study, runner = prepared.study, prepared.runner
+    chosen_scenarios = rungs_of(prepared.study) if scenarios is None else scenarios
+    study, scored, needed = _as_needed(prepared, chosen_scenarios, until)
+    runner = prepared.runner
     ladder, first = [Rung("float32", (prepared.floating,))], None
     healthy: Mapping[str, LayerHealth] = {}
     built, known = as_built(study.settings), None
-    chosen_scenarios = rungs_of(study) if scenarios is None else scenarios
     for scenario in chosen_scenarios:
         foundry = prepared.foundries.open(scenario)
-        first = foundry.make(0)
-        ladder.append(_rung(runner, foundry, first, study.settings.trials))
+        chips = scored.get(scenario) or _scored(runner, foundry, study.settings.trials)
+        first = chips.first
+        ladder.append(chips.rung)
         if times and scenario == built:
-            known = AtTime(times[0], ladder[-1], mean_factors(first))
+            known = AtTime(times[0], chips.rung, mean_factors(first))
         if scenario.name == "ideal":
             healthy = runner.diagnose(first.network)
     assert first is not None
@@ -164,6 +177,7 @@ def climb(
             **_not_aged_remark(study, times),
         },
         over_time=rungs_over_time(study, runner, prepared.foundries, times, known) if times else (),
+        chips_needed=needed,
     )
 
 
@@ -174,9 +188,32 @@ def _not_aged_remark(study: Study, times: Sequence[float]) -> dict[str, str]:
     return {"not_aged": text} if text else {}
 
 
-def _rung(runner: Runner, foundry: Foundry, first: MadeChip, trials: int) -> Rung:
+def _as_needed(
+    prepared: Prepared, scenarios: Sequence[Scenario], until: UntilCi | None
+) -> tuple[Study, Mapping[Scenario, ScoredChips], ChipsNeeded | None]:
+    """Let a rule say how many chips a study has; it looks at the last scenario whose chips differ.
+
+    Returns:
+        The study with as many trials, the chips that were scored for it, and what it took.
+    """
+    study = prepared.study
+    if until is None:
+        return study, {}, None
+    scored: dict[Scenario, ScoredChips] = {}
+    needed = same_chip(until)
+    for scenario in reversed(scenarios):
+        foundry = prepared.foundries.open(scenario)
+        if scenario.per_chip and foundry.random:
+            chips, needed = score_until(until, prepared.runner, foundry, study.metric)
+            scored[scenario] = chips
+            break
+    settings = study.settings.model_copy(update={"trials": needed.chips})
+    return replace(study, settings=settings), scored, needed
+
+
+def _scored(runner: Runner, foundry: Foundry, trials: int) -> ScoredChips:
     """Score a scenario: each chip where chips are drawn under it, else the only hardware there is."""
-    scenario = foundry.scenario
+    scenario, first = foundry.scenario, foundry.make(0)
     # The outputs of perfect hardware are wanted again by other points of a sweep.
     runs = [runner.score(first.network, scenario.name, keep=not scenario.per_chip)]
     for trial in range(1, trials if scenario.per_chip else 1):
@@ -184,7 +221,7 @@ def _rung(runner: Runner, foundry: Foundry, first: MadeChip, trials: int) -> Run
             runs.append(runner.score(foundry.make(trial).network, scenario.name))
         else:
             runs.append(runs[0])
-    return Rung(scenario.name, tuple(runs))
+    return ScoredChips(first, Rung(scenario.name, tuple(runs)))
 
 
 def _worst_arrays(transfers: Sequence[LayerTransfer]) -> tuple[ArrayLoss, ...]:

@@ -13,7 +13,8 @@ from rxsim.config import Settings, settings_over
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import for_each
-from rxsim.pipeline.ladder.result import AtTime, Rung
+from rxsim.pipeline.ladder.result import AtTime
+from rxsim.pipeline.ladder.rung import Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.study.study import Study
 from rxsim.run import Scores

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,52 +10,16 @@ import numpy as np
 
 from rxsim.devices import Pulses
 from rxsim.errors import InputError
-from rxsim.metrics import Metric, all_metrics, truth_for
+from rxsim.metrics import all_metrics, chosen_metric, truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.inspect.transformation import Transformation
+from rxsim.pipeline.ladder.chip_yield import ChipYield, chip_yield
+from rxsim.pipeline.ladder.enough_chips import ChipsNeeded
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace
-from rxsim.run import Scores
-from rxsim.statistics import Interval, chip_interval, population_interval, within
+from rxsim.pipeline.ladder.rung import Rung, plain_value
+from rxsim.statistics import LEVEL
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rung:
-    """One rung of the ladder: one run, or one a chip.
-
-    Attributes:
-        name: float32, weights, ideal or nonideal.
-        trials: scores of each run.
-    """
-
-    name: str
-    trials: tuple[Scores, ...]
-
-    def table(self, name: str) -> np.ndarray | None:
-        """Return a metric of every run and input, (runs, inputs); None where it was not measured.
-
-        Raises:
-            InputError: there is no metric of this name.
-        """
-        if name not in all_metrics():
-            raise InputError(
-                f"metric: found {name!r}, expected one of {', '.join(all_metrics())}; choose one of "
-                "these"
-            )
-        parts = [part for run in self.trials if (part := run.each(name)) is not None]
-        return np.stack(parts) if parts else None
-
-    def summary(self) -> dict[str, Any]:
-        """Return the rung's numbers by name."""
-        values: dict[str, Any] = {"trials": len(self.trials)}
-        for name, metric in all_metrics().items():
-            if metric.kind == "whole":
-                values[name] = _whole([run.mean(name) for run in self.trials])
-            else:
-                table = self.table(name)
-                values[name] = None if table is None else _statistics(table, metric)
-        return values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +96,7 @@ class LayerReport:
         del values["pulses"]
         if self.drift_factor is None:
             del values["drift_factor"]
-        plain = {name: _plain(v) for name, v in {**values.pop("place"), **values}.items()}
+        plain = {name: plain_value(v) for name, v in {**values.pop("place"), **values}.items()}
         return {**plain, **_programming(self.pulses)}
 
 
@@ -159,6 +122,9 @@ class Evaluation:
         remarks: what has to be said of the result, a sentence each by its name: output_does_not_vary,
             single_value, fresh_read_noise, not_aged.
         over_time: the built chips at each time that was asked for, in that order.
+        chips_needed: how many chips the mean took; None where their number was given.
+        yield_at: the loss for which the share of chips within it is wanted, in the unit of the metric's
+            figures; None for no such loss.
     """
 
     ladder: tuple[Rung, ...]
@@ -177,6 +143,15 @@ class Evaluation:
     worst_arrays: tuple[ArrayLoss, ...]
     remarks: Mapping[str, str] = field(default_factory=dict)
     over_time: tuple[AtTime, ...] = ()
+    chips_needed: ChipsNeeded | None = None
+    yield_at: float | None = None
+
+    @property
+    def chip_yield(self) -> ChipYield | None:
+        """What the losses of the last rung's chips tell about all chips; None where none are drawn."""
+        if self.deterministic:
+            return None
+        return chip_yield(self.ladder[-1], self.ladder[0], self.metric, self.yield_at)
 
     @property
     def pulses(self) -> Pulses | None:
@@ -206,6 +181,7 @@ class Evaluation:
             "schema_version": SCHEMA_VERSION,
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
             **self._over_time(),
+            "statistics": self._statistics(),
             **({"remarks": dict(self.remarks)} if self.remarks else {}),
             "metric": self.metric,
             "deterministic": self.deterministic,
@@ -235,6 +211,17 @@ class Evaluation:
         if not self.over_time:
             return {}
         return {"over_time": [at_time.as_json() for at_time in self.over_time]}
+
+    def _statistics(self) -> dict[str, Any]:
+        """How the intervals of the chosen metric were made, and what is told of chips besides."""
+        main, needed, told = chosen_metric(self.metric), self.chips_needed, self.chip_yield
+        methods = {} if main is None else {rung.name: rung.methods(main) for rung in self.ladder}
+        return {
+            "confidence": LEVEL,
+            "interval_method": {name: each for name, each in methods.items() if each is not None},
+            **({} if needed is None else {"until_ci": needed.as_json()}),
+            "yield": None if told is None else told.as_json(),
+        }
 
     def _hits(self) -> dict[str, Any]:
         """Hits of each image, for metrics that predictions and labels do not give."""
@@ -269,37 +256,3 @@ def _programming(pulses: Pulses | None) -> dict[str, Any]:
 
 def _listed(values: np.ndarray | None) -> list[Any] | None:
     return None if values is None else list(values.tolist())
-
-
-def _statistics(table: np.ndarray, metric: Metric) -> dict[str, Any]:
-    """Mean, spread over chips, and both intervals of a metric of each input, (chips, inputs)."""
-    chips = table.mean(axis=1)
-    these, new = chip_interval(chips), population_interval(table)
-    return {
-        "mean": float(chips.mean()),
-        "std": float(chips.std(ddof=1)) if len(chips) > 1 else None,
-        "interval_these_images": _bounds(within(these, metric.low, metric.high)),
-        "interval_new_images": _bounds(within(new, metric.low, metric.high)),
-        "per_trial": chips.tolist(),
-    }
-
-
-def _whole(each: list[float | None]) -> dict[str, Any] | None:
-    """Mean and single values of a metric that is one number a run; None where it was not measured."""
-    values = [value for value in each if value is not None]
-    if not values:
-        return None
-    return {"mean": _plain(_mean(values)), "per_trial": [_plain(value) for value in values]}
-
-
-def _bounds(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if all(map(math.isfinite, values)) else values[0]
-
-
-def _plain(value: Any) -> Any:
-    """Write an infinite ratio (no noise at all) as null: JSON has no infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

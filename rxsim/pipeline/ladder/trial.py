@@ -41,5 +41,5 @@ def details_of(evaluation: Evaluation) -> dict[str, Any]:
     """Return what an evaluation tells of a point, without what belongs to single chips and images."""
     values = evaluation.as_json()
     values["images"] = len(values["images"]["predictions"]["float32"][0])
-    del values["ladder"]["nonideal"], values["settings"], values["timing"]
+    del values["ladder"]["nonideal"], values["settings"], values["timing"], values["statistics"]
     return values
