@@ -8,8 +8,8 @@
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),
-`run_search` (search), `check`, `fit`; `settings` resolves settings as --config, --xbar and --set do.
-What can't be used raises `RxsimError` with one sentence.
+`run_search` (search), `check`, `compare`, `fit`; `settings` resolves settings as --config, --xbar and
+--set do. What can't be used raises `RxsimError` with one sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
 """
@@ -22,12 +22,14 @@ from rxsim.version import __version__
 
 if TYPE_CHECKING:
     from rxsim.api import (
+        Comparison,
         Evaluation,
         FittedDevice,
         Inventory,
         Verification,
         calibration,
         check,
+        compare,
         evaluate,
         fit,
         inventory,
@@ -47,9 +49,9 @@ if TYPE_CHECKING:
 _HOMES = {
     **dict.fromkeys(
         (
-            *("calibration", "check", "evaluate", "fit", "inventory", "netlist"),
+            *("calibration", "check", "compare", "evaluate", "fit", "inventory", "netlist"),
             *("patched", "run_search", "run_sweep", "settings", "solve", "verification"),
-            *("Evaluation", "FittedDevice", "Inventory", "Verification"),
+            *("Comparison", "Evaluation", "FittedDevice", "Inventory", "Verification"),
         ),
         "rxsim.api",
     ),
@@ -61,6 +63,7 @@ _HOMES = {
 
 __all__ = [
     "Calibration",
+    "Comparison",
     "Crossbar",
     "DataOptions",
     "Evaluation",
@@ -73,6 +76,7 @@ __all__ = [
     "__version__",
     "calibration",
     "check",
+    "compare",
     "evaluate",
     "fit",
     "inventory",

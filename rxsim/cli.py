@@ -32,6 +32,7 @@ _COMMANDS = {
     "report": ("rxsim.commands.report", "Results as one HTML page."),
     "plot": ("rxsim.commands.plot", "A figure of results, fit for a paper."),
     "check": ("rxsim.commands.check", "A gate for CI: has accuracy fallen?"),
+    "compare": ("rxsim.commands.compare", "Paired comparison of two evaluations."),
     "presets": ("rxsim.commands.presets", "Published devices and their numbers."),
     "fit": ("rxsim.commands.fit", "Turn measured rows of a CSV into a preset."),
     "config": ("rxsim.commands.config", "Show, describe or check settings."),

@@ -13,7 +13,17 @@ PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics.
 HELPERS = {
     *("cache", "counted", "dotted", "durations", "errors", "files", "folders", "given", "memory"),
-    *("numerics", "parallel", "sealed", "schema", "seeds", "stages", "statistics", "version"),
+    *(
+        "numerics",
+        "parallel",
+        "sealed",
+        "schema",
+        "seeds",
+        "stages",
+        "statistics",
+        "stopping",
+        "version",
+    ),
 }
 BEFORE_PIPELINE = {
     *("encodings", "config", "metrics", "data", "onnx_graph", "operators", "load"),
@@ -37,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "schema": HELPERS,
     "seeds": HELPERS,
     "stages": HELPERS,
+    "stopping": HELPERS,
     "version": set(),
     "parallel": HELPERS,
     "encodings": HELPERS,
@@ -67,19 +78,20 @@ ALLOWED: dict[str, set[str]] = {
     "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run"},
+    "comparison": HELPERS | {"gate", "metrics", "scenarios"},
     "search": HELPERS
     | {"config", "metrics", "load", "calibrate", "mapping", "converters", "pipeline"}
     | {"store", "sweep", "gate"},
     "report": HELPERS
     | {"pipeline", "run", "config", "circuit", "devices", "mapping", "metrics"}
-    | {"explain", "fitting", "verify", "store", "gate", "sweep", "search"},
+    | {"comparison", "explain", "fitting", "verify", "store", "gate", "sweep", "search"},
     "commands": HELPERS
     | BEFORE_PIPELINE
-    | {"pipeline", "explain", "store", "sweep", "gate", "search", "report"},
+    | {"pipeline", "comparison", "explain", "store", "sweep", "gate", "search", "report"},
     "cli": HELPERS,
     "api": HELPERS
     | BEFORE_PIPELINE
-    | {"pipeline", "explain", "store", "sweep", "gate", "search", "report"},
+    | {"pipeline", "comparison", "explain", "store", "sweep", "gate", "search", "report"},
     "__init__": {"api", "config", "errors", "pipeline", "scenarios", "version"},
     "__main__": {"cli"},
 }

@@ -6,19 +6,22 @@ Nothing here prints or writes unless it is given a path. What can't be used rais
 
 from rxsim.api.accepted import settings
 from rxsim.api.campaigns import check, run_sweep
+from rxsim.api.comparisons import compare
 from rxsim.api.devices import FittedDevice, fit
 from rxsim.api.networks import calibration, evaluate, inventory, patched
 from rxsim.api.searches import run_search
-from rxsim.api.shown import Evaluation, Inventory, Verification
+from rxsim.api.shown import Comparison, Evaluation, Inventory, Verification
 from rxsim.api.single_arrays import netlist, solve, verification
 
 __all__ = [
+    "Comparison",
     "Evaluation",
     "FittedDevice",
     "Inventory",
     "Verification",
     "calibration",
     "check",
+    "compare",
     "evaluate",
     "fit",
     "inventory",

@@ -8,10 +8,16 @@ from typing import Any, TypeVar
 
 from rich.table import Table
 
-from rxsim import pipeline
+from rxsim import comparison, pipeline
 from rxsim.errors import InputError
+from rxsim.report.comparison_terminal import (
+    comparison_notes,
+    comparison_tables,
+    verdict_sentence,
+)
 from rxsim.report.notebook import as_frame, as_html, as_text
 from rxsim.report.over_time_terminal import over_time_table
+from rxsim.report.statistics_notes import chips_note, yield_notes
 from rxsim.report.terminal import inventory_tables, ladder_table
 from rxsim.report.verification_terminal import verification_table
 
@@ -37,7 +43,11 @@ class Evaluation(pipeline.Evaluation):
         return [ladder_table(self), *over_time]
 
     def _notes(self) -> list[str]:
-        return [f"Note: {remark}." for remark in self.remarks.values()]
+        needed = chips_note(self)
+        asked = [] if needed is None else [needed]
+        if self.yield_at is not None:
+            asked += yield_notes(self)
+        return [*asked, *(f"Note: {remark}." for remark in self.remarks.values())]
 
     def to_frame(self, what: str = "ladder") -> Any:
         """Return the rungs, the layers, or the built chips over time as a pandas table.
@@ -81,6 +91,24 @@ class Inventory(pipeline.Inventory):
             InputError: pandas is not installed.
         """
         return as_frame(self.as_json()["layers"], "name")
+
+
+class Comparison(comparison.Comparison):
+    """Two evaluations, chip by chip; it prints as `rxsim compare` does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Write the change, what differs, and the verdict as text."""
+        return "\n".join([as_text(comparison_tables(self)), *self._lines()])
+
+    def _repr_html_(self) -> str:
+        """Write the change, what differs, and the verdict for a notebook."""
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self._lines())
+        return as_html(comparison_tables(self)) + lines
+
+    def _lines(self) -> list[str]:
+        return [*comparison_notes(self), verdict_sentence(self)]
 
 
 class Verification(pipeline.Verification):

@@ -1,7 +1,7 @@
 """The gate: test whether the accuracy has fallen since the baseline."""
 
 from rxsim.gate.baseline import Record, is_baseline, read_baseline, to_json
-from rxsim.gate.cases import Case, Cases, read_cases
+from rxsim.gate.cases import Case, Cases, Level, Share, read_cases
 from rxsim.gate.run_cases import Check, CheckedCase, Measured, changes, check_cases, measure_cases
 from rxsim.gate.verdict import (
     Drop,
@@ -20,9 +20,11 @@ __all__ = [
     "Check",
     "CheckedCase",
     "Drop",
+    "Level",
     "Measured",
     "Outcome",
     "Record",
+    "Share",
     "Verdict",
     "changes",
     "check_cases",

@@ -1,0 +1,192 @@
+"""Two evaluations compared, against plain numpy and scipy on their predictions."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from known import known
+from scipy import stats
+
+import rxsim
+from rxsim.cli import main
+from rxsim.comparison import compare, taken
+from rxsim.statistics import difference_interval
+
+MODEL = Path(__file__).parents[1] / "models" / "digits_mlp.onnx"
+IMAGES = 400
+
+
+def made(
+    hits: np.ndarray, *, deterministic: bool = False, seed: int = 0, **settings: Any
+) -> dict[str, Any]:
+    """The parts of an evaluation's JSON that count: ten classes, label 0, hits (chips, images)."""
+    predictions = np.where(hits, 0, 1)
+    clean = [[0] * hits.shape[1]]
+    return {
+        "metric": "top1",
+        "deterministic": deterministic,
+        "settings": {"adc": {"n_bits": 6}, **settings},
+        "provenance": {
+            "model": {"name": "m.onnx", "sha256": "a" * 64},
+            "data": {"name": "d.npz", "sha256": "b" * 64},
+            "seed": seed,
+        },
+        "images": {
+            "indices": list(range(hits.shape[1])),
+            "labels": [0] * hits.shape[1],
+            "predictions": {"float32": clean, "ideal": clean, "nonideal": predictions.tolist()},
+        },
+    }
+
+
+def drawn(share: float, chips: int = 6, number: int = 0) -> np.ndarray:
+    return np.asarray(np.random.default_rng(number).random((chips, IMAGES)) < share)
+
+
+def test_the_change_is_paired_by_chip_and_image() -> None:
+    before, after = drawn(0.9), drawn(0.85, number=1)
+    found = compare(taken(made(before), "a"), taken(made(after), "b"))
+    each = after.mean(axis=1) - before.mean(axis=1)
+    low, high = stats.t.interval(0.95, 5, each.mean(), stats.sem(each))
+    these, new = known(found.these_images), known(found.new_images)
+    assert found.change == pytest.approx(each.mean(), rel=1e-12)
+    assert (these.low, these.high) == pytest.approx((low, high), rel=1e-9)
+    wanted = known(difference_interval(after.astype(float) - before))
+    assert (new.low, new.high) == (wanted.low, wanted.high)
+    lost = (before.astype(int) - after).sum(axis=0)
+    drop = found.verdict.drop
+    assert (drop.worse, drop.better) == ((lost > 0).sum(), (lost < 0).sum())
+    assert drop.differing == (before != after).sum()
+
+
+def test_a_deterministic_side_stands_for_every_chip() -> None:
+    one, many = drawn(0.95, 1), drawn(0.8, 5, 1)
+    found = compare(
+        taken(made(one.repeat(3, axis=0), deterministic=True), "a"), taken(made(many), "b")
+    )
+    assert found.chips == 5
+    each = many.mean(axis=1) - one.mean()
+    assert known(found.std) == pytest.approx(each.std(ddof=1), rel=1e-12)
+    assert found.verdict.outcome == "regression"
+
+
+def test_two_single_chips_are_compared_by_mcnemars_exact_test() -> None:
+    before, after = drawn(0.9, 1), drawn(0.8, 1, 1)
+    sides = [made(hits, deterministic=True) for hits in (before, after)]
+    found = compare(taken(sides[0], "a"), taken(sides[1], "b"))
+    lost, gained = (before & ~after).sum(), (after & ~before).sum()
+    p = stats.binomtest(int(lost), int(lost + gained), alternative="greater").pvalue
+    assert (found.these_images, found.drawn) == (None, False)
+    # The verdict takes the larger of two p-values: this and Student's.
+    student = stats.ttest_rel(before[0].astype(float), after[0], alternative="greater").pvalue
+    assert found.verdict.p == pytest.approx(max(p, student), rel=1e-9)
+
+
+def test_of_different_numbers_of_chips_the_first_are_compared() -> None:
+    before, after = drawn(0.9, 6), drawn(0.85, 4, 1)
+    found = compare(taken(made(before), "a"), taken(made(after, seed=1), "b"))
+    assert found.chips == 4
+    assert found.accuracy[0] == pytest.approx(before[:4].mean())
+    assert "the first 4 of both" in found.notes[0]
+    assert "the seeds differ (0 and 1)" in found.notes[1]
+
+
+def test_where_no_hit_differs_there_is_no_interval_of_nil() -> None:
+    side = taken(made(drawn(0.9)), "a")
+    found = compare(side, side)
+    assert (found.change, found.these_images, found.new_images) == (0.0, None, None)
+    assert found.verdict.outcome == "passed"
+    assert json.dumps(found.as_json(), allow_nan=False)
+
+
+def test_without_labels_agreement_is_compared() -> None:
+    before, after = made(drawn(0.9)), made(drawn(0.5, number=1))
+    for side in (before, after):
+        side["metric"], side["images"]["labels"] = "none", None
+    found = compare(taken(before, "a"), taken(after, "b"))
+    assert found.metric == "agreement"
+    assert found.accuracy[1] == pytest.approx(drawn(0.5, number=1).mean())
+    before["remarks"] = {"single_value": "one output"}
+    with pytest.raises(rxsim.RxsimError, match="its output is a single value"):
+        compare(taken(before, "a"), taken(after, "b"))
+
+
+def test_settings_and_models_that_differ_are_listed() -> None:
+    before, after = made(drawn(0.9)), made(drawn(0.9), adc={"n_bits": 8, "share": 2})
+    after["provenance"]["model"] = {"name": "n.onnx", "sha256": "c" * 64}
+    found = compare(taken(before, "a"), taken(after, "b"))
+    assert found.settings == {"adc.n_bits": (6, 8), "adc.share": (None, 2)}
+    assert "the models differ: m.onnx" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data": {"name": "e.npz", "sha256": "d" * 64}}, "found the data e.npz"),
+        ({"data": None}, "its inputs are made up"),
+        ({"indices": list(range(1, IMAGES + 1))}, "other images of the data"),
+        ({"labels": [0]}, "rows of 1 numbers"),
+        ({"predictions": {"nonideal": [[1], [1, 2]]}}, "rows of 400 numbers"),
+        ({"predictions": {"nonideal": [[0] * IMAGES]}}, "no predictions of float32"),
+        ({"seed": "x"}, "provenance.seed: found 'x'"),
+    ],
+)
+def test_what_can_not_be_compared_is_refused(change: dict[str, Any], words: str) -> None:
+    before, after = made(drawn(0.9)), copy.deepcopy(made(drawn(0.9)))
+    ((name, value),) = change.items()
+    after["provenance" if name in ("data", "seed") else "images"][name] = value
+    with pytest.raises(rxsim.RxsimError, match=words):
+        compare(taken(before, "a"), taken(after, "b"))
+
+
+def test_the_command_exits_with_1_only_where_that_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    first.write_text(json.dumps(made(drawn(0.95))))
+    second.write_text(json.dumps(made(drawn(0.6, number=1))))
+    codes = []
+    for more in ([], ["--fail-on-regression"], ["--level=2", "--json=-"], ["--rung=x"]):
+        with pytest.raises(SystemExit) as end:
+            main(["compare", str(first), str(second), *more])
+        codes.append(end.value.code)
+    out, err = capsys.readouterr()
+    assert codes == [0, 1, 2, 2]
+    assert out.count("Verdict: REGRESSION") == 2
+    assert "level: found" in err
+    assert "rung: found 'x'" in err
+    with pytest.raises(SystemExit):
+        main(["compare", str(first), str(second), "--json", str(first)])
+    assert "another file of this command" in capsys.readouterr().err
+    assert json.loads(first.read_text())["metric"] == "top1"
+
+
+def test_python_and_command_give_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"crossbar.rows": 32, "crossbar.cols": 32, "device.write_sigma": 0.05}
+    coarse, fine = (
+        rxsim.evaluate(MODEL, {**settings, "adc.n_bits": bits}, limit=60, trials=2)
+        for bits in (4, 8)
+    )
+    paths = []
+    for name, result in (("first", coarse), ("second", fine)):
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(json.dumps(result.as_json()))
+    with pytest.raises(SystemExit):
+        main(["compare", *map(str, paths), "--json=-"])
+    written = json.loads(capsys.readouterr().out)
+    found = rxsim.compare(coarse, fine)
+    plain = found.as_json()
+    assert {**written, "first": 0, "second": 0} == {**plain, "first": 0, "second": 0}
+    assert plain["settings"] == {"adc.n_bits": [4, 8]}
+    assert found.change == pytest.approx(
+        known(fine.rung("nonideal").table("accuracy")).mean()
+        - known(coarse.rung("nonideal").table("accuracy")).mean()
+    )
+    assert "Verdict:" in repr(found)
