@@ -18,6 +18,7 @@ FUNCTIONS = (
     *(
         "calibration",
         "check",
+        "compare",
         "evaluate",
         "fit",
         "inventory",
