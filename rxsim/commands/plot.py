@@ -11,7 +11,8 @@ from rxsim.commands.no_gc import nothing_collected
 from rxsim.commands.progress import watched
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
-from rxsim.report.figure import COLUMN_MM, Plot, check_plot, draw_figure
+from rxsim.report.explanation_kind import explanation_json, refuse_options
+from rxsim.report.figure import COLUMN_MM, Plot, check_form, check_plot, draw_figure
 from rxsim.report.labels import QUANTITIES
 from rxsim.report.material import read_material
 from rxsim.stages import Stages
@@ -19,8 +20,15 @@ from rxsim.stages import Stages
 
 @click.command("plot")
 @click.argument("results", type=FILE)
-@click.option("--x", required=True, metavar="NAME", help="Setting along the horizontal axis.")
-@click.option("--y", required=True, metavar="QUANTITY", help=f"One of {', '.join(QUANTITIES)}.")
+@click.option(
+    "--x",
+    metavar="NAME",
+    help="Setting along the horizontal axis. Of an explanation: effects (the waterfall; default), "
+    "layers or remedies.",
+)
+@click.option(
+    "--y", metavar="QUANTITY", help=f"One of {', '.join(QUANTITIES)}. Not for an explanation."
+)
 @click.option("--by", metavar="NAME", help="Setting with a line for each of its values.")
 @click.option(
     "--where",
@@ -48,8 +56,8 @@ from rxsim.stages import Stages
 @nothing_collected()
 def command(
     results: Path,
-    x: str,
-    y: str,
+    x: str | None,
+    y: str | None,
     by: str | None,
     where: tuple[str, ...],
     mean: bool,
@@ -62,28 +70,72 @@ def command(
     verbose: bool,
     quiet: bool,
 ) -> None:
-    """Draw a quantity of RESULTS along a setting, fit for a paper, with 95 % intervals."""
-    plot = Plot(
-        x=x,
-        y=y,
-        by=by,
-        where=tuple(map(_condition, where)),
-        mean=mean,
-        width_mm=width,
-        title=title,
-        log=log_x,
-    )
-    form = output.suffix[1:].lower()
-    check_plot(plot, form)
+    """Draw a quantity of RESULTS along a setting, fit for a paper, with 95 % intervals.
+
+    RESULTS is what 'rxsim sweep' or 'rxsim eval --json' wrote. Of what 'rxsim explain --json' wrote
+    it draws the waterfall from the float network to the built chips.
+    """
     check_destination(output, [results])
+    check_form(form := output.suffix[1:].lower(), width)
+    options = {
+        "--y": y,
+        "--by": by,
+        "--where": where,
+        "--mean": mean,
+        "--sweep": sweep,
+        "--log-x or --linear-x": None if log_x is None else "given",
+        "--new-images": new_images,
+    }
     with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
         stages = Stages(watcher)
         with stages("read"):
-            material = read_material(results, sweep=sweep, quantity=y, new_images=new_images)
-        with stages("draw"):
-            figure = draw_figure(material, plot, form)
+            explanation = explanation_json(results)
+        if explanation is not None:
+            refuse_options(options, results)
+            with stages("draw"):
+                figure = _explanation_figure(explanation, results, x, form, width, title)
+            told = x or "effects"
+        else:
+            plot = Plot(
+                x=_needed("--x", x),
+                y=_needed("--y", y),
+                by=by,
+                where=tuple(map(_condition, where)),
+                mean=mean,
+                width_mm=width,
+                title=title,
+                log=log_x,
+            )
+            check_plot(plot, form)
+            with stages("read"):
+                material = read_material(
+                    results, sweep=sweep, quantity=plot.y, new_images=new_images
+                )
+            with stages("draw"):
+                figure = draw_figure(material, plot, form)
+            told = f"{y} along {x}{'' if by is None else f' by {by}'}"
     write_atomically(output, figure)
-    click.echo(f"{output}: {y} along {x}{'' if by is None else f' by {by}'}")
+    click.echo(f"{output}: {told}")
+
+
+def _needed(option: str, value: str | None) -> str:
+    """Return an option that only an explanation does without."""
+    if value is None:
+        raise click.UsageError(f"Missing option '{option}'.")
+    return value
+
+
+def _explanation_figure(
+    content: object, source: Path, kind: str | None, form: str, width: float, title: str | None
+) -> bytes:
+    # What explains imports the whole pipeline, which the figure of a sweep does without.
+    from rxsim.report.explanation_figure import KINDS, check_explanation_figure, draw_explanation
+    from rxsim.report.explanation_file import explanation_of
+
+    kind = KINDS[0] if kind is None else kind
+    check_explanation_figure(kind, width, form)
+    explanation = explanation_of(content, str(source))
+    return draw_explanation(explanation, kind, form, width_mm=width, title=title)
 
 
 def _condition(text: str) -> tuple[str, str]:

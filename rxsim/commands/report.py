@@ -14,6 +14,7 @@ from rxsim.commands.progress import watched
 from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
+from rxsim.report.explanation_kind import explanation_json, refuse_options
 from rxsim.report.html import build_page
 from rxsim.report.labels import QUANTITIES
 from rxsim.report.material import read_material
@@ -50,8 +51,8 @@ def command(
 ) -> None:
     """Write RESULTS as one HTML page that needs nothing else.
 
-    RESULTS is what 'rxsim sweep' or 'rxsim eval --json' wrote. The page holds no scripts, loads
-    nothing, is light or dark as the reader likes, and prints.
+    RESULTS is what 'rxsim sweep', 'rxsim eval --json' or 'rxsim explain --json' wrote. The page
+    holds no scripts, loads nothing, is light or dark as the reader likes, and prints.
     """
     check_destination(output, [results])
     if output.suffix.lower() not in (".html", ".htm"):
@@ -62,14 +63,33 @@ def command(
     options = {"--sweep": sweep, "--quantity": quantity, "--point": point}
     with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
         stages = Stages(watcher)
+        words = _words(results, output, options, new_images=new_images)
         with stages("read"):
-            material = read_material(
-                results, sweep=sweep, quantity=quantity, point=point, new_images=new_images
-            )
-        with stages("draw"):
-            page = build_page(material, _words(results, output, options, new_images=new_images))
+            explanation = explanation_json(results)
+        if explanation is not None:
+            refuse_options({**options, "--new-images": new_images or None}, results)
+            with stages("draw"):
+                page, told = _explanation_page(explanation, results, words)
+        else:
+            with stages("read"):
+                material = read_material(
+                    results, sweep=sweep, quantity=quantity, point=point, new_images=new_images
+                )
+            with stages("draw"):
+                page = build_page(material, words)
+            told = counted(len(material.rows), "point")
     write_atomically(output, page.encode())
-    click.echo(f"{output}: {counted(len(material.rows), 'point')}")
+    click.echo(f"{output}: {told}")
+
+
+def _explanation_page(content: object, source: Path, words: str) -> tuple[str, str]:
+    """Return the page of an explanation, and what it is called."""
+    # What explains imports the whole pipeline, which the report of a sweep does without.
+    from rxsim.report.explanation_file import explanation_of
+    from rxsim.report.html.explanation_page import build_explanation_page
+
+    explanation = explanation_of(content, str(source))
+    return build_explanation_page(explanation, source.name, words), "an explanation"
 
 
 def _words(

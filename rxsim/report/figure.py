@@ -71,16 +71,25 @@ def check_plot(plot: Plot, form: str) -> None:
         near = difflib.get_close_matches(plot.y, QUANTITIES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(QUANTITIES)}"
         raise InputError(f"--y: found {shortened(plot.y)!r}, which is no measured quantity; {hint}")
+    check_form(form, plot.width_mm)
+    if plot.by == plot.x:
+        raise InputError(f"--by: found {plot.x}, which is --x as well; leave --by out")
+
+
+def check_form(form: str, width_mm: float) -> None:
+    """Refuse kinds of files that can't be drawn, and widths that fit no page.
+
+    Raises:
+        InputError: it is one of these.
+    """
     if form not in FORMATS:
         raise InputError(
             f"-o: found a file name that ends in {shortened(form)!r}, expected .pdf, .svg or .png"
         )
-    if not _SMALLEST_MM <= plot.width_mm <= _LARGEST_MM:
+    if not _SMALLEST_MM <= width_mm <= _LARGEST_MM:
         raise InputError(
-            f"--width: found {plot.width_mm:g}, expected {_SMALLEST_MM:g} to {_LARGEST_MM:g} mm"
+            f"--width: found {width_mm:g}, expected {_SMALLEST_MM:g} to {_LARGEST_MM:g} mm"
         )
-    if plot.by == plot.x:
-        raise InputError(f"--by: found {plot.x}, which is --x as well; leave --by out")
 
 
 def draw_figure(material: Material, plot: Plot, form: str) -> bytes:

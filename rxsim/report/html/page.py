@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jinja2
 
 from rxsim.report.curves import Points
@@ -52,6 +54,19 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
         provenance_section(material, command),
         citation_section(material),
     ]
+    return render(
+        title_of(material), material.name, [section for section in sections if section is not None]
+    )
+
+
+def render(title: str, source: str, sections: Sequence[Section]) -> str:
+    """Write sections as a page.
+
+    Args:
+        title: its heading; the template escapes it.
+        source: name of the file that it reports on.
+        sections: its parts.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rxsim.report.html", "."),
         autoescape=True,
@@ -60,10 +75,7 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
-        title=title_of(material),
-        source=clean(material.name),
-        version=__version__,
-        sections=[section for section in sections if section is not None],
+        title=title, source=clean(source), version=__version__, sections=sections
     )
 
 

@@ -23,6 +23,20 @@ class Paragraph:
     kind: ClassVar[str] = "paragraph"
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A warning that stands out.
+
+    Attributes:
+        title: what it is about.
+        text: the warning.
+    """
+
+    title: str
+    text: str
+    kind: ClassVar[str] = "box"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table with a caption; the first cell of each row names it.
@@ -127,7 +141,7 @@ class Group:
     kind: ClassVar[str] = "group"
 
 
-Block = Paragraph | Table | Chart | Terms | Code | Reference | Heading | Group
+Block = Paragraph | Box | Table | Chart | Terms | Code | Reference | Heading | Group
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rxsim.counted import counted
@@ -48,18 +48,42 @@ def settings_section(material: Material) -> Section | None:
             tied = ", ".join(shortened(name, 80) for name in material.more)
             text += f" Also vary, along with these: {tied}."
         blocks.append(Paragraph(text))
+    blocks.append(settings_tables(shared))
+    return Section("settings", "Settings", blocks)
+
+
+def settings_tables(by_name: Mapping[str, Any]) -> Group:
+    """Return a table for each section of settings.
+
+    Args:
+        by_name: value of each setting by its dotted name.
+    """
     parts: dict[str, list[tuple[str, str]]] = {}
-    for name, value in shared.items():
+    for name, value in by_name.items():
         section, _, rest = name.partition(".")
         parts.setdefault(section if rest else "general", []).append(
             (shortened(rest or name, 80), setting_text(name, value))
         )
-    tables = [
-        Table(caption=shortened(section, 80), head=("setting", "value"), rows=rows)
-        for section, rows in parts.items()
+    return Group(
+        [
+            Table(caption=shortened(section, 80), head=("setting", "value"), rows=rows)
+            for section, rows in parts.items()
+        ]
+    )
+
+
+def origin_pairs(known: Mapping[str, Any], said: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return where numbers came from, name by name.
+
+    Args:
+        known: nested, as results hold it.
+        said: dotted names that are left out.
+    """
+    return [
+        (shortened(name, 80), clean(_plain(value)))
+        for name, value in list(flat(known).items())[:_MOST_ENTRIES]
+        if name not in said
     ]
-    blocks.append(Group(tables))
-    return Section("settings", "Settings", blocks)
 
 
 def provenance_section(material: Material, command: str) -> Section:
@@ -79,12 +103,7 @@ def provenance_section(material: Material, command: str) -> Section:
         known = at(point.details, "provenance")
         if isinstance(known, Mapping):
             said = {"model.name", "model.sha256", "data.name", "data.sha256", "seed"}
-            entries = flat(known)
-            pairs += [
-                (shortened(name, 80), _plain(value))
-                for name, value in list(entries.items())[:_MOST_ENTRIES]
-                if name not in said
-            ]
+            pairs += origin_pairs(known, said)
         blocks.append(Terms([(name, clean(text)) for name, text in pairs]))
     others = list(dict.fromkeys((row.model, row.data) for row in material.rows))
     if len(others) > 1:

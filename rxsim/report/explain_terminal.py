@@ -1,0 +1,163 @@
+"""An explanation on the terminal: the verdict first, then traps, effects, layers and remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import Console, JustifyMethod
+from rich.markup import escape
+from rich.table import Table
+
+from rxsim.counted import counted
+from rxsim.explain.result import Attempt, EffectsTable, Explanation, LayerRow, LayersTable
+from rxsim.report.console import print_seconds, standard_console
+from rxsim.report.explanation_words import (
+    LONGEST,
+    Wording,
+    decibel_of,
+    effect_titles,
+    errors_note,
+    head_line,
+    percent_of,
+    title_of_effect,
+    verdict,
+)
+from rxsim.report.labels import shortened
+
+_WIDE = 110  # columns that all numbers of a layer take beside each other
+_NARROW = 76  # below it remedies are lines of text
+_MARKED = 3  # layers that stand out, a third of them at most
+_Columns = Mapping[str, Callable[[LayerRow], str]]
+
+
+def print_explanation(explanation: Explanation, console: Console | None = None) -> None:
+    """Print why accuracy fell.
+
+    Args:
+        explanation: what is told.
+        console: where; standard output where left out.
+    """
+    console = console or standard_console()
+    words = Wording(explanation.quantity)
+    _say(head_line(explanation), console)
+    _say(" ".join(verdict(explanation, words)), console, "bold")
+    for trap in explanation.traps:
+        _say(f"Trap: {trap.sentence}", console, "yellow")
+    if explanation.effects is not None:
+        console.print(_effects_table(explanation, explanation.effects, words))
+        titles = effect_titles(explanation)
+        for name, note in explanation.effects.notes.items():
+            _say(f"Note on {title_of_effect(name, titles)}: {note}", console)
+    if explanation.layers is not None:
+        for table in _layer_tables(explanation, explanation.layers, words, console.width):
+            console.print(table)
+    _print_remedies(explanation, words, console)
+    _say(errors_note(explanation, words), console)
+    for sentence in explanation.left_out:
+        _say(f"Left out: {sentence}", console)
+    _say(f"{counted(explanation.runs, 'network')} run over the inputs.", console)
+    print_seconds(explanation.seconds, console)
+
+
+def _say(text: str, console: Console, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, soft_wrap=not console.is_terminal)
+
+
+def _effects_table(explanation: Explanation, effects: EffectsTable, words: Wording) -> Table:
+    table = Table(title=f"What each effect does: {words.name}", title_justify="left")
+    table.add_column("effect", overflow="fold")
+    for title in ("alone", "left out", "added", "Shapley"):
+        table.add_column(title, justify="right", overflow="fold")
+    for row in effects.rows:
+        table.add_row(
+            escape(shortened(row.title, LONGEST)),
+            words.maybe(row.alone),
+            words.maybe(row.left_out),
+            words.maybe(row.added),
+            words.with_error(row.shapley, row.sampling_error),
+        )
+    whole = words.change(explanation.all - explanation.none)
+    known = effects.rows and all(row.shapley is not None for row in effects.rows)
+    table.add_section()
+    table.add_row("all of them", "", "", whole, whole if known else "-")
+    return table
+
+
+def _layer_tables(
+    explanation: Explanation, layers: LayersTable, words: Wording, width: int
+) -> list[Table]:
+    """Return one table, or two where the terminal is narrow."""
+    titles = effect_titles(explanation)
+    costs: _Columns = {
+        "only it": lambda row: words.maybe(row.only),
+        "all but it": lambda row: words.with_error(row.all_but),
+        "output noise %": lambda row: percent_of(row.output_noise),
+    }
+    fares: _Columns = {
+        "SNR clean": lambda row: decibel_of(row.snr_clean_db),
+        "SNR": lambda row: decibel_of(row.snr_db),
+        "DAC clips %": lambda row: percent_of(row.dac_clipping),
+        "ADC clips %": lambda row: percent_of(row.adc_clipping),
+        "dominant": lambda row: escape(title_of_effect(row.dominant, titles)),
+    }
+    costs_title = f"What each layer costs: {words.name}; the worst are marked *"
+    fares_title = f"How each layer fares (first chip, {counted(layers.inputs, 'input')})"
+    if width >= _WIDE:
+        return [_layer_table(costs_title, layers, {**costs, **fares})]
+    return [_layer_table(costs_title, layers, costs), _layer_table(fares_title, layers, fares)]
+
+
+def _layer_table(title: str, layers: LayersTable, columns: _Columns) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("layer", overflow="fold")
+    for name in columns:
+        justify: JustifyMethod = "left" if name == "dominant" else "right"
+        table.add_column(name, justify=justify, overflow="fold")
+    worst = layers.worst_first[: max(min(_MARKED, len(layers.rows) // 3), 1)]
+    for row in layers.rows:
+        marked = row.name in worst
+        cells = [write(row) for write in columns.values()]
+        name = escape(shortened(row.name, LONGEST))
+        table.add_row(f"* {name}" if marked else name, *cells, style="bold" if marked else None)
+    return table
+
+
+def _print_remedies(explanation: Explanation, words: Wording, console: Console) -> None:
+    attempts = explanation.attempts or ()
+    if attempts and console.width >= _NARROW:
+        console.print(_remedies_table(attempts, explanation, words, console.width))
+    elif attempts:
+        _say(f"Remedies tried, best first: gain of {words.name}", console)
+        for attempt in attempts:
+            numbers = [f"{words.change(attempt.gain.mean)} (95 % {words.interval(attempt.gain)})"]
+            if attempt.arrays is not None:
+                numbers.append(counted(attempt.arrays, "array"))
+            if attempt.conversions is not None:
+                numbers.append(counted(attempt.conversions, "ADC conversion"))
+            _say(f"- {shortened(attempt.title, 2 * LONGEST)}: {', '.join(numbers)}", console)
+
+
+def _remedies_table(
+    attempts: Sequence[Attempt], explanation: Explanation, words: Wording, width: int
+) -> Table:
+    table = Table(title=f"Remedies tried, best first: gain of {words.name}", title_justify="left")
+    table.add_column("remedy", overflow="fold")
+    columns: dict[str, Callable[[Attempt], str]] = {
+        "gain": lambda attempt: words.change(attempt.gain.mean),
+        "95 %": lambda attempt: words.interval(attempt.gain),
+        explanation.quantity.metric.title: lambda attempt: words.value(attempt.value, unit=False),
+        "arrays": lambda attempt: "-" if attempt.arrays is None else f"{attempt.arrays:,}",
+        "ADC conversions": lambda attempt: (
+            "-" if attempt.conversions is None else f"{attempt.conversions:,}"
+        ),
+    }
+    if width < _WIDE:  # it follows from the gain
+        del columns[explanation.quantity.metric.title]
+    for title in columns:
+        table.add_column(
+            title, justify="right", overflow="fold", no_wrap=title != "ADC conversions"
+        )
+    for attempt in attempts:
+        title = escape(shortened(attempt.title, 2 * LONGEST))
+        table.add_row(title, *(write(attempt) for write in columns.values()))
+    return table

@@ -1,0 +1,110 @@
+"""A figure of an explanation for a paper: the waterfall, the layers, or the remedies."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from rxsim.errors import InputError
+from rxsim.explain.result import Explanation
+from rxsim.report.explanation_charts import draw_layers, draw_remedies, shown_layers
+from rxsim.report.explanation_words import Wording
+from rxsim.report.figure import check_form
+from rxsim.report.labels import shortened
+from rxsim.report.style import figure_style, undated_metadata
+from rxsim.report.waterfall import draw_waterfall, waterfall_steps
+
+_POINTS = 8.0
+_LINE, _AROUND = 0.165, 0.75  # inches: of a line, and of what stands above and below
+_INCH_MM = 25.4
+_MOST_TITLE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of figure.
+
+    Attributes:
+        lines: how many it takes; 0 where the explanation does not hold what it shows.
+        draw: draws it.
+        lacks: what the explanation has to hold.
+    """
+
+    lines: Callable[[Explanation], int]
+    draw: Callable[[Figure, Explanation, Wording], None]
+    lacks: str
+
+
+def _waterfall(figure: Figure, explanation: Explanation, words: Wording) -> None:
+    draw_waterfall(figure.subplots(), explanation, words)
+
+
+def _remedies(figure: Figure, explanation: Explanation, words: Wording) -> None:
+    draw_remedies(figure.subplots(), explanation, words)
+
+
+_KINDS = {
+    "effects": _Kind(
+        lambda told: len(waterfall_steps(told)) if told.effects else 0, _waterfall, "effects"
+    ),
+    "layers": _Kind(
+        lambda told: len(shown_layers(told.layers)) if told.layers else 0, draw_layers, "layers"
+    ),
+    "remedies": _Kind(lambda told: len(told.attempts or ()), _remedies, "remedies"),
+}
+KINDS = tuple(_KINDS)
+"""What a figure may show; the first where nothing is said."""
+
+
+def check_explanation_figure(kind: str, width_mm: float, form: str) -> None:
+    """Refuse options that are wrong whatever the explanation is.
+
+    Raises:
+        InputError: an unknown kind of figure or of file, or a width that fits no page.
+    """
+    if kind not in _KINDS:
+        raise InputError(
+            f"--x: found {shortened(kind)!r}, expected one of {', '.join(KINDS)} for an explanation"
+        )
+    check_form(form, width_mm)
+
+
+def draw_explanation(
+    explanation: Explanation, kind: str, form: str, *, width_mm: float, title: str | None = None
+) -> bytes:
+    """Draw a figure of an explanation.
+
+    Args:
+        explanation: what is shown.
+        kind: effects (the waterfall), layers or remedies.
+        form: pdf, svg or png.
+        width_mm: of the figure.
+        title: above it.
+
+    Returns:
+        The file's bytes, the same for the same explanation.
+
+    Raises:
+        InputError: the explanation does not hold what the figure shows.
+    """
+    chosen = _KINDS[kind]
+    lines = chosen.lines(explanation)
+    if not lines:
+        others = [name for name, other in _KINDS.items() if other.lines(explanation)]
+        hint = f"choose --x {' or '.join(others)}" if others else "explain more"
+        raise InputError(f"--x: the explanation holds no {chosen.lacks}, expected some; {hint}")
+    width = width_mm / _INCH_MM
+    with figure_style(_POINTS, figure__facecolor="white", svg__fonttype="path"):
+        figure = Figure(figsize=(width, _AROUND + _LINE * max(lines, 3)), layout="constrained")
+        FigureCanvasAgg(figure)
+        chosen.draw(figure, explanation, Wording(explanation.quantity, typographic=True))
+        if title:
+            figure.suptitle(textwrap.fill(shortened(title), _MOST_TITLE), fontsize=_POINTS)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
+    return buffer.getvalue()

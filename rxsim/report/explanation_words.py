@@ -1,0 +1,228 @@
+"""An explanation in words: values, changes with their errors, and the verdict in plain sentences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rxsim.counted import counted
+from rxsim.explain.estimate import Estimate
+from rxsim.explain.quantity import Quantity
+from rxsim.explain.result import Attempt, EffectRow, Explanation, LayerRow
+from rxsim.report.json_values import as_number, as_text, at
+from rxsim.report.labels import shortened
+
+LONGEST = 60
+"""Letters of a layer's or an effect's name in a sentence or a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How numbers of a quantity are written.
+
+    Attributes:
+        quantity: what is explained.
+        typographic: with a true minus and plus-minus, as on a page; else ASCII, as on a terminal.
+    """
+
+    quantity: Quantity
+    typographic: bool = False
+
+    @property
+    def unit(self) -> str:
+        """Unit of changes: points for percent; empty for numbers without a unit."""
+        unit = self.quantity.metric.unit
+        return "points" if unit == "%" else unit
+
+    @property
+    def name(self) -> str:
+        """The quantity and the unit of its changes, for a heading."""
+        label = self.quantity.metric.label
+        return f"{label} ({self.unit})" if self.unit else label
+
+    def value(self, value: float, *, unit: bool = True) -> str:
+        """Write a value of the quantity."""
+        text = self._signed(value)
+        return f"{text} {self.quantity.metric.unit}".rstrip() if unit else text
+
+    def change(self, change: float, *, unit: bool = False) -> str:
+        """Write a change with its sign."""
+        text = self._signed(change, plus="+")
+        return f"{text} {self.unit}".rstrip() if unit else text
+
+    def maybe(self, change: Estimate | None) -> str:
+        """Write the mean of a change; a dash where there is none."""
+        return "-" if change is None else self.change(change.mean)
+
+    def with_error(
+        self, change: Estimate | None, sampling: float = 0.0, *, unit: bool = False
+    ) -> str:
+        """Write a change with its standard error, sampled orders included."""
+        if change is None:
+            return "-"
+        text = self.change(change.mean)
+        if change.standard_error is not None:
+            error = math.hypot(change.standard_error, sampling)
+            text += f" {'±' if self.typographic else '+-'} {self._signed(error)}"
+        return f"{text} {self.unit}".rstrip() if unit else text
+
+    def span(self, low: float | None, high: float | None, *, plus: str = "") -> str:
+        """Write an interval; a dash where there is none."""
+        if low is None or high is None:
+            return "-"
+        return f"{self._signed(low, plus=plus)} to {self._signed(high, plus=plus)}"
+
+    def interval(self, change: Estimate) -> str:
+        """Write the 95 % interval of a change."""
+        return self.span(change.low, change.high, plus="+")
+
+    def _signed(self, value: float, plus: str = "") -> str:
+        text = self.quantity.metric.figure_text(abs(value))
+        if float(text) == 0:
+            return text
+        minus = "\N{MINUS SIGN}" if self.typographic else "-"
+        return (minus if value < 0 else plus) + text
+
+
+def head_line(explanation: Explanation) -> str:
+    """Say what was run: network, arrays, data, chips."""
+    provenance, crossbar = explanation.provenance, at(explanation.settings, "crossbar")
+    network = shortened(as_text(at(provenance, "model", "name")) or "unnamed network", LONGEST)
+    rows, columns = as_number(at(crossbar, "rows")), as_number(at(crossbar, "cols"))
+    arrays = "" if rows is None or columns is None else f" on {rows:.0f}x{columns:.0f} arrays"
+    data = as_text(at(provenance, "data", "name"))
+    inputs = (
+        counted(explanation.images, "made-up input")
+        if data is None
+        else f"{counted(explanation.images, 'sample')} of {shortened(data, LONGEST)}"
+    )
+    return f"{network}{arrays}; {inputs}; {counted(explanation.chips, 'chip')}"
+
+
+def verdict(explanation: Explanation, words: Wording) -> list[str]:
+    """Say in plain sentences what happened, which effect and layer cost most, and what helped."""
+    said = [_what_happened(explanation, words)]
+    if explanation.quantity.sign * (explanation.all - explanation.floating) >= 0:
+        return said
+    for sentence in (
+        _worst_effect(explanation, words),
+        _worst_layer(explanation, words),
+        _best_remedy(explanation, words),
+    ):
+        if sentence:
+            said.append(sentence)
+    return said
+
+
+def _what_happened(explanation: Explanation, words: Wording) -> str:
+    label = explanation.quantity.metric.label
+    before, after = explanation.floating, explanation.all
+    first, last = words.value(before, unit=False), words.value(after)
+    if explanation.quantity.sign * (after - before) >= 0:
+        return f"{label} did not get worse: {first} as float32, {last} on the built chips."
+    verb = "fell" if after < before else "rose"
+    sentence = f"{label} {verb} from {first} to {last}"
+    if explanation.interval is not None:
+        sentence += f" (95 % {words.span(*explanation.interval)})"
+    return f"{sentence}."
+
+
+def effect_size(row: EffectRow) -> float:
+    """Return what an effect changes: its Shapley value, else the mean of alone and left out."""
+    if row.shapley is not None:
+        return row.shapley.mean
+    return (row.alone.mean + row.left_out.mean) / 2
+
+
+def _worst_effect(explanation: Explanation, words: Wording) -> str:
+    table, sign = explanation.effects, explanation.quantity.sign
+    if table is None or not table.rows:
+        return ""
+    worst = min(table.rows, key=lambda row: sign * effect_size(row))
+    size = effect_size(worst)
+    estimates = [worst.alone, worst.left_out] if worst.shapley is None else [worst.shapley]
+    if sign * size >= 0 or not any(estimate.is_proven for estimate in estimates):
+        return "No effect takes more than the errors of these numbers."
+    whole = explanation.all - explanation.floating
+    part = "Most of it comes" if size / whole > 0.5 else "The largest part comes"
+    title = shortened(worst.title, LONGEST)
+    if worst.shapley is None:
+        alone, left_out = (words.change(change.mean) for change in (worst.alone, worst.left_out))
+        numbers = f"alone {alone}, where all others are on {left_out} {words.unit}".rstrip()
+    else:
+        numbers = f"Shapley {words.with_error(worst.shapley, worst.sampling_error, unit=True)}"
+    return f"{part} from {title} ({numbers})."
+
+
+def _worst_layer(explanation: Explanation, words: Wording) -> str:
+    row = worst_layer(explanation)
+    if row is None:
+        return ""
+    name = shortened(row.name, LONGEST)
+    if row.all_but is None:
+        if row.snr_db is None:
+            return ""
+        return f"Layer {name} fares worst (SNR {row.snr_db:.1f} dB)."
+    if explanation.quantity.sign * row.all_but.mean >= 0 or not row.all_but.is_proven:
+        return "No single layer gives back more than the errors of these numbers."
+    back = f"{words.value(abs(row.all_but.mean), unit=False)} {words.unit}".rstrip()
+    return f"Layer {name} costs most: digital, it gives {back} back."
+
+
+def worst_layer(explanation: Explanation) -> LayerRow | None:
+    """Return the layer that costs most; None where layers were not looked at."""
+    layers = explanation.layers
+    if layers is None or not layers.worst_first:
+        return None
+    return next(row for row in layers.rows if row.name == layers.worst_first[0])
+
+
+def _best_remedy(explanation: Explanation, words: Wording) -> str:
+    if not explanation.attempts:
+        return ""
+    best: Attempt = explanation.attempts[0]
+    tried = counted(len(explanation.attempts), "remedy", "remedies")
+    if best.gain.mean <= 0 or not best.gain.is_proven:
+        return f"Of {tried} tried, none helped by more than its error."
+    numbers = words.change(best.gain.mean, unit=True)
+    if best.gain.low is not None:
+        numbers += f" (95 % {words.interval(best.gain)})"
+    return f"Of {tried} tried, the best is: {shortened(best.title, 2 * LONGEST)}, {numbers}."
+
+
+def errors_note(explanation: Explanation, words: Wording) -> str:
+    """Say what intervals and errors of the tables mean."""
+    sign = "±" if words.typographic else "+-"
+    table = explanation.effects
+    orders = (
+        f", with that of {counted(table.orders, 'sampled order')}"
+        if table is not None and table.method == "sampled"
+        else ""
+    )
+    return (
+        "Intervals are 95 %, chips and images both samples; behind "
+        f"{sign} stands one standard error of the same kind{orders}."
+    )
+
+
+def percent_of(share: float | None) -> str:
+    """Write a share in percent without the sign; a dash where there is none."""
+    if share is None:
+        return "-"
+    return "<0.01" if 0 < share < 1e-4 else f"{100 * share:.3g}"
+
+
+def decibel_of(ratio: float | None) -> str:
+    """Write a ratio in decibel; a dash where it is not known, or not to be compared."""
+    return "-" if ratio is None or not math.isfinite(ratio) else f"{ratio:.1f}"
+
+
+def effect_titles(explanation: Explanation) -> dict[str, str]:
+    """Return the title of each effect of the table, by name."""
+    rows = () if explanation.effects is None else explanation.effects.rows
+    return {row.name: row.title for row in rows}
+
+
+def title_of_effect(name: str, titles: dict[str, str]) -> str:
+    """Name an effect for readers; "-" for none."""
+    return shortened(titles.get(name) or name.replace("_", " ") or "-", LONGEST)

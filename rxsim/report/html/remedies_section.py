@@ -1,0 +1,87 @@
+"""Remedies that were tried, with what they bring and what they take."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from rxsim.counted import counted
+from rxsim.explain.result import Attempt, Explanation
+from rxsim.report.explanation_charts import MOST_REMEDIES, draw_remedies
+from rxsim.report.explanation_words import LONGEST, Wording
+from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
+from rxsim.report.html.svg import SvgMaker
+from rxsim.report.labels import flat, setting_text, shortened
+from rxsim.report.style import figure_style
+
+_MOST_ROWS = 200
+_MOST_CHANGES = 100
+
+
+def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) -> Section | None:
+    """Return the remedies; None where none was asked for."""
+    attempts = explanation.attempts
+    if attempts is None:
+        return None
+    if not attempts:
+        return Section("remedies", "Remedies", [Paragraph("No remedy applies here.")])
+    shown = attempts[:MOST_REMEDIES]
+    title = "Gain of each remedy over the settings as they are"
+    with figure_style(9.0, svg__fonttype="none"):
+        figure = Figure(figsize=(7.2, 0.95 + 0.25 * max(len(shown), 2)), layout="constrained")
+        draw_remedies(figure.subplots(), explanation, words)
+        said = ", ".join(
+            f"{shortened(a.title, LONGEST)} {words.change(a.gain.mean, unit=True)}" for a in shown
+        )
+        svg = maker.markup(figure, title, f"{title}: {said}.")
+    caption = (
+        f"{title}, each a run of its own on the same chips and images; thin lines are 95 % intervals. "
+        "The dashed line is the float network. Arrays and ADC conversions for an input stand beside."
+    )
+    blocks: list[Block] = [Chart(svg, caption), _table(explanation, attempts, words)]
+    if explanation.better is not None:
+        blocks.append(_changes(attempts[0], explanation))
+    else:
+        blocks.append(Paragraph("None of them is better than the settings as they are."))
+    return Section("remedies", "Remedies", blocks)
+
+
+def _table(explanation: Explanation, attempts: tuple[Attempt, ...], words: Wording) -> Table:
+    metric = explanation.quantity.metric
+    value = f"{metric.label} ({metric.unit})" if metric.unit else metric.label
+    gain = f"gain ({words.unit})" if words.unit else "gain"
+    rows = [
+        (
+            shortened(attempt.title, 2 * LONGEST),
+            words.change(attempt.gain.mean),
+            words.interval(attempt.gain),
+            words.value(attempt.value, unit=False),
+            "-" if attempt.arrays is None else f"{attempt.arrays:,}",
+            "-" if attempt.conversions is None else f"{attempt.conversions:,}",
+        )
+        for attempt in attempts[:_MOST_ROWS]
+    ]
+    return Table(
+        caption=f"{counted(len(attempts), 'remedy', 'remedies').capitalize()} tried, best first",
+        head=("remedy", gain, "95 %", value, "arrays", "ADC conversions"),
+        rows=rows,
+        marked=frozenset({0} if explanation.better is not None else ()),
+    )
+
+
+def _changes(best: Attempt, explanation: Explanation) -> Table:
+    """Return what the best remedy changes; a single layer's settings may be new."""
+    before = flat(explanation.settings)
+    after = dict(list(flat(best.changes).items())[:_MOST_CHANGES])
+    return Table(
+        caption=f"What it changes: {shortened(best.title, 2 * LONGEST)}",
+        head=("setting", "was", "becomes"),
+        rows=[
+            (
+                shortened(name, 80),
+                setting_text(name, before[name]) if name in before else "as elsewhere",
+                setting_text(name, value),
+            )
+            for name, value in after.items()
+        ],
+        text_columns=frozenset({0, 1, 2}),
+    )
