@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,14 +15,18 @@ from matplotlib.ticker import MaxNLocator
 from rxsim.explain.result import ArrayMap, Attempt, Explanation, LayerRow, LayersTable
 from rxsim.report.explanation_words import Wording, effect_titles, title_of_effect
 from rxsim.report.labels import shortened
+from rxsim.report.layer_names import short_names
 from rxsim.report.style import INK, MUTED, SERIES
 
 MOST_LAYERS = 120
 """Layers that a chart shows: of more, the worst."""
 MOST_REMEDIES = 40
 _MOST_EFFECTS = 20
-_LONGEST = 30
-_LONGEST_REMEDY = 44
+_LONGEST, _LONGEST_NARROW = 30, 20
+_LINE_OF_REMEDY, _LINE_NARROW = 34, 26
+_BAR_INCHES = 0.12
+_WIDE_INCHES = 5.0
+"""Width of a figure from which there is room for long names, and for columns beside bars."""
 
 
 def shown_layers(layers: LayersTable) -> tuple[LayerRow, ...]:
@@ -42,7 +47,9 @@ def draw_layers(figure: Figure, explanation: Explanation, words: Wording) -> Non
     """
     assert explanation.layers is not None
     rows = shown_layers(explanation.layers)
-    names = [shortened(row.name, _LONGEST) for row in rows]
+    names = short_names(
+        [row.name for row in rows], _LONGEST if _is_wide(figure) else _LONGEST_NARROW
+    )
     if any(row.all_but is not None for row in rows):
         gains, noise = figure.subplots(1, 2, sharey=True, width_ratios=(1.25, 1))
         _draw_gains(gains, rows, explanation, words)
@@ -50,7 +57,7 @@ def draw_layers(figure: Figure, explanation: Explanation, words: Wording) -> Non
     else:
         noise = figure.subplots()
         panels = [noise]
-    _draw_noise(noise, rows)
+    _draw_noise(noise, rows, columns=2 if _is_wide(figure) else 1)
     panels[0].set_yticks(range(len(rows)), names)
     for axes in panels:
         _rows_from_above(axes, len(rows))
@@ -71,11 +78,15 @@ def _draw_gains(
             axes.hlines(place, low, high, color=INK, linewidth=0.7)
     axes.axvline(0, color=MUTED, linewidth=0.6)
     unit = f" ({words.unit})" if words.unit else ""
-    axes.set_xlabel(f"Given back if digital{unit}")
+    axes.set_xlabel(f"Given back\nif digital{unit}")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
-def _draw_noise(axes: Axes, rows: Sequence[LayerRow]) -> None:
+def _is_wide(figure: Figure) -> bool:
+    return float(figure.get_size_inches()[0]) >= _WIDE_INCHES
+
+
+def _draw_noise(axes: Axes, rows: Sequence[LayerRow], columns: int) -> None:
     places = np.arange(len(rows))
     clean, real = (
         np.array([np.nan if value is None else value for value in values])
@@ -85,7 +96,7 @@ def _draw_noise(axes: Axes, rows: Sequence[LayerRow]) -> None:
     axes.plot(real, places, "s-", color=SERIES[1], label="accumulated", markersize=3.0)
     axes.set_xlabel("SNR (dB)")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handletextpad=0.2)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, handletextpad=0.2)
 
 
 def _rows_from_above(axes: Axes, count: int) -> None:
@@ -100,12 +111,12 @@ def noise_table(
     """Return the signal to noise of each layer where a single effect is on.
 
     Returns:
-        Names of the effects, and decibels, float64 (layers, effects); NaN where there is no noise, or
-        none that is known.
+        Names of the effects that make any, and decibels, float64 (layers, effects); NaN where there is
+        no noise, or none that is known.
     """
     order = list(effect_titles(explanation))
     known = dict.fromkeys([*order, *(name for row in rows for name in row.noise_alone)])
-    names = tuple(name for name in known if any(name in row.noise_alone for row in rows))
+    names = tuple(name for name in known if any(row.noise_alone.get(name, 0) > 0 for row in rows))
     noise = np.array([[row.noise_alone.get(name, np.nan) for name in names] for row in rows])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = -10 * np.log10(noise)
@@ -131,7 +142,7 @@ def draw_noise_map(figure: Figure, explanation: Explanation) -> None:
             x = names.index(row.dominant) + 0.5
             axes.plot(x, place + 0.5, "o", color="#ffffff", markersize=4.5)
             axes.plot(x, place + 0.5, "o", color="#010101", markersize=2.6)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, [shortened(row.name, _LONGEST) for row in rows])
+    axes.set_yticks(np.arange(len(rows)) + 0.5, short_names([row.name for row in rows], _LONGEST))
     axes.set_ylim(len(rows), 0)
     texts = [shortened(title_of_effect(name, titles), 26) for name in names]
     axes.set_xticks(np.arange(len(names)) + 0.5, texts)
@@ -141,12 +152,12 @@ def draw_noise_map(figure: Figure, explanation: Explanation) -> None:
     axes.grid(False)
     for side in axes.spines.values():
         side.set_visible(False)
-    _colour_bar(figure, axes, mesh, "SNR with only this effect (dB)")
+    _colour_bar(figure, axes, mesh, "SNR (dB)")
 
 
 def draw_array(figure: Figure, array: ArrayMap) -> None:
     """Draw an array: what is left of its cells' conductance, and the error of their currents."""
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
     error = array.error * 1e9
     reach = float(np.nanmax(np.abs(error), initial=0.0)) or 1.0
     low, high = _ends(array.ratio)
@@ -179,7 +190,8 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
 
 
 def _colour_bar(figure: Figure, axes: Axes, drawn: Any, label: str) -> None:
-    bar = figure.colorbar(drawn, ax=axes, label=label, pad=0.02, aspect=24)
+    aspect = float(figure.get_size_inches()[1]) / _BAR_INCHES
+    bar = figure.colorbar(drawn, ax=axes, label=label, pad=0.02, aspect=aspect)
     solids: Any = bar.solids
     solids.set(edgecolor="face", linewidth=0.4)
     bar.outline.set_visible(False)
@@ -195,38 +207,48 @@ def draw_remedies(axes: Axes, explanation: Explanation, words: Wording) -> None:
         axes.barh(place, gain.mean * factor, height=0.6, color=colour)
         if gain.low is not None and gain.high is not None:
             axes.hlines(place, gain.low * factor, gain.high * factor, color=INK, linewidth=0.8)
+    lost = sign * (explanation.floating - explanation.all) * factor
+    label = f"Gain ({words.unit})" if words.unit else "Gain"
+    if lost > 0:
+        axes.axvline(lost, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        label += "; dashed: all that was lost"
+    axes.axvline(0, color=MUTED, linewidth=0.6)
+    figure = axes.get_figure()
+    wide = isinstance(figure, Figure) and _is_wide(figure)
+    letters = _LINE_OF_REMEDY if wide else _LINE_NARROW
+    titles = [_two_lines(attempt.title, letters) for attempt in attempts]
+    axes.set_yticks(range(len(attempts)), titles)
+    _rows_from_above(axes, len(attempts))
+    axes.set_xlabel(label if wide else label.replace("; ", "\n"))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    if wide:
+        _draw_hardware(axes, attempts)
+
+
+def _two_lines(text: str, letters: int) -> str:
+    return textwrap.fill(shortened(text, 2 * letters - 8), letters)
+
+
+def _draw_hardware(axes: Axes, attempts: Sequence[Attempt]) -> None:
+    """Write what each remedy takes to the right of its bar, in columns of a fixed width."""
     columns: tuple[tuple[str, float, Callable[[Attempt], int | None]], ...] = (
-        ("arrays", 1.17, lambda attempt: attempt.arrays),
-        ("conversions", 1.42, lambda attempt: attempt.conversions),
+        ("arrays", 48.0, lambda attempt: attempt.arrays),
+        ("conversions", 118.0, lambda attempt: attempt.conversions),
     )
-    for title, right, read in columns:
+    for title, points, read in columns:
         texts = [title, *(_short(read(attempt)) for attempt in attempts)]
         for text, height in zip(texts, [-0.85, *range(len(attempts))], strict=True):
             axes.annotate(
                 text,
-                (right, height),
+                (1.0, height),
                 xycoords=("axes fraction", "data"),
+                xytext=(points, 0),
+                textcoords="offset points",
                 ha="right",
                 va="center",
                 annotation_clip=False,
                 color=MUTED,
             )
-    lost = abs(explanation.all - explanation.floating) * factor
-    if sign * (explanation.floating - explanation.all) > 0:
-        axes.axvline(lost, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(
-            "all back",
-            (lost, -0.85),
-            ha="center",
-            va="center",
-            color=MUTED,
-            annotation_clip=False,
-        )
-    axes.axvline(0, color=MUTED, linewidth=0.6)
-    axes.set_yticks(range(len(attempts)), [shortened(a.title, _LONGEST_REMEDY) for a in attempts])
-    _rows_from_above(axes, len(attempts))
-    axes.set_xlabel(f"Gain ({words.unit})" if words.unit else "Gain")
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
 def _short(count: int | None) -> str:

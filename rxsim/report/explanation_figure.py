@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from rxsim.errors import InputError
 from rxsim.explain.result import Explanation
+from rxsim.report.drawing import LETTER
 from rxsim.report.explanation_charts import draw_layers, draw_remedies, shown_layers
 from rxsim.report.explanation_words import Wording
 from rxsim.report.figure import check_form
@@ -20,9 +21,9 @@ from rxsim.report.style import figure_style, undated_metadata
 from rxsim.report.waterfall import draw_waterfall, waterfall_steps
 
 _POINTS = 8.0
-_LINE, _AROUND = 0.165, 0.75  # inches: of a line, and of what stands above and below
+_LINE, _AROUND = 0.165, 0.8  # inches: of a line, and of what stands above and below
 _INCH_MM = 25.4
-_MOST_TITLE = 60
+_NARROWEST_MM = 75.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ class _Kind:
         lines: how many it takes; 0 where the explanation does not hold what it shows.
         draw: draws it.
         lacks: what the explanation has to hold.
+        above: inches that a legend takes above its lines.
     """
 
-    lines: Callable[[Explanation], int]
+    lines: Callable[[Explanation], float]
     draw: Callable[[Figure, Explanation, Wording], None]
     lacks: str
+    above: float = 0.0
 
 
 def _waterfall(figure: Figure, explanation: Explanation, words: Wording) -> None:
@@ -53,9 +56,12 @@ _KINDS = {
         lambda told: len(waterfall_steps(told)) if told.effects else 0, _waterfall, "effects"
     ),
     "layers": _Kind(
-        lambda told: len(shown_layers(told.layers)) if told.layers else 0, draw_layers, "layers"
+        lambda told: len(shown_layers(told.layers)) if told.layers else 0,
+        draw_layers,
+        "layers",
+        0.5,
     ),
-    "remedies": _Kind(lambda told: len(told.attempts or ()), _remedies, "remedies"),
+    "remedies": _Kind(lambda told: 1.9 * len(told.attempts or ()), _remedies, "remedies"),
 }
 KINDS = tuple(_KINDS)
 """What a figure may show; the first where nothing is said."""
@@ -72,6 +78,11 @@ def check_explanation_figure(kind: str, width_mm: float, form: str) -> None:
             f"--x: found {shortened(kind)!r}, expected one of {', '.join(KINDS)} for an explanation"
         )
     check_form(form, width_mm)
+    if width_mm < _NARROWEST_MM:
+        raise InputError(
+            f"--width: found {width_mm:g}, expected at least {_NARROWEST_MM:g} mm for an explanation: "
+            "names stand beside its bars"
+        )
 
 
 def draw_explanation(
@@ -100,11 +111,14 @@ def draw_explanation(
         raise InputError(f"--x: the explanation holds no {chosen.lacks}, expected some; {hint}")
     width = width_mm / _INCH_MM
     with figure_style(_POINTS, figure__facecolor="white", svg__fonttype="path"):
-        figure = Figure(figsize=(width, _AROUND + _LINE * max(lines, 3)), layout="constrained")
+        figure = Figure(
+            figsize=(width, _AROUND + chosen.above + _LINE * max(lines, 3)), layout="constrained"
+        )
         FigureCanvasAgg(figure)
         chosen.draw(figure, explanation, Wording(explanation.quantity, typographic=True))
         if title:
-            figure.suptitle(textwrap.fill(shortened(title), _MOST_TITLE), fontsize=_POINTS)
+            letters = int(width * 72 / (_POINTS * LETTER))
+            figure.suptitle(textwrap.fill(shortened(title), letters), fontsize=_POINTS)
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
     return buffer.getvalue()

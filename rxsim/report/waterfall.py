@@ -68,9 +68,7 @@ def waterfall_steps(explanation: Explanation) -> tuple[Step, ...]:
     steps = [Step(title="float32", start=at, end=at, kind="value")]
     tolerance = _ROUNDING * max(abs(explanation.floating), abs(explanation.all))
     if abs(explanation.none - at) > tolerance:
-        steps.append(
-            Step(title="hardware without effects", start=at, end=explanation.none, kind="rest")
-        )
+        steps.append(Step(title="without effects", start=at, end=explanation.none, kind="rest"))
         at = explanation.none
     for row, change in changes[:_MOST_EFFECTS]:
         end = at + change.mean
@@ -124,8 +122,10 @@ def draw_waterfall(axes: Axes, explanation: Explanation, words: Wording) -> None
             axes.vlines(end, place, place + 1, color=MUTED, linewidth=0.6, linestyle=(0, (2, 2)))
         axes.annotate(
             _number(step, words),
-            (1.02, place),
+            (1.0, place),
             xycoords=("axes fraction", "data"),
+            xytext=(7, 0),
+            textcoords="offset points",
             va="center",
             annotation_clip=False,
             color=INK,

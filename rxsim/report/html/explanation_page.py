@@ -20,7 +20,7 @@ from rxsim.report.html.remedies_section import remedies_section
 from rxsim.report.html.settings_section import origin_pairs, settings_tables
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.json_values import as_text, at
-from rxsim.report.labels import clean, flat, shortened
+from rxsim.report.labels import clean, flat, shortened, within_text
 
 _LONGEST_SENTENCE = 1000
 _MOST_SENTENCES = 50
@@ -52,7 +52,7 @@ def build_explanation_page(
         _provenance(explanation, command),
     ]
     name = shortened(as_text(at(explanation.provenance, "model", "name")) or "the network", 80)
-    title = f"Why {explanation.quantity.metric.label.lower()} of {name} changed on crossbars"
+    title = f"Why {within_text(explanation.quantity.metric.label)} of {name} changed on crossbars"
     return render(title, source, [section for section in sections if section is not None])
 
 

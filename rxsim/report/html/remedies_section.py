@@ -27,7 +27,7 @@ def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) 
     shown = attempts[:MOST_REMEDIES]
     title = "Gain of each remedy over the settings as they are"
     with figure_style(9.0, svg__fonttype="none"):
-        figure = Figure(figsize=(7.2, 0.95 + 0.25 * max(len(shown), 2)), layout="constrained")
+        figure = Figure(figsize=(7.2, 0.95 + 0.36 * max(len(shown), 2)), layout="constrained")
         draw_remedies(figure.subplots(), explanation, words)
         said = ", ".join(
             f"{shortened(a.title, LONGEST)} {words.change(a.gain.mean, unit=True)}" for a in shown
@@ -35,7 +35,7 @@ def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) 
         svg = maker.markup(figure, title, f"{title}: {said}.")
     caption = (
         f"{title}, each a run of its own on the same chips and images; thin lines are 95 % intervals. "
-        "The dashed line is the float network. Arrays and ADC conversions for an input stand beside."
+        "Beside stand arrays, and ADC conversions for an input."
     )
     blocks: list[Block] = [Chart(svg, caption), _table(explanation, attempts, words)]
     if explanation.better is not None:
