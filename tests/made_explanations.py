@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.config import settings_with
 from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
 from rxsim.explain.result import (
@@ -121,6 +122,7 @@ def made_attempts() -> tuple[Attempt, ...]:
             changes=changes,
             value=value,
             gain=made_estimate(gain, 0.011),
+            confirmed=made_estimate(0.261, 0.014) if remedy == "both" else None,
             arrays=arrays,
             conversions=conversions,
             combined=("smaller", "bits") if remedy == "both" else (remedy,),
@@ -157,11 +159,7 @@ def made_explanation(
             "crossbar": {"rows": 64, "cols": 64},
             "adc": {"n_bits": 6, "percentile": 99.9},
         },
-        better={
-            "seed": 1,
-            "crossbar": {"rows": 32, "cols": 32},
-            "adc": {"n_bits": 6, "percentile": 99.9},
-        },
+        better=settings_with({}, {"crossbar.rows": 32, "crossbar.cols": 32}, "the test"),
         provenance={
             "model": {"name": "resnet20", "sha256": "ab" * 32},
             "data": {"name": "cifar10", "sha256": "cd" * 32},

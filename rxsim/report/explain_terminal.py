@@ -14,6 +14,7 @@ from rxsim.report.console import print_seconds, standard_console
 from rxsim.report.explanation_words import (
     LONGEST,
     Wording,
+    any_confirmed,
     decibel_of,
     effect_titles,
     errors_note,
@@ -27,6 +28,7 @@ from rxsim.report.labels import shortened
 _WIDE = 110  # columns that all numbers of a layer take beside each other
 _NARROW = 76  # below it remedies are lines of text
 _MARKED = 3  # layers that stand out, a third of them at most
+_WHOLE = ("gain", "95 %", "arrays")  # columns that don't break
 _Columns = Mapping[str, Callable[[LayerRow], str]]
 
 
@@ -130,6 +132,8 @@ def _print_remedies(explanation: Explanation, words: Wording, console: Console) 
         _say(f"Remedies tried, best first: gain of {words.name}", console)
         for attempt in attempts:
             numbers = [f"{words.change(attempt.gain.mean)} (95 % {words.interval(attempt.gain)})"]
+            if attempt.confirmed is not None:
+                numbers.append(f"confirmed {words.with_error(attempt.confirmed)}")
             if attempt.arrays is not None:
                 numbers.append(counted(attempt.arrays, "array"))
             if attempt.conversions is not None:
@@ -145,12 +149,15 @@ def _remedies_table(
     columns: dict[str, Callable[[Attempt], str]] = {
         "gain": lambda attempt: words.change(attempt.gain.mean),
         "95 %": lambda attempt: words.interval(attempt.gain),
+        "confirmed": lambda attempt: words.with_error(attempt.confirmed),
         explanation.quantity.metric.title: lambda attempt: words.value(attempt.value, unit=False),
         "arrays": lambda attempt: "-" if attempt.arrays is None else f"{attempt.arrays:,}",
         "ADC conversions": lambda attempt: (
             "-" if attempt.conversions is None else f"{attempt.conversions:,}"
         ),
     }
+    if not any_confirmed(explanation):
+        del columns["confirmed"]
     if width < _WIDE:  # it follows from the gain
         del columns[explanation.quantity.metric.title]
     for title in columns:

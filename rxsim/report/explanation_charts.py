@@ -16,7 +16,7 @@ from rxsim.explain.result import ArrayMap, Attempt, Explanation, LayerRow, Layer
 from rxsim.report.explanation_words import Wording, effect_titles, title_of_effect
 from rxsim.report.labels import shortened
 from rxsim.report.layer_names import short_names
-from rxsim.report.style import INK, MUTED, SERIES
+from rxsim.report.style import INK, MUTED, PAPER, SERIES
 
 MOST_LAYERS = 120
 """Layers that a chart shows: of more, the worst."""
@@ -207,6 +207,9 @@ def draw_remedies(axes: Axes, explanation: Explanation, words: Wording) -> None:
         axes.barh(place, gain.mean * factor, height=0.6, color=colour)
         if gain.low is not None and gain.high is not None:
             axes.hlines(place, gain.low * factor, gain.high * factor, color=INK, linewidth=0.8)
+        if attempt.confirmed is not None:
+            confirmed = attempt.confirmed.mean * factor
+            axes.plot(confirmed, place, "D", color=PAPER, markeredgecolor=INK, markersize=4.5)
     lost = sign * (explanation.floating - explanation.all) * factor
     label = f"Gain ({words.unit})" if words.unit else "Gain"
     if lost > 0:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rxsim.config import Settings
 from rxsim.errors import InputError
 from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
@@ -147,11 +148,18 @@ def _explanation(whole: _Part) -> Explanation:
         ),
         left_out=tuple(part.text() for part in whole.at("left_out").parts()),
         settings=whole.at("settings").mapping(),
-        better=whole.at("better").maybe(_Part.mapping),
+        better=whole.at("better").maybe(_settings),
         provenance=whole.at("provenance").mapping(),
         runs=whole.at("runs").count(),
         seconds=whole.at("timing").at("seconds").by_name(_Part.number),
     )
+
+
+def _settings(part: _Part) -> Settings:
+    try:
+        return Settings.model_validate(dict(part.mapping()))
+    except (ValueError, InputError):
+        raise part.wrong("settings that this version of rxsim knows") from None
 
 
 def _estimate(part: _Part) -> Estimate:
@@ -253,6 +261,7 @@ def _attempt(part: _Part) -> Attempt:
         changes=part.at("changes").mapping(),
         value=part.at("value").number(),
         gain=_estimate(part.at("gain")),
+        confirmed=part.at("confirmed").maybe(_estimate),
         arrays=part.at("arrays").maybe(_Part.count),
         conversions=part.at("conversions").maybe(_Part.count),
         combined=tuple(name.text() for name in part.at("combined").parts()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rxsim.counted import counted
 from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
-from rxsim.explain.result import Attempt, EffectRow, Explanation, LayerRow
+from rxsim.explain.result import EffectRow, Explanation, LayerRow
 from rxsim.report.json_values import as_number, as_text, at
 from rxsim.report.labels import shortened
 
@@ -180,14 +180,22 @@ def worst_layer(explanation: Explanation) -> LayerRow | None:
 def _best_remedy(explanation: Explanation, words: Wording) -> str:
     if not explanation.attempts:
         return ""
-    best: Attempt = explanation.attempts[0]
+    best = explanation.attempts[0]
     tried = counted(len(explanation.attempts), "remedy", "remedies")
-    if best.gain.mean <= 0 or not best.gain.is_proven:
-        return f"Of {tried} tried, none helped by more than its error."
-    numbers = words.change(best.gain.mean, unit=True)
-    if best.gain.low is not None:
-        numbers += f" (95 % {words.interval(best.gain)})"
-    return f"Of {tried} tried, the best is: {shortened(best.title, 2 * LONGEST)}, {numbers}."
+    if explanation.better is None:
+        return f"Of {tried} tried, none is proven to help."
+    gain = best.gain if best.confirmed is None else best.confirmed
+    numbers = words.change(gain.mean, unit=True)
+    if gain.low is not None:
+        numbers += f" (95 % {words.interval(gain)})"
+    title = shortened(best.title, 2 * LONGEST)
+    where = "" if best.confirmed is None else " on images that had no part in the choice"
+    return f"Of {tried} tried, the best is: {title}, {numbers}{where}."
+
+
+def any_confirmed(explanation: Explanation) -> bool:
+    """Tell whether a remedy was run on images that had no part in the choice."""
+    return any(attempt.confirmed is not None for attempt in explanation.attempts or ())
 
 
 def errors_note(explanation: Explanation, words: Wording) -> str:

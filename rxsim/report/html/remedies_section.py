@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from rxsim.counted import counted
 from rxsim.explain.result import Attempt, Explanation
 from rxsim.report.explanation_charts import MOST_REMEDIES, draw_remedies
-from rxsim.report.explanation_words import LONGEST, Wording
+from rxsim.report.explanation_words import LONGEST, Wording, any_confirmed
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import flat, setting_text, shortened
@@ -37,11 +37,23 @@ def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) 
         f"{title}, each a run of its own on the same chips and images; thin lines are 95 % intervals. "
         "Beside stand arrays, and ADC conversions for an input."
     )
+    if any_confirmed(explanation):
+        caption += " A diamond is the confirmed gain."
     blocks: list[Block] = [Chart(svg, caption), _table(explanation, attempts, words)]
+    if any_confirmed(explanation):
+        blocks.append(
+            Paragraph(
+                "The best of many tries is flattered by luck; confirmed is the gain on images that had "
+                "no part in the choice. It is the number to quote.",
+                note=True,
+            )
+        )
     if explanation.better is not None:
         blocks.append(_changes(attempts[0], explanation))
     else:
-        blocks.append(Paragraph("None of them is better than the settings as they are."))
+        blocks.append(
+            Paragraph("None of them is proven to be better than the settings as they are.")
+        )
     return Section("remedies", "Remedies", blocks)
 
 
@@ -49,11 +61,13 @@ def _table(explanation: Explanation, attempts: tuple[Attempt, ...], words: Wordi
     metric = explanation.quantity.metric
     value = f"{metric.label} ({metric.unit})" if metric.unit else metric.label
     gain = f"gain ({words.unit})" if words.unit else "gain"
+    confirmed = any_confirmed(explanation)
     rows = [
         (
             shortened(attempt.title, 2 * LONGEST),
             words.change(attempt.gain.mean),
             words.interval(attempt.gain),
+            *(_confirmed(attempt, words) if confirmed else ()),
             words.value(attempt.value, unit=False),
             "-" if attempt.arrays is None else f"{attempt.arrays:,}",
             "-" if attempt.conversions is None else f"{attempt.conversions:,}",
@@ -62,10 +76,18 @@ def _table(explanation: Explanation, attempts: tuple[Attempt, ...], words: Wordi
     ]
     return Table(
         caption=f"{counted(len(attempts), 'remedy', 'remedies').capitalize()} tried, best first",
-        head=("remedy", gain, "95 %", value, "arrays", "ADC conversions"),
+        head=(
+            *("remedy", gain, "95 %", *(("confirmed", "95 %") if confirmed else ())),
+            *(value, "arrays", "ADC conversions"),
+        ),
         rows=rows,
         marked=frozenset({0} if explanation.better is not None else ()),
     )
+
+
+def _confirmed(attempt: Attempt, words: Wording) -> tuple[str, str]:
+    gain = attempt.confirmed
+    return ("-", "-") if gain is None else (words.change(gain.mean), words.interval(gain))
 
 
 def _changes(best: Attempt, explanation: Explanation) -> Table:
