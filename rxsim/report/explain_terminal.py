@@ -26,7 +26,7 @@ from rxsim.report.explanation_words import (
 from rxsim.report.labels import shortened
 
 _WIDE = 110  # columns that all numbers of a layer take beside each other
-_NARROW = 76  # below it remedies are lines of text
+_NARROW, _NARROW_CONFIRMED = 76, 96  # below these remedies are lines of text
 _MARKED = 3  # layers that stand out, a third of them at most
 _WHOLE = ("gain", "95 %", "arrays")  # columns that don't break
 _Columns = Mapping[str, Callable[[LayerRow], str]]
@@ -126,7 +126,8 @@ def _layer_table(title: str, layers: LayersTable, columns: _Columns) -> Table:
 
 def _print_remedies(explanation: Explanation, words: Wording, console: Console) -> None:
     attempts = explanation.attempts or ()
-    if attempts and console.width >= _NARROW:
+    narrow = _NARROW_CONFIRMED if any_confirmed(explanation) else _NARROW
+    if attempts and console.width >= narrow:
         console.print(_remedies_table(attempts, explanation, words, console.width))
     elif attempts:
         _say(f"Remedies tried, best first: gain of {words.name}", console)

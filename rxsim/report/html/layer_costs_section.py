@@ -138,7 +138,7 @@ def _noise(explanation: Explanation, layers: LayersTable, maker: SvgMaker) -> li
     )
     caption = (
         f"{title}, inputs clean: the brighter, the more noise. A dot marks the effect that makes most "
-        "of a layer's noise; white is none."
+        "of a layer's noise; empty is none."
     )
     return [Heading("Which effect makes a layer's noise"), Chart(svg, caption, table)]
 
