@@ -8,8 +8,8 @@
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),
-`run_search` (search), `check`, `compare`, `fit`; `settings` resolves settings as --config, --xbar and
---set do. What can't be used raises `RxsimError` with one sentence.
+`run_search` (search), `explanation` (explain), `check`, `compare`, `fit`; `settings` resolves settings
+as --config, --xbar and --set do. What can't be used raises `RxsimError` with one sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rxsim.api import (
         Comparison,
         Evaluation,
+        Explanation,
         FittedDevice,
         Inventory,
         Verification,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         check,
         compare,
         evaluate,
+        explanation,
         fit,
         inventory,
         netlist,
@@ -49,9 +51,10 @@ if TYPE_CHECKING:
 _HOMES = {
     **dict.fromkeys(
         (
-            *("calibration", "check", "compare", "evaluate", "fit", "inventory", "netlist"),
-            *("patched", "run_search", "run_sweep", "settings", "solve", "verification"),
-            *("Comparison", "Evaluation", "FittedDevice", "Inventory", "Verification"),
+            *("calibration", "check", "compare", "evaluate", "explanation", "fit", "inventory"),
+            *("netlist", "patched", "run_search", "run_sweep", "settings", "solve", "verification"),
+            *("Comparison", "Evaluation", "Explanation", "FittedDevice", "Inventory"),
+            "Verification",
         ),
         "rxsim.api",
     ),
@@ -67,6 +70,7 @@ __all__ = [
     "Crossbar",
     "DataOptions",
     "Evaluation",
+    "Explanation",
     "FittedDevice",
     "Inventory",
     "RxsimError",
@@ -78,6 +82,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "explanation",
     "fit",
     "inventory",
     "netlist",

@@ -19,6 +19,10 @@ from rxsim.version import __version__
 # in numba and onnxruntime, and `rxsim --help` should be there at once.
 _COMMANDS = {
     "eval": ("rxsim.commands.evaluate", "Accuracy of a network before and after the crossbars."),
+    "explain": (
+        "rxsim.commands.explain",
+        "Why accuracy fell: which effect, which layer, what helps.",
+    ),
     "map": ("rxsim.commands.map", "What goes onto crossbars and what stays digital."),
     "calibrate": ("rxsim.commands.calibrate", "Measure converter ranges once, for later runs."),
     "card": ("rxsim.commands.card", "Write a first card for a network, to edit."),

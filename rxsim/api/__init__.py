@@ -8,14 +8,16 @@ from rxsim.api.accepted import settings
 from rxsim.api.campaigns import check, run_sweep
 from rxsim.api.comparisons import compare
 from rxsim.api.devices import FittedDevice, fit
+from rxsim.api.explanations import explanation
 from rxsim.api.networks import calibration, evaluate, inventory, patched
 from rxsim.api.searches import run_search
-from rxsim.api.shown import Comparison, Evaluation, Inventory, Verification
+from rxsim.api.shown import Comparison, Evaluation, Explanation, Inventory, Verification
 from rxsim.api.single_arrays import netlist, solve, verification
 
 __all__ = [
     "Comparison",
     "Evaluation",
+    "Explanation",
     "FittedDevice",
     "Inventory",
     "Verification",
@@ -23,6 +25,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "explanation",
     "fit",
     "inventory",
     "netlist",

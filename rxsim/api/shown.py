@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 
 from rich.table import Table
 
-from rxsim import comparison, pipeline
+from rxsim import comparison, explain, pipeline
 from rxsim.errors import InputError
 from rxsim.report.comparison_terminal import (
     comparison_notes,
     comparison_tables,
     verdict_sentence,
 )
-from rxsim.report.notebook import as_frame, as_html, as_text
+from rxsim.report.explain_terminal import print_explanation
+from rxsim.report.notebook import as_frame, as_html, as_text, printed
 from rxsim.report.over_time_terminal import over_time_table
 from rxsim.report.statistics_notes import chips_note, yield_notes
 from rxsim.report.terminal import inventory_tables, ladder_table
@@ -69,6 +70,42 @@ class Evaluation(pipeline.Evaluation):
                 f"to_frame: found {what!r}, expected ladder, layers or over_time; choose one"
             )
         return as_frame([{"rung": rung.name, **rung.summary()} for rung in self.ladder], "rung")
+
+
+class Explanation(explain.Explanation):
+    """Why accuracy fell; it prints as `rxsim explain` does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Write the verdict and the tables as text."""
+        return printed(lambda console: print_explanation(self, console))
+
+    def _repr_html_(self) -> str:
+        """Write the same for a notebook."""
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+    def to_frame(self, what: str = "effects") -> Any:
+        """Return the effects, the layers, or the remedies as a pandas table.
+
+        Args:
+            what: "effects" (a row an effect), "layers" (a row a layer) or "attempts" (a row a remedy).
+
+        Raises:
+            InputError: pandas is not installed, or there is no such table.
+        """
+        rows = {
+            "effects": None if self.effects is None else self.effects.rows,
+            "layers": None if self.layers is None else self.layers.rows,
+            "attempts": self.attempts,
+        }
+        chosen = rows.get(what)
+        if chosen is None:
+            known = ", ".join(name for name, table in rows.items() if table is not None)
+            raise InputError(f"to_frame: found {what!r}, expected one of {known}; choose one")
+        return as_frame(
+            [row.as_json() for row in chosen], "title" if what == "attempts" else "name"
+        )
 
 
 class Inventory(pipeline.Inventory):

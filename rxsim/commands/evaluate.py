@@ -18,14 +18,19 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
+from rxsim.commands.same_options import with_same_options
 from rxsim.commands.time_option import take_times, times_option
 from rxsim.effects import EFFECTS
 from rxsim.files import check_destination, write_atomically
 from rxsim.folders import names_in
 from rxsim.load import write_onnx
 from rxsim.pipeline import Study, evaluate, loss_limit, rungs_of, until_ci, with_origin
+from rxsim.report.largest_fall import largest_fall
 from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
+
+_NOT_OF_EXPLAIN = ("json_path", "save_patched", "only", "without", "until_ci", "yield_at")
+"""Options that `rxsim explain` does not take."""
 
 
 @click.command("eval")
@@ -96,6 +101,11 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
             return
         write_atomically(json_file, text.encode())
     print_evaluation(result)
+    if fall := largest_fall(result):
+        context = click.get_current_context()
+        first = {"times": str(context.params["times"]).partition(",")[0]}
+        why = with_same_options(context, "explain", _NOT_OF_EXPLAIN, first)
+        click.echo(f"{fall}. Why: {why}")
 
 
 def _tell_what_is_not_there(study: Study, names: Iterable[str]) -> None:

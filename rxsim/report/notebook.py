@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -20,9 +20,18 @@ _BOUNDS = ("low", "high")
 
 def as_text(tables: Sequence[Table]) -> str:
     """Write tables as plain text."""
+
+    def show(console: Console) -> None:
+        for table in tables:
+            console.print(table)
+
+    return printed(show)
+
+
+def printed(show: Callable[[Console], None]) -> str:
+    """Return what is printed on a console as plain text."""
     console = Console(file=io.StringIO(), width=_WIDTH, highlight=False, color_system=None)
-    for table in tables:
-        console.print(table)
+    show(console)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 

@@ -1,0 +1,86 @@
+"""`rxsim explain`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rxsim.commands.arguments import FILE
+from rxsim.commands.options import calibration_option, files_read, open_given, study_options
+from rxsim.commands.progress import watched
+from rxsim.commands.time_option import take_times, time_option
+from rxsim.config import as_yaml
+from rxsim.explain import QUANTITIES, Asked, explain
+from rxsim.files import check_destination, write_atomically
+from rxsim.report.explain_terminal import print_explanation
+from rxsim.stages import Stages
+
+
+@click.command("explain")
+@click.argument("model", type=FILE)
+@click.option(
+    "-o",
+    "--better",
+    type=FILE,
+    metavar="FILE.yaml",
+    help="Write the settings of the best remedy, if it is proven to help.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["effects", "layers", "both"]),
+    default="both",
+    show_default=True,
+    help="What the loss is attributed to.",
+)
+@click.option(
+    "--quantity",
+    type=click.Choice(list(QUANTITIES)),
+    help="What is explained; default: the metric of the data, else agreement.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Leave out what is less urgent when so much time is spent.",
+)
+@click.option("--no-remedies", is_flag=True, help="Try no other settings.")
+@study_options
+@calibration_option
+@time_option
+@click.option("--trials", type=int, metavar="N", help="Programmed chips.")
+@click.option("--json", "json_path", metavar="FILE|-", help="Write everything as JSON.")
+def command(model: Path, json_path: str | None, better: Path | None, **given: Any) -> None:
+    """Why accuracy fell: which effect, which layer, and what would help.
+
+    Every number comes from runs of the network on the same chips and images: each effect alone, left
+    out, and by Shapley values; each layer alone on arrays, and alone digital; and other settings.
+    """
+    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
+    for path, other in ((better, json_file), (json_file, better)):
+        if path is not None:
+            check_destination(path, [*files_read(model, given), other])
+    take_times(given, several=False)
+    asked = Asked(
+        quantity=given["quantity"],
+        by=given["by"],
+        remedies=not given["no_remedies"],
+        budget=given["budget"],
+    )
+    with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
+        study = open_given(model, given, Stages(watcher))
+        result = explain(study, asked)
+    if better is not None:
+        if result.better is None:
+            click.echo(f"No remedy is proven to help: {better} was not written.", err=True)
+        else:
+            write_atomically(better, as_yaml(result.better).encode())
+    if json_path is not None:
+        text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
+        if json_file is None:
+            click.echo(text, nl=False)
+            return
+        write_atomically(json_file, text.encode())
+    print_explanation(result)

@@ -1,0 +1,166 @@
+"""Explain networks under several seeds and print Markdown tables: effects, layers, and remedies.
+
+Usage: RXSIM_ASSETS=FOLDER python scripts/explain_networks.py NETWORK [--images N] [--seeds 0,1,2] [..]
+
+FOLDER holds the networks and data that docs/evidence/networks.md names. Each seed is one `rxsim
+explain` in a process, on another sample of images; options that are not known here are passed on. The
+command, wall time and peak memory are printed. Run it while nothing else does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+ROOT = Path(__file__).resolve().parents[1]
+CIFAR, IMAGENET = "$RXSIM_ASSETS/cifar10", "$RXSIM_ASSETS/imagenet"
+CIFAR_DATA = (
+    "--data",
+    f"{CIFAR}/cifar10_test.npz",
+    "--calibrate",
+    f"{CIFAR}/cifar10_train1000.npz",
+)
+IMAGES = ("--data", f"{IMAGENET}/labels.csv", "--images", f"{IMAGENET}/images")
+NETWORKS = {
+    "resnet20": (f"{CIFAR}/resnet20_cifar10.onnx", "resnet_cifar10", CIFAR_DATA),
+    "resnet56": (f"{CIFAR}/resnet56_cifar10.onnx", "resnet_cifar10", CIFAR_DATA),
+    "squeezenet": (f"{IMAGENET}/squeezenet1.1.onnx", "squeezenet1.1", IMAGES),
+    "mobilenet_v1": (f"{IMAGENET}/mobilenet_v1_0.25_128.onnx", "mobilenet_v1_0.25_128", IMAGES),
+    "mobilenet_v2": (f"{IMAGENET}/mobilenet_v2.onnx", "mobilenet_v2", IMAGES),
+}
+TOP = 5
+
+
+def command_of(name: str, images: int, seed: int, more: list[str]) -> list[str]:
+    """Return the command of a seed, with $RXSIM_ASSETS in place of the folder."""
+    model, card, data = NETWORKS[name]
+    return [
+        *("rxsim", "explain", model, "--card", f"scripts/cards/{card}.yaml", *data),
+        *("--limit", str(images), "--seed", str(seed), *more),
+    ]
+
+
+def measure(command: list[str]) -> tuple[dict[str, Any], str]:
+    """Run a command; return its result, and what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        parts = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
+        start = time.perf_counter()
+        child = subprocess.Popen([*parts, "--quiet", "--json", str(result)])
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        if status:
+            raise SystemExit(f"{' '.join(command)} failed")
+        return json.loads(result.read_text()), f"{seconds:.0f} s, {usage.ru_maxrss / 1024:.0f} MB"
+
+
+def told(estimate: dict[str, Any] | None) -> str:
+    """Write a difference of accuracy in points, with its standard error."""
+    if estimate is None:
+        return "-"
+    error = estimate["standard_error"]
+    return f"{100 * estimate['mean']:+.1f}" + ("" if error is None else f" ± {100 * error:.1f}")
+
+
+def print_effects(result: dict[str, Any]) -> None:
+    """Print the table of effects."""
+    print("| effect | alone | left out | added | Shapley |\n|---|---|---|---|---|")
+    for row in result["effects"]["rows"]:
+        cells = [told(row[name]) for name in ("alone", "left_out", "added", "shapley")]
+        print(f"| {row['title']} | {' | '.join(cells)} |")
+
+
+def print_layers(result: dict[str, Any]) -> None:
+    """Print the layers that cost most."""
+    rows = {row["name"]: row for row in result["layers"]["rows"]}
+    print("| layer | only it | all but it | output noise | SNR clean | SNR | most by |")
+    print("|---|---|---|---|---|---|---|")
+    for name in result["layers"]["worst_first"][:TOP]:
+        row = rows[name]
+        noise = "-" if row["output_noise"] is None else f"{100 * row['output_noise']:.0f} %"
+        ratios = [
+            "-" if row[key] is None else f"{row[key]:.1f}" for key in ("snr_clean_db", "snr_db")
+        ]
+        cells = [told(row["only"]), told(row["all_but"]), noise, *ratios, row["dominant"]]
+        print(f"| `{name}` | {' | '.join(cells)} |")
+
+
+def print_attempts(result: dict[str, Any]) -> None:
+    """Print the remedies that helped most."""
+    print("| remedy | value | gain | confirmed | arrays |\n|---|---|---|---|---|")
+    for row in result["attempts"][: 2 * TOP]:
+        cells = [
+            f"{row['value']:.3f}",
+            told(row["gain"]),
+            told(row["confirmed"]),
+            f"{row['arrays']}",
+        ]
+        print(f"| {row['title']} | {' | '.join(cells)} |")
+
+
+def print_stability(results: list[dict[str, Any]]) -> None:
+    """Print how well the seeds agree on what costs most."""
+    for (one, first), (two, second) in combinations(enumerate(results), 2):
+        effects = [
+            {row["name"]: row["shapley"]["mean"] for row in each["effects"]["rows"]}
+            for each in (first, second)
+        ]
+        names = list(effects[0])
+        order = stats.spearmanr(*([each[name] for name in names] for each in effects)).statistic
+        noise = [
+            {row["name"]: row["output_noise"] for row in each["layers"]["rows"]}
+            for each in (first, second)
+        ]
+        layers = [name for name in noise[0] if None not in (noise[0][name], noise[1][name])]
+        same = stats.spearmanr(*([each[name] for name in layers] for each in noise)).statistic
+        worst = [set(each["layers"]["worst_first"][:TOP]) for each in (first, second)]
+        print(
+            f"seeds {one} and {two}: rank correlation of effects {order:.2f}, of layers (output noise) "
+            f"{same:.2f}; {len(worst[0] & worst[1])} of the {TOP} worst layers are the same"
+        )
+
+
+def main() -> None:
+    """Run the seeds and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network", choices=list(NETWORKS))
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--seeds", default="0,1,2")
+    given, more = parser.parse_known_args()
+    if "RXSIM_ASSETS" not in os.environ:
+        raise SystemExit(
+            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names"
+        )
+    os.chdir(ROOT)
+    results = []
+    for at, seed in enumerate(map(int, given.seeds.split(","))):
+        command = command_of(given.network, given.images, seed, more)
+        result, took = measure(command)
+        results.append(result)
+        print(
+            f"\n    {' '.join(command)}\n\n{took}, {result['runs']} runs of the network", flush=True
+        )
+        print(f"float32 {result['float32']:.3f}, built {result['all']:.3f}\n")
+        if result["effects"] is not None:
+            print_effects(result)
+        if result["layers"] is not None and not at:
+            print()
+            print_layers(result)
+        if result["attempts"]:
+            print()
+            print_attempts(result)
+    print_stability(results)
+
+
+if __name__ == "__main__":
+    main()
