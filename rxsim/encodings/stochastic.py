@@ -210,6 +210,11 @@ class Stochastic(Encoding):
             return np.asarray(units * pulse.volt)
         return volts_beyond(units, np.abs(units) / codes.steps, codes, level)
 
+    def mean_volts(self, pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray:
+        """Return the read voltage times the probability of a pulse, with the input's sign."""
+        # Without a DAC inputs may exceed x_max: a pulse comes at most always.
+        return np.asarray(np.clip(units / codes.steps, -1.0, 1.0) * pulse.volt)
+
     def dac_range(self, pulses: Sequence[Pass], codes: InputCodes) -> DacRange | None:
         """Return None: a pulse comes or not."""
         del pulses, codes

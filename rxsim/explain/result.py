@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rxsim.config import Settings, as_plain
+from rxsim.explain.block_means import block_means, block_of_map
 from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
 
@@ -93,16 +94,20 @@ def _size(row: EffectRow) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ArrayMap:
-    """A closer look at an array that does badly.
+    """A closer look at an array that does badly: its used cells, in physical order.
+
+    Rows that carry inputs and columns that are read are used. The target of a cell is its level,
+    programmed without errors and without compensation.
 
     Attributes:
         layer: its layer.
         array: its index in the layer.
         loss: share of its current that its wires take, all used rows driven alike.
         ratio: g_eff over the target conductance of each used cell, float64 (rows, columns); NaN where
-            the target is 0.
+            the target is 0. Cells that are not linear: at the operating point of the layer.
         error: mean current of each used cell beside that of its target, ampere, float64 (rows,
-            columns): (g_eff - target) times the mean voltage of its row over the calibration inputs.
+            columns): (g_eff - target) times the mean size of its row's voltage over the calibration
+            inputs.
     """
 
     layer: str
@@ -112,13 +117,15 @@ class ArrayMap:
     error: np.ndarray
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values for JSON; NaN as null."""
+        """Return plain values for JSON; NaN as null, a large map as means over blocks of cells."""
+        block = block_of_map(self.ratio.shape)
         return {
             "layer": self.layer,
             "array": self.array,
             "loss": self.loss,
-            "ratio": _listed(self.ratio),
-            "error": _listed(self.error),
+            "block": list(block),
+            "ratio": _listed(block_means(self.ratio, block)),
+            "error": _listed(block_means(self.error, block)),
         }
 
 
