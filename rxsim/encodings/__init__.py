@@ -211,19 +211,22 @@ class Encoding(Protocol):
         del codes, level
         return np.asarray(units * pulse.volt)
 
-    def mean_volts(self, pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray:
-        """Return wordline voltages in the mean over a pulse's time, and over draws of random pulses.
+    def mean_volts(
+        self, pulse: Pass, units: np.ndarray, codes: InputCodes, cells: Cells
+    ) -> np.ndarray:
+        """Return what wordline voltages count as, in the mean over a pulse's time and over draws.
 
         Args:
             pulse: one of `pulses`, before any draw.
             units: the units on the wordlines, of any shape.
             codes: the layer's DACs and how they are driven.
+            cells: volt -> volt that it counts as.
 
         Returns:
             Volt, of the shape of `units`.
         """
         del codes
-        return np.asarray(units * pulse.volt)
+        return np.asarray(cells(units * pulse.volt))
 
     def widths(self, pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray | None:
         """Return the share of a full pulse that each wordline is on; None: all of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rxsim.encodings._cells import Cells
 from rxsim.encodings._codes import InputCodes
 
 
@@ -17,3 +18,10 @@ def volts_beyond(
 ) -> np.ndarray:
     """Return the voltages of those pulses whose share lies beyond a level, volt."""
     return np.where(shares > level, np.sign(units) * codes.v_read, 0.0)
+
+
+def share_volts(
+    units: np.ndarray, shares: np.ndarray, codes: InputCodes, cells: Cells
+) -> np.ndarray:
+    """Return what pulses count as in the mean over time, volt; a pulse lasts its share."""
+    return np.asarray(shares * cells(np.sign(units) * codes.v_read))

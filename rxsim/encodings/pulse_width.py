@@ -24,7 +24,7 @@ from rxsim.encodings import (
 )
 from rxsim.encodings._cells import bent_by_size, bent_by_width
 from rxsim.encodings._pass import pass_names
-from rxsim.encodings._pulses import share_load, volts_beyond
+from rxsim.encodings._pulses import share_load, share_volts, volts_beyond
 
 # A pulse's width is resolved this finely: the error of an average over its time is far below an LSB.
 _INSTANTS = 32
@@ -77,6 +77,12 @@ class PulseWidth(Encoding):
     ) -> np.ndarray:
         """Return wordline voltages after a share of a full pulse: of the pulses that last longer."""
         return volts_beyond(units, _widths(pulse, units, codes), codes, level)
+
+    def mean_volts(
+        self, pulse: Pass, units: np.ndarray, codes: InputCodes, cells: Cells
+    ) -> np.ndarray:
+        """Return what the read voltage counts as, times the share of a full pulse."""
+        return share_volts(units, _widths(pulse, units, codes), codes, cells)
 
     def widths(self, pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray:
         """Return the share of a full pulse that each wordline is on."""

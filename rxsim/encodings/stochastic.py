@@ -26,7 +26,7 @@ from rxsim.encodings import (
     phases,
 )
 from rxsim.encodings._cells import bent_by_size
-from rxsim.encodings._pulses import share_load, volts_beyond
+from rxsim.encodings._pulses import share_load, share_volts, volts_beyond
 from rxsim.encodings._units import FLOAT
 
 
@@ -210,10 +210,13 @@ class Stochastic(Encoding):
             return np.asarray(units * pulse.volt)
         return volts_beyond(units, np.abs(units) / codes.steps, codes, level)
 
-    def mean_volts(self, pulse: Pass, units: np.ndarray, codes: InputCodes) -> np.ndarray:
-        """Return the read voltage times the probability of a pulse, with the input's sign."""
+    def mean_volts(
+        self, pulse: Pass, units: np.ndarray, codes: InputCodes, cells: Cells
+    ) -> np.ndarray:
+        """Return what the read voltage counts as, times the probability of a pulse."""
+        del pulse
         # Without a DAC inputs may exceed x_max: a pulse comes at most always.
-        return np.asarray(np.clip(units / codes.steps, -1.0, 1.0) * pulse.volt)
+        return share_volts(units, np.minimum(np.abs(units) / codes.steps, 1), codes, cells)
 
     def dac_range(self, pulses: Sequence[Pass], codes: InputCodes) -> DacRange | None:
         """Return None: a pulse comes or not."""

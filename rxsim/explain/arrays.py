@@ -2,13 +2,12 @@
 
 What is wrong with an array is what it adds to its layer's output. That is known of all arrays without
 solving any again: the transfer matrices of the chip, less those of levels alone, times the mean
-voltages of the rows, decoded as the layer's outputs are. So a loss that both arrays of a pair share, and
-that the subtraction removes, does not count; nor does an array whose inputs are always 0.
+voltages of the rows, decoded as the layer's outputs are. So a loss that both arrays of a pair share
+does not count, as it is subtracted; nor does an array whose inputs are always 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from rxsim.config import Settings
 from rxsim.devices import Chip, has_random_effects
 from rxsim.explain.result import ArrayMap
-from rxsim.explain.row_voltages import row_voltages
+from rxsim.explain.row_voltages import RowVoltages, row_voltages
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.pipeline import Foundry, MadeChip, Study, for_each
 from rxsim.scenarios import nominal, perfect
@@ -29,7 +28,7 @@ def worst_arrays(
     """Return a closer look at the arrays that do worst, worst first.
 
     Tiles (slices that are on arrays of their own apart) are ranked by the root mean square of their
-    errors in the layer's outputs, over that of these outputs, bias left out. Of the two arrays of a pair
+    errors in the layer's outputs, over that of these outputs, bias left out. Of a pair on two arrays
     the one whose currents are further off stands for both. Converters, noise that is drawn for each
     product and digital compensation are left out.
 
@@ -71,25 +70,25 @@ class _Tile:
     error: float
 
 
-def _tiles(transfer: LayerTransfer, exact: LayerTransfer, volts: np.ndarray) -> list[_Tile]:
+def _tiles(transfer: LayerTransfer, exact: LayerTransfer, volts: RowVoltages) -> list[_Tile]:
     """Judge the tiles of a layer.
 
     Args:
         transfer: of the chip.
         exact: with levels only.
-        volts: on each row, (groups * n_inputs,) of the layer.
+        volts: on the layer's rows.
     """
     mapped = transfer.mapped
     tiling, readouts, cells = mapped.tiling, mapped.readouts, mapped.cells
-    by_group = _by_group(mapped, volts)
+    applied, counted = _by_group(mapped, volts.applied), _by_group(mapped, volts.counted)
     terms = _terms(mapped)
     present = readouts.present[:, readouts.places[0]]
     outputs = np.zeros(present.shape)
     squares = np.zeros((tiling.groups, len(mapped.row_tiles), len(terms), tiling.n_outputs))
     for p, rows in enumerate(mapped.row_tiles):
-        v, scale = by_group[:, rows], mapped.weight_per_siemens[p]
+        v, scale = applied[:, rows], mapped.weight_per_siemens[p]
         ideal = np.einsum("gr,grc->gc", v, exact.matrices[p])
-        wrong = np.einsum("gr,grc->gc", v, transfer.matrices[p]) - ideal
+        wrong = np.einsum("gr,grc->gc", counted[:, rows], transfer.matrices[p]) - ideal
         every = _decoded(mapped, ideal, np.arange(len(readouts.weights)))
         outputs += (every - cells.removed * v.sum(axis=1)[:, None]) * scale
         for at, some in enumerate(terms):
@@ -126,7 +125,7 @@ def _decoded(mapped: MappedLayer, currents: np.ndarray, terms: np.ndarray) -> np
     """Add some terms of each output's currents by their place values, (groups, N)."""
     readouts = mapped.readouts
     places = currents[:, readouts.places[terms]]
-    return np.einsum("t,gtn->gn", readouts.weights[terms].astype(np.float64), places)
+    return np.asarray(np.einsum("t,gtn->gn", readouts.weights[terms].astype(np.float64), places))
 
 
 def _arrays(mapped: MappedLayer, tile: tuple[int, int, int], at: int) -> tuple[int, ...]:
@@ -155,13 +154,13 @@ class _MapMaker:
         drawn = any(has_random_effects(of_layer.device) for of_layer in settings.values())
         self._settings = settings if drawn else for_each(settings, nominal)
 
-    def worst_of(self, tile: _Tile, volts: np.ndarray) -> ArrayMap:
+    def worst_of(self, tile: _Tile, volts: RowVoltages) -> ArrayMap:
         """Look at a tile's arrays; return the one whose currents are further off."""
         looks = [self._look(tile.transfer, number, volts) for number in tile.arrays]
         return max(looks, key=lambda look: look[0])[1]
 
     def _look(
-        self, transfer: LayerTransfer, number: int, volts: np.ndarray
+        self, transfer: LayerTransfer, number: int, volts: RowVoltages
     ) -> tuple[float, ArrayMap]:
         """Return how far an array's converted currents are off, ampere, and its map."""
         mapped = transfer.mapped
@@ -170,8 +169,11 @@ class _MapMaker:
         array, g_eff = self._matrix(mapped, number, settings)
         target = program_array(mapped, number, perfect(settings), self._chip).g
         rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
-        deviation = g_eff - target[rows]
-        v = _by_group(mapped, volts).ravel()[array.rows[rows]] * array.row_signs[rows]
+        applied, counted = (
+            each[array.rows[rows], None] * array.row_signs[rows, None]
+            for each in (volts.applied, volts.counted)
+        )
+        error = counted * g_eff - applied * target[rows]
         used = target[np.ix_(rows, read)]
         ratio = np.full(used.shape, np.nan)
         np.divide(g_eff[:, read], used, out=ratio, where=used > 0)
@@ -180,9 +182,9 @@ class _MapMaker:
             array=number,
             loss=float(transfer.losses[number]),
             ratio=ratio,
-            error=v[:, None] * deviation[:, read],
+            error=error[:, read],
         )
-        return _rms(_converted(v @ deviation, array, read)), look
+        return _rms(_converted(error.sum(axis=0), array, read)), look
 
     def _matrix(
         self, mapped: MappedLayer, number: int, settings: Settings
@@ -203,6 +205,5 @@ def _converted(currents: np.ndarray, array: PhysicalArray, read: np.ndarray) -> 
     return np.bincount(place, weights=added)
 
 
-def _rms(values: Sequence[float] | np.ndarray) -> float:
-    array = np.asarray(values)
-    return float(np.sqrt(np.mean(np.square(array)))) if array.size else 0.0
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0

@@ -106,8 +106,8 @@ class ArrayMap:
         ratio: g_eff over the target conductance of each used cell, float64 (rows, columns); NaN where
             the target is 0. Cells that are not linear: at the operating point of the layer.
         error: mean current of each used cell beside that of its target, ampere, float64 (rows,
-            columns): (g_eff - target) times the mean size of its row's voltage over the calibration
-            inputs.
+            columns): (g_eff - target) times the mean size of its row's voltage over calibration
+            inputs. Cells that are not linear: g_eff times what that voltage counts as.
     """
 
     layer: str
