@@ -55,6 +55,12 @@ def worst(made: Foundry, count: int, trial: int = 0) -> tuple[ArrayMap, ...]:
     return worst_arrays(made.study, made, made.make(trial), count, trial=trial)
 
 
+def solved(g: np.ndarray) -> np.ndarray:
+    return sparse.g_eff(
+        g, WIRES["r_wire_wl"], WIRES["r_wire_bl"], WIRES["r_driver"], WIRES["r_sense"]
+    )
+
+
 def mean_volts(x: np.ndarray) -> np.ndarray:
     """Five bits without sign, the largest input at V_READ."""
     return np.asarray(V_READ * np.rint(x / x.max() * 31).mean(axis=0) / 31)
@@ -75,7 +81,7 @@ def test_maps_are_those_of_a_separate_solution(scheme: str) -> None:
         assert found.layer == "fc"
         g = array_of(model, given, X, ("fc", found.array), 1)
         target = array_of(model, clean, X, ("fc", found.array), 1)
-        exact = sparse.g_eff(g, **WIRES)
+        exact = solved(g)
         array = made.mapped.layers[0].array(found.array)
         used, read = array.rows >= 0, array.cols >= 0
         cells = np.ix_(used, read)
@@ -119,7 +125,8 @@ def test_a_broken_column_is_found(scheme: str, seed: int, tmp_path: Path) -> Non
     column = int(np.flatnonzero(array.cols == rng.choice(used))[0])
     faults = np.zeros((layer.n_arrays, 8, 8), int)
     faults[number, :, column] = 3
-    np.savez(tmp_path / "map.npz", **{layer.layer.name: faults})
+    maps: dict[str, Any] = {layer.layer.name: faults}
+    np.savez(tmp_path / "map.npz", **maps)
     given["device"]["faults"] = str(tmp_path / "map.npz")
     first = worst(foundry(given, model, x), 1)[0]
     assert (first.layer, first.array) == (layer.layer.name, number)
@@ -139,7 +146,7 @@ def test_packed_groups_have_the_rows_and_columns_that_they_use() -> None:
     for found in maps:
         g = array_of(model, given, x, ("conv", found.array), 0)
         cells = np.s_[: found.ratio.shape[0], : found.ratio.shape[1]]
-        assert found.ratio == pytest.approx((sparse.g_eff(g, **WIRES) / g)[cells], rel=1e-7)
+        assert found.ratio == pytest.approx((solved(g) / g)[cells], rel=1e-7)
 
 
 def test_cells_that_are_not_linear_are_seen_at_their_operating_point() -> None:
