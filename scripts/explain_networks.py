@@ -56,7 +56,8 @@ def measure(command: list[str]) -> tuple[dict[str, Any], str]:
         result = Path(folder) / "result.json"
         parts = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
         start = time.perf_counter()
-        child = subprocess.Popen([*parts, "--quiet", "--json", str(result)])
+        parts += ["--quiet", "--json", str(result)]
+        child = subprocess.Popen(parts, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         if status:

@@ -15,8 +15,9 @@ from rxsim.effects import effects
 from rxsim.explain import Asked, explain
 from rxsim.explain.chips import Chips
 from rxsim.explain.deadline import Deadline
-from rxsim.explain.effects import active_effects, explain_effects
+from rxsim.explain.effects import explain_effects
 from rxsim.explain.layers import dominant_effect
+from rxsim.explain.players import players_of
 from rxsim.explain.quantity import chosen_quantity
 from rxsim.pipeline import DataOptions, Runner, Study, evaluate, open_study, rungs_of
 from rxsim.run import LayerHealth
@@ -40,8 +41,8 @@ def chips_of(study: Study) -> Chips:
 
 def test_effects_alone_and_left_out_are_the_rungs_of_an_evaluation() -> None:
     study = study_of("digits_cnn", *NOISY)
-    players = active_effects(study)
-    more = [f"{word} {name}" for name in players for word in ("only", "without")]
+    names = [player.name for player in players_of(study)]
+    more = [f"{word} {name}" for name in names for word in ("only", "without")]
     rungs = evaluate(study, rungs_of(study, more))
     mean = {
         rung.name: float(np.mean([run.mean("accuracy") for run in rung.trials]))
@@ -113,7 +114,7 @@ def test_nothing_is_solved_twice(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Cache, "put", put)
-        explain_effects(chips, active_effects(study), Deadline(None))
+        explain_effects(chips, players_of(study), Deadline(None))
     # Layers x (nominal with and without levels, and 3 chips of both), where there are wires.
     circuits = 4 * 2 * (1 + 3)
     transfers = 0

@@ -77,13 +77,9 @@ class Chips:
                 self._values[name[1]] = self.of_foundry(foundry)
         return True
 
-    def known(self, players: Collection[str]) -> list[Coalition]:
-        """List the measured sets of some effects."""
-        return [
-            effects
-            for effects, (_, whole) in self._names.items()
-            if effects <= set(players) and whole in self._values
-        ]
+    def known(self) -> list[Coalition]:
+        """List the measured sets of effects."""
+        return [effects for effects, (_, whole) in self._names.items() if whole in self._values]
 
     def of_foundry(self, foundry: Foundry) -> np.ndarray:
         """Return the quantity of a foundry's chips, (chips, images); see `value`."""

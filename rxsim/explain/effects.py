@@ -5,14 +5,14 @@ Source: docs/concepts/model.md, section 13.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from rxsim.effects import effects
 from rxsim.explain.chips import Chips
 from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import Estimate, estimate
+from rxsim.explain.players import Player, effects_on
 from rxsim.explain.result import EffectRow, EffectsTable
 from rxsim.explain.shapley import (
     EXACT_UP_TO,
@@ -23,19 +23,12 @@ from rxsim.explain.shapley import (
     exact,
     sampled,
 )
-from rxsim.pipeline import Study
 
 PAIRS = 12
 """Pairs of orders that are drawn where effects are too many for all coalitions."""
 
 
-def active_effects(study: Study) -> tuple[str, ...]:
-    """Name the effects that are on in any layer, in the order of the table."""
-    layers = list(study.layer_settings().values())
-    return tuple(name for name, effect in effects().items() if any(map(effect.is_active, layers)))
-
-
-def explain_effects(chips: Chips, players: Sequence[str], deadline: Deadline) -> EffectsTable:
+def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline) -> EffectsTable:
     """Attribute the quantity to effects.
 
     Alone, left out and added are measured whatever the budget: without them nothing is known.
@@ -48,65 +41,71 @@ def explain_effects(chips: Chips, players: Sequence[str], deadline: Deadline) ->
     Raises:
         RxsimError: arrays can't be solved.
     """
-    everything = frozenset(players)
-    way = coalitions_of(players)
+    names = [player.name for player in players]
+    everything, way = frozenset(names), coalitions_of(names)
+
+    def difference(more: Coalition, less: Coalition) -> Estimate:
+        values = (chips.value(effects_on(players, on)) for on in (more, less))
+        return estimate(next(values) - next(values))
+
     needed = [
-        *(frozenset([name]) for name in players),
-        *(everything - {name} for name in players),
+        *(frozenset([name]) for name in names),
+        *(everything - {name} for name in names),
         *way,
     ]
-    chips.measure(needed)
+    chips.measure(effects_on(players, on) for on in needed)
     values, method, orders, errors = _shapley(chips, players, deadline)
-    known = effects()
     rows = tuple(
         EffectRow(
-            name=name,
-            title=known[name].title,
-            alone=_difference(chips, frozenset([name]), frozenset()),
-            left_out=_difference(chips, everything, everything - {name}),
-            added=_difference(chips, way[at + 1], way[at]),
-            shapley=estimate(values[name]) if values else None,
-            sampling_error=errors.get(name, 0.0),
+            name=player.name,
+            title=player.title,
+            alone=difference(frozenset([player.name]), frozenset()),
+            left_out=difference(everything, everything - {player.name}),
+            added=difference(way[at + 1], way[at]),
+            shapley=estimate(values[player.name]) if values else None,
+            sampling_error=errors.get(player.name, 0.0),
         )
-        for at, name in enumerate(players)
+        for at, player in enumerate(players)
     )
     return EffectsTable(
         rows=rows,
         method=method,
         orders=orders,
-        coalitions=len(chips.known(players)),
-        notes={name: known[name].note for name in players if known[name].note},
+        coalitions=len(chips.known()),
+        notes={player.name: player.note for player in players if player.note},
     )
 
 
-def _difference(chips: Chips, more: Coalition, less: Coalition) -> Estimate:
-    return estimate(chips.value(more) - chips.value(less))
-
-
 def _shapley(
-    chips: Chips, players: Sequence[str], deadline: Deadline
+    chips: Chips, players: Sequence[Player], deadline: Deadline
 ) -> tuple[Mapping[str, np.ndarray], str, int, Mapping[str, float]]:
     """Return Shapley values, how they were had, the number of orders, and errors of sampling.
 
     With a budget, orders are evaluated pair by pair as long as it lasts.
     """
-    every = all_coalitions(players) if len(players) <= EXACT_UP_TO else []
+    names = [player.name for player in players]
+    every = all_coalitions(names) if len(names) <= EXACT_UP_TO else []
+
+    def measured(sets: Iterable[Coalition]) -> bool:
+        return chips.measure((effects_on(players, on) for on in sets), deadline)
+
+    def value(on: Coalition) -> np.ndarray:
+        return chips.value(effects_on(players, on))
+
     if every and not deadline.is_set:
-        chips.measure(every)
-    orders = drawn_orders(players, PAIRS, chips.study.settings.seed)
+        measured(every)
+    orders = drawn_orders(names, PAIRS, chips.study.settings.seed)
     done: list[tuple[str, ...]] = []
     if not every or deadline.is_set:
         for at in range(0, len(orders), 2):
             pair = orders[at : at + 2]
-            if not chips.measure(
-                [step for order in pair for step in coalitions_of(order)], deadline
-            ):
+            if not measured(step for order in pair for step in coalitions_of(order)):
                 break
             done += pair
-    if every and chips.measure(every, deadline):
-        return exact(players, chips.value), "exact", 0, {}
+    if every and measured(every):
+        return exact(names, value), "exact", 0, {}
     if len(done) < 4:  # two pairs, or nothing is known of the error
         return {}, "none", 0, {}
-    values = {step: chips.value(step) for order in done for step in coalitions_of(order)}
+    values = {step: value(step) for order in done for step in coalitions_of(order)}
     means, errors = sampled(done, values)
     return means, "sampled", len(done), errors

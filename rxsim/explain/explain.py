@@ -11,11 +11,13 @@ from typing import Literal
 from rxsim.cache import Cache
 from rxsim.config import as_plain
 from rxsim.explain.advice import Advice, try_remedies
+from rxsim.explain.arrays import worst_arrays
 from rxsim.explain.chips import Chips
 from rxsim.explain.deadline import Deadline
-from rxsim.explain.effects import active_effects, explain_effects
+from rxsim.explain.effects import explain_effects
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.layers import explain_layers
+from rxsim.explain.players import players_of
 from rxsim.explain.quantity import chosen_quantity
 from rxsim.explain.result import Explanation
 from rxsim.explain.shapley import EXACT_UP_TO
@@ -25,6 +27,8 @@ from rxsim.scenarios import as_built
 from rxsim.statistics import population_interval, within
 
 By = Literal["effects", "layers", "both"]
+WORST_ARRAYS = 4
+"""So many arrays get a closer look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +74,9 @@ def _explained(study: Study, asked: Asked) -> Explanation:
     floating = runner.score_float()
     quantity = chosen_quantity(asked.quantity, study.metric, floating)
     chips = Chips(study, runner, floating, quantity)
-    players = active_effects(study)
-    built, perfect = chips.value(frozenset(players)), chips.value(frozenset())
+    players = players_of(study)
+    everything = frozenset(name for player in players for name in player.effects)
+    built, perfect = chips.value(everything), chips.value(frozenset())
     foundry = Foundries(study).open(as_built(study.settings))
     evidence = Evidence(
         study=study,
@@ -87,7 +92,8 @@ def _explained(study: Study, asked: Asked) -> Explanation:
     if asked.by != "layers":
         evidence = replace(evidence, effects=explain_effects(chips, players, deadline))
     if asked.by != "effects":
-        layers = explain_layers(chips, players, foundry, (), deadline)
+        arrays = worst_arrays(study, foundry, evidence.chip, WORST_ARRAYS)
+        layers = explain_layers(chips, players, foundry, arrays, deadline)
         evidence = replace(evidence, layers=layers)
     advice = try_remedies(evidence, deadline) if asked.remedies else None
     return _explanation(evidence, chips, advice)

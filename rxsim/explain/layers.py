@@ -14,6 +14,7 @@ from rxsim.explain.chips import Chips
 from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.layer_noise import clean_noise
+from rxsim.explain.players import Player
 from rxsim.explain.result import ArrayMap, LayerRow, LayersTable
 from rxsim.patch import LayerHardware
 from rxsim.pipeline import Foundries, Foundry, MadeChip, patch_study
@@ -43,7 +44,7 @@ class _TakenOut:
 
 def explain_layers(
     chips: Chips,
-    players: Sequence[str],
+    players: Sequence[Player],
     foundry: Foundry,
     arrays: Sequence[ArrayMap],
     deadline: Deadline,
@@ -89,18 +90,19 @@ def _count(chips: Chips, foundry: Foundry) -> int:
     return min(chips.study.settings.trials, MOST_CHIPS) if foundry.random else 1
 
 
-def _noise_by_effect(chips: Chips, players: Sequence[str], built: MadeChip) -> _Noise:
+def _noise_by_effect(chips: Chips, players: Sequence[Player], built: MadeChip) -> _Noise:
     """Measure the noise of each layer with clean inputs under each effect alone, and left out."""
     study = chips.study
     inputs = study.inputs.subset(chips.runner.diagnosed[:NOISE_INPUTS])
     foundries = Foundries(study)
     exact = foundries.open(Scenario("without any effect", frozenset())).make(0).converted
-    everything = frozenset(players)
+    everything = frozenset(name for player in players for name in player.effects)
     noise = {_BUILT: clean_noise(study, built.converted, exact, inputs)}
-    for name in players:
+    for player in players:
+        on = frozenset(player.effects)
         for scenario in (
-            Scenario(f"only {name}", frozenset([name])),
-            Scenario(f"without {name}", everything - {name}),
+            Scenario(f"only {player.name}", on),
+            Scenario(f"without {player.name}", everything - on),
         ):
             layers = foundries.open(scenario).make(0).converted
             noise[scenario.name] = clean_noise(study, layers, exact, inputs)
@@ -155,10 +157,11 @@ def _row(
     health: LayerHealth,
     taken: _TakenOut | None,
     noise: _Noise,
-    players: Sequence[str],
+    players: Sequence[Player],
 ) -> LayerRow:
-    alone = {player: noise[f"only {player}"][name] or 0.0 for player in players}
-    left_out = {player: noise[f"without {player}"][name] or 0.0 for player in players}
+    names = [player.name for player in players]
+    alone = {each: noise[f"only {each}"][name] or 0.0 for each in names}
+    left_out = {each: noise[f"without {each}"][name] or 0.0 for each in names}
     return LayerRow(
         name=name,
         op=op,

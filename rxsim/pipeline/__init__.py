@@ -1,6 +1,7 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
 from rxsim.pipeline.chip.calibrate import calibrate
+from rxsim.pipeline.chip.contradictions import contradicts_itself
 from rxsim.pipeline.chip.foundries import Foundries, patched_chip
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random, patch_study
 from rxsim.pipeline.chip.mapped import for_each
@@ -53,6 +54,7 @@ __all__ = [
     "Verification",
     "WithinLimit",
     "calibrate",
+    "contradicts_itself",
     "evaluate",
     "example_shapes",
     "files_of_card",
