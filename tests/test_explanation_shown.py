@@ -110,6 +110,11 @@ def test_the_verdict_where_nothing_fell_or_less_is_better() -> None:
     )
 
 
+def test_the_signal_to_noise_of_float32_is_no_fall() -> None:
+    said = sentences(made_explanation(quantity="snr_db", floating=100.0, none=99.0, all=18.86))
+    assert said.startswith("Output SNR is 18.86 dB on the built chips (float32 counts as 100.00).")
+
+
 def test_without_shapley_values_the_verdict_gives_both_ends() -> None:
     said = sentences(made_explanation(effects=made_effects(shapley=False)))
     assert "wires (alone -19.00, where all others are on -23.60 points)" in said
@@ -132,7 +137,7 @@ def test_the_terminal_shows_the_numbers() -> None:
     (whole,) = [line for line in text.splitlines() if "all of them" in line]
     assert whole.count(f"{100 * (ALL - NONE):.2f}") == 2
     assert "95 %, chips and images both samples" in text
-    assert "Left out: Remedies against drift were not tried." in text
+    assert "Note: Remedies against drift were not tried." in text
     assert "Seconds by stage: load 0.4, effects 61.0, layers 40.2" in text
 
 

@@ -13,8 +13,10 @@ from rxsim.explain.result import Attempt, EffectsTable, Explanation, LayerRow, L
 from rxsim.report.console import print_seconds, standard_console
 from rxsim.report.explanation_words import (
     LONGEST,
+    LONGEST_REMEDY,
     Wording,
     any_confirmed,
+    as_sentence,
     decibel_of,
     effect_titles,
     errors_note,
@@ -49,14 +51,14 @@ def print_explanation(explanation: Explanation, console: Console | None = None) 
         console.print(_effects_table(explanation, explanation.effects, words))
         titles = effect_titles(explanation)
         for name, note in explanation.effects.notes.items():
-            _say(f"Note on {title_of_effect(name, titles)}: {note}", console)
+            _say(f"Note on {title_of_effect(name, titles)}: {as_sentence(note)}", console)
     if explanation.layers is not None:
         for table in _layer_tables(explanation, explanation.layers, words, console.width):
             console.print(table)
     _print_remedies(explanation, words, console)
     _say(errors_note(explanation, words), console)
     for sentence in explanation.left_out:
-        _say(f"Left out: {sentence}", console)
+        _say(f"Note: {as_sentence(sentence)}", console)
     _say(f"{counted(explanation.runs, 'network')} run over the inputs.", console)
     print_seconds(explanation.seconds, console)
 
@@ -139,7 +141,7 @@ def _print_remedies(explanation: Explanation, words: Wording, console: Console) 
                 numbers.append(counted(attempt.arrays, "array"))
             if attempt.conversions is not None:
                 numbers.append(counted(attempt.conversions, "ADC conversion"))
-            _say(f"- {shortened(attempt.title, 2 * LONGEST)}: {', '.join(numbers)}", console)
+            _say(f"- {shortened(attempt.title, LONGEST_REMEDY)}: {', '.join(numbers)}", console)
 
 
 def _remedies_table(
@@ -166,6 +168,6 @@ def _remedies_table(
             title, justify="right", overflow="fold", no_wrap=title != "ADC conversions"
         )
     for attempt in attempts:
-        title = escape(shortened(attempt.title, 2 * LONGEST))
+        title = escape(shortened(attempt.title, LONGEST_REMEDY))
         table.add_row(title, *(write(attempt) for write in columns.values()))
     return table

@@ -24,6 +24,7 @@ MOST_REMEDIES = 40
 _MOST_EFFECTS = 20
 _LONGEST, _LONGEST_NARROW = 30, 20
 _LINE_OF_REMEDY, _LINE_NARROW = 34, 26
+_FAR = 5.0  # times the largest gain; what was lost and lies further would hide the gains
 _BAR_INCHES = 0.12
 _WIDE_INCHES = 5.0
 """Width of a figure from which there is room for long names, and for columns beside bars."""
@@ -212,7 +213,7 @@ def draw_remedies(axes: Axes, explanation: Explanation, words: Wording) -> None:
             axes.plot(confirmed, place, "D", color=PAPER, markeredgecolor=INK, markersize=4.5)
     lost = sign * (explanation.floating - explanation.all) * factor
     label = f"Gain ({words.unit})" if words.unit else "Gain"
-    if lost > 0:
+    if 0 < lost < _FAR * max((abs(attempt.gain.mean) for attempt in attempts), default=0) * factor:
         axes.axvline(lost, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         label += "; dashed: all that was lost"
     axes.axvline(0, color=MUTED, linewidth=0.6)

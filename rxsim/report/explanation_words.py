@@ -14,6 +14,8 @@ from rxsim.report.labels import shortened
 
 LONGEST = 60
 """Letters of a layer's or an effect's name in a sentence or a cell."""
+LONGEST_REMEDY = 240
+"""Letters of a remedy's title there; several remedies together are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def _what_happened(explanation: Explanation, words: Wording) -> str:
     first, last = words.value(before, unit=False), words.value(after)
     if explanation.quantity.sign * (after - before) >= 0:
         return f"{label} did not get worse: {first} as float32, {last} on the built chips."
+    if explanation.quantity.name == "snr_db":
+        return f"{label} is {last} on the built chips (float32 counts as {first})."
     verb = "fell" if after < before else "rose"
     sentence = f"{label} {verb} from {first} to {last}"
     if explanation.interval is not None:
@@ -188,7 +192,7 @@ def _best_remedy(explanation: Explanation, words: Wording) -> str:
     numbers = words.change(gain.mean, unit=True)
     if gain.low is not None:
         numbers += f" (95 % {words.interval(gain)})"
-    title = shortened(best.title, 2 * LONGEST)
+    title = shortened(best.title, LONGEST_REMEDY)
     where = "" if best.confirmed is None else " on images that had no part in the choice"
     return f"Of {tried} tried, the best is: {title}, {numbers}{where}."
 
@@ -211,6 +215,11 @@ def errors_note(explanation: Explanation, words: Wording) -> str:
         "Intervals are 95 %, chips and images both samples; behind "
         f"{sign} stands one standard error of the same kind{orders}."
     )
+
+
+def as_sentence(text: str) -> str:
+    """Begin a remark with a capital and end it with a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 def percent_of(share: float | None) -> str:

@@ -6,6 +6,7 @@ from rxsim.explain.result import Explanation
 from rxsim.report.explanation_words import (
     LONGEST,
     Wording,
+    as_sentence,
     effect_titles,
     errors_note,
     head_line,
@@ -73,8 +74,8 @@ def _summary(explanation: Explanation, words: Wording) -> Section:
     ]
     sentences = explanation.left_out[:_MOST_SENTENCES]
     if sentences:
-        blocks.append(Heading("What was left out"))
-        blocks += [Paragraph(shortened(text, _LONGEST_SENTENCE)) for text in sentences]
+        blocks.append(Heading("Remarks"))
+        blocks += [Paragraph(shortened(as_sentence(text), _LONGEST_SENTENCE)) for text in sentences]
     return Section("summary", "Summary", blocks)
 
 
@@ -114,7 +115,8 @@ def _provenance(explanation: Explanation, command: str) -> Section:
     ]
     remarks: list[Block] = [
         Paragraph(
-            f"Switching off {title_of_effect(name, titles)}: {shortened(note, _LONGEST_SENTENCE)}",
+            f"Switching off {title_of_effect(name, titles)}: "
+            + shortened(as_sentence(note), _LONGEST_SENTENCE),
             note=True,
         )
         for name, note in list(notes.items())[:_MOST_SENTENCES]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from rxsim.counted import counted
 from rxsim.explain.result import Attempt, Explanation
 from rxsim.report.explanation_charts import MOST_REMEDIES, draw_remedies
-from rxsim.report.explanation_words import LONGEST, Wording, any_confirmed
+from rxsim.report.explanation_words import LONGEST, LONGEST_REMEDY, Wording, any_confirmed
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import flat, setting_text, shortened
@@ -64,7 +64,7 @@ def _table(explanation: Explanation, attempts: tuple[Attempt, ...], words: Wordi
     confirmed = any_confirmed(explanation)
     rows = [
         (
-            shortened(attempt.title, 2 * LONGEST),
+            shortened(attempt.title, LONGEST_REMEDY),
             words.change(attempt.gain.mean),
             words.interval(attempt.gain),
             *(_confirmed(attempt, words) if confirmed else ()),
@@ -91,19 +91,24 @@ def _confirmed(attempt: Attempt, words: Wording) -> tuple[str, str]:
 
 
 def _changes(best: Attempt, explanation: Explanation) -> Table:
-    """Return what the best remedy changes; a single layer's settings may be new."""
+    """Return what the best remedy changes."""
     before = flat(explanation.settings)
     after = dict(list(flat(best.changes).items())[:_MOST_CHANGES])
     return Table(
-        caption=f"What it changes: {shortened(best.title, 2 * LONGEST)}",
+        caption=f"What it changes: {shortened(best.title, LONGEST_REMEDY)}",
         head=("setting", "was", "becomes"),
         rows=[
             (
                 shortened(name, 80),
-                setting_text(name, before[name]) if name in before else "as elsewhere",
+                setting_text(name, before[name]) if name in before else _unsaid(name),
                 setting_text(name, value),
             )
             for name, value in after.items()
         ],
         text_columns=frozenset({0, 1, 2}),
     )
+
+
+def _unsaid(name: str) -> str:
+    """Say what a setting was that the settings do not hold."""
+    return "as in other layers" if name.startswith("layers.") else "its default"
