@@ -20,6 +20,7 @@ FUNCTIONS = (
         "check",
         "compare",
         "evaluate",
+        "explanation",
         "fit",
         "inventory",
         "netlist",

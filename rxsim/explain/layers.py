@@ -75,7 +75,7 @@ def explain_layers(
     )
     return LayersTable(
         rows=rows,
-        worst_first=_worst_first(rows, order, chips.quantity.sign),
+        worst_first=worst_first(rows, order, chips.quantity.sign),
         arrays=tuple(arrays),
         inputs=min(NOISE_INPUTS, len(chips.study.inputs)),
     )
@@ -194,11 +194,16 @@ def dominant_effect(noise: float, alone: Mapping[str, float], left_out: Mapping[
     return name if name and made[name] > 0 else ""
 
 
-def _worst_first(rows: Sequence[LayerRow], order: Sequence[str], sign: float) -> tuple[str, ...]:
+def worst_first(rows: Sequence[LayerRow], order: Sequence[str], sign: float) -> tuple[str, ...]:
     """Sort layers by what they cost.
 
     That is what comes back where a layer is digital, if any layer's is proven; otherwise the share of
     the output's noise that goes with it. Layers that were not taken out follow by their own noise.
+
+    Args:
+        rows: of all layers.
+        order: their names by their own noise, most first.
+        sign: 1 where more of the quantity is better, -1 where less is.
     """
     measured = [row for row in rows if row.all_but is not None]
     costs = {row.name: -sign * row.all_but.mean for row in measured if row.all_but is not None}
