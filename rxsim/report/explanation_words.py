@@ -168,9 +168,19 @@ def _worst_layer(explanation: Explanation, words: Wording) -> str:
             return ""
         return f"Layer {name} fares worst (SNR {row.snr_db:.1f} dB)."
     if explanation.quantity.sign * row.all_but.mean >= 0 or not row.all_but.is_proven:
-        return "No single layer gives back more than the errors of these numbers."
+        said = "No single layer gives back more than the errors of these numbers"
+        noisiest = max(explanation.layers.rows, key=_output_noise) if explanation.layers else row
+        if _output_noise(noisiest) <= 0:
+            return f"{said}."
+        share = percent_of(noisiest.output_noise)
+        name = shortened(noisiest.name, LONGEST)
+        return f"{said}; layer {name} adds most noise to the output ({share} %)."
     back = f"{words.value(abs(row.all_but.mean), unit=False)} {words.unit}".rstrip()
     return f"Layer {name} costs most: digital, it gives {back} back."
+
+
+def _output_noise(row: LayerRow) -> float:
+    return row.output_noise or 0.0
 
 
 def worst_layer(explanation: Explanation) -> LayerRow | None:
