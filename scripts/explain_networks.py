@@ -112,23 +112,29 @@ def print_attempts(result: dict[str, Any]) -> None:
 def print_stability(results: list[dict[str, Any]]) -> None:
     """Print how well the seeds agree on what costs most."""
     for (one, first), (two, second) in combinations(enumerate(results), 2):
-        effects = [
-            {row["name"]: row["shapley"]["mean"] for row in each["effects"]["rows"]}
-            for each in (first, second)
-        ]
-        names = list(effects[0])
-        order = stats.spearmanr(*([each[name] for name in names] for each in effects)).statistic
-        noise = [
-            {row["name"]: row["output_noise"] for row in each["layers"]["rows"]}
-            for each in (first, second)
-        ]
-        layers = [name for name in noise[0] if None not in (noise[0][name], noise[1][name])]
-        same = stats.spearmanr(*([each[name] for name in layers] for each in noise)).statistic
-        worst = [set(each["layers"]["worst_first"][:TOP]) for each in (first, second)]
-        print(
-            f"seeds {one} and {two}: rank correlation of effects {order:.2f}, of layers (output noise) "
-            f"{same:.2f}; {len(worst[0] & worst[1])} of the {TOP} worst layers are the same"
-        )
+        said = []
+        if first["effects"] is not None:
+            effects = [
+                {row["name"]: row["shapley"]["mean"] for row in each["effects"]["rows"]}
+                for each in (first, second)
+            ]
+            said.append(f"rank correlation of effects {correlation(*effects):.2f}")
+        if first["layers"] is not None:
+            noise = [
+                {row["name"]: row["output_noise"] for row in each["layers"]["rows"]}
+                for each in (first, second)
+            ]
+            worst = [set(each["layers"]["worst_first"][:TOP]) for each in (first, second)]
+            said.append(f"of layers by output noise {correlation(*noise):.2f}")
+            said.append(f"{len(worst[0] & worst[1])} of the {TOP} worst layers are the same")
+        print(f"seeds {one} and {two}: {', '.join(said)}")
+
+
+def correlation(one: dict[str, float | None], two: dict[str, float | None]) -> float:
+    """Return Spearman's rank correlation of values by name, of those that are known."""
+    names = [name for name in one if None not in (one[name], two[name])]
+    ranks = stats.spearmanr([one[name] for name in names], [two[name] for name in names])
+    return float(ranks.statistic)
 
 
 def main() -> None:
@@ -151,7 +157,7 @@ def main() -> None:
         print(
             f"\n    {' '.join(command)}\n\n{took}, {result['runs']} runs of the network", flush=True
         )
-        print(f"float32 {result['float32']:.3f}, built {result['all']:.3f}\n")
+        print(f"float32 {result['float32']:.3f}, built {result['all']:.3f}\n", flush=True)
         if result["effects"] is not None:
             print_effects(result)
         if result["layers"] is not None and not at:

@@ -74,6 +74,24 @@ def test_shapley_values_and_steps_add_up_to_what_all_effects_take(quantity: str)
         assert sum(parts) == pytest.approx(found.all - found.none, abs=1e-9)
 
 
+def test_noise_shares_are_shapley_values_of_the_outputs_noise() -> None:
+    """Of two effects, by the definition, from the rungs of an evaluation."""
+    study = study_of("digits_cnn", *OPEN, "device.n_bits=3", "crossbar.r_wire_wl=20")
+    rungs = evaluate(study, rungs_of(study, ["only levels", "only wires"])).ladder
+    noise = {}
+    for rung in rungs:
+        ratio = rung.trials[0].mean("snr_db")
+        assert ratio is not None
+        noise[rung.name] = 10 ** (-ratio / 10)
+    found = explain(study, Asked(by="effects", remedies=False)).effects
+    assert found is not None
+    levels, wires = (row.noise_share for row in found.rows)
+    part = (noise["only levels"] + noise["nonideal"] - noise["only wires"]) / 2
+    # Hardware without effects has the rounding of float32 only.
+    assert levels == pytest.approx(part / noise["nonideal"], rel=1e-6)
+    assert wires == pytest.approx(1 - part / noise["nonideal"], rel=1e-6)
+
+
 def test_hardware_without_effects_gives_what_the_float_network_gives() -> None:
     found = explain(study_of("digits_cnn"), Asked(by="effects", remedies=False))
     assert found.none == found.floating

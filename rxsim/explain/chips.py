@@ -14,7 +14,7 @@ import numpy as np
 
 from rxsim.config import as_plain
 from rxsim.explain.deadline import Deadline
-from rxsim.explain.quantity import Quantity
+from rxsim.explain.quantity import Quantity, noise_of
 from rxsim.explain.shapley import Coalition
 from rxsim.pipeline import Foundries, Foundry, Runner, Study, for_each
 from rxsim.run import Scores
@@ -42,6 +42,7 @@ class Chips:
         self.floating = floating
         self.runs = 0
         self._values: dict[str, np.ndarray] = {}
+        self._noise: dict[str, np.ndarray] = {}
         self._names: dict[Coalition, tuple[str, str]] = {}
 
     def value(self, effects: Coalition) -> np.ndarray:
@@ -55,6 +56,18 @@ class Chips:
         """
         self.measure([effects])
         return self._values[self._name(effects)[1]]
+
+    def noise(self, effects: Coalition) -> np.ndarray:
+        """Return the noise of the network's output where some effects are on.
+
+        Returns:
+            float64 (chips, 1): sum of squared errors over that of the float network's output.
+
+        Raises:
+            RxsimError: as `value` does.
+        """
+        self.measure([effects])
+        return self._noise[self._name(effects)[1]]
 
     def measure(self, sets: Iterable[Coalition], deadline: Deadline | None = None) -> bool:
         """Measure several sets of effects.
@@ -74,22 +87,22 @@ class Chips:
                     return False
                 effects = missing[name]
                 foundry = foundries.open(Scenario(_told(effects), effects))
-                self._values[name[1]] = self.of_foundry(foundry)
+                self._values[name[1]], self._noise[name[1]] = self._scored(foundry)
         return True
 
     def known(self) -> list[Coalition]:
         """List the measured sets of effects."""
         return [effects for effects, (_, whole) in self._names.items() if whole in self._values]
 
-    def of_foundry(self, foundry: Foundry) -> np.ndarray:
-        """Return the quantity of a foundry's chips, (chips, images); see `value`."""
-        trials = self.study.settings.trials if foundry.random else 1
-        rows = []
-        for trial in range(trials):
+    def _scored(self, foundry: Foundry) -> tuple[np.ndarray, np.ndarray]:
+        """Return the quantity of a foundry's chips, (chips, images), and their noise, (chips, 1)."""
+        rows, noise = [], []
+        for trial in range(self.study.settings.trials if foundry.random else 1):
             scores = self.runner.score(foundry.make(trial).network, "chips", keep=True)
             rows.append(self.quantity.values(scores, self.floating))
+            noise.append([noise_of(scores)])
             self.runs += 1
-        return np.stack(rows)
+        return np.stack(rows), np.array(noise)
 
     def _name(self, effects: Coalition) -> tuple[str, str]:
         """Identify hardware: its nominal arrays, and all of its settings."""

@@ -17,6 +17,7 @@ from rxsim.explain.result import EffectRow, EffectsTable
 from rxsim.explain.shapley import (
     EXACT_UP_TO,
     Coalition,
+    Value,
     all_coalitions,
     coalitions_of,
     drawn_orders,
@@ -54,7 +55,12 @@ def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline)
         *way,
     ]
     chips.measure(effects_on(players, on) for on in needed)
-    values, method, orders, errors = _shapley(chips, players, deadline)
+    method, orders = _orders(chips, players, deadline)
+    values, errors = _shapley(
+        method, orders, names, lambda on: chips.value(effects_on(players, on))
+    )
+    noise, _ = _shapley(method, orders, names, lambda on: chips.noise(effects_on(players, on)))
+    shares = _shares({name: float(part.mean()) for name, part in noise.items()})
     rows = tuple(
         EffectRow(
             name=player.name,
@@ -64,22 +70,23 @@ def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline)
             added=difference(way[at + 1], way[at]),
             shapley=estimate(values[player.name]) if values else None,
             sampling_error=errors.get(player.name, 0.0),
+            noise_share=shares.get(player.name),
         )
         for at, player in enumerate(players)
     )
     return EffectsTable(
         rows=rows,
         method=method,
-        orders=orders,
+        orders=len(orders),
         coalitions=len(chips.known()),
         notes={player.name: player.note for player in players if player.note},
     )
 
 
-def _shapley(
+def _orders(
     chips: Chips, players: Sequence[Player], deadline: Deadline
-) -> tuple[Mapping[str, np.ndarray], str, int, Mapping[str, float]]:
-    """Return Shapley values, how they were had, the number of orders, and errors of sampling.
+) -> tuple[str, list[tuple[str, ...]]]:
+    """Measure what Shapley values need; return how they can be had, and the sampled orders.
 
     With a budget, orders are evaluated pair by pair as long as it lasts.
     """
@@ -88,9 +95,6 @@ def _shapley(
 
     def measured(sets: Iterable[Coalition]) -> bool:
         return chips.measure((effects_on(players, on) for on in sets), deadline)
-
-    def value(on: Coalition) -> np.ndarray:
-        return chips.value(effects_on(players, on))
 
     if every and not deadline.is_set:
         measured(every)
@@ -103,9 +107,23 @@ def _shapley(
                 break
             done += pair
     if every and measured(every):
-        return exact(names, value), "exact", 0, {}
-    if len(done) < 4:  # two pairs, or nothing is known of the error
-        return {}, "none", 0, {}
-    values = {step: value(step) for order in done for step in coalitions_of(order)}
-    means, errors = sampled(done, values)
-    return means, "sampled", len(done), errors
+        return "exact", []
+    # Of less than two pairs nothing is known of the error.
+    return ("sampled", done) if len(done) >= 4 else ("none", [])
+
+
+def _shapley(
+    method: str, orders: Sequence[tuple[str, ...]], names: Sequence[str], value: Value
+) -> tuple[Mapping[str, np.ndarray], Mapping[str, float]]:
+    """Return the Shapley values of players and their errors of sampling; none where not measured."""
+    if method == "exact":
+        return exact(names, value), {}
+    if method == "none":
+        return {}, {}
+    return sampled(orders, {step: value(step) for way in orders for step in coalitions_of(way)})
+
+
+def _shares(parts: Mapping[str, float]) -> dict[str, float]:
+    """Return parts over their sum; none where that is 0."""
+    whole = sum(parts.values())
+    return {name: part / whole for name, part in parts.items()} if whole > 0 else {}

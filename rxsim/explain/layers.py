@@ -15,6 +15,7 @@ from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.layer_noise import clean_noise
 from rxsim.explain.players import Player
+from rxsim.explain.quantity import noise_of
 from rxsim.explain.result import ArrayMap, LayerRow, LayersTable
 from rxsim.patch import LayerHardware
 from rxsim.pipeline import Foundries, Foundry, MadeChip, patch_study
@@ -145,9 +146,7 @@ def _scored(chips: Chips, layers: Sequence[LayerHardware]) -> tuple[np.ndarray, 
     network = patch_study(chips.study, layers)
     scores = chips.runner.score(network, "layers", keep=True)
     chips.runs += 1
-    ratio = scores.mean("snr_db")
-    noise = 0.0 if ratio is None else float(10 ** (-ratio / 10))
-    return chips.quantity.values(scores, chips.floating), noise
+    return chips.quantity.values(scores, chips.floating), noise_of(scores)
 
 
 def _row(

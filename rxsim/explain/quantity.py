@@ -83,3 +83,9 @@ def chosen_quantity(asked: str | None, metric: str, floating: Scores) -> Quantit
             f"choose {', '.join(other for other, known in names.items() if known)}"
         )
     return Quantity(name)
+
+
+def noise_of(scores: Scores) -> float:
+    """Return the noise of a run's outputs over the float network's signal; 0 where not measured."""
+    ratio = scores.mean("snr_db")
+    return 0.0 if ratio is None else float(10 ** (-ratio / 10))

@@ -29,6 +29,8 @@ class EffectRow:
         added: v with this effect and those before it - v with those before it, in the table's order.
         shapley: its Shapley value; None where there was no time for it.
         sampling_error: standard error of the Shapley value from sampled orders; 0 where it is exact.
+        noise_share: its part of the noise power of the network's output, by Shapley values of that;
+            None where not measured, or where there is no noise.
     """
 
     name: str
@@ -38,6 +40,7 @@ class EffectRow:
     added: Estimate
     shapley: Estimate | None
     sampling_error: float
+    noise_share: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -49,6 +52,7 @@ class EffectRow:
             "added": self.added.as_json(),
             "shapley": None if self.shapley is None else self.shapley.as_json(),
             "sampling_error": self.sampling_error,
+            "noise_share": self.noise_share,
         }
 
 

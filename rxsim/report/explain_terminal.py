@@ -70,7 +70,7 @@ def _say(text: str, console: Console, style: str | None = None) -> None:
 def _effects_table(explanation: Explanation, effects: EffectsTable, words: Wording) -> Table:
     table = Table(title=f"What each effect does: {words.name}", title_justify="left")
     table.add_column("effect", overflow="fold")
-    for title in ("alone", "left out", "added", "Shapley"):
+    for title in ("alone", "left out", "added", "Shapley", "noise %"):
         table.add_column(title, justify="right", overflow="fold")
     for row in effects.rows:
         table.add_row(
@@ -79,11 +79,12 @@ def _effects_table(explanation: Explanation, effects: EffectsTable, words: Wordi
             words.maybe(row.left_out),
             words.maybe(row.added),
             words.with_error(row.shapley, row.sampling_error),
+            percent_of(row.noise_share),
         )
     whole = words.change(explanation.all - explanation.none)
     known = effects.rows and all(row.shapley is not None for row in effects.rows)
     table.add_section()
-    table.add_row("all of them", "", "", whole, whole if known else "-")
+    table.add_row("all of them", "", "", whole, whole if known else "-", "100" if known else "-")
     return table
 
 

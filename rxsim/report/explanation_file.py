@@ -191,6 +191,7 @@ def _effect(part: _Part) -> EffectRow:
         added=_estimate(part.at("added")),
         shapley=part.at("shapley").maybe(_estimate),
         sampling_error=part.at("sampling_error").number(),
+        noise_share=part.at("noise_share").maybe(_Part.number),
     )
 
 
