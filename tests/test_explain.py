@@ -178,17 +178,24 @@ def first_chip_health(study: Study, layer: str, count: int) -> LayerHealth:
     )[layer]
 
 
-def test_noise_that_goes_with_a_layer_is_that_of_the_network_without_it() -> None:
+def output_noise(*settings: str) -> float:
+    ratio = evaluate(study_of("digits_mlp", *settings)).ladder[-1].trials[0].mean("snr_db")
+    assert ratio is not None
+    return float(10 ** (-ratio / 10))
+
+
+def test_a_layers_part_of_the_noise_is_what_it_makes_alone_and_what_goes_without_it() -> None:
+    """Against evaluations of networks whose other layers are digital."""
     settings = (*OPEN, "device.n_bits=3")
     study = study_of("digits_mlp", *settings)
-    found = explain(study, Asked(by="layers", remedies=False, quantity="snr_db"))
-    assert found.layers is not None
-    for row in found.layers.rows:
-        rest = study_of("digits_mlp", *settings, f"layers.{row.name}.digital=true")
-        ratio = evaluate(rest).ladder[-1].trials[0].mean("snr_db")
-        assert ratio is not None
-        share = 1 - 10 ** (-ratio / 10) / 10 ** (-found.all / 10)
-        assert row.output_noise == pytest.approx(share, abs=1e-4)
+    names = [layer.name for layer in study.network.layers]
+    found = explain(study, Asked(by="layers", remedies=False)).layers
+    assert found is not None
+    whole = output_noise(*settings)
+    for row in found.rows:
+        alone = output_noise(*settings, *others_digital(row.name, names))
+        rest = output_noise(*settings, f"layers.{row.name}.digital=true")
+        assert row.output_noise == pytest.approx((alone + whole - rest) / 2 / whole, abs=1e-4)
 
 
 def test_the_first_layers_inputs_are_clean_in_the_whole_network_too() -> None:

@@ -127,14 +127,14 @@ def _take_out(
         for chip in made:
             alone = [layer for layer in chip.converted if layer.layer.name == name]
             rest = [layer for layer in chip.converted if layer.layer.name != name]
-            only.append(_scored(chips, alone)[0])
+            only.append(_scored(chips, alone))
             others.append(_scored(chips, rest))
         shares = [
-            1.0 - left / noise if noise > 0 else 0.0
-            for (_, left), (_, noise) in zip(others, whole, strict=True)
+            (made + noise - left) / (2 * noise) if noise > 0 else 0.0
+            for (_, made), (_, left), (_, noise) in zip(only, others, whole, strict=True)
         ]
         taken[name] = _TakenOut(
-            only=estimate(np.stack(only) - floating),
+            only=estimate(np.stack([values for values, _ in only]) - floating),
             all_but=estimate(built - np.stack([values for values, _ in others])),
             output_noise=float(np.mean(shares)),
         )

@@ -145,8 +145,8 @@ class LayerRow:
         op: type of its node in the file.
         only: v(only this layer analog) - v(float network); None where there was no time for it.
         all_but: v(all analog) - v(all but this layer); None likewise.
-        output_noise: share of the network's output noise that goes where this layer is digital; None
-            likewise.
+        output_noise: its part of the noise power of the network's output: the mean of what it makes
+            alone and of what goes without it, over the whole; None likewise.
         snr_clean_db: of its output, its inputs those of the float network; None: not to be compared.
         snr_db: of its output in the patched network: errors of earlier layers included.
         dac_clipping: share of inputs that saturate their DAC; None without DAC.
