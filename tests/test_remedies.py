@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,17 +13,22 @@ from small_networks import dense, network
 
 import rxsim
 from rxsim.cache import Cache
+from rxsim.cli import main
 from rxsim.config import Settings, as_yaml, layer_settings, load_settings, settings_hash
 from rxsim.errors import InputError, SettingError
 from rxsim.explain import remedy_runs
 from rxsim.explain.advice import Advice, candidates_of, try_remedies
 from rxsim.explain.changes import changed, everywhere, in_layer, joined
 from rxsim.explain.deadline import Deadline
+from rxsim.explain.estimate import estimate
 from rxsim.explain.remedies import REMEDIES
-from rxsim.explain.remedy_runs import SPLIT_FROM
+from rxsim.explain.remedies_together import tried_together
+from rxsim.explain.remedy_proof import advised, helps
+from rxsim.explain.remedy_runs import SPLIT_FROM, RemedyRuns, Tried
 from rxsim.explain.result import Attempt
 from rxsim.pipeline import DataOptions, Foundries, Study, open_study, with_settings
 from rxsim.pipeline.chip import solved
+from rxsim.report.better_settings import better_settings
 from rxsim.tiles import transfer_matrices
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -189,6 +194,8 @@ def test_the_first_is_proven_by_images_that_had_no_part_in_the_choice(
     assert best.confirmed.low > 0
     assert advice.better is not None
     assert not any("flatters" in sentence for sentence in advice.left_out)
+    # Other images do not confirm what the same three chips have chosen.
+    assert any("the same 3 chips" in sentence for sentence in advice.left_out)
 
 
 def test_few_images_do_not_confirm_and_the_reader_is_told() -> None:
@@ -279,7 +286,7 @@ def test_the_better_settings_load_as_they_were_written_and_give_the_same(tmp_pat
 
 
 def test_nothing_is_begun_after_the_deadline_and_what_is_left_out_is_named() -> None:
-    study = studied("adc.n_bits=4", limit=20)
+    study = studied("adc.n_bits=2", limit=20)
     advice = try_remedies(evidence_of(study, "agreement"), Deadline(0.0))
     assert (advice.attempts, advice.better, advice.runs) == ((), None, 0)
     assert advice.left_out[0].startswith("remedies not tried, for there was no time: ")
@@ -293,7 +300,7 @@ def test_a_deadline_counts_down_and_may_be_shared() -> None:
 
 
 def test_nothing_is_solved_or_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = replace(studied("adc.n_bits=4", limit=20), cache=Cache(tmp_path))
+    study = replace(studied("adc.n_bits=2", limit=20), cache=Cache(tmp_path))
     evidence = evidence_of(study, "agreement")
     solves = list[tuple[str, str]]()
 
@@ -304,7 +311,7 @@ def test_nothing_is_solved_or_run_twice(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(solved, "transfer_matrices", counted)
     advice = try_remedies(evidence)
-    assert advice.runs == len(advice.attempts)  # chips are all the same
+    assert advice.runs == len(advice.attempts) > 10  # chips are all the same
     assert len({str(each.changes) for each in advice.attempts}) == len(advice.attempts)
     assert len(solves) == len(set(solves))
     # The arrays as they are were solved for the evidence.
@@ -318,7 +325,7 @@ def _what_arrays_depend_on(settings: Settings) -> str:
 def test_settings_that_cannot_be_run_are_told_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    study = studied("adc.n_bits=4", limit=20)
+    study = studied("adc.n_bits=2", limit=20)
     evidence = evidence_of(study, "agreement")
 
     def refusing(study: Study) -> Any:
@@ -331,3 +338,157 @@ def test_settings_that_cannot_be_run_are_told_and_the_others_go_on(
     told = "an ADC range for each column could not be tried: found too little"
     assert any(sentence.startswith(told) for sentence in advice.left_out)
     assert len(advice.attempts) >= 4
+
+
+def test_where_nothing_is_lost_nothing_is_tried() -> None:
+    advice = try_remedies(evidence_of(studied(*FINE, limit=20), "agreement"))
+    assert (advice.attempts, advice.better, advice.runs) == ((), None, 0)
+    assert advice.left_out[0].startswith("nothing to mend: ")
+
+
+def test_random_devices_on_other_arrays_are_told_to_be_other_draws() -> None:
+    study = studied("device.write_sigma=10%", "trials=2", "adc.n_bits=3", limit=30)
+    advice = try_remedies(evidence_of(study, "agreement"))
+    (note,) = (each for each in advice.left_out if "other draws of device errors" in each)
+    assert "arrays of 32x64" in note
+    fixed = studied("adc.n_bits=2", limit=20)
+    left_out = try_remedies(evidence_of(fixed, "agreement")).left_out
+    assert not any("draws" in each or "chips" in each for each in left_out)
+
+
+# What is advised, of made-up gains
+
+
+def made(title: str, gains: np.ndarray, *, arrays: int = 8, snr_db: float = 0.0) -> Tried:
+    """Make up a run; its title names the remedies, joined by a plus."""
+    combined = tuple(title.split("+"))
+    attempt = Attempt(
+        remedy=combined[-1],
+        title=title,
+        changes={f"test.{name}": 1 for name in combined},
+        value=0.0,
+        gain=estimate(gains),
+        confirmed=None,
+        arrays=arrays,
+        conversions=10 * arrays,
+        combined=combined,
+    )
+    return Tried(attempt=attempt, settings=Settings(), gains=gains, snr_db=snr_db)
+
+
+def right(images: int, of: int = 100) -> np.ndarray:
+    """Gains of a single chip on so many of the images, (1, of)."""
+    return (np.arange(of) < images).astype(np.float64)[None, :]
+
+
+def test_a_combination_of_larger_proven_gain_goes_before_a_layer_that_is_digital() -> None:
+    digital, both = made("digital_layers", right(15)), made("adc_bits+layout", right(30))
+    unproven = made("adc_bits+layout+dac_bits", right(31) - 30 * right(100)[:, ::-1] * right(1))
+    assert advised([digital, both, unproven]) is both
+    assert advised([made("adc_bits", right(1))]) is None
+
+
+def test_a_layer_is_digital_only_where_nothing_else_gains_as_much() -> None:
+    analog = made("adc_bits+array_size", right(70), arrays=40)
+    assert advised([analog, made("adc_bits+array_size+digital_layers", right(71))]) is analog
+    far = made("digital_layers", right(90))
+    assert advised([analog, far]) is far
+
+
+def test_of_the_same_gain_the_fewest_arrays_are_chosen() -> None:
+    large, small = made("array_size", right(40), arrays=24), made("adc_bits", right(40), arrays=6)
+    assert advised([large, small]) is small
+    assert advised([made("array_size", right(60), arrays=24), small]) is not small
+
+
+def test_luck_of_one_standard_error_and_a_digital_layer_without_gain_do_not_join() -> None:
+    before, lucky = made("layout", right(50)), right(51)
+    # One image more: its mean is one standard error.
+    assert not helps(made("layout+dac_bits", lucky), before, last_resort=False)
+    assert helps(made("layout+dac_bits", right(60)), before, last_resort=False)
+    # Near chance the signal to noise tells; digital, it always rises.
+    near = made("layout+digital_layers", lucky, snr_db=1.0)
+    assert helps(near, before, last_resort=False)
+    assert not helps(near, before, last_resort=True)
+    assert helps(made("layout+digital_layers", right(60)), before, last_resort=True)
+
+
+class MadeRuns:
+    """Stands for runs: gains of each set of remedies are given, and some settings override others."""
+
+    most_gain = 1.0
+
+    def __init__(self, gains: dict[str, int], overridden: tuple[str, str] | None = None) -> None:
+        self.gains, self.overridden = gains, overridden
+
+    def tried(self, remedies: tuple[str, ...], title: str, changes: Any) -> Tried | None:
+        name = "+".join(remedies)
+        return made(name, right(self.gains[name])) if name in self.gains else None
+
+    def alike(self, first: Any, second: Any) -> bool:
+        gone = {name.removeprefix("test.") for name in set(first) - set(second)}
+        over = {name.removeprefix("test.") for name in second}
+        return self.overridden is not None and (
+            gone == {self.overridden[0]} and self.overridden[1] in over
+        )
+
+
+def together(singles: dict[str, int], runs: MadeRuns) -> list[str]:
+    """Return the titles of what was tried together."""
+    alone = [made(name, right(gain)) for name, gain in singles.items()]
+    found = tried_together(alone, cast(RemedyRuns, runs), Deadline(None))
+    return [each.attempt.title for each in found]
+
+
+def test_settings_that_a_digital_layer_overrides_are_dropped() -> None:
+    gains = {"layout+adc_bits": 40, "layout+digital_layers": 70}
+    runs = MadeRuns(gains, overridden=("adc_bits", "digital_layers"))
+    singles = {"layout": 30, "adc_bits": 20, "digital_layers": 35}
+    assert together(singles, runs) == ["layout+adc_bits", "layout+digital_layers"]
+
+
+def test_a_remedy_that_adds_nothing_to_what_joined_it_is_dropped() -> None:
+    # Three together are tried without each: here the layout is dead weight.
+    gains = {"layout+array_size": 75, "layout+array_size+dac_bits": 90, "array_size+dac_bits": 90}
+    singles = {"layout": 61, "array_size": 60, "dac_bits": 1}
+    assert together(singles, MadeRuns(gains))[-1] == "array_size+dac_bits"
+
+
+# The file that is written
+
+
+def test_comments_of_the_written_settings_tell_change_and_gain(tmp_path: Path) -> None:
+    path = tmp_path / "better.yaml"
+    why = rxsim.explanation(MLP, {"adc.n_bits": 2}, limit=50, by="layers")
+    text = better_settings(why)
+    assert text is not None
+    assert why.attempts
+    assert why.better is not None
+    path.write_text(text)
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    assert comments[0] == "# written by rxsim explain"
+    assert text.startswith("\n".join(comments))
+    assert any("points (95 % +" in line for line in comments)
+    assert all(any(name in line for line in comments) for name in why.attempts[0].changes)
+    assert settings_hash(load_settings(path)) == settings_hash(why.better)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--no-remedies", "--set", "adc.n_bits=2"], "No remedy was tried (--no-remedies)"),
+        (["--set", "adc.n_bits=9"], "No remedy was tried (nothing to mend"),
+    ],
+)
+def test_the_command_tells_why_no_settings_are_written(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "better.yaml"
+    common = ["explain", str(MLP), "--limit", "20", "--by", "layers", "--quantity", "agreement"]
+    with pytest.raises(SystemExit) as ended:
+        main([*common, *options, "-o", str(path), "--quiet"])
+    assert ended.value.code in (0, None)
+    said = capsys.readouterr().err
+    assert told in said
+    assert f"{path} was not written" in said
+    assert not path.exists()

@@ -12,11 +12,15 @@ from rxsim.commands.arguments import FILE
 from rxsim.commands.options import calibration_option, files_read, open_given, study_options
 from rxsim.commands.progress import watched
 from rxsim.commands.time_option import take_times, time_option
-from rxsim.config import as_yaml
-from rxsim.explain import QUANTITIES, Asked, explain
+from rxsim.explain import QUANTITIES, Asked, Explanation, explain
+from rxsim.explain.advice import NOTHING_TO_MEND
 from rxsim.files import check_destination, write_atomically
+from rxsim.report.better_settings import better_settings
 from rxsim.report.explain_terminal import print_explanation
+from rxsim.report.labels import shortened
 from rxsim.stages import Stages
+
+_LONGEST_REASON = 120
 
 
 @click.command("explain")
@@ -73,10 +77,11 @@ def command(model: Path, json_path: str | None, better: Path | None, **given: An
         study = open_given(model, given, Stages(watcher))
         result = explain(study, asked)
     if better is not None:
-        if result.better is None:
-            click.echo(f"No remedy is proven to help: {better} was not written.", err=True)
+        text = better_settings(result)
+        if text is None:
+            click.echo(f"{_why_none(result)}: {better} was not written.", err=True)
         else:
-            write_atomically(better, as_yaml(result.better).encode())
+            write_atomically(better, text.encode())
     if json_path is not None:
         text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
         if json_file is None:
@@ -84,3 +89,14 @@ def command(model: Path, json_path: str | None, better: Path | None, **given: An
             return
         write_atomically(json_file, text.encode())
     print_explanation(result)
+
+
+def _why_none(result: Explanation) -> str:
+    """Say why there are no better settings."""
+    if result.attempts:
+        return "No remedy is proven to help"
+    if result.attempts is None:
+        return "No remedy was tried (--no-remedies)"
+    reason = next((note for note in result.left_out if note.startswith(NOTHING_TO_MEND)), None)
+    reason = reason or next((note for note in result.left_out if "not tried" in note), None)
+    return f"No remedy was tried ({shortened(reason or 'none applies', _LONGEST_REASON)})"

@@ -7,28 +7,21 @@ no part in any decision, and their interval is an honest one. With fewer images,
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rxsim.config import Settings
 from rxsim.effects import effects
-from rxsim.explain.changes import joined
 from rxsim.explain.deadline import Deadline
-from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.remedies import REMEDIES, Candidate
-from rxsim.explain.remedy_runs import SPLIT_FROM, RemedyRuns, Tried
+from rxsim.explain.remedies_together import tried_together
+from rxsim.explain.remedy_notes import notes_on
+from rxsim.explain.remedy_proof import advised, is_gain
+from rxsim.explain.remedy_runs import RemedyRuns, Tried
 from rxsim.explain.result import Attempt
 
-MOST_TOGETHER = 4
-MOST_COMBINATIONS = 12
-"""So many combinations are tried at most. Assumption: what comes later in the order helps little."""
-_CLEARLY_NEARER_DB = 1.0
-"""Signal to noise by which outputs are clearly nearer to the float network's.
-
-Assumption: a fifth less noise; between two runs of the same hardware it differs by far less.
-"""
+NOTHING_TO_MEND = "nothing to mend"
 _SHARE_OF_SINGLES = 2 / 3  # of the time; the rest is for combinations
 
 
@@ -59,12 +52,13 @@ def try_remedies(
     noise of the outputs: near chance this still rises where accuracy does not yet. Digital layers come
     last, for they give the crossbar up.
 
-    A remedy stays where its gain over the combination before is larger than its standard error, or
-    where the quantity does not tell and the signal to noise rises by a decibel. To ask for proof of
-    each step would leave out much that helps; the whole is proven, on images that had no part in it.
-    What did not help is tried once more when another one was added. This goes on up to `MOST_TOGETHER`
-    remedies or `MOST_COMBINATIONS`, or until nothing of the float network's quantity is missing. The
-    best is what this comes to, or a single remedy that is proven to be better than that.
+    A remedy stays where its gain over the combination before is proven or twice its standard error, or
+    where the quantity does not tell and the signal to noise rises by a decibel; digital layers stay
+    only where it is proven. What did not help is tried once more when another one was added. This goes
+    on up to `MOST_TOGETHER` remedies or `MOST_COMBINATIONS`, or until nothing of the float
+    network's quantity is missing. The best is the largest proven gain of all that was tried, see `advised`.
+
+    Where nothing was lost, nothing is tried.
 
     Args:
         evidence: the study, what its chips do, and what is known of effects and layers.
@@ -73,16 +67,20 @@ def try_remedies(
     """
     deadline = deadline or Deadline(None)
     runs, left_out = RemedyRuns(evidence), list[str]()
+    if runs.lost <= 0:
+        label = evidence.quantity.metric.title
+        note = f"{NOTHING_TO_MEND}: {label} of the built chips is no worse than the float network's"
+        return Advice(attempts=(), better=None, left_out=(note,), runs=0)
     singles = _singles(evidence, runs, deadline.share(_SHARE_OF_SINGLES), limit, left_out)
-    best, combinations = _combined(singles, runs, deadline)
-    tried = [*singles, *combinations]
-    best = _best(best, singles)
-    ranked = sorted(tried, key=lambda each: (each is not best, -_gain(each)))
+    tried = [*singles, *tried_together(singles, runs, deadline)]
+    best = advised(tried)
+    ranked = sorted(tried, key=lambda each: (each is not best, -each.attempt.gain.mean))
     left_out += runs.failures
-    if runs.choosing is None and best is not None:
-        left_out.append(_flattery(evidence, len(tried)))
+    left_out += notes_on(
+        evidence, tried, proven=best is not None, confirmed=runs.choosing is not None
+    )
     is_better = best is not None and (
-        best.attempt.confirmed is None or _is_gain(best.attempt.confirmed)
+        best.attempt.confirmed is None or is_gain(best.attempt.confirmed)
     )
     return Advice(
         attempts=tuple(each.attempt for each in ranked),
@@ -138,100 +136,3 @@ def _singles(
         if titles:
             left_out.append(f"remedies not tried, for {why}: {'; '.join(titles)}")
     return tried
-
-
-def _combined(
-    singles: Sequence[Tried], runs: RemedyRuns, deadline: Deadline
-) -> tuple[Tried | None, list[Tried]]:
-    """Add remedies to the best one; return what came of it, and all that was tried on the way."""
-    queue = deque(_best_of_each_remedy(singles))
-    if not queue:
-        return None, []
-    best, combinations, rejected = queue.popleft(), list[Tried](), list[Tried]()
-    while (
-        queue
-        and len(best.attempt.combined) < MOST_TOGETHER
-        and len(combinations) < MOST_COMBINATIONS
-        and best.attempt.gain.mean < runs.most_gain
-        and not deadline.passed
-    ):
-        other = queue.popleft()
-        both = runs.tried(
-            (*best.attempt.combined, other.attempt.remedy),
-            f"{best.attempt.title} + {other.attempt.title}",
-            joined(best.attempt.changes, other.attempt.changes),
-        )
-        if both is None:
-            continue
-        combinations.append(both)
-        if _helps(both, best):
-            best = both
-            queue.extend(rejected)  # what helped nothing before may help now
-            rejected.clear()
-        else:
-            rejected.append(other)
-    return best, combinations
-
-
-def _helps(both: Tried, before: Tried) -> bool:
-    """Tell whether an added remedy is worth keeping."""
-    more = estimate(both.gains - before.gains)
-    if more.mean > (more.standard_error or 0.0):
-        return True
-    return not _is_loss(more) and both.snr_db >= before.snr_db + _CLEARLY_NEARER_DB
-
-
-def _best(kept: Tried | None, singles: Sequence[Tried]) -> Tried | None:
-    """Choose what remedies together came to, or a single one that is proven to be better."""
-    proven = [each for each in singles if _is_gain(each.attempt.gain)]
-    single = max(proven, key=_gain, default=None)
-    if kept is None or not _is_gain(kept.attempt.gain):
-        return single
-    if single is not None and _is_gain(estimate(single.gains - kept.gains)):
-        return single
-    return kept
-
-
-def _best_of_each_remedy(singles: Sequence[Tried]) -> list[Tried]:
-    """Choose the candidate of each remedy that promises most, and sort these by it; no proven loss."""
-    promising = [each for each in singles if not _is_loss(each.attempt.gain)]
-    best: dict[str, Tried] = {}
-    for each in sorted(promising, key=_promise, reverse=True):
-        best.setdefault(each.attempt.remedy, each)
-    return list(best.values())
-
-
-def _promise(each: Tried) -> tuple[bool, bool, float]:
-    """Tell how much may be hoped from a remedy: proven gains first, then signal to noise.
-
-    What helps against any effect gives the crossbar up, and comes behind what mends it.
-    """
-    mends = bool(REMEDIES[each.attempt.remedy].against)
-    proven = _is_gain(each.attempt.gain)
-    return mends, proven, each.attempt.gain.mean if proven else each.snr_db
-
-
-def _gain(each: Tried) -> float:
-    return each.attempt.gain.mean
-
-
-def _is_gain(gain: Estimate) -> bool:
-    return gain.is_proven and gain.mean > 0
-
-
-def _is_loss(gain: Estimate) -> bool:
-    return gain.is_proven and gain.mean < 0
-
-
-def _flattery(evidence: Evidence, tries: int) -> str:
-    """Say that the best of many tries was measured on the images that chose it."""
-    images = evidence.built.shape[1]
-    if images == 1:
-        return (
-            f"the best of {tries} tries was chosen by the same inputs that its gain is of, which "
-            "flatters it; evaluate its settings on others"
-        )
-    return (
-        f"the best of {tries} tries was chosen by the same {images} inputs that its gain is of, which "
-        f"flatters it; take {SPLIT_FROM} or more, and half of them confirm it"
-    )

@@ -139,10 +139,29 @@ class RemedyRuns:
     @property
     def most_gain(self) -> float:
         """The gain of the float network's own output, on the images that choose."""
+        return float(self._choosing(self._float_gains()).mean())
+
+    @property
+    def lost(self) -> float:
+        """The gain of the float network's own output, on all images."""
+        return float(self._float_gains().mean())
+
+    def alike(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+        """Tell whether changes come to the same settings of every layer."""
+        before = self._evidence.study
+        try:
+            one, other = (
+                with_settings(before, changed(before.settings, changes, "remedy"))
+                for changes in (first, second)
+            )
+        except RxsimError:
+            return False
+        return one.layer_settings() == other.layer_settings()
+
+    def _float_gains(self) -> np.ndarray:
         evidence = self._evidence
         floating = evidence.quantity.values(evidence.floating, evidence.floating)
-        gains = evidence.quantity.sign * (floating[None, :] - evidence.built)
-        return float(self._choosing(gains).mean())
+        return np.asarray(evidence.quantity.sign * (floating[None, :] - evidence.built))
 
     def _choosing(self, table: np.ndarray) -> np.ndarray:
         return table if self.choosing is None else table[:, self.choosing]

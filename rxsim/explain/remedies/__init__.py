@@ -35,11 +35,13 @@ class Remedy:
         order: remedies are tried in this order where nothing tells them apart.
         against: effects that it may help against; it is tried where one of these is on.
         candidates: chooses the settings to be tried from the evidence; none where it does not apply.
+        redraws: weights lie in other cells then, so random errors of devices are drawn anew.
     """
 
     order: int
     against: frozenset[str]
     candidates: Callable[[Evidence], Iterable[Candidate]]
+    redraws: bool = False
 
 
 REMEDIES: Folder[Remedy] = Folder("rxsim.explain.remedies", "REMEDY")

@@ -28,4 +28,4 @@ def _candidates(evidence: Evidence) -> Iterator[Candidate]:
         yield Candidate(title=f"arrays of {size[0]}x{size[1]}", changes=joined(rows, cols))
 
 
-REMEDY = Remedy(order=40, against=frozenset({"wires", "adc"}), candidates=_candidates)
+REMEDY = Remedy(order=40, against=frozenset({"wires", "adc"}), candidates=_candidates, redraws=True)

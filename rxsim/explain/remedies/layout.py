@@ -16,4 +16,4 @@ def _candidates(evidence: Evidence) -> Iterator[Candidate]:
     )
 
 
-REMEDY = Remedy(order=43, against=frozenset({"wires"}), candidates=_candidates)
+REMEDY = Remedy(order=43, against=frozenset({"wires"}), candidates=_candidates, redraws=True)

@@ -27,4 +27,4 @@ def _candidates(evidence: Evidence) -> Iterator[Candidate]:
     )
 
 
-REMEDY = Remedy(order=10, against=FAULTY_CELLS, candidates=_candidates)
+REMEDY = Remedy(order=10, against=FAULTY_CELLS, candidates=_candidates, redraws=True)

@@ -20,4 +20,4 @@ def _candidates(evidence: Evidence) -> Iterator[Candidate]:
         yield Candidate(title=title, changes=changes)
 
 
-REMEDY = Remedy(order=44, against=frozenset({"wires"}), candidates=_candidates)
+REMEDY = Remedy(order=44, against=frozenset({"wires"}), candidates=_candidates, redraws=True)
