@@ -56,7 +56,8 @@ def try_remedies(
     where the quantity does not tell and the signal to noise rises by a decibel; digital layers stay
     only where it is proven. What did not help is tried once more when another one was added. This goes
     on up to `MOST_TOGETHER` remedies or `MOST_COMBINATIONS`, or until nothing of the float
-    network's quantity is missing. The best is the largest proven gain of all that was tried, see `advised`.
+    network's quantity is missing. The best is the largest proven gain of all that was tried, see
+    `advised`.
 
     Where nothing was lost, nothing is tried.
 
