@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from rxsim.cli import main
+from rxsim.config import load_settings
+from rxsim.pipeline import DataOptions, evaluate, open_study
+from rxsim.report.largest_fall import largest_fall
 
 MODELS = Path(__file__).parents[1] / "models"
 MODEL = MODELS / "digits_mlp.onnx"
@@ -54,10 +58,11 @@ def test_its_command_explains_the_same_evaluation(
     text = run(
         *(capsys, "eval", folder / "digits_mlp.onnx", "--limit", 40, "--set", "adc.n_bits=2"),
         *("--set", "device.write_sigma=0.02", "--trials", 2, "--only", "adc", "--quiet"),
+        *("--threads", 1),
         *("--save-patched", tmp_path / "p.onnx", "--yield-at", 1),
     )
     _, command = closing(text)
-    assert not {"--only", "--save-patched", "--yield-at"} & set(command)
+    assert not {"--only", "--save-patched", "--yield-at", "--quiet", "--threads"} & set(command)
     run(capsys, *command[1:], "--no-remedies", "--by", "effects", "--json", tmp_path / "why.json")
     why = json.loads((tmp_path / "why.json").read_text())
     assert (why["chips"], why["images"], why["settings"]["adc"]["n_bits"]) == (2, 40, 2)
@@ -78,3 +83,11 @@ def test_of_several_times_it_takes_the_ladders(capsys: pytest.CaptureFixture[str
 def test_nothing_is_said_where_nothing_fell(capsys: pytest.CaptureFixture[str]) -> None:
     text = run(capsys, "eval", MODEL, "--limit", 40, "--quiet", "--set", "adc.n_bits=null")
     assert "fell most" not in text
+
+
+def test_nothing_is_said_where_the_last_rung_is_as_good_as_the_first() -> None:
+    settings = load_settings(assignments=["adc.n_bits=2"])
+    result = evaluate(open_study(MODEL, settings, DataOptions(limit=40)))
+    first, fallen = result.ladder[0], result.ladder[-1]
+    assert largest_fall(replace(result, ladder=(first, fallen))) is not None
+    assert largest_fall(replace(result, ladder=(first, fallen, first))) is None

@@ -220,8 +220,9 @@ def test_a_spent_budget_leaves_out_what_is_less_urgent_and_says_so() -> None:
     assert all(row.shapley is None for row in found.effects.rows)
     assert all(row.all_but is None for row in found.layers.rows)
     assert found.left_out == (
-        "Shapley values of the effects",
-        f"runs without single layers, for {len(found.layers.rows)} of {len(found.layers.rows)}",
+        "Shapley values of the effects were left out for lack of time",
+        "runs with and without single layers were left out for lack of time, for "
+        f"{len(found.layers.rows)} of {len(found.layers.rows)} layers",
     )
 
 

@@ -204,10 +204,11 @@ def test_a_column_is_held_against_the_scale_of_its_own_weights(scope: str, packe
 def test_made_up_inputs_are_named_and_data_are_not() -> None:
     model = dense(RNG.normal(size=(6, 4)))
     evidence = case(model, limit=40)
-    _, counts = np.unique(evidence.floating.predictions, return_counts=True)
-    sentence = known(LOOKS["made_up_inputs"](evidence))
-    assert numbers(sentence) == [40, round(100 * counts.max() / 40)]
-    assert "--data" in sentence
+    for predictions, shown in ((np.arange(40) % 4, [40]), (np.arange(40) // 30, [40, 75])):
+        floating = replace(evidence.floating, predictions=predictions)
+        sentence = known(LOOKS["made_up_inputs"](replace(evidence, floating=floating)))
+        assert numbers(sentence) == shown
+        assert "--data" in sentence
     assert LOOKS["made_up_inputs"](case(model, data=inputs(20, 6))) is None
 
 
@@ -248,6 +249,17 @@ def test_a_network_that_died_on_crossbars_is_named_with_its_first_lost_layer() -
     assert "gives class 0 for each of 24 inputs" in sentence
     assert "from layer two (SNR" in sentence
     assert numbers(sentence)[-1] == pytest.approx(0, abs=0.11)
+
+
+def test_a_cause_comes_before_the_dead_network_and_gives_the_advice() -> None:
+    model = MODELS / "digits_mlp.onnx"
+    offset, dead = traps_in(
+        case(model, "mapping.scheme=offset", "crossbar={rows: 128, cols: 128}", limit=60)
+    )
+    assert (offset.name, dead.name) == ("digital_offset", "constant_output")
+    assert "reference_column" in offset.sentence
+    assert "the signal is lost" in dead.sentence
+    assert dead.sentence.endswith("mend the mistakes that are named above first")
 
 
 def test_nothing_is_said_of_ranges_where_nothing_is_lost() -> None:

@@ -29,8 +29,11 @@ from rxsim.report.largest_fall import largest_fall
 from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
 
-_NOT_OF_EXPLAIN = ("json_path", "save_patched", "only", "without", "until_ci", "yield_at")
-"""Options that `rxsim explain` does not take."""
+_NOT_OF_EXPLAIN = (
+    *("json_path", "save_patched", "only", "without", "until_ci", "yield_at"),
+    *("quiet", "threads"),
+)
+"""Options that `rxsim explain` does not take, and those that say nothing of what is explained."""
 
 
 @click.command("eval")

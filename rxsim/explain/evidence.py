@@ -26,6 +26,7 @@ class Evidence:
         perfect: the quantity of hardware without any effect, likewise.
         effects: what each effect does; None where not asked for.
         layers: what each layer does; None where not asked for.
+        seen: names of traps that were seen before the one that looks.
     """
 
     study: Study
@@ -37,6 +38,7 @@ class Evidence:
     perfect: np.ndarray
     effects: EffectsTable | None
     layers: LayersTable | None
+    seen: frozenset[str] = frozenset()
 
     @property
     def worst_layer(self) -> str | None:

@@ -132,11 +132,16 @@ def _left_out(evidence: Evidence, more: Collection[str]) -> tuple[str, ...]:
     said = []
     effects, layers = evidence.effects, evidence.layers
     if effects is not None and effects.method == "none":
-        said.append("Shapley values of the effects")
+        said.append("Shapley values of the effects were left out for lack of time")
     if effects is not None and effects.method == "sampled" and len(effects.rows) <= EXACT_UP_TO:
-        said.append(f"exact Shapley values; {effects.orders} orders were sampled")
+        said.append(
+            f"exact Shapley values were left out for lack of time: {effects.orders} orders were sampled"
+        )
     if layers is not None:
         without = [row.name for row in layers.rows if row.all_but is None]
         if without:
-            said.append(f"runs without single layers, for {len(without)} of {len(layers.rows)}")
+            said.append(
+                f"runs with and without single layers were left out for lack of time, for "
+                f"{len(without)} of {len(layers.rows)} layers"
+            )
     return (*said, *more)

@@ -18,7 +18,8 @@ def largest_fall(result: Evaluation) -> str | None:
         result: an evaluation.
 
     Returns:
-        Such as "nonideal fell most: top-1 97.0 % -> 62.4 %"; None where nothing fell by half a point.
+        Such as "nonideal fell most: top-1 97.0 % -> 62.4 %"; None where nothing fell by half a point,
+        or where the last rung is less than that below the first.
     """
     name = chosen_metric(result.metric) or "agreement"
     metric = all_metrics()[name]
@@ -30,7 +31,7 @@ def largest_fall(result: Evaluation) -> str | None:
         return None
     values = [float(mean["mean"]) for mean in means]
     falls = [before - after for before, after in pairwise(values)]
-    if not falls or max(falls) < _SMALLEST:
+    if not falls or max(falls) < _SMALLEST or values[0] - values[-1] < _SMALLEST:
         return None
     at = falls.index(max(falls))
     before, after = (metric.figure_text(value) for value in values[at : at + 2])

@@ -16,6 +16,8 @@ from rxsim.run import diagnose_layers, predict, remarks_on
 INPUTS = 24
 # Assumption: an output of zeros has 0 dB, and one of noise less; next to nothing is above.
 LOST_DB = 1.0
+_CAUSES = frozenset({"digital_offset", "outlier_range", "shared_adc_range", "shared_weight_scale"})
+"""Traps that may be why a signal is lost: where one was seen, its advice comes first."""
 
 
 def look(evidence: Evidence) -> str | None:
@@ -37,10 +39,15 @@ def look(evidence: Evidence) -> str | None:
     if (found != found[0]).any():
         return None
     where = _first_lost(evidence, chosen)
+    if evidence.seen & _CAUSES:
+        advice = "; mend the mistakes that are named above first"
+    else:
+        advice = "; give this layer more bits or make it digital" if where else ""
     return (
         f"the built chip gives class {found[0]} for each of {len(chosen)} inputs, the float network "
         f"{len(np.unique(wanted))} different ones: the signal is lost"
-        + (f" from layer {where} on; give this layer more bits or make it digital" if where else "")
+        + (f" from layer {where} on" if where else "")
+        + advice
     )
 
 

@@ -1,4 +1,4 @@
-"""Made-up inputs: what they say of accuracy, or of ranges, holds for noise only."""
+"""Made-up inputs: what they say of accuracy, or of ranges, holds for random numbers only."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import numpy as np
 
 from rxsim.explain.evidence import Evidence
 
+# Assumption: where most inputs are alike to the network, agreement says little of the others.
+_MOST = 0.5
+
 
 def look(evidence: Evidence) -> str | None:
-    """Say so where inputs are made up, with the share that the float network calls alike."""
+    """Say so where inputs are made up, and where the float network calls most of them alike."""
     provenance = evidence.study.provenance
     if provenance.made_up:
         predictions = evidence.floating.predictions
         _, counts = np.unique(predictions, return_counts=True)
-        alike = ""
-        if evidence.floating.values["agreement"] is not None and len(predictions) > 1:
+        share, alike = counts.max() / len(predictions), ""
+        has_classes = evidence.floating.values["agreement"] is not None
+        if has_classes and len(predictions) > 1 and share > _MOST:
             alike = (
-                f", and the float network puts {counts.max() / len(predictions):.0%} of them into a "
-                "single class"
+                f", and the float network puts {share:.0%} of them into a single class, so agreement "
+                "tells little"
             )
         return (
-            f"the {len(predictions)} inputs are made up, not data{alike}: they tell little of accuracy "
-            "and ranges on real data; give real inputs with --data (and labels for accuracy)"
+            f"the {len(predictions)} inputs are made up: random numbers are unlike data, and so are "
+            f"ranges and accuracy{alike}; give real inputs with --data (and labels for accuracy)"
         )
     if provenance.made_up_ranges:
         return (
