@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from made_explanations import (
     EFFECTS,
     FLOATING,
     NONE,
+    made_attempts,
     made_effects,
     made_estimate,
     made_explanation,
@@ -29,11 +31,12 @@ from rxsim.commands.plot import command as plot
 from rxsim.commands.report import command as report
 from rxsim.errors import InputError
 from rxsim.explain.quantity import Quantity
-from rxsim.explain.result import Explanation, Trap
+from rxsim.explain.result import Attempt, Explanation, Trap
 from rxsim.report.explain_terminal import print_explanation
-from rxsim.report.explanation_words import Wording, verdict
+from rxsim.report.explanation_words import Wording, marked_layers, verdict
 from rxsim.report.html.explanation_page import build_explanation_page
 from rxsim.report.layer_names import short_names
+from rxsim.report.remedies_chart import draw_remedies
 from rxsim.report.waterfall import draw_waterfall, waterfall_steps
 
 
@@ -166,6 +169,78 @@ def test_the_terminal_takes_any_name_as_text() -> None:
     assert "\x1b[31m" not in text
 
 
+def many_attempts(count: int, proven: int) -> tuple[Attempt, ...]:
+    """Return remedies: the first two are the best and its first part; `proven` more help for sure."""
+    best, *_ = made_attempts()
+    others = [
+        replace(
+            best, title=f"remedy {at}", confirmed=None, gain=made_estimate(0.1 if sure else 0.0)
+        )
+        for at in range(count)
+        for sure in [at < proven]
+    ]
+    one_more = replace(best, title=f"{best.title} + half the rows", confirmed=None)
+    return (best, one_more, *others)
+
+
+@pytest.mark.parametrize("width", [60, 140])
+def test_the_terminal_shows_the_best_remedies_and_those_that_are_proven(width: int) -> None:
+    best = made_attempts()[0].title
+    for proven, shown in ((3, 10), (15, 15)):
+        text = " ".join(
+            printed(made_explanation(attempts=many_attempts(30, proven)), width).split()
+        )
+        assert [at for at in range(30) if re.search(rf"remedy {at}\b", text)] == list(range(shown))
+        assert f"{30 - shown} more remedies tried: --json holds all." in text
+        assert "the first + half the rows" in text
+        assert f"{best} + half" not in text
+        assert "Gain is of the half of the images that chooses" in text
+    text = printed(made_explanation(attempts=many_attempts(5, 2)))
+    assert "more remedies" not in text
+
+
+def test_nothing_lost_is_nothing_to_mend() -> None:
+    explanation = made_explanation(all=0.92)
+    for text in (printed(explanation), build_explanation_page(explanation, "x.json")):
+        assert "Nothing was lost, so there is nothing to mend." in text
+        assert "Remedies tried" not in text
+        assert "ADC of 7 bits" not in text.split("Settings")[0]
+
+
+def test_only_layers_that_do_harm_are_marked() -> None:
+    names = tuple("abcdefghi")
+    layers = made_layers(names)
+    rows = {row.name: replace(row, all_but=made_estimate(0.01, 0.001)) for row in layers.rows}
+    rows["c"] = replace(rows["c"], all_but=made_estimate(-0.02, 0.001))
+    layers = replace(layers, rows=tuple(rows.values()), worst_first=("c", "b", "a", *"defghi"))
+    assert marked_layers(made_explanation(layers=layers)) == {"c"}
+    # Where none is proven, noise of the output tells.
+    noise = {"c": 0.0, "b": 0.3, "a": -0.1}
+    unsure = [
+        replace(row, all_but=made_estimate(-0.01, 0.1), output_noise=noise.get(row.name, 0.1))
+        for row in layers.rows
+    ]
+    explanation = made_explanation(layers=replace(layers, rows=tuple(unsure)))
+    assert marked_layers(explanation) == {"b"}
+    assert "* b" in printed(explanation)
+    # A layer that costs nothing is not marked, even if it is the only one.
+    free = made_layers(("x",))
+    row = replace(free.rows[0], all_but=made_estimate(0.0, 0.0), output_noise=0.0)
+    assert "*" not in printed(made_explanation(layers=replace(free, rows=(row,))))
+
+
+def test_without_runs_of_layers_the_verdict_takes_what_a_layer_does_itself() -> None:
+    layers = made_layers(("a", "b", "c"))
+    rows = tuple(
+        replace(row, only=None, all_but=None, output_noise=None, snr_clean_db=clean, snr_db=built)
+        for row, clean, built in zip(
+            layers.rows, (30.0, 12.5, 31.0), (30.0, 12.0, 8.0), strict=True
+        )
+    )
+    said = sentences(made_explanation(layers=replace(layers, rows=rows)))
+    assert "Layer b has the lowest SNR with clean inputs (12.5 dB)." in said
+
+
 # The page
 
 
@@ -242,6 +317,9 @@ def test_a_page_of_a_part(left: str) -> None:
     anchor = {"attempts": "remedies"}.get(left, left)
     sections = {attributes.get("id") for tag, attributes in page.attributes if tag == "section"}
     assert {"effects", "layers", "remedies"} & sections == {anchor}
+    for name in ("effects", "layers", "remedies"):
+        said = f"{name.capitalize()} were not asked for." in "".join(page.text)
+        assert said == (name != anchor)
 
 
 def test_a_page_of_equal_and_unknown_numbers() -> None:
@@ -310,6 +388,31 @@ def test_plot_draws_each_kind(tmp_path: Path, kind: str) -> None:
     ElementTree.fromstring(first)
     assert run(plot, source, "--x", kind, "-o", output).exit_code == 0
     assert output.read_bytes() == first
+
+
+def test_remedies_of_a_figure_are_told_apart_and_no_more_than_ten() -> None:
+    best, *rest = many_attempts(30, 20)
+    parts = [f"a change of settings that is called number {at}" for at in range(4)]
+    together = tuple(
+        replace(best, title=" + ".join([*parts, end]))
+        for end in ("half the rows of each array", "half the columns of each array")
+    )
+    nothing = replace(best, title="nothing", gain=made_estimate(0.0))
+    explanation = made_explanation(attempts=(*together, nothing, *rest))
+    axes = Figure(figsize=(7, 5)).subplots()
+    draw_remedies(axes, explanation, Wording(explanation.quantity))
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert len(labels) == len(set(labels)) == 10
+    for label, attempt in zip(labels, together, strict=False):
+        assert label.replace("\n", " ") == attempt.title
+    assert "nothing" not in labels
+    # A line of text has the same height in each row, and bars stand in the middle of theirs.
+    lines = [label.count("\n") + 1 for label in labels]
+    places = list(axes.get_yticks())
+    gaps = [after - before for before, after in pairwise(places)]
+    assert [gap - (a + b) / 2 for gap, (a, b) in zip(gaps, pairwise(lines), strict=True)] == (
+        pytest.approx([gaps[0] - lines[0] / 2 - lines[1] / 2] * 9)
+    )
 
 
 def test_plot_draws_the_waterfall_unasked_and_refuses_the_rest(tmp_path: Path) -> None:

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
 from rxsim.counted import counted
-from rxsim.explain.result import Attempt, EffectsTable, Explanation, LayerRow, LayersTable
+from rxsim.explain.result import EffectsTable, Explanation, LayerRow, LayersTable
 from rxsim.report.console import print_seconds, standard_console
 from rxsim.report.explanation_words import (
+    LAYER_NOTES,
     LONGEST,
-    LONGEST_REMEDY,
+    MOST_NOISE_BY,
     Wording,
-    any_confirmed,
     as_sentence,
     decibel_of,
     effect_titles,
     errors_note,
     head_line,
+    marked_layers,
     percent_of,
     title_of_effect,
     verdict,
 )
 from rxsim.report.labels import shortened
+from rxsim.report.remedies_terminal import print_remedies
 
 _WIDE = 110  # columns that all numbers of a layer take beside each other
-_NARROW, _NARROW_CONFIRMED = 76, 96  # below these remedies are lines of text
-_MARKED = 3  # layers that stand out, a third of them at most
-_WHOLE = ("gain", "95 %", "arrays")  # columns that don't break
 _Columns = Mapping[str, Callable[[LayerRow], str]]
 
 
@@ -55,7 +54,9 @@ def print_explanation(explanation: Explanation, console: Console | None = None) 
     if explanation.layers is not None:
         for table in _layer_tables(explanation, explanation.layers, words, console.width):
             console.print(table)
-    _print_remedies(explanation, words, console)
+        for column, note in LAYER_NOTES.items():
+            _say(f"{column}: {note}.", console)
+    print_remedies(explanation, words, console)
     _say(errors_note(explanation, words), console)
     for sentence in explanation.left_out:
         _say(f"Note: {as_sentence(sentence)}", console)
@@ -103,72 +104,34 @@ def _layer_tables(
         "SNR": lambda row: decibel_of(row.snr_db),
         "DAC clips %": lambda row: percent_of(row.dac_clipping),
         "ADC clips %": lambda row: percent_of(row.adc_clipping),
-        "dominant": lambda row: escape(title_of_effect(row.dominant, titles)),
+        MOST_NOISE_BY: lambda row: escape(title_of_effect(row.dominant, titles)),
     }
-    costs_title = f"What each layer costs: {words.name}; the worst are marked *"
+    marked = marked_layers(explanation)
+    costs_title = f"What each layer costs: {words.name}"
+    if marked:
+        costs_title += "; the worst are marked *"
     fares_title = f"How each layer fares (first chip, {counted(layers.inputs, 'input')})"
     if width >= _WIDE:
-        return [_layer_table(costs_title, layers, {**costs, **fares})]
-    return [_layer_table(costs_title, layers, costs), _layer_table(fares_title, layers, fares)]
+        return [_layer_table(costs_title, layers, {**costs, **fares}, marked)]
+    return [
+        _layer_table(costs_title, layers, costs, marked),
+        _layer_table(fares_title, layers, fares, marked),
+    ]
 
 
-def _layer_table(title: str, layers: LayersTable, columns: _Columns) -> Table:
+def _layer_table(
+    title: str, layers: LayersTable, columns: _Columns, marked: Collection[str]
+) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("layer", overflow="fold")
     for name in columns:
-        justify: JustifyMethod = "left" if name == "dominant" else "right"
+        justify: JustifyMethod = "left" if name == MOST_NOISE_BY else "right"
         table.add_column(name, justify=justify, overflow="fold")
-    worst = layers.worst_first[: max(min(_MARKED, len(layers.rows) // 3), 1)]
     for row in layers.rows:
-        marked = row.name in worst
+        is_marked = row.name in marked
         cells = [write(row) for write in columns.values()]
         name = escape(shortened(row.name, LONGEST))
-        table.add_row(f"* {name}" if marked else name, *cells, style="bold" if marked else None)
-    return table
-
-
-def _print_remedies(explanation: Explanation, words: Wording, console: Console) -> None:
-    attempts = explanation.attempts or ()
-    narrow = _NARROW_CONFIRMED if any_confirmed(explanation) else _NARROW
-    if attempts and console.width >= narrow:
-        console.print(_remedies_table(attempts, explanation, words, console.width))
-    elif attempts:
-        _say(f"Remedies tried, best first: gain of {words.name}", console)
-        for attempt in attempts:
-            numbers = [f"{words.change(attempt.gain.mean)} (95 % {words.interval(attempt.gain)})"]
-            if attempt.confirmed is not None:
-                numbers.append(f"confirmed {words.with_error(attempt.confirmed)}")
-            if attempt.arrays is not None:
-                numbers.append(counted(attempt.arrays, "array"))
-            if attempt.conversions is not None:
-                numbers.append(counted(attempt.conversions, "ADC conversion"))
-            _say(f"- {shortened(attempt.title, LONGEST_REMEDY)}: {', '.join(numbers)}", console)
-
-
-def _remedies_table(
-    attempts: Sequence[Attempt], explanation: Explanation, words: Wording, width: int
-) -> Table:
-    table = Table(title=f"Remedies tried, best first: gain of {words.name}", title_justify="left")
-    table.add_column("remedy", overflow="fold")
-    columns: dict[str, Callable[[Attempt], str]] = {
-        "gain": lambda attempt: words.change(attempt.gain.mean),
-        "95 %": lambda attempt: words.interval(attempt.gain),
-        "confirmed": lambda attempt: words.with_error(attempt.confirmed),
-        explanation.quantity.metric.title: lambda attempt: words.value(attempt.value, unit=False),
-        "arrays": lambda attempt: "-" if attempt.arrays is None else f"{attempt.arrays:,}",
-        "ADC conversions": lambda attempt: (
-            "-" if attempt.conversions is None else f"{attempt.conversions:,}"
-        ),
-    }
-    if not any_confirmed(explanation):
-        del columns["confirmed"]
-    if width < _WIDE:  # it follows from the gain
-        del columns[explanation.quantity.metric.title]
-    for title in columns:
-        table.add_column(
-            title, justify="right", overflow="fold", no_wrap=title != "ADC conversions"
+        table.add_row(
+            f"* {name}" if is_marked else name, *cells, style="bold" if is_marked else None
         )
-    for attempt in attempts:
-        title = escape(shortened(attempt.title, LONGEST_REMEDY))
-        table.add_row(title, *(write(attempt) for write in columns.values()))
     return table

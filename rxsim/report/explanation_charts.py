@@ -1,9 +1,8 @@
-"""Charts of an explanation's layers, arrays and remedies, for pages and for figures of papers alike."""
+"""Charts of an explanation's layers and arrays, for pages and for figures of papers alike."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -12,21 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rxsim.explain.result import ArrayMap, Attempt, Explanation, LayerRow, LayersTable
+from rxsim.explain.result import ArrayMap, Explanation, LayerRow, LayersTable
 from rxsim.report.explanation_words import Wording, effect_titles, title_of_effect
 from rxsim.report.labels import shortened
 from rxsim.report.layer_names import short_names
-from rxsim.report.style import INK, MUTED, PAPER, SERIES
+from rxsim.report.style import INK, MUTED, SERIES
 
 MOST_LAYERS = 120
 """Layers that a chart shows: of more, the worst."""
-MOST_REMEDIES = 40
 _MOST_EFFECTS = 20
 _LONGEST, _LONGEST_NARROW = 30, 20
-_LINE_OF_REMEDY, _LINE_NARROW = 34, 26
-_FAR = 5.0  # times the largest gain; what was lost and lies further would hide the gains
 _BAR_INCHES = 0.12
-_WIDE_INCHES = 5.0
+WIDE_INCHES = 5.0
 """Width of a figure from which there is room for long names, and for columns beside bars."""
 
 
@@ -49,7 +45,7 @@ def draw_layers(figure: Figure, explanation: Explanation, words: Wording) -> Non
     assert explanation.layers is not None
     rows = shown_layers(explanation.layers)
     names = short_names(
-        [row.name for row in rows], _LONGEST if _is_wide(figure) else _LONGEST_NARROW
+        [row.name for row in rows], _LONGEST if is_wide(figure) else _LONGEST_NARROW
     )
     if any(row.all_but is not None for row in rows):
         gains, noise = figure.subplots(1, 2, sharey=True, width_ratios=(1.25, 1))
@@ -58,7 +54,7 @@ def draw_layers(figure: Figure, explanation: Explanation, words: Wording) -> Non
     else:
         noise = figure.subplots()
         panels = [noise]
-    _draw_noise(noise, rows, columns=2 if _is_wide(figure) else 1)
+    _draw_noise(noise, rows, columns=2 if is_wide(figure) else 1)
     panels[0].set_yticks(range(len(rows)), names)
     for axes in panels:
         _rows_from_above(axes, len(rows))
@@ -83,8 +79,9 @@ def _draw_gains(
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
-def _is_wide(figure: Figure) -> bool:
-    return float(figure.get_size_inches()[0]) >= _WIDE_INCHES
+def is_wide(figure: Figure) -> bool:
+    """Tell whether there is room for long names, and for columns beside bars."""
+    return float(figure.get_size_inches()[0]) >= WIDE_INCHES
 
 
 def _draw_noise(axes: Axes, rows: Sequence[LayerRow], columns: int) -> None:
@@ -196,70 +193,3 @@ def _colour_bar(figure: Figure, axes: Axes, drawn: Any, label: str) -> None:
     solids: Any = bar.solids
     solids.set(edgecolor="face", linewidth=0.4)
     bar.outline.set_visible(False)
-
-
-def draw_remedies(axes: Axes, explanation: Explanation, words: Wording) -> None:
-    """Draw the gain of each remedy with its interval, best first; hardware to the right."""
-    attempts = (explanation.attempts or ())[:MOST_REMEDIES]
-    factor, sign = explanation.quantity.metric.factor, explanation.quantity.sign
-    for place, attempt in enumerate(attempts):
-        gain = attempt.gain
-        colour = SERIES[2] if gain.is_proven and gain.mean > 0 else MUTED
-        axes.barh(place, gain.mean * factor, height=0.6, color=colour)
-        if gain.low is not None and gain.high is not None:
-            axes.hlines(place, gain.low * factor, gain.high * factor, color=INK, linewidth=0.8)
-        if attempt.confirmed is not None:
-            confirmed = attempt.confirmed.mean * factor
-            axes.plot(confirmed, place, "D", color=PAPER, markeredgecolor=INK, markersize=4.5)
-    lost = sign * (explanation.floating - explanation.all) * factor
-    label = f"Gain ({words.unit})" if words.unit else "Gain"
-    if 0 < lost < _FAR * max((abs(attempt.gain.mean) for attempt in attempts), default=0) * factor:
-        axes.axvline(lost, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        label += "; dashed: all that was lost"
-    axes.axvline(0, color=MUTED, linewidth=0.6)
-    figure = axes.get_figure()
-    wide = isinstance(figure, Figure) and _is_wide(figure)
-    letters = _LINE_OF_REMEDY if wide else _LINE_NARROW
-    titles = [_two_lines(attempt.title, letters) for attempt in attempts]
-    axes.set_yticks(range(len(attempts)), titles)
-    _rows_from_above(axes, len(attempts))
-    axes.set_xlabel(label if wide else label.replace("; ", "\n"))
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    if wide:
-        _draw_hardware(axes, attempts)
-
-
-def _two_lines(text: str, letters: int) -> str:
-    return textwrap.fill(shortened(text, 2 * letters - 8), letters)
-
-
-def _draw_hardware(axes: Axes, attempts: Sequence[Attempt]) -> None:
-    """Write what each remedy takes to the right of its bar, in columns of a fixed width."""
-    columns: tuple[tuple[str, float, Callable[[Attempt], int | None]], ...] = (
-        ("arrays", 48.0, lambda attempt: attempt.arrays),
-        ("conversions", 118.0, lambda attempt: attempt.conversions),
-    )
-    for title, points, read in columns:
-        texts = [title, *(_short(read(attempt)) for attempt in attempts)]
-        for text, height in zip(texts, [-0.85, *range(len(attempts))], strict=True):
-            axes.annotate(
-                text,
-                (1.0, height),
-                xycoords=("axes fraction", "data"),
-                xytext=(points, 0),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                annotation_clip=False,
-                color=MUTED,
-            )
-
-
-def _short(count: int | None) -> str:
-    """Write a count with three digits and a thousand's letter."""
-    if count is None:
-        return "-"
-    for letter, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= 10 * size or (letter != "k" and count >= size):
-            return f"{count / size:.3g} {letter}"
-    return f"{count:,}"

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from rxsim.errors import InputError
 from rxsim.explain.result import Explanation
 from rxsim.report.drawing import LETTER
-from rxsim.report.explanation_charts import draw_layers, draw_remedies, shown_layers
+from rxsim.report.explanation_charts import WIDE_INCHES, draw_layers, shown_layers
 from rxsim.report.explanation_words import Wording
 from rxsim.report.figure import check_form
 from rxsim.report.labels import shortened
+from rxsim.report.remedies_chart import draw_remedies, lines_of_remedies
 from rxsim.report.style import figure_style, undated_metadata
 from rxsim.report.waterfall import draw_waterfall, waterfall_steps
 
@@ -31,13 +32,14 @@ class _Kind:
     """A kind of figure.
 
     Attributes:
-        lines: how many it takes; 0 where the explanation does not hold what it shows.
+        lines: how many it takes, in a wide figure or a narrow one; 0 where the explanation does not
+            hold what it shows.
         draw: draws it.
         lacks: what the explanation has to hold.
         above: inches that a legend takes above its lines.
     """
 
-    lines: Callable[[Explanation], float]
+    lines: Callable[[Explanation, bool], float]
     draw: Callable[[Figure, Explanation, Wording], None]
     lacks: str
     above: float = 0.0
@@ -53,15 +55,17 @@ def _remedies(figure: Figure, explanation: Explanation, words: Wording) -> None:
 
 _KINDS = {
     "effects": _Kind(
-        lambda told: len(waterfall_steps(told)) if told.effects else 0, _waterfall, "effects"
+        lambda told, _: len(waterfall_steps(told)) if told.effects else 0, _waterfall, "effects"
     ),
     "layers": _Kind(
-        lambda told: len(shown_layers(told.layers)) if told.layers else 0,
+        lambda told, _: len(shown_layers(told.layers)) if told.layers else 0,
         draw_layers,
         "layers",
         0.5,
     ),
-    "remedies": _Kind(lambda told: 1.9 * len(told.attempts or ()), _remedies, "remedies"),
+    "remedies": _Kind(
+        lambda told, wide: lines_of_remedies(told, wide=wide), _remedies, "remedies", 0.15
+    ),
 }
 KINDS = tuple(_KINDS)
 """What a figure may show; the first where nothing is said."""
@@ -104,12 +108,13 @@ def draw_explanation(
         InputError: the explanation does not hold what the figure shows.
     """
     chosen = _KINDS[kind]
-    lines = chosen.lines(explanation)
+    width = width_mm / _INCH_MM
+    wide = width >= WIDE_INCHES
+    lines = chosen.lines(explanation, wide)
     if not lines:
-        others = [name for name, other in _KINDS.items() if other.lines(explanation)]
+        others = [name for name, other in _KINDS.items() if other.lines(explanation, wide)]
         hint = f"choose --x {' or '.join(others)}" if others else "explain more"
         raise InputError(f"--x: the explanation holds no {chosen.lacks}, expected some; {hint}")
-    width = width_mm / _INCH_MM
     with figure_style(_POINTS, figure__facecolor="white", svg__fonttype="path"):
         figure = Figure(
             figsize=(width, _AROUND + chosen.above + _LINE * max(lines, 3)), layout="constrained"

@@ -10,12 +10,25 @@ from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
 from rxsim.explain.result import EffectRow, Explanation, LayerRow
 from rxsim.report.json_values import as_number, as_text, at
-from rxsim.report.labels import shortened
+from rxsim.report.labels import shortened, within_text
 
 LONGEST = 60
 """Letters of a layer's or an effect's name in a sentence or a cell."""
 LONGEST_REMEDY = 240
 """Letters of a remedy's title there; several remedies together are one."""
+TOGETHER = " + "
+"""Between the titles of remedies that are taken together."""
+MOST_NOISE_BY = "most noise by"
+"""Heading of the effect that makes most of a layer's noise."""
+LAYER_NOTES = {
+    "output noise": "the mean of what this layer makes alone and of what goes without it; layers share "
+    "noise, so they need not add up to 100 %, and where errors cancel it can be negative",
+    MOST_NOISE_BY: "of the noise at the layer's own output; a loss that all its columns share is noise "
+    "too, though it need not cost accuracy",
+}
+"""By column of the layers' table what its numbers are."""
+NOTHING_TO_MEND = "Nothing was lost, so there is nothing to mend."
+_MARKED = 3  # layers that stand out, a third of them at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ def head_line(explanation: Explanation) -> str:
 def verdict(explanation: Explanation, words: Wording) -> list[str]:
     """Say in plain sentences what happened, which effect and layer cost most, and what helped."""
     said = [_what_happened(explanation, words)]
-    if explanation.quantity.sign * (explanation.all - explanation.floating) >= 0:
+    if nothing_was_lost(explanation):
         return said
     for sentence in (
         _worst_effect(explanation, words),
@@ -116,11 +129,16 @@ def verdict(explanation: Explanation, words: Wording) -> list[str]:
     return said
 
 
+def nothing_was_lost(explanation: Explanation) -> bool:
+    """Tell whether the built chips do as well as the float network."""
+    return explanation.quantity.sign * (explanation.all - explanation.floating) >= 0
+
+
 def _what_happened(explanation: Explanation, words: Wording) -> str:
     label = explanation.quantity.metric.label
     before, after = explanation.floating, explanation.all
     first, last = words.value(before, unit=False), words.value(after)
-    if explanation.quantity.sign * (after - before) >= 0:
+    if nothing_was_lost(explanation):
         return f"{label} did not get worse: {first} as float32, {last} on the built chips."
     if explanation.quantity.name == "snr_db":
         return f"{label} is {last} on the built chips (float32 counts as {first})."
@@ -164,9 +182,7 @@ def _worst_layer(explanation: Explanation, words: Wording) -> str:
         return ""
     name = shortened(row.name, LONGEST)
     if row.all_but is None:
-        if row.snr_db is None:
-            return ""
-        return f"Layer {name} fares worst (SNR {row.snr_db:.1f} dB)."
+        return _noisiest_layer(explanation)
     if explanation.quantity.sign * row.all_but.mean >= 0 or not row.all_but.is_proven:
         said = "No single layer gives back more than the errors of these numbers"
         noisiest = max(explanation.layers.rows, key=_output_noise) if explanation.layers else row
@@ -179,6 +195,17 @@ def _worst_layer(explanation: Explanation, words: Wording) -> str:
     return f"Layer {name} costs most: digital, it gives {back} back."
 
 
+def _noisiest_layer(explanation: Explanation) -> str:
+    """Name the layer that adds most noise itself: what came in is not in its SNR with clean inputs."""
+    rows = () if explanation.layers is None else explanation.layers.rows
+    known = {row.name: row.snr_clean_db for row in rows if row.snr_clean_db is not None}
+    name = min(known, key=lambda each: known[each], default="")
+    if not name or not math.isfinite(known[name]):
+        return ""
+    shown = shortened(name, LONGEST)
+    return f"Layer {shown} has the lowest SNR with clean inputs ({known[name]:.1f} dB)."
+
+
 def _output_noise(row: LayerRow) -> float:
     return row.output_noise or 0.0
 
@@ -189,6 +216,22 @@ def worst_layer(explanation: Explanation) -> LayerRow | None:
     if layers is None or not layers.worst_first:
         return None
     return next(row for row in layers.rows if row.name == layers.worst_first[0])
+
+
+def marked_layers(explanation: Explanation) -> frozenset[str]:
+    """Return names of layers that stand out: the worst few, and only those that do harm."""
+    layers, sign = explanation.layers, explanation.quantity.sign
+    if layers is None:
+        return frozenset()
+    measured = {row.name: row.all_but for row in layers.rows if row.all_but is not None}
+    harm = {name for name, cost in measured.items() if sign * cost.mean < 0}
+    if not measured:
+        known = ((row.name, row.snr_clean_db) for row in layers.rows)
+        harm = {name for name, ratio in known if ratio is not None and math.isfinite(ratio)}
+    elif not any(measured[name].is_proven for name in harm):
+        harm = {row.name for row in layers.rows if _output_noise(row) > 0}
+    worst = layers.worst_first[: max(min(_MARKED, len(layers.rows) // 3), 1)]
+    return frozenset(name for name in worst if name in harm)
 
 
 def _best_remedy(explanation: Explanation, words: Wording) -> str:
@@ -205,6 +248,29 @@ def _best_remedy(explanation: Explanation, words: Wording) -> str:
     title = shortened(best.title, LONGEST_REMEDY)
     where = "" if best.confirmed is None else " on images that had no part in the choice"
     return f"Of {tried} tried, the best is: {title}, {numbers}{where}."
+
+
+def remedy_titles(explanation: Explanation) -> dict[str, str]:
+    """Return what each remedy is called where all are listed: of the best and one more, only that."""
+    titles = [attempt.title for attempt in explanation.attempts or ()]
+    prefix = f"{titles[0]}{TOGETHER}" if titles else ""
+    return {
+        title: f"the first{TOGETHER}{title.removeprefix(prefix)}"
+        if title.startswith(prefix)
+        else title
+        for title in titles
+    }
+
+
+def gains_note(explanation: Explanation) -> str:
+    """Say which images gains are of; empty where all of them."""
+    if not any_confirmed(explanation):
+        return ""
+    value = within_text(explanation.quantity.metric.label)
+    return (
+        f"gain is of the half of the images that chooses, confirmed of the other half, "
+        f"{value} of all images."
+    )
 
 
 def any_confirmed(explanation: Explanation) -> bool:

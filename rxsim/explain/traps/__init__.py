@@ -1,7 +1,8 @@
 """Known mistakes, one a file: each looks at the evidence and says what it sees, in numbers.
 
 A trap is a file of this folder that holds a function `look` as LOOK: Evidence -> a sentence (what was
-seen, and what to do), or None. To add one is to add a file. Causes look first, what follows from them last.
+seen, and what to do), or None. To add one is to add a file. Causes look first, and what
+follows from them last.
 """
 
 from __future__ import annotations

@@ -72,11 +72,28 @@ def _summary(explanation: Explanation, words: Wording) -> Section:
         Terms(figures, large=True),
         Paragraph(errors_note(explanation, words), note=True),
     ]
+    blocks += [Paragraph(text, note=True) for text in _not_told(explanation)]
     sentences = explanation.left_out[:_MOST_SENTENCES]
     if sentences:
         blocks.append(Heading("Remarks"))
         blocks += [Paragraph(shortened(as_sentence(text), _LONGEST_SENTENCE)) for text in sentences]
     return Section("summary", "Summary", blocks)
+
+
+def _not_told(explanation: Explanation) -> list[str]:
+    """Say why a table is not there."""
+    said = []
+    if explanation.effects is None:
+        said.append("Effects were not asked for.")
+    elif not explanation.effects.rows:
+        said.append("No effect is on in these settings.")
+    if explanation.layers is None:
+        said.append("Layers were not asked for.")
+    elif not explanation.layers.rows:
+        said.append("No layer is on crossbars.")
+    if explanation.attempts is None:
+        said.append("Remedies were not asked for.")
+    return said
 
 
 def _traps(explanation: Explanation) -> Section | None:

@@ -17,9 +17,12 @@ from rxsim.report.explanation_charts import (
     shown_layers,
 )
 from rxsim.report.explanation_words import (
+    LAYER_NOTES,
+    MOST_NOISE_BY,
     Wording,
     decibel_of,
     effect_titles,
+    marked_layers,
     percent_of,
     title_of_effect,
 )
@@ -31,7 +34,6 @@ from rxsim.report.style import figure_style
 _MOST_ROWS = 400
 _MOST_ARRAYS = 6
 _LONGEST = 120
-_MARKED = 3
 _LINE = 0.19
 
 
@@ -49,6 +51,7 @@ def layer_costs_section(
             f"{counted(layers.inputs, 'input')}.",
             note=True,
         ),
+        *(Paragraph(f"{column}: {note}.", note=True) for column, note in LAYER_NOTES.items()),
         _chart(explanation, layers, words, maker),
         _table(explanation, layers, words),
         *_noise(explanation, layers, maker),
@@ -80,11 +83,11 @@ def _table(explanation: Explanation, layers: LayersTable, words: Wording) -> Tab
     head = (
         *("layer", "operator", "only it", "all but it", "standard error", "95 %"),
         *("output noise (%)", "SNR clean (dB)", "SNR accumulated (dB)"),
-        *("DAC clips (%)", "ADC clips (%)", "dominant effect"),
+        *("DAC clips (%)", "ADC clips (%)", MOST_NOISE_BY),
     )
     shown = layers.rows[:_MOST_ROWS]
-    worst = layers.worst_first[: max(min(_MARKED, len(layers.rows) // 3), 1)]
-    caption = f"The layers: {words.name}; the worst are marked"
+    worst = marked_layers(explanation)
+    caption = f"The layers: {words.name}{'; the worst are marked' if worst else ''}"
     if len(shown) < len(layers.rows):
         caption += f" (the first {len(shown)} of {len(layers.rows)})"
     return Table(

@@ -6,15 +6,25 @@ from matplotlib.figure import Figure
 
 from rxsim.counted import counted
 from rxsim.explain.result import Attempt, Explanation
-from rxsim.report.explanation_charts import MOST_REMEDIES, draw_remedies
-from rxsim.report.explanation_words import LONGEST, LONGEST_REMEDY, Wording, any_confirmed
+from rxsim.report.explanation_words import (
+    LONGEST,
+    LONGEST_REMEDY,
+    NOTHING_TO_MEND,
+    Wording,
+    any_confirmed,
+    as_sentence,
+    gains_note,
+    nothing_was_lost,
+)
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import flat, setting_text, shortened
+from rxsim.report.remedies_chart import draw_remedies, lines_of_remedies, shown_remedies
 from rxsim.report.style import figure_style
 
 _MOST_ROWS = 200
 _MOST_CHANGES = 100
+_LINE = 0.165  # inches of a line of text
 
 
 def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) -> Section | None:
@@ -22,12 +32,15 @@ def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) 
     attempts = explanation.attempts
     if attempts is None:
         return None
+    if nothing_was_lost(explanation):
+        return Section("remedies", "Remedies", [Paragraph(NOTHING_TO_MEND)])
     if not attempts:
         return Section("remedies", "Remedies", [Paragraph("No remedy applies here.")])
-    shown = attempts[:MOST_REMEDIES]
+    shown = shown_remedies(attempts)
     title = "Gain of each remedy over the settings as they are"
     with figure_style(9.0, svg__fonttype="none"):
-        figure = Figure(figsize=(7.2, 0.95 + 0.36 * max(len(shown), 2)), layout="constrained")
+        lines = lines_of_remedies(explanation, wide=True)
+        figure = Figure(figsize=(7.2, 0.95 + _LINE * max(lines, 4)), layout="constrained")
         draw_remedies(figure.subplots(), explanation, words)
         said = ", ".join(
             f"{shortened(a.title, LONGEST)} {words.change(a.gain.mean, unit=True)}" for a in shown
@@ -37,6 +50,8 @@ def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) 
         f"{title}, each a run of its own on the same chips and images; thin lines are 95 % intervals. "
         "Beside stand arrays, and ADC conversions for an input."
     )
+    if len(shown) < len(attempts):
+        caption += f" The best {len(shown)} of {len(attempts)} are drawn."
     if any_confirmed(explanation):
         caption += " A diamond is the confirmed gain."
     blocks: list[Block] = [Chart(svg, caption), _table(explanation, attempts, words)]
@@ -44,7 +59,8 @@ def remedies_section(explanation: Explanation, words: Wording, maker: SvgMaker) 
         blocks.append(
             Paragraph(
                 "The best of many tries is flattered by luck; confirmed is the gain on images that had "
-                "no part in the choice. It is the number to quote.",
+                "no part in the choice. It is the number to quote. "
+                + as_sentence(gains_note(explanation)),
                 note=True,
             )
         )
