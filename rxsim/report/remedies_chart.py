@@ -25,7 +25,7 @@ _FAR = 5.0  # times the largest gain; what was lost and lies further would hide 
 
 
 def shown_remedies(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
-    """Return the remedies that a chart shows: the best, and of the others those that change anything."""
+    """Return the remedies of a chart: the best, and of the others those that change anything."""
     changing = [attempt for attempt in attempts[1:] if attempt.gain.mean != 0]
     return (*attempts[:1], *changing)[:MOST_REMEDIES]
 
