@@ -160,6 +160,10 @@ def _worst_effect(explanation: Explanation, words: Wording) -> str:
     table, sign = explanation.effects, explanation.quantity.sign
     if table is None or not table.rows:
         return ""
+    if explanation.quantity.name == "snr_db" and table.rows[0].noise_share is not None:
+        noisiest = max(table.rows, key=lambda row: row.noise_share or 0.0)
+        title, share = shortened(noisiest.title, LONGEST), percent_of(noisiest.noise_share)
+        return f"The largest part of the noise comes from {title} ({share} % of its power)."
     worst = min(table.rows, key=lambda row: sign * effect_size(row))
     size = effect_size(worst)
     estimates = [worst.alone, worst.left_out] if worst.shapley is None else [worst.shapley]
