@@ -23,9 +23,14 @@ class StopRule(Protocol):
 
 
 def half_width_of(values: Sequence[float | None]) -> float | None:
-    """Return half the 95 % interval of the mean over chips; None where it is not known."""
+    """Return half the 95 % interval of the mean over chips; None where it is not known.
+
+    Drawn chips that all came out alike have a spread that is unknown, not nil.
+    """
     known = np.array([value for value in values if value is not None], dtype=np.float64)
     if len(known) < len(values) or not np.isfinite(known).all():
+        return None
+    if len(known) < 2 or float(np.ptp(known)) == 0:
         return None
     interval = chip_interval(known)
     return None if interval is None else (interval.high - interval.low) / 2

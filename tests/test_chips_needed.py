@@ -84,6 +84,7 @@ def test_half_widths_that_are_unknown_stop_nothing() -> None:
     assert half_width_of([1.0]) is None
     assert half_width_of([1.0, None]) is None
     assert half_width_of([1.0, float("inf")]) is None
+    assert half_width_of([0.9] * 10) is None  # drawn chips that came out alike: unknown, not nil
     values = [0.9, 0.92, 0.95]
     wanted = stats.t.ppf(0.975, 2) * stats.sem(values)
     assert half_width_of(values) == pytest.approx(wanted, rel=1e-12)

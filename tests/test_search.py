@@ -320,6 +320,59 @@ def test_outputs_without_any_noise_meet_every_ratio() -> None:
     assert (found.verdict, found.value) == ("met", np.inf)
 
 
+def test_a_goal_that_is_reached_exactly_is_met() -> None:
+    """In binary 1 - 0.99 is above 0.01, and 0.99 - 0.98 too: the bound may be reached."""
+    floating = np.ones(100, bool)
+    trials = trials_of((np.arange(100) < 99)[None])
+    for these, verdict in ((True, "met"), (False, "likely met")):
+        found = judge_point(
+            read_goal("accuracy_drop<=0.01"),
+            trials,
+            floating,
+            images=100,
+            is_random=False,
+            these_images=these,
+        )
+        assert (found.verdict, found.needed) == (verdict, None)
+    # A single image of ten million is far more than rounding, and tiny errors have no such slack.
+    assert not Goal("accuracy_drop", 0.01, at_most=True).keeps(0.01 + 1e-7)
+    assert not Goal("mse", 1e-12, at_most=True).keeps(1.001e-12)
+
+
+def test_no_change_on_these_images_is_no_proof_for_new_ones() -> None:
+    """Of n images without a change: 1 - 0.025^(1/n), the bound of Clopper and Pearson."""
+    floating = np.ones(100, bool)
+    given: dict[str, Any] = {"images": 100, "is_random": False}
+    same = trials_of(floating[None])
+    bound = stats.binomtest(0, 100).proportion_ci(0.95, "exact").high
+    none = read_goal("accuracy_drop<=0")
+    found = judge_point(none, same, floating, these_images=False, **given)
+    assert (found.low, found.high) == pytest.approx((-bound, bound), rel=1e-9)
+    assert (found.verdict, found.needed) == ("likely met", None)
+    these = judge_point(none, same, floating, these_images=True, **given)
+    assert (these.verdict, these.low, these.high) == ("met", 0, 0)
+    for share in ("accuracy>=1", "agreement>=1"):
+        goal = read_goal(share)
+        assert (
+            judge_point(goal, same, floating, these_images=False, **given).verdict == "likely met"
+        )
+        assert judge_point(goal, same, floating, these_images=True, **given).verdict == "met"
+    lost = trials_of(~floating[None])
+    found = judge_point(none, lost, floating, these_images=False, **given)
+    assert (found.verdict, found.low) == ("missed", pytest.approx(1 - bound, rel=1e-9))
+
+
+@pytest.mark.parametrize("these_images", [False, True])
+@pytest.mark.parametrize("goal", ["accuracy_drop<=0.1", "accuracy>=0.5", "accuracy_drop<=0"])
+def test_random_chips_that_came_out_alike_prove_nothing(goal: str, these_images: bool) -> None:
+    hits = np.tile(np.arange(1000) < 985, (3, 1))  # float32 hits 990
+    found = judged(goal, hits, these_images=these_images)
+    assert (found.proven, found.low, found.needed) == (False, None, None)
+    assert found.verdict.startswith("likely")
+    hits[1, 985] = True
+    assert judged("accuracy>=0.5", hits, these_images=these_images).verdict == "met"
+
+
 # Searching
 
 

@@ -297,6 +297,7 @@ def test_a_stopping_rule_asks_for_trials_until_the_mean_is_known() -> None:
     assert list(next_trials(close, 10, stop)) == []
     assert list(next_trials(far, 10, stop)) == [3]
     assert list(next_trials(far, 3, stop)) == []
+    assert list(next_trials([0.5] * 3, 10, stop)) == [3]  # alike: a spread that is unknown, not nil
     assert list(next_trials([0.5], 2, stop)) == [1]
 
 

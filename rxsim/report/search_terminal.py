@@ -15,6 +15,7 @@ from rxsim.report.labels import setting_text
 from rxsim.report.sweep_terminal import in_words
 from rxsim.search import SearchedPoint, SearchResult, all_minimised
 from rxsim.search.goal import Goal
+from rxsim.search.judged import Judged
 from rxsim.statistics import LEVEL
 from rxsim.sweep import describe
 
@@ -22,6 +23,8 @@ SHOWN_POINTS = 40
 _SHOWN_CONTRADICTIONS = 3
 _SHOWN_COSTS = 2
 """What is minimised and what decides between points that are equal in it; JSON has all."""
+# Assumption: as in `rxsim eval --until-ci`, which asks for no interval of fewer chips.
+_FEW_CHIPS = 10
 
 
 def judged_text(goal: Goal, point: SearchedPoint) -> str:
@@ -118,10 +121,13 @@ def _undecided(point: SearchedPoint) -> list[str]:
     if judged.proven:
         return []
     if judged.low is None:
-        return [
-            "Its chips differ, and one was evaluated: nothing is known of others; give --trials."
-        ]
+        return [_unknown(judged)]
     line = "Undecided by its interval, so the mean decides"
+    if 1 < judged.chips < _FEW_CHIPS:
+        return [
+            f"{line}; {judged.chips} chips hardly show how far chips differ: give --trials "
+            f"{_FEW_CHIPS} before more images."
+        ]
     if judged.needed is None:
         return [f"{line}; no number of chips and images would."]
     chips, images = judged.needed
@@ -130,6 +136,18 @@ def _undecided(point: SearchedPoint) -> list[str]:
     wanted = [counted(images, "image")] if images > judged.images else []
     wanted += [counted(chips, "chip")] if chips > judged.chips else []
     return [f"{line}; about {' and '.join(wanted)} would prove it."]
+
+
+def _unknown(judged: Judged) -> str:
+    """Say why a point has no interval."""
+    if judged.chips > 1:
+        return (
+            f"Its {judged.chips} chips may differ, but came out alike: how far others differ is "
+            "unknown, not nil, so nothing is proven; give more --trials or images."
+        )
+    if judged.images < 2:
+        return "One image says nothing of others: give more images."
+    return "Its chips differ, and one was evaluated: nothing is known of others; give --trials."
 
 
 def _contradictions(result: SearchResult) -> list[str]:

@@ -98,6 +98,11 @@ def _no_yield(result: Evaluation) -> str:
 
 
 def _not_reached(needed: ChipsNeeded) -> str:
+    if needed.half_width is None:
+        return (
+            f"The goal was NOT reached: all {counted(needed.chips, 'chip')} came out alike, or without "
+            "noise; how far others differ is unknown, not nil."
+        )
     return f"The goal was NOT reached with {counted(needed.rule.most, 'chip')}; give more --trials."
 
 

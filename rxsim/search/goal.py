@@ -11,6 +11,7 @@ from rxsim.metrics import Metric, all_metrics
 
 DROP = "accuracy_drop"
 """Accuracy of the float network less the accuracy on crossbars, a share."""
+_ROUNDING = 1e-9  # far below one image in any number of images: 1 - 0.99 is above 0.01 in binary
 _FORM = re.compile(r"\s*([A-Za-z_0-9]+)\s*(<=|>=|<|>|==|=)\s*(.*?)\s*")
 
 
@@ -46,6 +47,21 @@ class Goal:
     def shortfall(self, value: float) -> float:
         """Return how far a value is on the wrong side of the bound; 0 or below: on the right one."""
         return value - self.limit if self.at_most else self.limit - value
+
+    def keeps(self, value: float) -> bool:
+        """Tell whether a value is on the right side of the bound, or on it but for rounding."""
+        return self.shortfall(value) <= self._rounding
+
+    def distance(self, value: float) -> float:
+        """Return how far a value is from the bound; 0 where it is there but for rounding."""
+        away = abs(self.shortfall(value))
+        return away if away > self._rounding else 0.0
+
+    @property
+    def _rounding(self) -> float:
+        """What rounding may make of a difference: absolute for shares of images, else relative."""
+        is_share = self.quantity == DROP or self.described.high == 1
+        return _ROUNDING * (1.0 if is_share else abs(self.limit))
 
 
 def read_goal(text: str) -> Goal:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.errors import InputError
-from rxsim.gate import measure_drop, samples_needed
+from rxsim.gate import Drop, measure_drop, samples_needed
 from rxsim.search.goal import DROP, Goal
 from rxsim.statistics import LEVEL, Interval, chip_interval, population_interval, within
 from rxsim.store import Trial
@@ -24,12 +24,14 @@ class Judged:
 
     Attributes:
         value: the goal's quantity, mean over chips; infinite where outputs are those of float32.
-        low: lower bound of its 95 % interval; None where a single chip stands for unlike ones.
+        low: lower bound of its 95 % interval; None where it is not known: a single chip stands for
+            unlike ones, or unlike chips came out alike by chance.
         high: upper bound, likewise.
         meets: whether the mean keeps the bound.
         proven: whether the whole interval is on the mean's side of the bound.
         chips: that were evaluated; 1 also where all chips are the same.
         images: evaluated inputs.
+        these_images: whether the interval is for these very images; else for new ones too.
         needed: numbers of chips and images that would decide a mean like this; None where it is
             decided, or where none would.
     """
@@ -41,6 +43,7 @@ class Judged:
     proven: bool
     chips: int
     images: int
+    these_images: bool
     needed: tuple[int, int] | None = None
 
     @property
@@ -76,8 +79,8 @@ def judge_point(
         values = before.mean() - hits.mean(axis=1)
         if not these_images:
             drop = measure_drop(before, hits, _SIDE, goal.limit)
-            interval: Interval | None = Interval(drop.mean, drop.low, drop.high)
-            distance = abs(drop.mean - goal.limit)
+            interval: Interval | None = _of_drop(drop)
+            distance = goal.distance(drop.mean)
             needed = samples_needed(drop, _SIDE, goal.limit, distance) if distance > 0 else None
     else:
         values = _values(goal, trials)
@@ -88,10 +91,30 @@ def judge_point(
             these_images = True
     if these_images:
         interval = _over_chips(values, is_random=is_random)
-    if is_random and len(trials) == 1:
+    if is_random and not _is_spread_known(values):
         interval, needed = None, None
     value = float(values.mean()) if np.isfinite(values).all() else math.inf
-    return _judged(goal, value, interval, needed, len(trials), images)
+    return _judged(goal, value, interval, needed, (len(trials), images), these_images=these_images)
+
+
+def _of_drop(drop: Drop) -> Interval:
+    """Return the interval of a drop on new images; without any spread it is not of nil width.
+
+    Where no hit changed on n images, the share that changes is at most 1 - alpha^(1/n) with the
+    confidence 1 - alpha (Clopper and Pearson, Biometrika 26, 1934), and the drop is no larger. The
+    same holds where each image is lost.
+    """
+    if drop.differing == 0 or abs(drop.mean) == 1:
+        unseen: float = 1 - _SIDE ** (1 / drop.images)
+        return Interval(
+            drop.mean, min(drop.low, drop.mean - unseen), max(drop.high, drop.mean + unseen)
+        )
+    return Interval(drop.mean, drop.low, drop.high)
+
+
+def _is_spread_known(values: np.ndarray) -> bool:
+    """Tell whether chips that may differ show how far: those that came out alike don't."""
+    return len(values) > 1 and bool(np.isfinite(values).all()) and float(np.ptp(values)) > 0
 
 
 def _judged(
@@ -99,10 +122,12 @@ def _judged(
     value: float,
     interval: Interval | None,
     needed: tuple[int, int] | None,
-    chips: int,
-    images: int,
+    samples: tuple[int, int],
+    *,
+    these_images: bool,
 ) -> Judged:
-    meets = goal.shortfall(value) <= 0
+    meets = goal.keeps(value)
+    chips, images = samples
     low, high, proven = None, None, False
     if interval is not None:
         metric = goal.described
@@ -110,9 +135,9 @@ def _judged(
         interval = within(interval, *bounds)
         assert interval is not None
         low, high = interval.low, interval.high
-        proven = all((goal.shortfall(bound) <= 0) == meets for bound in (low, high))
+        proven = all(goal.keeps(bound) == meets for bound in (low, high))
         if needed is None and not proven:
-            needed = _more_chips(interval, abs(value - goal.limit), chips, images)
+            needed = _more_chips(interval, goal.distance(value), chips, images)
     return Judged(
         value=value,
         low=low,
@@ -121,6 +146,7 @@ def _judged(
         proven=proven,
         chips=chips,
         images=images,
+        these_images=these_images,
         needed=None if proven else needed,
     )
 
