@@ -140,6 +140,17 @@ def test_intervals_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["statistics"]["yield"]["chips"] == 2
 
 
+def test_the_yield_of_several_times_names_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    drift = ["--set=device.write_sigma=0.05", "--set=device.drift.model=power"]
+    drift += ["--set=device.drift.nu=0.05"]
+    times = ["--time=1h,1d", "--trials=2", "--yield-at=3", "--limit=20", "--xbar=32x32"]
+    with pytest.raises(SystemExit) as end:
+        main(["eval", str(MODEL), *drift, *times])
+    out, err = capsys.readouterr()
+    assert end.value.code == 0, err
+    assert out.count("Yield at 1h: ") == 2
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -147,6 +158,7 @@ def test_intervals_are_named(capsys: pytest.CaptureFixture[str]) -> None:
         (["--until-ci=nan"], "until-ci: found nan"),
         (["--until-ci=1", "--trials=9"], "trials: found 9, expected 10 or more"),
         (["--yield-at=inf"], "yield-at: found inf"),
+        (["--yield-at=-1"], "yield-at: found -1, expected a finite number from 0 on"),
         (["--until-ci=x"], "expected a number"),
     ],
 )

@@ -124,6 +124,26 @@ def test_settings_and_models_that_differ_are_listed() -> None:
     assert "the models differ: m.onnx" in found.notes[0]
 
 
+def test_other_labels_on_the_same_images_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = made(drawn(0.9)), made(drawn(0.9))
+    after["images"]["labels"] = [1, 1, *[0] * (IMAGES - 2)]
+    for name, side in (("a.json", before), ("b.json", after)):
+        (tmp_path / name).write_text(json.dumps(side))
+    with pytest.raises(SystemExit) as end:
+        main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
+    assert "other labels than in" in err
+    assert "for 2 images" in err
+    # Agreement needs no labels; nor are they compared where a side has none.
+    assert compare(taken(before, "a"), taken(after, "b"), metric="agreement").change == 0
+    after["images"]["labels"] = None
+    with pytest.raises(rxsim.RxsimError, match="found no hits"):
+        compare(taken(before, "a"), taken(after, "b"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -129,6 +129,8 @@ def test_goals_are_read(text: str, goal: Goal) -> None:
         ("accuracy_drop<=-0.1", "from 0 to 1"),
         ("snr_db>=nan", "expected a number"),
         ("snr_db>=", "expected a number"),
+        ("snr_db>=1%", "snr_db is no share"),
+        ("mse<=1%", "mse is no share"),
     ],
 )
 def test_bad_goals_are_refused(text: str, says: str) -> None:
@@ -532,6 +534,25 @@ def test_a_shipped_network(
     assert "Nearest: adc.n_bits 6, crossbar.rows 32" in out
     assert "no point meets snr_db>=200" in err
     assert not Path("none.yaml").exists()
+
+
+@pytest.mark.usefixtures("sweeps_run_here")
+def test_strict_says_what_would_prove_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--limit=20", "--over=adc.n_bits=8", "--xbar=32x32", "--cache=none", "--strict"]
+    code, out, err = run(capsys, MODEL, "--goal=accuracy_drop<=0.01", *options)
+    assert code == 1
+    assert "95 % new images" in out
+    assert "1 point likely would; give more --trials or images" in err
+    code, out, _ = run(capsys, MODEL, "--goal=accuracy_drop<=0.1", *options, "--these-images")
+    assert code == 0
+    assert "95 % these images" in out
+    # Two chips are advised more chips, not thousands of images.
+    drawn = ["--set=device.write_sigma=0.1", "--trials=2"]
+    _, out, _ = run(capsys, MODEL, "--goal=accuracy_drop<=0.05", *options[:-1], *drawn)
+    assert "give --trials 10" in out or "came out alike" in out
 
 
 @pytest.mark.parametrize(

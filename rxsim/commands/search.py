@@ -22,6 +22,7 @@ from rxsim.commands.workers import (
     workers_options,
 )
 from rxsim.config import Settings, as_yaml
+from rxsim.counted import counted
 from rxsim.errors import GoalMissedError, PointsFailedError
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.search_terminal import judged_text, print_search
@@ -174,6 +175,13 @@ def _end(result: SearchResult) -> None:
             "them again"
         )
     if result.best is None:
+        unproven = sum(point.judged.meets for point in result.points)
+        if unproven:  # --strict
+            raise GoalMissedError(
+                f"no point is proven to meet {result.goal.text} (--strict), and "
+                f"{counted(unproven, 'point')} likely would; give more --trials or images (--limit), "
+                "or leave --strict out"
+            )
         raise GoalMissedError(
             f"no point meets {result.goal.text}; widen --over, or give a looser --goal"
         )

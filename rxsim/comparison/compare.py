@@ -9,7 +9,13 @@ from typing import Any
 from pydantic import Field
 
 from rxsim.comparison.evaluated import Evaluated
-from rxsim.comparison.pairs import check_same_images, metric_of, pairs_of, rung_of
+from rxsim.comparison.pairs import (
+    check_same_images,
+    check_same_labels,
+    metric_of,
+    pairs_of,
+    rung_of,
+)
 from rxsim.dotted import flat
 from rxsim.gate import Level, Share, Verdict, judge, measure_drop
 from rxsim.schema import Section, validated
@@ -152,12 +158,13 @@ def compare(
         criteria: of the verdict; the gate's defaults where left out.
 
     Raises:
-        InputError: the images differ, or a side lacks the rung or the hits.
+        InputError: the images or their labels differ, or a side lacks the rung or the hits.
     """
     criteria = criteria or Criteria()
     told = check_same_images(first, second)
     chosen = rung_of(first, second, rung)
     name = metric_of(first, second, chosen, metric)
+    check_same_labels(first, second, name)
     pairs = pairs_of(first, second, name, chosen)
     differences = pairs.second.astype(float) - pairs.first
     each = differences.mean(axis=1)

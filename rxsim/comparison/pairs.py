@@ -114,6 +114,23 @@ def metric_of(first: Evaluated, second: Evaluated, rung: str, asked: str | None)
     return name
 
 
+def check_same_labels(first: Evaluated, second: Evaluated, metric: str) -> None:
+    """Refuse hits against other labels: their difference is none of the hardware's.
+
+    Raises:
+        InputError: both sides hold labels, and they differ; agreement needs none.
+    """
+    if metric == AGREEMENT or first.labels is None or second.labels is None:
+        return
+    if not np.array_equal(first.labels, second.labels):
+        count = int(np.count_nonzero(first.labels != second.labels))
+        raise InputError(
+            f"{second.name}: found other labels than in {first.name} for {counted(count, 'image')}, "
+            "expected the same ones; evaluate both with the same --label-file, --label-map and "
+            f"--label-offset, or compare --metric {AGREEMENT}"
+        )
+
+
 def rung_of(first: Evaluated, second: Evaluated, asked: str | None) -> str:
     """Return the rung that is compared: the one asked for, else the last that both have.
 

@@ -66,16 +66,17 @@ def _table(result: SearchResult) -> Table:
     for name in costs:
         table.add_column(minimised[name].title, justify="right")
     table.add_column(goal.quantity, justify="right", no_wrap=True)
-    table.add_column(f"{LEVEL:.0%}", justify="right", no_wrap=True)
+    meant = {_images_meant(point.judged) for point in result.points}
+    shared = meant.pop() if len(meant) == 1 else None
+    heading = f"{100 * LEVEL:g} %" + (f" {shared}" if shared else "")
+    table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for place, point in enumerate(result.points[:SHOWN_POINTS]):
         judged = point.judged
-        known = judged.low is not None and judged.high is not None
-        interval = (
-            f"{_number(goal, judged.low or 0.0)} .. {_number(goal, judged.high or 0.0)}"
-            if known
-            else "-"
-        )
+        interval = "-"
+        if judged.low is not None and judged.high is not None:
+            interval = f"{_number(goal, judged.low)} .. {_number(goal, judged.high)}"
+            interval += "" if shared else f" ({_images_meant(judged)})"
         table.add_row(
             *(escape(setting_text(name, point.values.get(name))) for name in names),
             *(_count(point.costs[name]) for name in costs),
@@ -85,6 +86,11 @@ def _table(result: SearchResult) -> Table:
             style="bold" if place == result.winner else None,
         )
     return table
+
+
+def _images_meant(judged: Judged) -> str:
+    """Say which images an interval is for."""
+    return "these images" if judged.these_images else "new images"
 
 
 def _lines(result: SearchResult, path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rxsim.counted import counted
+from rxsim.durations import written
 from rxsim.metrics import all_metrics, chosen_metric
 from rxsim.pipeline import ChipsNeeded, ChipYield, Evaluation, WithinLimit
 from rxsim.statistics import LEVEL, METHODS, Method
@@ -58,7 +59,11 @@ def yield_notes(result: Evaluation) -> list[str]:
     if told is None:
         return [] if result.yield_at is None else [_no_yield(result)]
     limited = [] if told.within is None else [_within(told, told.within)]
-    return [*limited, _bound(told)]
+    lines = [*limited, _bound(told)]
+    if len(result.over_time) < 2:
+        return lines
+    title = f"Yield at {written(float(result.settings['device']['time']))}:"
+    return [line.replace("Yield:", title, 1) for line in lines]
 
 
 def _within(told: ChipYield, within: WithinLimit) -> str:

@@ -101,6 +101,12 @@ def read_goal(text: str) -> Goal:
 
 
 def _number(text: str, quantity: str, sign: str) -> float:
+    is_percent = quantity == DROP or all_metrics()[quantity].unit == "%"
+    if text.endswith("%") and not is_percent:
+        raise InputError(
+            f"--goal: found the bound {text!r}, expected a plain number: {quantity} is no share; give "
+            f"one such as {quantity}{sign}{text[:-1].strip() or '0.01'}"
+        )
     number, factor = (text[:-1], 0.01) if text.endswith("%") else (text, 1.0)
     try:
         value = float(number) * factor

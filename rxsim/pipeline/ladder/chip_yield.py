@@ -118,11 +118,12 @@ def loss_limit(limit: float | None) -> float | None:
     """Take the loss of `yield_at` as users give it.
 
     Raises:
-        InputError: it is no finite number.
+        InputError: it is no finite number from 0 on.
     """
-    if limit is not None and not math.isfinite(limit):
+    if limit is not None and not (math.isfinite(limit) and limit >= 0):
         raise InputError(
-            f"yield-at: found {limit:g}, expected a finite number, such as 1 (points of accuracy)"
+            f"yield-at: found {limit:g}, expected a finite number from 0 on, such as 1 (points "
+            "of accuracy)"
         )
     return limit
 
