@@ -141,8 +141,7 @@ def test_intervals_are_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_yield_of_several_times_names_its_time(capsys: pytest.CaptureFixture[str]) -> None:
-    drift = ["--set=device.write_sigma=0.05", "--set=device.drift.model=power"]
-    drift += ["--set=device.drift.nu=0.05"]
+    drift = ["--set=device.model=pcm-hermes"]
     times = ["--time=1h,1d", "--trials=2", "--yield-at=3", "--limit=20", "--xbar=32x32"]
     with pytest.raises(SystemExit) as end:
         main(["eval", str(MODEL), *drift, *times])
