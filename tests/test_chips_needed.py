@@ -147,7 +147,7 @@ def test_the_yield_of_several_times_names_its_time(capsys: pytest.CaptureFixture
         main(["eval", str(MODEL), *drift, *times])
     out, err = capsys.readouterr()
     assert end.value.code == 0, err
-    assert out.count("Yield at 1h: ") == 2
+    assert out.count("Yield at 1 h: ") == 2
 
 
 @pytest.mark.parametrize(
