@@ -102,7 +102,7 @@ def test_more_effects_than_six_are_sampled_and_add_up() -> None:
         "digits_mlp",
         *("device.write_sigma=0.03", "device.d2d_sigma=0.1", "device.stuck_lrs=0.01"),
         *("adc.offset_sigma=0.5", "mapping.w_percentile=99"),
-        limit=50,
+        limit=20,
     )
     found = explain(study, Asked(by="effects", remedies=False))
     assert found.effects is not None

@@ -300,6 +300,7 @@ def test_a_poor_fit_is_warned_of() -> None:
     assert told.startswith("the drift fits poorly (reduced chi2 5.1, above 5)")
 
 
+@pytest.mark.slow
 def test_a_mean_that_is_not_needed_has_a_bound_that_holds() -> None:
     """Means of 0.01 uS, too small to be seen: of 40 tables 97.7 % have a larger bound, or more."""
     inside = []

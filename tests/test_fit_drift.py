@@ -176,6 +176,7 @@ def test_single_bad_readings_are_told_and_left_out_where_outliers_are(factor: fl
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.003, 0.2])
 def test_good_readings_are_hardly_ever_bad(noise: float) -> None:
     """Of 24,000 normal readings 0.014 lie beyond 5 deviations; medians of 200 are not exact."""
