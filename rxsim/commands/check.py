@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from rxsim.commands.arguments import FILE, progress_options
+from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.progress import watched
 from rxsim.counted import counted
 from rxsim.errors import InputError, RegressionError, WriteError
@@ -79,7 +79,7 @@ def command(
     Exits with 1 where a case fell (with --strict also where one is undecided or not checked), else
     with 0.
     """
-    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
+    json_place = json_file(json_path)
     cases = read_cases(regress)
     reads = [regress, *(file for case in cases.cases for file in case.reads)]
     if update:
@@ -90,14 +90,14 @@ def command(
             )
         _update(cases, baseline, reads, threads, quiet=quiet, verbose=verbose)
         return
-    outputs = [junit, summary, json_file]
+    outputs = [junit, summary, json_place]
     for number, path in enumerate(outputs):
         if path is not None:
             check_destination(path, [*reads, baseline, *outputs[:number]])
     before = read_baseline(baseline)
     with watched(quiet=quiet, verbose=verbose) as watcher:
         check = check_cases(cases, before, threads=threads, watcher=watcher)
-    _write(check, junit, summary, json_path, json_file, strict=strict)
+    _write(check, junit, summary, json_path, strict=strict)
     if github or (github is None and os.environ.get("GITHUB_ACTIONS") == "true"):
         _annotate(check, regress, strict=strict, aside=json_path == "-")
     _fail(check, strict=strict)
@@ -138,7 +138,6 @@ def _write(
     junit: Path | None,
     summary: Path | None,
     json_path: str | None,
-    json_file: Path | None,
     *,
     strict: bool,
 ) -> None:
@@ -147,13 +146,8 @@ def _write(
         write_atomically(junit, junit_xml(check, strict=strict).encode())
     if summary is not None:
         write_atomically(summary, markdown(check).encode())
-    if json_path is not None:
-        text = json.dumps(check.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
-        if json_file is None:
-            click.echo(text, nl=False)
-            return
-        write_atomically(json_file, text.encode())
-    print_check(check)
+    if not write_json(check.as_json(), json_path):
+        print_check(check)
 
 
 def _annotate(check: Check, regress: Path, *, strict: bool, aside: bool) -> None:

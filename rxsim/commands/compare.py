@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.json_output import json_file, write_json
 from rxsim.comparison import compare, read_criteria, read_evaluated
 from rxsim.errors import RegressionError
-from rxsim.files import check_destination, write_atomically
+from rxsim.files import check_destination
 from rxsim.report.comparison_terminal import print_comparison
 
 
@@ -47,19 +47,14 @@ def command(
     random draws; a side whose chips are all the same stands for every chip. The verdict is that of
     'rxsim check': passed, regression or undecided.
     """
-    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
-    if json_file is not None:
-        check_destination(json_file, [first, second])
+    json_place = json_file(json_path)
+    if json_place is not None:
+        check_destination(json_place, [first, second])
     criteria = read_criteria(level, smallest_drop)
     result = compare(
         read_evaluated(first), read_evaluated(second), rung=rung, metric=metric, criteria=criteria
     )
-    text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
-    if json_file is not None:
-        write_atomically(json_file, text.encode())
-    if json_path == "-":
-        click.echo(text, nl=False)
-    else:
+    if not write_json(result.as_json(), json_path):
         print_comparison(result)
     if fail_on_regression and result.verdict.outcome == "regression":
         raise RegressionError(

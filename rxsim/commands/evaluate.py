@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.options import (
     calibration_option,
     files_read,
@@ -21,7 +21,7 @@ from rxsim.commands.progress import watched
 from rxsim.commands.same_options import with_same_options
 from rxsim.commands.time_option import take_times, times_option
 from rxsim.effects import EFFECTS
-from rxsim.files import check_destination, write_atomically
+from rxsim.files import check_destination
 from rxsim.folders import names_in
 from rxsim.load import write_onnx
 from rxsim.pipeline import Study, evaluate, loss_limit, rungs_of, until_ci, with_origin
@@ -78,8 +78,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     Data and preprocessing come from the card beside the model (MODEL.yaml) or from options. Without
     data, seeded inputs are made up and agreement and SNR are reported.
     """
-    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
-    for path, other in ((save_patched, json_file), (json_file, save_patched)):
+    json_place = json_file(json_path)
+    for path, other in ((save_patched, json_place), (json_place, save_patched)):
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
     times = take_times(given, several=True)
@@ -97,12 +97,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
     if save_patched is not None:
         named = with_origin(result.first_chip.model, study, result.ladder[-1].name, 0)
         write_onnx(save_patched, named)
-    if json_path is not None:
-        text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
-        if json_file is None:
-            click.echo(text, nl=False)
-            return
-        write_atomically(json_file, text.encode())
+    if write_json(result.as_json(), json_path):
+        return
     print_evaluation(result)
     if fall := largest_fall(result):
         context = click.get_current_context()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.options import calibration_option, files_read, open_given, study_options
 from rxsim.commands.progress import watched
 from rxsim.commands.time_option import take_times, time_option
@@ -62,8 +62,8 @@ def command(model: Path, json_path: str | None, better: Path | None, **given: An
     Every number comes from runs of the network on the same chips and images: each effect alone, left
     out, and by Shapley values; each layer alone on arrays, and alone digital; and other settings.
     """
-    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
-    for path, other in ((better, json_file), (json_file, better)):
+    json_place = json_file(json_path)
+    for path, other in ((better, json_place), (json_place, better)):
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
     take_times(given, several=False)
@@ -82,13 +82,8 @@ def command(model: Path, json_path: str | None, better: Path | None, **given: An
             click.echo(f"{_why_none(result)}: {better} was not written.", err=True)
         else:
             write_atomically(better, text.encode())
-    if json_path is not None:
-        text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
-        if json_file is None:
-            click.echo(text, nl=False)
-            return
-        write_atomically(json_file, text.encode())
-    print_explanation(result)
+    if not write_json(result.as_json(), json_path):
+        print_explanation(result)
 
 
 def _why_none(result: Explanation) -> str:

@@ -11,6 +11,7 @@ import click
 
 from rxsim.cache import Cache
 from rxsim.commands.arguments import FILE
+from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.options import files_read, read_data_options, read_settings, study_options, warn
 from rxsim.commands.progress import watched
 from rxsim.commands.workers import (
@@ -83,8 +84,7 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
     nowhere better. The same command goes on where an earlier one was stopped.
     """
     path: Path = given["results"] or Path(f"{model.stem}.search.sqlite")
-    json_file = Path(json_path) if json_path not in (None, "-") else None
-    outputs = [file for file in (path, given["output"], json_file) if file is not None]
+    outputs = [file for file in (path, given["output"], json_file(json_path)) if file is not None]
     for place, file in enumerate(outputs):
         others = [*outputs[:place], *outputs[place + 1 :]]
         check_destination(file, [*files_read(model, given), *others])
@@ -114,8 +114,9 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
             show=show,
             tell=None if given["quiet"] else lambda point: _tell_point(prepared, point),
         )
-    _write(result, given["output"], json_path)
-    if json_path != "-":
+    if result.best is not None and given["output"] is not None:
+        write_atomically(given["output"], as_yaml(result.best.settings).encode())
+    if not write_json(result.as_json(), json_path):
         print_search(result, path)
         if result.best is not None and given["output"] is not None:
             click.echo(f"{given['output']}: the settings of the best point")
@@ -153,18 +154,6 @@ def _tell_first(prepared: Prepared, given: dict[str, Any]) -> None:
 def _tell_point(prepared: Prepared, point: SearchedPoint) -> None:
     text = judged_text(prepared.question.goal, point)
     click.echo(f"{describe(point.values)}: {text}", err=True)
-
-
-def _write(result: SearchResult, output: Path | None, json_path: str | None) -> None:
-    if result.best is not None and output is not None:
-        write_atomically(output, as_yaml(result.best.settings).encode())
-    if json_path is None:
-        return
-    text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
-    if json_path == "-":
-        click.echo(text, nl=False)
-    else:
-        write_atomically(Path(json_path), text.encode())
 
 
 def _end(result: SearchResult) -> None:

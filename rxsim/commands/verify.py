@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.options import (
     calibration_option,
     files_read,
@@ -18,8 +18,8 @@ from rxsim.commands.options import (
 from rxsim.commands.progress import watched
 from rxsim.counted import counted
 from rxsim.errors import VerificationError
-from rxsim.files import check_destination, write_atomically
-from rxsim.pipeline import Verification, verify
+from rxsim.files import check_destination
+from rxsim.pipeline import verify
 from rxsim.pipeline.inspect.verification import N_ARRAYS, N_VECTORS
 from rxsim.report.verification_terminal import print_verification
 from rxsim.stages import Stages
@@ -88,9 +88,9 @@ def command(
 
     Exits with 0 where every current is within --tol, else with 1.
     """
-    json_file = Path(json_path) if json_path is not None and json_path != "-" else None
-    if json_file is not None:
-        check_destination(json_file, files_read(model, given))
+    json_place = json_file(json_path)
+    if json_place is not None:
+        check_destination(json_place, files_read(model, given))
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         study = open_given(model, given, Stages(watcher))
         result = verify(
@@ -101,7 +101,8 @@ def command(
             reference=reference,
             trial=trial,
         )
-    _write(result, json_path, json_file)
+    if not write_json(result.as_json(), json_path):
+        print_verification(result)
     if not result.passed:
         worst = result.worst
         raise VerificationError(
@@ -110,14 +111,3 @@ def command(
             f"{counted(len(result.checks), 'array')}: report it with the output of --json, or "
             "give a larger --tol"
         )
-
-
-def _write(result: Verification, json_path: str | None, json_file: Path | None) -> None:
-    """Print the table and write the JSON, which takes the table's place on standard output."""
-    if json_path is not None:
-        text = json.dumps(result.as_json(), separators=(",", ":"), allow_nan=False) + "\n"
-        if json_file is None:
-            click.echo(text, nl=False)
-            return
-        write_atomically(json_file, text.encode())
-    print_verification(result)
