@@ -9,15 +9,12 @@ Run it while nothing else does.
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
-import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from measured_run import measured_run
 
 ROOT = Path(__file__).resolve().parents[1]
 MNIST = "mnist/t10k-images-idx3-ubyte.gz"
@@ -86,19 +83,9 @@ ACCELERATORS = tuple(
 
 def measure(row: Row) -> tuple[dict[str, float], float, float]:
     """Run a row; return accuracies by rung, wall seconds and peak memory in MB."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "result.json"
-        command = [os.path.expandvars(part) for part in row.command()]
-        command[:1] = [sys.executable, "-m", "rxsim"]
-        start = time.perf_counter()
-        child = subprocess.Popen([*command, "--json", str(result)], stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        if status:
-            raise SystemExit(f"{row.name}: {shlex.join(command)} failed")
-        ladder = json.loads(result.read_text())["ladder"]
-    accuracy = {name: rung["accuracy"]["mean"] for name, rung in ladder.items()}
-    return accuracy, seconds, usage.ru_maxrss / 1024
+    run = measured_run(row.command())
+    accuracy = {name: rung["accuracy"]["mean"] for name, rung in run.result["ladder"].items()}
+    return accuracy, run.seconds, run.megabytes
 
 
 def main() -> None:

@@ -10,13 +10,10 @@ wall time and peak memory are printed. Run it while nothing else does.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
+
+from measured_run import measured_run
 
 ROOT = Path(__file__).resolve().parents[1]
 DEVICES = ("pcm-nandakumar", "pcm-hermes")
@@ -34,21 +31,6 @@ def command_of(device: str, kind: str, trials: int, limit: int) -> list[str]:
         *("--set", f"device.model={device}", "--set", f"drift_compensation={kind}"),
         *("--time", ",".join(TIMES), "--trials", str(trials), "--limit", str(limit)),
     ]
-
-
-def measure(command: list[str]) -> tuple[dict[str, object], float, float]:
-    """Run a command; return its result, wall seconds and peak memory in MB."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "result.json"
-        parts = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
-        start = time.perf_counter()
-        parts += ["--quiet", "--json", str(result)]
-        child = subprocess.Popen(parts, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        if status:
-            raise SystemExit(f"{' '.join(command)} failed")
-        return json.loads(result.read_text()), seconds, usage.ru_maxrss / 1024
 
 
 def cell(point: dict[str, object]) -> str:
@@ -81,7 +63,8 @@ def main() -> None:
             if given.words and not {device, kind} & {*given.words}:
                 continue
             command = command_of(device, kind, given.trials, given.limit)
-            result, seconds, memory = measure(command)
+            run = measured_run([*command, "--quiet"])
+            result, seconds, memory = run.result, run.seconds, run.megabytes
             over_time = result["over_time"]
             assert isinstance(over_time, list)
             cells = " | ".join(cell(point) for point in over_time)

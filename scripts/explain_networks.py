@@ -10,16 +10,12 @@ command, wall time and peak memory are printed. Run it while nothing else does.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import tempfile
-import time
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from measured_run import measured_run
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,21 +44,6 @@ def command_of(name: str, images: int, seed: int, more: list[str]) -> list[str]:
         *("rxsim", "explain", model, "--card", f"scripts/cards/{card}.yaml", *data),
         *("--limit", str(images), "--seed", str(seed), *more),
     ]
-
-
-def measure(command: list[str]) -> tuple[dict[str, Any], str]:
-    """Run a command; return its result, and what it took."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "result.json"
-        parts = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
-        start = time.perf_counter()
-        parts += ["--quiet", "--json", str(result)]
-        child = subprocess.Popen(parts, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        if status:
-            raise SystemExit(f"{' '.join(command)} failed")
-        return json.loads(result.read_text()), f"{seconds:.0f} s, {usage.ru_maxrss / 1024:.0f} MB"
 
 
 def told(estimate: dict[str, Any] | None) -> str:
@@ -152,7 +133,8 @@ def main() -> None:
     results = []
     for at, seed in enumerate(map(int, given.seeds.split(","))):
         command = command_of(given.network, given.images, seed, more)
-        result, took = measure(command)
+        run = measured_run([*command, "--quiet"])
+        result, took = run.result, f"{run.seconds:.0f} s, {run.megabytes:.0f} MB"
         results.append(result)
         print(
             f"\n    {' '.join(command)}\n\n{took}, {result['runs']} runs of the network", flush=True

@@ -1,0 +1,51 @@
+"""Run an rxsim command in a process of its own, and tell what it took."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """What a command gave and took.
+
+    Attributes:
+        result: what it wrote with --json.
+        seconds: wall time.
+        megabytes: peak memory.
+    """
+
+    result: dict[str, Any]
+    seconds: float
+    megabytes: float
+
+
+def measured_run(command: Sequence[str]) -> MeasuredRun:
+    """Run a command that takes --json FILE.
+
+    Args:
+        command: its words, `rxsim` first; variables of the environment in them are put in.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        words = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
+        start = time.perf_counter()
+        child = subprocess.Popen([*words, "--json", str(result)], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        if status:
+            raise SystemExit(f"{shlex.join(command)} failed")
+        return MeasuredRun(json.loads(result.read_text()), seconds, usage.ru_maxrss / 1024)
