@@ -17,6 +17,7 @@ import numpy as np
 from rxsim.errors import DataError
 from rxsim.fitting.bases import Points
 from rxsim.fitting.blocks import Blocks
+from rxsim.fitting.cell_lines import LEAST_AT_A_TIME, CellLines, cell_lines, weighted_line
 from rxsim.fitting.cells import Cells, Readings
 from rxsim.fitting.choose import choose, forms
 from rxsim.fitting.fitted_curve import (
@@ -32,10 +33,7 @@ from rxsim.fitting.start_time import StartTime, fit_start_time
 
 # Assumption: logarithms of readings are no measure of drift where more of them than this are 0.
 _MOST_ZEROS = 0.01
-_LEAST_AT_A_TIME = 5  # rows of a level at a time, where cells are not known
 _TOLD = 2.0  # standard errors above 0 that a spread must be, where cells are not known
-_NO_NOISE = 1e-12  # variance of a logarithm that is rounding: of a share of 10^-6
-_NO_LEVER = 1e-12  # of a cell's lengths: all its times are the same
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -116,7 +114,7 @@ class DriftData:
     group: np.ndarray
     length: np.ndarray
     start: StartTime
-    lines: _Lines
+    lines: CellLines
     notes: tuple[str, ...]
 
 
@@ -151,7 +149,7 @@ def drift_data(cells: Cells, blocks: Blocks, where: str, t0: float | None) -> Dr
         group=group,
         length=length,
         start=start,
-        lines=_lines(listed.cell, y, length, group),
+        lines=cell_lines(listed.cell, y, length, group),
         notes=notes,
     )
 
@@ -195,7 +193,7 @@ def _with_cells(cells: Cells, blocks: Blocks, scale: float, where: str, t0: floa
 
 
 def _judged(
-    lines: _Lines, mean: FittedCurve, sd: FittedCurve, x: np.ndarray, blocks: Blocks
+    lines: CellLines, mean: FittedCurve, sd: FittedCurve, x: np.ndarray, blocks: Blocks
 ) -> Goodness:
     """Judge the curves of the exponents, x being the relative target of each cell."""
     residuals = (lines.nu - mean.at(x)) / np.sqrt(np.square(sd.at(x)) + np.square(lines.error))
@@ -204,13 +202,13 @@ def _judged(
 
 
 def _moved_by_start(
-    readings: Readings, y: np.ndarray, group: np.ndarray, start: StartTime, lines: _Lines
+    readings: Readings, y: np.ndarray, group: np.ndarray, start: StartTime, lines: CellLines
 ) -> float:
     """Return the share by which exponents change where t0 is one standard error larger."""
     if start.error is None or not lines.nu.any():
         return 0.0
     later = start.seconds * np.exp(min(start.error / start.seconds, 1.0))
-    other = _lines(readings.cell, y, np.log1p(readings.time / later), group)
+    other = cell_lines(readings.cell, y, np.log1p(readings.time / later), group)
     return float(other.nu.sum() / lines.nu.sum() - 1)
 
 
@@ -243,76 +241,6 @@ def _usable(cells: Cells, blocks: Blocks) -> tuple[np.ndarray, tuple[str, ...]]:
             f"levels too near 0 to see drift and read noise in were left out of them: {names}",
         )
     return ~zero & ~low[group], notes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Lines:
-    """Each cell's line of ln G over L: cell, exponent, its error; fitted value of each reading.
-
-    freedom: readings beyond those that the lines go through in any case.
-    """
-
-    cell: np.ndarray
-    nu: np.ndarray
-    error: np.ndarray
-    fitted: np.ndarray
-    noise: np.ndarray
-    noise_known: bool
-    freedom: int
-
-
-def _lines(cells: np.ndarray, y: np.ndarray, length: np.ndarray, group: np.ndarray) -> _Lines:
-    """Fit a line of y over length to each cell; its programmed state is a reading like the others."""
-    cell, number = np.unique(cells, return_inverse=True)
-    counts = np.bincount(number)
-    mean_length, mean_y = (np.bincount(number, values) / counts for values in (length, y))
-    away = length - mean_length[number]
-    lever = np.bincount(number, away * away)
-    good = lever > _NO_LEVER
-    rise = np.bincount(number, away * (y - mean_y[number]))
-    slope = np.divide(rise, lever, out=np.zeros(len(cell)), where=good)
-    fitted = mean_y[number] + slope[number] * away
-    of_cell = np.zeros(len(cell), dtype=int)
-    of_cell[number] = group
-    square = np.bincount(of_cell[number], np.square(y - fitted))
-    freedom = np.bincount(of_cell, np.where(good, counts - 2, counts - 1))
-    if freedom.sum() > 0:
-        noise, known = _noise(square, freedom), True
-    else:
-        noise, known = _noise_of_means(y, length, group)
-    error = np.sqrt(np.divide(noise[of_cell], lever, out=np.zeros(len(cell)), where=good))
-    return _Lines(cell[good], -slope[good], error[good], fitted, noise, known, int(freedom.sum()))
-
-
-def _noise(square: np.ndarray, freedom: np.ndarray) -> np.ndarray:
-    """Return the variance of ln G about the cells' lines, (groups,); 0 where it is rounding."""
-    whole = np.full(len(square), square.sum() / freedom.sum())
-    noise = np.divide(square, freedom, out=whole, where=freedom >= _LEAST_AT_A_TIME)
-    return np.where(noise < _NO_NOISE, 0.0, noise)
-
-
-def _noise_of_means(
-    y: np.ndarray, length: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, bool]:
-    """Return the variance of ln G where each cell was read once: that which does not grow with time.
-
-    At a length L the variance of y is 2 noise + var(nu) L^2, for the programmed state is noisy too.
-    """
-    noise = np.zeros(int(group.max()) + 1)
-    later = length > 0
-    if len(np.unique(length[later])) < 2:
-        return noise, False
-    for one in np.unique(group):
-        rows = later & (group == one)
-        lengths, at = np.unique(length[rows], return_inverse=True)
-        counts = np.bincount(at)
-        means = np.bincount(at, y[rows]) / counts
-        spread = np.bincount(at, np.square(y[rows] - means[at])) / np.maximum(counts - 1, 1)
-        kept = counts >= _LEAST_AT_A_TIME
-        if kept.sum() >= 2:
-            error = np.maximum(spread[kept], _NO_NOISE) * np.sqrt(2 / (counts[kept] - 1))
-            noise[one] = max(weighted_line(lengths[kept] ** 2, spread[kept], error)[2], 0.0) / 2
-    return np.where(noise < _NO_NOISE, 0.0, noise), True
 
 
 def _r2(y: np.ndarray, fitted: np.ndarray) -> float:
@@ -381,10 +309,10 @@ def _level_moments(
     values += [readings.g[readings.time == time] for time in times]
     if any((v == 0).mean() > _MOST_ZEROS for v in values if len(v)):
         return None
-    if min(map(len, values)) < _LEAST_AT_A_TIME:
+    if min(map(len, values)) < LEAST_AT_A_TIME:
         raise DataError(
             f"{where}: found {min(map(len, values))} rows of the level {level * 1e6:.6g} uS at one "
-            f"time, expected at least {_LEAST_AT_A_TIME} at each, or a column cell that tells which "
+            f"time, expected at least {LEAST_AT_A_TIME} at each, or a column cell that tells which "
             "rows belong together; add it"
         )
     if len(times) == 0:
@@ -396,16 +324,3 @@ def _level_moments(
     slope, slope_error, _, fitted = weighted_line(length, means, np.sqrt(spreads / counts))
     grown, grown_error, *_ = weighted_line(length**2, spreads, spreads * np.sqrt(2 / (counts - 1)))
     return level, -slope, slope_error, grown, grown_error, _r2(means, fitted)
-
-
-def weighted_line(
-    x: np.ndarray, y: np.ndarray, error: np.ndarray
-) -> tuple[float, float, float, np.ndarray]:
-    """Return slope, its error, intercept and fitted values of a line through points of known errors."""
-    error = np.maximum(error, 1e-12)
-    factors = np.stack([np.ones_like(x), x], axis=1)
-    weighted = factors / error[:, None]
-    covariance = np.linalg.inv(weighted.T @ weighted)
-    intercept, slope = covariance @ weighted.T @ (y / error)
-    fitted = intercept + slope * x
-    return float(slope), float(np.sqrt(covariance[1, 1])), float(intercept), fitted
