@@ -26,6 +26,7 @@ from rxsim.given import as_count, check_type
 from rxsim.load import InputSpec, load_network, patched_before, write_onnx
 from rxsim.pipeline import (
     Calibration,
+    UntilCi,
     example_shapes,
     loss_limit,
     patched_chip,
@@ -89,13 +90,7 @@ def evaluate(
         check_type(scenarios, "scenarios", list | tuple, "a list such as ['weights', 'nonideal']")
         for scenario in scenarios:
             check_type(scenario, "scenarios", str | Scenario, "names of scenarios, or Scenario(..)")
-    until = None
-    if until_ci is not None:
-        check_type(until_ci, "until_ci", float | int, "a number such as 0.5 (points)")
-        until = as_rule(until_ci, None if trials is None else as_count(trials, "trials"))
-    if yield_at is not None:
-        check_type(yield_at, "yield_at", float | int, "a number such as 1 (points)")
-    limit_of_loss = loss_limit(yield_at)
+    until, limit_of_loss = _checked(until_ci, yield_at, trials)
     seconds: tuple[float, ...] = ()
     if times is not None:
         check_type(times, "times", list | tuple, "a list such as [0, '1h', '1d']")
@@ -113,6 +108,19 @@ def evaluate(
     )
     result = evaluate_study(study, scenarios, seconds, until)
     return shown(replace(result, yield_at=limit_of_loss), Evaluation)
+
+
+def _checked(
+    until_ci: float | None, yield_at: float | None, trials: int | None
+) -> tuple[UntilCi | None, float | None]:
+    """Return the rule that adds chips, and the loss whose share of chips is wanted."""
+    until = None
+    if until_ci is not None:
+        check_type(until_ci, "until_ci", float | int, "a number such as 0.5 (points)")
+        until = as_rule(until_ci, None if trials is None else as_count(trials, "trials"))
+    if yield_at is not None:
+        check_type(yield_at, "yield_at", float | int, "a number such as 1 (points)")
+    return until, loss_limit(yield_at)
 
 
 def calibration(

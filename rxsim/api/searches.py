@@ -12,10 +12,9 @@ import numpy as np
 from rxsim.api.accepted import AnyData, AnySettings, as_data, warn
 from rxsim.api.accepted import settings as resolved
 from rxsim.cache import Cache
-from rxsim.config import Settings
 from rxsim.files import check_destination
 from rxsim.given import as_count, as_path, check_type
-from rxsim.search import Question, SearchResult, prepare_search, read_goal, read_over
+from rxsim.search import Prepared, Question, SearchResult, prepare_search, read_goal, read_over
 from rxsim.search import run_search as search_prepared
 from rxsim.session import default_threads
 from rxsim.store import open_results
@@ -78,14 +77,11 @@ def run_search(
     check_type(goal, "goal", str, "text such as 'accuracy_drop<=0.01'")
     check_destination(results_file, [network])
 
-    def settings_of(change: Mapping[str, Any]) -> Settings:
-        return resolved(settings, changes=change, trials=trials, seed=seed)
-
     prepared = prepare_search(
         Question(
             model=network,
             options=as_data(data, None if limit is None else as_count(limit, "limit")),
-            settings_of=settings_of,
+            settings_of=lambda change: resolved(settings, changes=change, trials=trials, seed=seed),
             axes=read_over(_over_texts(over)),
             goal=read_goal(goal),
             minimise=minimise,
@@ -96,11 +92,16 @@ def run_search(
         cache=None if folder is None else Cache(folder),
     )
     warn(prepared.warning, depth=2)
+    return _searched(prepared, results_file, count, folder)
+
+
+def _searched(prepared: Prepared, results: Path, workers: int, cache: Path | None) -> SearchResult:
+    """Run a search with processes of this machine."""
     with (
-        ending(LocalPool(count, memory_for(count))) as pool,
-        open_results(results_file, write=True) as open_file,
+        ending(LocalPool(workers, memory_for(workers))) as pool,
+        open_results(results, write=True) as open_file,
     ):
-        return search_prepared(prepared, open_file, pool, cache=folder)
+        return search_prepared(prepared, open_file, pool, cache=cache)
 
 
 def _over_texts(over: Any) -> list[str]:
