@@ -38,6 +38,11 @@ class Interval:
     high: float
 
 
+def bounds_of(interval: Interval | None) -> list[float] | None:
+    """Return the bounds of an interval, as JSON holds them; None where there is none."""
+    return None if interval is None else [interval.low, interval.high]
+
+
 def chip_interval(values: np.ndarray) -> Interval | None:
     """Interval of the mean over chips, for this very set of images: Student t over chip means.
 

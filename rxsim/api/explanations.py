@@ -7,10 +7,8 @@ from pathlib import Path
 from rxsim.api.accepted import AnyData, AnyModel, AnySettings, opened
 from rxsim.api.shown import Explanation, shown
 from rxsim.errors import InputError
-from rxsim.explain import Asked, By, explain
+from rxsim.explain import BY, Asked, By, explain
 from rxsim.pipeline import Calibration
-
-_BY: tuple[By, ...] = ("effects", "layers", "both")
 
 
 def explanation(
@@ -51,8 +49,8 @@ def explanation(
         >>> why = rxsim.explanation("models/digits_mlp.onnx", "64x64", limit=100)
         >>> why.effects.worst_first, why.layers.worst_first[0], why.attempts[0].title
     """
-    if by not in _BY:
-        raise InputError(f"by: found {by!r}, expected one of {', '.join(_BY)}; choose one of these")
+    if by not in BY:
+        raise InputError(f"by: found {by!r}, expected one of {', '.join(BY)}; choose one of these")
     if budget is not None and not budget >= 0:
         raise InputError(f"budget: found {budget!r}, expected seconds of 0 or above; correct it")
     study = opened(

@@ -20,7 +20,7 @@ from rxsim.commands.options import (
 from rxsim.commands.progress import watched
 from rxsim.commands.same_options import with_same_options
 from rxsim.commands.time_option import take_times, times_option
-from rxsim.effects import EFFECTS
+from rxsim.effects import EFFECTS, active_effects
 from rxsim.files import check_destination
 from rxsim.folders import names_in
 from rxsim.load import write_onnx
@@ -109,10 +109,11 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
 
 def _tell_what_is_not_there(study: Study, names: Iterable[str]) -> None:
     """Say where a rung tells nothing: no layer's settings have anything of its effect."""
-    layers = study.layer_settings().values()
+    active = active_effects(study.layer_settings().values())
     kind = study.settings.drift_compensation
     for name in dict.fromkeys(names):
-        if any(EFFECTS[name].is_active(settings) for settings in layers):
+        EFFECTS.check(name)
+        if name in active:
             continue
         also = ""
         if name == "compensation" and kind != "none":

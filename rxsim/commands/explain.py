@@ -12,7 +12,7 @@ from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.options import calibration_option, files_read, open_given, study_options
 from rxsim.commands.progress import watched
 from rxsim.commands.time_option import take_times, time_option
-from rxsim.explain import QUANTITIES, Asked, Explanation, explain
+from rxsim.explain import BY, QUANTITIES, Asked, Explanation, explain
 from rxsim.explain.advice import NOTHING_TO_MEND
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.better_settings import better_settings
@@ -34,7 +34,7 @@ _LONGEST_REASON = 120
 )
 @click.option(
     "--by",
-    type=click.Choice(["effects", "layers", "both"]),
+    type=click.Choice(BY),
     default="both",
     show_default=True,
     help="What the loss is attributed to.",

@@ -22,6 +22,7 @@ from rxsim.schema import Section, validated
 from rxsim.statistics import (
     Interval,
     Method,
+    bounds_of,
     chip_interval,
     chip_method,
     difference_interval,
@@ -119,8 +120,8 @@ class Comparison:
             "change": {
                 "mean": self.change,
                 "std": self.std,
-                "interval_these_images": _bounds(self.these_images),
-                "interval_new_images": _bounds(self.new_images),
+                "interval_these_images": bounds_of(self.these_images),
+                "interval_new_images": bounds_of(self.new_images),
                 "interval_method": self.methods,
             },
             "images_worse": drop.worse,
@@ -219,7 +220,3 @@ def _at(values: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         values = values.get(name) if isinstance(values, Mapping) else None
     return values
-
-
-def _bounds(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]

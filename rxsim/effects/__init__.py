@@ -7,7 +7,7 @@ Source: docs/concepts/model.md, section 13.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +51,11 @@ EFFECTS: Folder[Effect] = Folder("rxsim.effects", "EFFECT")
 def effects() -> dict[str, Effect]:
     """Return every effect by name, in the order of the table."""
     return dict(sorted(EFFECTS.all().items(), key=lambda item: item[1].order))
+
+
+def active_effects(settings: Collection[Settings]) -> tuple[str, ...]:
+    """Name the effects that are on in any of some layers' settings, in the order of the table."""
+    return tuple(name for name, effect in effects().items() if any(map(effect.is_active, settings)))
 
 
 def per_chip_effects() -> frozenset[str]:

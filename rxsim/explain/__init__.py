@@ -1,7 +1,7 @@
 """Why accuracy fell: which effect, which layer, and what would help, each from real runs."""
 
 from rxsim.explain.estimate import Estimate
-from rxsim.explain.explain import Asked, By, explain
+from rxsim.explain.explain import BY, Asked, By, explain
 from rxsim.explain.quantity import QUANTITIES
 from rxsim.explain.result import (
     ArrayMap,
@@ -15,6 +15,7 @@ from rxsim.explain.result import (
 )
 
 __all__ = [
+    "BY",
     "QUANTITIES",
     "ArrayMap",
     "Asked",

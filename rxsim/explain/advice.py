@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rxsim.config import Settings
-from rxsim.effects import effects
+from rxsim.effects import active_effects
 from rxsim.explain.deadline import Deadline
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.remedies import REMEDIES, Candidate
@@ -93,11 +93,7 @@ def try_remedies(
 
 def candidates_of(evidence: Evidence) -> Iterator[tuple[str, Candidate]]:
     """Yield what may be tried, with the remedy's name: against the effects that cost most first."""
-    active = [
-        name
-        for name, effect in effects().items()
-        if any(effect.is_active(of_layer) for of_layer in evidence.study.layer_settings().values())
-    ]
+    active = active_effects(evidence.study.layer_settings().values())
     worst_first = evidence.effects.worst_first if evidence.effects else ()
     rank = {name: at for at, name in enumerate(worst_first)}
     remedies = REMEDIES.all()

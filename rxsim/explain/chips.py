@@ -97,7 +97,7 @@ class Chips:
     def _scored(self, foundry: Foundry) -> tuple[np.ndarray, np.ndarray]:
         """Return the quantity of a foundry's chips, (chips, images), and their noise, (chips, 1)."""
         rows, noise = [], []
-        for trial in range(self.study.settings.trials if foundry.random else 1):
+        for trial in range(foundry.chips):
             scores = self.runner.score(foundry.make(trial).network, "chips", keep=True)
             rows.append(self.quantity.values(scores, self.floating))
             noise.append([noise_of(scores)])

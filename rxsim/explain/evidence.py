@@ -55,9 +55,3 @@ class Evidence:
             return ()
         suffering = {row.name for row in self.layers.rows if row.dominant == effect}
         return tuple(sorted(self.layers.worst_first, key=lambda name: name not in suffering))
-
-    def costs(self, *effects: str) -> bool:
-        """Tell whether any of some effects is on and may cost something; True where not known."""
-        if self.effects is None:
-            return True
-        return any(row.name in effects for row in self.effects.rows)

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from rxsim.cache import Cache
 from rxsim.config import as_plain
@@ -27,6 +27,7 @@ from rxsim.scenarios import as_built
 from rxsim.statistics import population_interval, within
 
 By = Literal["effects", "layers", "both"]
+BY: tuple[By, ...] = get_args(By)
 WORST_ARRAYS = 4
 """So many arrays get a closer look."""
 
@@ -93,7 +94,7 @@ def _explained(study: Study, asked: Asked) -> Explanation:
         evidence = replace(evidence, effects=explain_effects(chips, players, deadline))
     if asked.by != "effects":
         arrays = worst_arrays(study, foundry, evidence.chip, WORST_ARRAYS)
-        layers = explain_layers(chips, players, foundry, arrays, deadline)
+        layers = explain_layers(chips, players, foundry, evidence.chip, arrays, deadline)
         evidence = replace(evidence, layers=layers)
     advice = try_remedies(evidence, deadline) if asked.remedies else None
     return _explanation(evidence, chips, advice)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rxsim.metrics.snr_db import energy
 from rxsim.onnx_graph import with_outputs
 from rxsim.patch import LayerHardware, patch_beside
 from rxsim.pipeline import Study
@@ -49,8 +50,8 @@ def clean_noise(
         tensors = dict(zip(names, session.run_inputs(inputs, names, start, stop), strict=True))
         rows = []
         for name, two in pairs.items():
-            noise = sum(_energy(tensors[right] - tensors[found]) for right, found in two)
-            rows.append((_energy(tensors[outputs[name]]), float(noise)))
+            noise = sum(energy(tensors[right] - tensors[found]) for right, found in two)
+            rows.append((energy(tensors[outputs[name]]), float(noise)))
         return np.array(rows)
 
     size = study.network.fixed_batch or max(study.batch // 2, 1)
@@ -63,7 +64,3 @@ def clean_noise(
         name: float(noise / signal) if signal > 0 else None
         for name, (signal, noise) in zip(pairs, np.asarray(totals), strict=True)
     }
-
-
-def _energy(values: np.ndarray) -> float:
-    return float(np.square(values, dtype=np.float64).sum())

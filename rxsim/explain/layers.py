@@ -17,6 +17,7 @@ from rxsim.explain.layer_noise import clean_noise
 from rxsim.explain.players import Player
 from rxsim.explain.quantity import noise_of
 from rxsim.explain.result import ArrayMap, LayerRow, LayersTable
+from rxsim.metrics.snr_db import decibel
 from rxsim.patch import LayerHardware
 from rxsim.pipeline import Foundries, Foundry, MadeChip, patch_study
 from rxsim.run import LayerHealth
@@ -47,6 +48,7 @@ def explain_layers(
     chips: Chips,
     players: Sequence[Player],
     foundry: Foundry,
+    first: MadeChip,
     arrays: Sequence[ArrayMap],
     deadline: Deadline,
 ) -> LayersTable:
@@ -56,13 +58,15 @@ def explain_layers(
         chips: scores networks.
         players: the active effects.
         foundry: of the built chips.
+        first: the first of them.
         arrays: a closer look at the worst arrays.
         deadline: bounds the runs that take layers out, worst layers first.
 
     Raises:
         RxsimError: arrays can't be solved.
     """
-    made = [foundry.make(trial) for trial in range(_count(chips, foundry))]
+    count = min(foundry.chips, MOST_CHIPS)
+    made = [first, *(foundry.make(trial) for trial in range(1, count))]
     noise = _noise_by_effect(chips, players, made[0])
     clean = noise[_BUILT]
     health = chips.runner.diagnose(made[0].network)
@@ -85,10 +89,6 @@ def explain_layers(
 _BUILT = "all effects"
 _Noise = Mapping[str, Mapping[str, float | None]]
 """By scenario and layer."""
-
-
-def _count(chips: Chips, foundry: Foundry) -> int:
-    return min(chips.study.settings.trials, MOST_CHIPS) if foundry.random else 1
 
 
 def _noise_by_effect(chips: Chips, players: Sequence[Player], built: MadeChip) -> _Noise:
@@ -167,7 +167,7 @@ def _row(
         only=None if taken is None else taken.only,
         all_but=None if taken is None else taken.all_but,
         output_noise=None if taken is None else taken.output_noise,
-        snr_clean_db=None if clean is None else _decibel(clean),
+        snr_clean_db=None if clean is None else decibel(1.0, clean),
         snr_db=health.snr_db,
         dac_clipping=health.dac_clipping,
         adc_clipping=health.adc_clipping,
@@ -216,7 +216,3 @@ def worst_first(rows: Sequence[LayerRow], order: Sequence[str], sign: float) -> 
     else:
         first = sorted(shares, key=lambda name: -shares[name])
     return (*first, *(name for name in order if name not in costs))
-
-
-def _decibel(noise: float) -> float:
-    return float("inf") if noise == 0 else -10 * float(np.log10(noise))

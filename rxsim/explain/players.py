@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
-from rxsim.effects import effects
+from rxsim.effects import active_effects, effects
 from rxsim.explain.shapley import EXACT_UP_TO, Coalition, all_coalitions, coalitions_of
 from rxsim.pipeline import Foundries, Study, contradicts_itself
 from rxsim.scenarios import Scenario
@@ -47,8 +47,7 @@ class Player:
 
 def players_of(study: Study) -> tuple[Player, ...]:
     """Return the players of a study, in the order of the table of effects."""
-    layers = list(study.layer_settings().values())
-    active = [name for name, effect in effects().items() if any(map(effect.is_active, layers))]
+    active = active_effects(study.layer_settings().values())
     ranges = Foundries(study).input_ranges
 
     @cache

@@ -107,7 +107,7 @@ class RemedyRuns:
         runner.score_float()
         foundry = Foundries(study).open(as_built(study.settings))
         values, ratios = [], []
-        for trial in range(study.settings.trials if foundry.random else 1):
+        for trial in range(foundry.chips):
             chip = foundry.make(trial)
             if trial == 0:
                 counts = totals(study.plan, chip.layers)

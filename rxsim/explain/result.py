@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from rxsim.config import Settings, as_plain
 from rxsim.explain.block_means import block_means, block_of_map
 from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
+from rxsim.pipeline.ladder.rung import plain_value
 
 SCHEMA_VERSION = 1
 
@@ -177,12 +177,14 @@ class LayerRow:
             "only": None if self.only is None else self.only.as_json(),
             "all_but": None if self.all_but is None else self.all_but.as_json(),
             "output_noise": self.output_noise,
-            "snr_clean_db": _plain(self.snr_clean_db),
-            "snr_db": _plain(self.snr_db),
+            "snr_clean_db": plain_value(self.snr_clean_db),
+            "snr_db": plain_value(self.snr_db),
             "dac_clipping": self.dac_clipping,
             "adc_clipping": self.adc_clipping,
-            "noise_alone": {name: _plain(noise) for name, noise in self.noise_alone.items()},
-            "noise_left_out": {name: _plain(noise) for name, noise in self.noise_left_out.items()},
+            "noise_alone": {name: plain_value(noise) for name, noise in self.noise_alone.items()},
+            "noise_left_out": {
+                name: plain_value(noise) for name, noise in self.noise_left_out.items()
+            },
             "dominant": self.dominant,
         }
 
@@ -339,10 +341,5 @@ class Explanation:
         }
 
 
-def _plain(value: float | None) -> float | None:
-    """Write an infinite ratio as null: JSON has no infinity."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def _listed(values: np.ndarray) -> list[list[float | None]]:
-    return [[_plain(float(value)) for value in row] for row in values]
+    return [[plain_value(float(value)) for value in row] for row in values]

@@ -14,6 +14,11 @@ def decibel(signal: float, noise: float) -> float:
     return 10 * float(np.log10(signal / noise)) if signal > 0 else float("-inf")
 
 
+def energy(values: np.ndarray) -> float:
+    """Return the sum of squares in float64, whatever the type of the values."""
+    return float(np.square(values, dtype=np.float64).sum())
+
+
 def ratio(run: RunOutputs) -> float:
     """Return the ratio over all inputs and outputs, decibel; infinite where they are equal."""
     return decibel(float(np.square(run.signal).sum()), float(np.square(run.noise).sum()))

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from rxsim.load import Layer
-from rxsim.metrics.snr_db import decibel
+from rxsim.metrics.snr_db import decibel, energy
 from rxsim.onnx_graph import with_outputs
 from rxsim.patch import LayerTaps, PatchedNetwork
 from rxsim.session import Inputs, Progress, Session, over_batches
@@ -106,7 +106,7 @@ def _sums(
     found = tensors[layer.output]
     if found.shape != truth.shape or not found.size:
         return (0.0,) * 7  # a branch that is not taken, or not by both networks
-    sums = [_energy(truth), _energy(truth - found), 0.0, 0.0, 0.0, 0.0, float(truth.size)]
+    sums = [energy(truth), energy(truth - found), 0.0, 0.0, 0.0, 0.0, float(truth.size)]
     if tap.input_bounds is not None:
         x = tensors[layer.input]
         sums[2:4] = _outside(x, *tap.input_bounds), x.size
@@ -134,8 +134,3 @@ def _outside(values: np.ndarray, low: float, high: float) -> int:
 
 def _share(part: float, whole: float) -> float | None:
     return float(part / whole) if whole else None
-
-
-def _energy(values: np.ndarray) -> float:
-    """Sum of squares in float64, whatever the type of the values."""
-    return float(np.square(values, dtype=np.float64).sum())

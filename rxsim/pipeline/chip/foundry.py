@@ -75,6 +75,11 @@ class Foundry:
         """Whether chips differ."""
         return any(is_random(settings) for settings in self.mapped.settings.values())
 
+    @property
+    def chips(self) -> int:
+        """How many chips are to be made: those of the settings, or one that stands for all."""
+        return self.study.settings.trials if self.random else 1
+
     def make(self, trial: int) -> MadeChip:
         """Program, solve and patch one chip."""
         mapped, chip = self.mapped, Chip(self.study.settings.seed, trial)

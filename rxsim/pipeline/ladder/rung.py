@@ -12,8 +12,8 @@ from rxsim.errors import InputError
 from rxsim.metrics import Metric, all_metrics
 from rxsim.run import Scores
 from rxsim.statistics import (
-    Interval,
     Method,
+    bounds_of,
     chip_interval,
     chip_method,
     population_interval,
@@ -80,8 +80,8 @@ def _statistics(table: np.ndarray, metric: Metric) -> dict[str, Any]:
     return {
         "mean": float(chips.mean()),
         "std": float(chips.std(ddof=1)) if len(chips) > 1 else None,
-        "interval_these_images": _bounds(within(these, metric.low, metric.high)),
-        "interval_new_images": _bounds(within(new, metric.low, metric.high)),
+        "interval_these_images": bounds_of(within(these, metric.low, metric.high)),
+        "interval_new_images": bounds_of(within(new, metric.low, metric.high)),
         "per_trial": chips.tolist(),
     }
 
@@ -95,10 +95,6 @@ def _whole(each: list[float | None]) -> dict[str, Any] | None:
         "mean": plain_value(_mean(values)),
         "per_trial": [plain_value(value) for value in values],
     }
-
-
-def _bounds(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
 
 
 def _mean(values: list[float]) -> float:
