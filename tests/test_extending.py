@@ -23,7 +23,7 @@ NEW = {
     "rxsim/devices/presets/toy-drift.yaml",
     "rxsim/metrics/top2.py",
     "rxsim/scenarios/design.py",
-    "rxsim/compensate/mirrored.py",
+    "rxsim/compensate/steps/mirrored.py",
 }
 
 

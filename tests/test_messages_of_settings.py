@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from rxsim.cli import root
+from rxsim.compensate import STEPS
 from rxsim.config import Preset, load_settings
 from rxsim.devices.laws.polynomial import Numbers
 from rxsim.errors import SettingError
@@ -18,10 +19,14 @@ from rxsim.sweep.axes import Axis
 @pytest.mark.parametrize(
     ("assignment", "sentence"),
     [
-        ("compensate=foo", "compensate: found 'foo', expected a list such as [1, 2]"),
+        (
+            "compensate=3",
+            "compensate: found 3, expected a list of steps such as [predistort, columns], or auto",
+        ),
         (
             "compensate=[foo]",
-            "compensate.0: found 'foo', but no such step exists yet; leave compensate empty",
+            f"compensate: found 'foo', expected steps of {', '.join(STEPS.names)}, each a name "
+            "or a mapping such as {predistort: {passes: 4}}",
         ),
         (
             "layers={fc1: {digital: maybe}}",

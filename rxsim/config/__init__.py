@@ -1,5 +1,6 @@
 """Settings: their models, where they come from, and what identifies them."""
 
+from rxsim.config.compensation import AUTO, StepEntry, step_name, step_options
 from rxsim.config.device import Device, read_device
 from rxsim.config.fault_file import OTHERS, FaultFile, fault_maps
 from rxsim.config.identity import as_full_yaml, as_plain, as_yaml, settings_hash
@@ -32,6 +33,7 @@ from rxsim.config.together import check_gating
 from rxsim.config.write_verify import WriteVerify
 
 __all__ = [
+    "AUTO",
     "IV",
     "OTHERS",
     "STEPS",
@@ -50,6 +52,7 @@ __all__ = [
     "Reads",
     "Settings",
     "Step",
+    "StepEntry",
     "WriteVerify",
     "as_full_yaml",
     "as_plain",
@@ -77,4 +80,6 @@ __all__ = [
     "settings_hash",
     "settings_over",
     "settings_with",
+    "step_name",
+    "step_options",
 ]

@@ -6,17 +6,18 @@ import fnmatch
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from rxsim.config.carried import carried, reading_of
+from rxsim.config.compensation import StepList
 from rxsim.config.device import Device, read_device
 from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Input, Mapping
 from rxsim.config.overlay import overlay
 from rxsim.config.together import check_together
 from rxsim.errors import SettingError
-from rxsim.schema import ChoiceIn, Integer, Section, validated
+from rxsim.schema import Integer, Section, validated
 
 
 class LayerSettings(Section):
@@ -46,8 +47,8 @@ class Settings(Section):
     dac: Dac = Dac()
     adc: Adc = Adc()
     calibration: Calibration = Calibration()
-    compensate: tuple[Annotated[str, ChoiceIn("rxsim.compensate")], ...] = Field(
-        (), description="steps that give accuracy back without training, in their order"
+    compensate: StepList = Field(
+        (), description="steps that give accuracy back without training, in their order, or auto"
     )
     drift_compensation: Literal["none", "layer", "column"] = Field(
         "none",

@@ -1,6 +1,13 @@
 """Devices: the laws by which cells are programmed, and their current-voltage curves."""
 
-from rxsim.devices.apply_laws import Programmed, Target, has_random_effects, program, programmed
+from rxsim.devices.apply_laws import (
+    Programmed,
+    Target,
+    has_random_effects,
+    program,
+    programmed,
+    stuck_at,
+)
 from rxsim.devices.cell_curve import IVCurve, SeparableCurve, curve_of
 from rxsim.devices.cell_levels import to_levels
 from rxsim.devices.chart import Chart, Line
@@ -42,5 +49,6 @@ __all__ = [
     "preset_charts",
     "program",
     "programmed",
+    "stuck_at",
     "to_levels",
 ]

@@ -134,6 +134,30 @@ def programmed(
     return Programmed(g, fresh, pulses)
 
 
+def stuck_at(
+    array: Target,
+    layer_index: int,
+    device: Device,
+    chip: Chip,
+    laws: Sequence[Law] | None = None,
+    layer_name: str = "",
+) -> np.ndarray:
+    """Return the conductances at which a chip's cells are stuck, the ones that `programmed` gives them.
+
+    Args: see `programmed`.
+
+    Returns:
+        Siemens, float64 (n_rows, n_cols); NaN where a cell works, or where there is none.
+    """
+    g = np.full(array.target.shape, np.nan)
+    cells = Cells(device, array.target, array.target, array.target, layer_name)
+    for law in acting_laws(device) if laws is None else laws:
+        if law.step == "faults":
+            draws = Draws(chip, layer_index, array.index, law.stream)
+            g = np.asarray(law.change(g, cells, draws))
+    return np.where(array.blank, np.nan, g)
+
+
 def _changed(law: Law, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
     """Return what a law leaves, siemens, not below 0."""
     with np.errstate(invalid="ignore", over="ignore"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +34,9 @@ class MappedLayer:
         readouts: the converted currents, and their place values.
         w_max: weight scale, float64 (row tiles, groups, N).
         mapping: layout, permutations and unused cells.
+        designed: the arrays, where a design step made them; None where they follow from the weights.
+        gain: factor that the conductances of a weight hold more than it asks for, and that decoding
+            divides out, float64 (row tiles, groups, N); None for 1.
     """
 
     layer: Layer
@@ -41,6 +45,22 @@ class MappedLayer:
     readouts: Readouts
     w_max: np.ndarray
     mapping: Mapping
+    designed: tuple[PhysicalArray, ...] | None = None
+    gain: np.ndarray | None = None
+
+    def with_arrays(self, arrays: Sequence[PhysicalArray]) -> MappedLayer:
+        """Return the layer with arrays of a design step, one for each number."""
+        assert len(arrays) == self.n_arrays
+        return replace(self, designed=tuple(arrays))
+
+    def with_gain(self, gain: np.ndarray) -> MappedLayer:
+        """Return the layer whose arrays hold a factor that decoding divides out.
+
+        Args:
+            gain: float64, broadcast to (row tiles, groups, N); on top of a gain that it has.
+        """
+        before = 1.0 if self.gain is None else self.gain
+        return replace(self, gain=np.broadcast_to(gain, self.w_max.shape) * before)
 
     @property
     def row_tiles(self) -> tuple[np.ndarray, ...]:
@@ -60,7 +80,8 @@ class MappedLayer:
     @property
     def weight_per_siemens(self) -> np.ndarray:
         """Weight per siemens of an output's sum of readouts, (row tiles, groups, N)."""
-        return self.w_max * self.cells.weight_per_siemens
+        weight = self.w_max * self.cells.weight_per_siemens
+        return weight if self.gain is None else weight / self.gain
 
     def array(self, index: int, *, used_only: bool = False) -> PhysicalArray:
         """Make a physical array with its target conductances.
@@ -68,8 +89,11 @@ class MappedLayer:
         Args:
             index: the array's number.
             used_only: leave out the rows and columns behind the used ones, which only a circuit or a
-                draw can tell from none at all; not where lines are permuted.
+                draw can tell from none at all; not where lines are permuted or a design step made the
+                arrays.
         """
+        if self.designed is not None:
+            return self.designed[index]
         tile, a = divmod(index, self.tiling.arrays_per_tile)
         rest, q = divmod(tile, len(self.tiling.col_tiles))
         group, p = divmod(rest, len(self.row_tiles))

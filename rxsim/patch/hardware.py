@@ -52,6 +52,9 @@ class LayerHardware:
         offsets: for each row tile siemens times LSB of its DACs' offsets, float64 (groups,
             readouts); None where they have none.
         noise: read noise of the cells that each product draws anew; None where there is none.
+        added: in output units, on top of the decoded outputs, float64 (groups, N); None for nothing.
+        digital: weights whose product with the layer's input is computed digitally and added, float64
+            (layer's groups, K, N) like the layer's matrices; None where nothing is.
     """
 
     layer: Layer
@@ -67,6 +70,34 @@ class LayerHardware:
     adc: Adc | None = None
     offsets: tuple[np.ndarray, ...] | None = None
     noise: FreshReadNoise | None = None
+    added: np.ndarray | None = None
+    digital: np.ndarray | None = None
+
+    def corrected(
+        self,
+        gain: np.ndarray | None = None,
+        added: np.ndarray | None = None,
+        output_gain: np.ndarray | None = None,
+        digital: np.ndarray | None = None,
+    ) -> LayerHardware:
+        """Return the same layer with its decoded partial sums and outputs corrected digitally.
+
+        Args:
+            gain: of each partial sum, float64, broadcast to (row tiles, groups, N).
+            added: to the outputs, float64 (groups, N).
+            output_gain: of outputs, with what was added before, float64 (groups, N).
+            digital: weights computed digitally besides, float64 like the layer's matrices.
+        """
+        groups, outputs = self.scale.shape[1:]
+        each = np.ones((groups, outputs)) if output_gain is None else output_gain
+        scale = self.scale * (1.0 if gain is None else gain) * each
+        total = None if self.added is None else self.added * each
+        if added is not None:
+            total = added if total is None else total + added
+        weights = self.digital
+        if digital is not None:
+            weights = digital if weights is None else weights + digital
+        return replace(self, scale=scale, added=total, digital=weights)
 
     def scaled(self, factors: np.ndarray) -> LayerHardware:
         """Return the same layer with its decoded products multiplied, digitally.
@@ -191,11 +222,16 @@ def layer_hardware(
     """
     mapped = transfer.mapped
     scale = mapped.weight_per_siemens * input_plan.x_per_volt
+    removed, gain = mapped.cells.removed, mapped.gain
     rows, matrices = mapped.row_tiles, transfer.matrices
     constant, variances = None, transfer.variances
     if input_plan.rest_volt:
         assert ideal is not None
         constant = input_plan.rest_volt * _ideal_sums(ideal)
+    if gain is not None:
+        # What is removed is in the currents, which hold the gain.
+        constant = None if constant is None else constant * gain
+        removed *= _single_gain(gain) if removed else 1.0
     offsets = None
     if dac_errors is not None:
         col_tiles = mapped.readouts.col_tiles
@@ -220,12 +256,18 @@ def layer_hardware(
         rows=rows,
         matrices=matrices,
         scale=scale,
-        removed=mapped.cells.removed,
+        removed=removed,
         constant=constant,
         is_difference=mapped.cells.is_difference,
         offsets=offsets,
         noise=None if variances is None else FreshReadNoise(variances, tuple(noise_seeds)),
     )
+
+
+def _single_gain(gain: np.ndarray) -> float:
+    """Return the gain of a layer whose offset is removed digitally, for all columns alike."""
+    assert (gain == gain.flat[0]).all()
+    return float(gain.flat[0])
 
 
 def _ideal_sums(ideal: LayerTransfer) -> np.ndarray:

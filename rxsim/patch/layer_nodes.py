@@ -11,6 +11,7 @@ from rxsim.encodings import UnitCurve
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.patch.adc_curves import AdcCurves
 from rxsim.patch.adc_steps import AdcSteps
+from rxsim.patch.corrections import add_corrections
 from rxsim.patch.decode import add_decoding, add_exact_decoding, cut_surplus
 from rxsim.patch.fresh_noise import add_fresh_noise
 from rxsim.patch.hardware import LayerHardware
@@ -62,6 +63,7 @@ def add_layer(
             nominal = [inputs.units(build, source, dac, step, dtype) for step in straight]
         total = add_exact_decoding(build, hardware, codes, nominal)
     total = cut_surplus(build, hardware, total)
+    total = add_corrections(build, hardware, source, total)
     return total, tuple(currents) if measurable else ()
 
 

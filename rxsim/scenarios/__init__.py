@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from rxsim.config import Settings
+from rxsim.config import Settings, step_name
 from rxsim.effects import EFFECTS, effects, per_chip_effects, without
 from rxsim.folders import Folder
 
@@ -22,10 +22,12 @@ class Scenario:
     Attributes:
         name: name of its rung.
         on: names of the effects that are on where the settings have them.
+        steps: how many of the steps of compensation are taken; None for all.
     """
 
     name: str
     on: AbstractSet[str]
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse the name of an unknown effect.
@@ -49,7 +51,10 @@ class Scenario:
             SettingError: the remaining settings contradict each other; the message names the scenario.
         """
         off = [name for name in effects() if name not in self.on]
-        return without(settings, off, f"scenario {self.name}")
+        left = without(settings, off, f"scenario {self.name}")
+        if self.steps is None or len(left.compensate) <= self.steps:
+            return left
+        return left.model_copy(update={"compensate": left.compensate[: self.steps]})
 
 
 SCENARIOS: Folder[Scenario] = Folder("rxsim.scenarios", "SCENARIO")
@@ -95,6 +100,19 @@ def _named(name: str) -> Scenario:
     return SCENARIOS[name]
 
 
+def step_by_step(settings: Settings) -> tuple[Scenario, ...]:
+    """Return the built chip after each step of compensation; the last one is `compensated`."""
+    names = [step_name(entry) for entry in settings.compensate]
+    titles = [
+        f"+ {name} ({number})" if name in names[:number] else f"+ {name}"
+        for number, name in enumerate(names)
+    ]
+    scenarios = [
+        Scenario(title, all_but(), number) for number, title in enumerate(titles[:-1], start=1)
+    ]
+    return (*scenarios, SCENARIOS["compensated"]) if names else ()
+
+
 def as_built(settings: Settings) -> Scenario:
     """Return the scenario of the built chip: with compensation where the settings have steps."""
     return SCENARIOS["compensated" if settings.compensate else "nonideal"]
@@ -108,3 +126,13 @@ def nominal(settings: Settings) -> Settings:
 def perfect(settings: Settings) -> Settings:
     """Keep only levels and encodings; digitally removed offsets are computed with these."""
     return without(settings, per_chip_effects() | {"wires", "nonlinearity", "compensation"})
+
+
+def only_design(settings: Settings) -> Settings:
+    """Keep levels, encodings and compensation: what the arrays of the design hold, without wires."""
+    return without(settings, per_chip_effects() | {"wires", "nonlinearity"})
+
+
+def only_faults(settings: Settings) -> Settings:
+    """Keep this besides stuck cells and dead lines: what these change in the weights of a chip."""
+    return without(settings, (per_chip_effects() - {"faults"}) | {"wires", "nonlinearity"})

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rxsim.compensate import compensated
+from rxsim.compensate import KnownTile, chosen_steps
 from rxsim.config import Device, Settings
-from rxsim.devices import Chip, Law, Programmed, acting_laws, has_random_effects, programmed
+from rxsim.devices import (
+    Chip,
+    Law,
+    Programmed,
+    acting_laws,
+    has_random_effects,
+    programmed,
+    stuck_at,
+)
 from rxsim.mapping import MappedLayer, PhysicalArray, cells_of
 
 
@@ -51,15 +59,34 @@ class LayerProgramming:
         self._laws: list[Law] = acting_laws(self._device)
         drawn = has_random_effects(self._device) or self._device.verify is not None
         self._used_only = used_only and not settings.compensate and not drawn
+        self._steps = chosen_steps(settings, "tile")
 
     def array(self, index: int) -> ProgrammedArray:
         """Program the array of this number within the layer."""
         layer = self._layer
-        target = layer.array(index, used_only=self._used_only)
-        array = compensated(target, layer, self._settings)
+        array = self._retargeted(index)
         name = layer.layer.name
         cells = programmed(array, layer.layer.arrays_of, self._device, self._chip, self._laws, name)
         return ProgrammedArray(array, cells)
+
+    def _retargeted(self, index: int) -> PhysicalArray:
+        """Return an array with its targets, after the steps that know this chip's stuck cells."""
+        layer = self._layer
+        if not self._steps:
+            return layer.array(index, used_only=self._used_only)
+        first = index - index % layer.tiling.arrays_per_tile
+        numbers = range(first, first + layer.tiling.arrays_per_tile)
+        arrays = tuple(layer.array(number) for number in numbers)
+        tile = KnownTile(arrays, tuple(map(self._stuck, arrays)))
+        if tile.has_stuck:
+            for chosen in self._steps:
+                arrays = chosen.step.retarget(tile, layer, self._settings, chosen.options)
+                tile = KnownTile(arrays, tile.stuck)
+        return tile.arrays[index - first]
+
+    def _stuck(self, array: PhysicalArray) -> np.ndarray:
+        layer = self._layer.layer
+        return stuck_at(array, layer.arrays_of, self._device, self._chip, self._laws, layer.name)
 
 
 def program_array(

@@ -99,6 +99,9 @@ def calibrate_adcs(
             step, tiles = layer.cells.step, len(layer.row_tiles)
             plan, difference = item.input_plan, item.is_difference
             known = MeasuredAdc(fixed_ranges(settings, plan, shape, tiles, step, difference))
+        factor = mapped.adc_factors.get(item.layer.name)
+        if factor is not None:
+            known = replace(known, ranges=known.ranges * factor)
         adc = ranged_adc(settings.adc.n_bits, known.ranges, item.both_sides, known.levels)
         thresholds = settings.adc.thresholds
         if isinstance(thresholds, tuple):

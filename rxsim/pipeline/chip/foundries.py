@@ -7,6 +7,7 @@ from functools import cached_property
 from rxsim.calibrate import InputRange
 from rxsim.errors import InputError
 from rxsim.patch import PatchedNetwork
+from rxsim.pipeline.chip.designs import Designs
 from rxsim.pipeline.chip.drift_compensation import DriftReferences
 from rxsim.pipeline.chip.foundry import Foundry, open_foundry
 from rxsim.pipeline.chip.mapped import Mapped, input_ranges, map_study
@@ -28,6 +29,7 @@ class Foundries:
         check_room(study)
         self._study = study
         self.solved = SolvedArrays(study)
+        self._designs = Designs(study)
         self._references = DriftReferences()
         self._open: dict[Scenario, Foundry] = {}
 
@@ -38,7 +40,7 @@ class Foundries:
 
     def map(self, scenario: Scenario) -> Mapped:
         """Map the study's layers under a scenario."""
-        return map_study(self._study, scenario, self.input_ranges)
+        return map_study(self._study, scenario, self.input_ranges, self._designs)
 
     def open(self, scenario: Scenario) -> Foundry:
         """Return the foundry of a scenario.

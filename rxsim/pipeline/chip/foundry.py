@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from rxsim.compensate import Residual
 from rxsim.config import Settings
 from rxsim.converters import Adc, has_random_errors
 from rxsim.devices import Chip, has_random_effects
 from rxsim.encodings import ENCODINGS
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
 from rxsim.pipeline.chip.converter_errors import chips_adcs
+from rxsim.pipeline.chip.corrections import corrected_layers, has_corrections
 from rxsim.pipeline.chip.drift_compensation import (
     DriftReferences,
     Means,
@@ -23,9 +25,11 @@ from rxsim.pipeline.chip.drift_compensation import (
 )
 from rxsim.pipeline.chip.equip import calibrate_adcs, equip
 from rxsim.pipeline.chip.mapped import Mapped
+from rxsim.pipeline.chip.output_bench import ChipBench
 from rxsim.pipeline.chip.solved import SolvedArrays
+from rxsim.pipeline.chip.stuck_weights import stuck_weights
 from rxsim.pipeline.study.study import Study
-from rxsim.scenarios import Scenario, nominal, perfect
+from rxsim.scenarios import Scenario, nominal, only_design, only_faults, perfect
 from rxsim.tiles import LayerTransfer
 
 
@@ -39,6 +43,7 @@ class MadeChip:
         converted: the same with their ADCs.
         transfers: what its layers' arrays compute.
         drift_factors: by layer name, where drift is compensated: one, or one for each output channel.
+        residuals: what its steps of compensation tell, by layer name and step.
     """
 
     network: PatchedNetwork
@@ -46,6 +51,7 @@ class MadeChip:
     converted: tuple[LayerHardware, ...]
     transfers: tuple[LayerTransfer, ...]
     drift_factors: Mapping[str, np.ndarray]
+    residuals: Mapping[str, Mapping[str, Residual]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -83,7 +89,7 @@ class Foundry:
     def make(self, trial: int) -> MadeChip:
         """Program, solve and patch one chip."""
         mapped, chip = self.mapped, Chip(self.study.settings.seed, trial)
-        transfers, layers, adcs = self._hardware(mapped, chip)
+        transfers, layers, adcs = self.hardware(mapped, chip)
         factors: Means = {}
         if is_compensated(mapped.settings):
             now = mean_outputs(self.study, with_adcs(layers, adcs))
@@ -92,11 +98,42 @@ class Foundry:
                 layer.scaled(factors[layer.layer.name]) if layer.layer.name in factors else layer
                 for layer in layers
             ]
+        layers, residuals = self._corrected(chip, layers, adcs)
         converted = with_adcs(layers, adcs)
         network = patch_study(self.study, converted)
-        return MadeChip(network, tuple(layers), tuple(converted), tuple(transfers), factors)
+        return MadeChip(
+            network, tuple(layers), tuple(converted), tuple(transfers), factors, residuals
+        )
 
-    def _hardware(
+    def _corrected(
+        self, chip: Chip, layers: list[LayerHardware], adcs: Sequence[Adc | None]
+    ) -> tuple[list[LayerHardware], Mapping[str, Mapping[str, Residual]]]:
+        """Take the digital steps of compensation, and gather what all steps tell."""
+        mapped, told = self.mapped, dict(self.mapped.design_residuals)
+        if not has_corrections(mapped.settings):
+            return layers, told
+        bench = ChipBench(
+            study=self.study,
+            layers=mapped.layers,
+            hardware=tuple(with_adcs(layers, adcs)),
+            nominal=self._nominal_hardware,
+            stuck=lambda: self._stuck_weights(chip),
+        )
+        corrected = corrected_layers(bench, layers, mapped.settings)
+        for name, residuals in corrected.residuals.items():
+            told[name] = {**told.get(name, {}), **residuals}
+        return corrected.layers, told
+
+    def _nominal_hardware(self) -> tuple[LayerHardware, ...]:
+        """Return the hardware of nominal devices and converters."""
+        return tuple(with_adcs(nominal_layers(self.study, self.mapped, self.solved), self.adcs))
+
+    def _stuck_weights(self, chip: Chip) -> Mapping[str, np.ndarray]:
+        """Return what a chip's stuck cells change in its weights."""
+        faulty, faultless = self.mapped.under(only_faults), self.mapped.under(only_design)
+        return stuck_weights(self.solved.drawn(faulty, chip), self.solved.nominal(faultless))
+
+    def hardware(
         self, mapped: Mapped, chip: Chip
     ) -> tuple[list[LayerTransfer], list[LayerHardware], list[Adc | None]]:
         """Program and solve a chip, and put converters around its arrays, ADCs apart."""
@@ -113,7 +150,7 @@ class Foundry:
         key = self.references.key(mapped.settings, chip.trial)
         means = self.references.kept(key)
         if means is None:
-            _, layers, adcs = self._hardware(mapped, chip)
+            _, layers, adcs = self.hardware(mapped, chip)
             means = mean_outputs(self.study, with_adcs(layers, adcs))
             self.references.keep(key, means)
         return means

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rxsim.calibrate import InputRange, measure_input_ranges
+from rxsim.compensate import Residual
 from rxsim.config import Settings
 from rxsim.load import StatedRange
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.pipeline.chip.converter_errors import check_converters
+from rxsim.pipeline.chip.designs import Designs
 from rxsim.pipeline.chip.memo import remembered_input_ranges
 from rxsim.pipeline.chip.operating_points import operating_points
 from rxsim.pipeline.study.study import Study
@@ -17,33 +19,48 @@ from rxsim.scenarios import Scenario
 from rxsim.tiles import OperatingPoint
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Mapped:
     """A study's layers on their arrays.
 
     Attributes:
-        layers: the mapped layers.
+        layers: the mapped layers, after the compensation steps of their design.
+        undesigned: the same before these steps.
         settings: what holds for each of them under the scenario, by its name.
         input_ranges: of their inputs, by name.
         points: where arrays that are not linear are made so, by name of their layers.
+        design_residuals: what each design step tells, by layer name and step.
+        adc_factors: on the ranges of ADCs, by layer name, where a compensation step chose some.
     """
 
     layers: tuple[MappedLayer, ...]
+    undesigned: tuple[MappedLayer, ...]
     settings: Mapping[str, Settings]
     input_ranges: Mapping[str, InputRange]
     points: Mapping[str, OperatingPoint]
+    design_residuals: Mapping[str, Mapping[str, Residual]] = field(default_factory=dict)
+    adc_factors: Mapping[str, float] = field(default_factory=dict)
 
     def under(self, change: Callable[[Settings], Settings]) -> Mapped:
         """Return the same layers with some effects of the hardware switched off.
 
         Args:
-            change: turns effects off that do not move targets: `nominal` or `perfect`.
+            change: turns effects off that do not move targets: `nominal` or `perfect`. Layers of which
+                it turns compensation off are those before their design.
         """
-        return replace(self, settings=for_each(self.settings, change))
+        settings = for_each(self.settings, change)
+        layers = tuple(
+            layer if settings[layer.layer.name].compensate else before
+            for layer, before in zip(self.layers, self.undesigned, strict=True)
+        )
+        return replace(self, layers=layers, settings=settings)
 
 
 def map_study(
-    study: Study, scenario: Scenario, ranges: Mapping[str, InputRange] | None = None
+    study: Study,
+    scenario: Scenario,
+    ranges: Mapping[str, InputRange] | None = None,
+    designs: Designs | None = None,
 ) -> Mapped:
     """Measure input ranges (or take those of an earlier calibration) and map every layer.
 
@@ -51,6 +68,7 @@ def map_study(
         study: the study.
         scenario: which effects are on.
         ranges: of the layers' inputs, where they are known: no scenario changes them.
+        designs: takes the design steps of compensation, shared with other scenarios.
 
     Raises:
         RxsimError: something in the study can't be used.
@@ -64,7 +82,16 @@ def map_study(
             for of_layer in [settings[layer.name]]
         )
         check_converters(layers, settings)
-    return Mapped(layers, settings, ranges, operating_points(study, scenario, settings, ranges))
+    points = operating_points(study, scenario, settings, ranges)
+    designed, residuals = (designs or Designs(study)).of(layers, settings, points)
+    return Mapped(
+        layers=designed,
+        undesigned=layers,
+        settings=settings,
+        input_ranges=ranges,
+        points=points,
+        design_residuals=residuals,
+    )
 
 
 def input_ranges(study: Study) -> dict[str, InputRange]:

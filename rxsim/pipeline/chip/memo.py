@@ -20,7 +20,7 @@ from rxsim.mapping import MappedLayer
 from rxsim.numerics import NUMERICS
 from rxsim.pipeline.study.study import Study
 from rxsim.session import identifying
-from rxsim.tiles import TILES, LayerTransfer
+from rxsim.tiles import LayerTransfer, identity_of_arrays
 
 
 def remembered_transfer(
@@ -51,7 +51,7 @@ def remembered_transfer(
         linearised = [point.volt, point.activity, settings.input.v_read]
     key = content_key(
         *("transfer", NUMERICS, layer.matrices, layer.op, list(layer.kernel), layer.arrays_of),
-        TILES.of(settings),
+        identity_of_arrays(settings),
         [chip.seed, chip.trial] if drawn else None,
         linearised,
         *([layer.name] if settings.device.faults is not None else []),

@@ -14,10 +14,10 @@ from rxsim.pipeline.chip.memo import remembered_transfer
 from rxsim.pipeline.chip.room import announcement, threads_that_fit
 from rxsim.pipeline.study.study import Study
 from rxsim.tiles import (
-    TILES,
     LayerTransfer,
     OperatingPoint,
     has_circuit,
+    identity_of_arrays,
     is_linear,
     transfer_matrices,
 )
@@ -114,4 +114,4 @@ def _key(layer: MappedLayer, mapped: Mapped) -> str:
     point = _point(layer, mapped)
     linearised = None if point is None else [point.volt, point.activity]
     settings = mapped.settings[layer.layer.name]
-    return json.dumps([layer.layer.index, TILES.of(settings), linearised])
+    return json.dumps([layer.layer.index, identity_of_arrays(settings), linearised])

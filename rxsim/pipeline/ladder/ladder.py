@@ -31,7 +31,7 @@ from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
-from rxsim.scenarios import SCENARIOS, Scenario, as_built, chosen
+from rxsim.scenarios import Scenario, as_built, chosen, step_by_step
 from rxsim.tiles import LayerTransfer
 
 WORST_ARRAYS = 20
@@ -54,14 +54,15 @@ class Prepared:
     floating: Scores
     foundries: Foundries
 
-    def nonideal(self, trial: int) -> Scores:
-        """Make a chip with all effects and score it.
+    def built(self, trial: int) -> Scores:
+        """Make a chip with all effects, and with compensation where settings have steps, and score it.
 
         Raises:
             RxsimError: its arrays can't be solved, or it yields NaN.
         """
-        foundry = self.foundries.open(SCENARIOS["nonideal"])
-        return self.runner.score(foundry.make(trial).network, "nonideal")
+        scenario = as_built(self.study.settings)
+        foundry = self.foundries.open(scenario)
+        return self.runner.score(foundry.make(trial).network, scenario.name)
 
 
 def prepare(study: Study) -> Prepared:
@@ -73,7 +74,7 @@ def prepare(study: Study) -> Prepared:
     foundries = Foundries(study)  # refuses what there is no room for, before anything runs
     runner = Runner(study)
     floating = runner.score_float()
-    foundries.open(SCENARIOS["nonideal"])
+    foundries.open(as_built(study.settings))
     return Prepared(study, runner, floating, foundries)
 
 
@@ -84,8 +85,8 @@ def rungs_of(study: Study, more: Sequence[str] = ()) -> tuple[Scenario, ...]:
         study: the study.
         more: names of further ones; they come before `nonideal`.
     """
-    compensated = ("compensated",) if study.settings.compensate else ()
-    return chosen(("weights", "ideal", *more, "nonideal", *compensated))
+    rungs = chosen(("weights", "ideal", *more, "nonideal"))
+    return (*rungs, *step_by_step(study.settings))
 
 
 def evaluate(

@@ -16,7 +16,7 @@ class TrialResult:
     """What one chip is worth.
 
     Attributes:
-        scores: of the rung nonideal.
+        scores: of the last rung: nonideal, or compensated.
         details: ladder, layers, totals and provenance of its point, plain; of the first chip only.
     """
 
@@ -31,10 +31,10 @@ def run_trial(prepared: Prepared, trial: int) -> TrialResult:
         RxsimError: something can't be used.
     """
     if trial > 0:
-        return TrialResult(prepared.nonideal(trial), None)
+        return TrialResult(prepared.built(trial), None)
     settings = prepared.study.settings.model_copy(update={"trials": 1})
     evaluation = climb(replace(prepared, study=replace(prepared.study, settings=settings)))
-    return TrialResult(evaluation.rung("nonideal").trials[0], details_of(evaluation))
+    return TrialResult(evaluation.ladder[-1].trials[0], details_of(evaluation))
 
 
 def details_of(evaluation: Evaluation) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from rxsim.cache import Cache
+from rxsim.compensate import check_steps
 from rxsim.config import (
     Settings,
     check_gating,
@@ -214,7 +215,7 @@ def open_study(
         )
         if calibration is not None and _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
-        _check_defect_maps(plan)
+        _check_hardware(plan)
         return Study(
             network=network,
             settings=settings,
@@ -256,7 +257,7 @@ def with_settings(study: Study, settings: Settings) -> Study:
     check_layers(settings, names)
     network = _less_digital(study.network, settings)
     plan = plan_network(network, settings_by_layer(network, settings), study.plan.work)
-    _check_defect_maps(plan)
+    _check_hardware(plan)
     batch = 1 if study.provenance.one_by_one else _batch_size(plan)
     return replace(
         study, network=network, settings=settings, plan=plan, batch=batch, calibration_file=None
@@ -293,9 +294,10 @@ def _tried(
     return reached, plan, found, batch
 
 
-def _check_defect_maps(plan: NetworkPlan) -> None:
-    """Refuse defect maps that do not fit the arrays of a network."""
+def _check_hardware(plan: NetworkPlan) -> None:
+    """Refuse compensation steps that can't work with a layer, and defect maps that do not fit."""
     layers = plan.layers.items()
+    check_steps({name: layer.settings for name, layer in layers})
     check_defect_maps(
         {name: layer.settings for name, layer in layers},
         {name: layer.arrays for name, layer in layers},

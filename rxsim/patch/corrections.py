@@ -1,0 +1,40 @@
+"""Digital corrections of a layer's decoded outputs: constants, and products with few weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from rxsim.onnx_graph import GraphBuilder
+from rxsim.operators import MatrixPart
+from rxsim.patch.hardware import LayerHardware
+
+
+def add_corrections(build: GraphBuilder, hardware: LayerHardware, source: str, total: str) -> str:
+    """Add what is computed digitally to a layer's decoded outputs.
+
+    Args:
+        build: takes the nodes.
+        hardware: the layer.
+        source: name of its input.
+        total: name of its float32 outputs.
+    """
+    layer = hardware.layer
+    if hardware.added is not None:
+        wanted = layer.groups * layer.n_outputs  # the last block of packed groups need not be full
+        values = hardware.added.reshape(-1)[:wanted].reshape(layer.groups, layer.n_outputs)
+        constant = build.constant("added", layer.along_channels(values).astype(np.float32))
+        total = build.add("Add", [total, constant], "corrected")
+    if hardware.digital is not None:
+        if layer.dtype != np.float32:
+            source = build.add("Cast", [source], "digital_input", to=TensorProto.FLOAT)
+        part = MatrixPart(
+            name="digital_part",
+            groups=layer.groups,
+            n_inputs=layer.n_inputs,
+            rows=np.arange(layer.n_inputs),
+            matrix=hardware.digital,
+        )
+        product = layer.operator.add_product(build, layer, source, part)
+        total = build.add("Add", [total, product], "with_digital")
+    return total

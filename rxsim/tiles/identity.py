@@ -1,0 +1,22 @@
+"""What a layer's arrays follow from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rxsim.compensate import acting_on_arrays
+from rxsim.config import Reads, Settings
+
+TILES = Reads(("crossbar", "device", "mapping", "compensate"))
+"""What a layer's transfer matrices follow from, besides its weights and the chip."""
+
+
+def identity_of_arrays(settings: Settings) -> dict[str, Any]:
+    """Return the values that a layer's transfer matrices follow from, plain, by dotted name.
+
+    Compensation steps behind the converters are no part of it.
+    """
+    values = TILES.of(settings)
+    if settings.compensate:
+        values["compensate"] = list(acting_on_arrays(settings))
+    return values
