@@ -64,8 +64,8 @@ def _known(name: Any) -> str:
     names = names_in(STEP_PACKAGE)
     if not isinstance(name, str) or name not in (*AUTO, *names):
         raise ValueError(
-            f"found {in_yaml(name)}, expected steps of {', '.join(names)}, each a name or a mapping such as "
-            "{predistort: {passes: 4}}"
+            f"found {in_yaml(name)}, expected steps of {', '.join(names)}, each a name or a mapping "
+            "such as {predistort: {passes: 4}}"
         )
     return name
 
