@@ -23,6 +23,9 @@ class StageWatcher(Protocol):
     def tell(self, text: str) -> None:
         """Something that a waiting user should know, a line."""
 
+    def left(self, text: str) -> None:
+        """How much of the whole is left now; it stands for what was said of it before."""
+
 
 class Stages:
     """Measures how long each stage takes and passes its progress on.
@@ -40,6 +43,11 @@ class Stages:
         """Pass on what a waiting user should know."""
         if self._watcher is not None:
             self._watcher.tell(text)
+
+    def left(self, text: str) -> None:
+        """Pass on how much of the whole is left now."""
+        if self._watcher is not None:
+            self._watcher.left(text)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Callable[[int, int], None]]:

@@ -11,7 +11,7 @@ from made_explanations import made_effects, made_explanation
 from rxsim.commands.plot import command as plot
 from rxsim.commands.report import command as report
 from rxsim.errors import InputError
-from rxsim.explain.result import Explanation
+from rxsim.explain.result import Explanation, Untried
 from rxsim.report.explanation_file import explanation_of
 from rxsim.report.explanation_kind import explanation_json
 
@@ -27,6 +27,7 @@ def content(explanation: Explanation | None = None) -> Any:
         made_explanation(effects=made_effects(sampled=True), interval=None),
         made_explanation(effects=None, layers=None, attempts=None, better=None, traps=()),
         made_explanation(quantity="snr_db", effects=made_effects(shapley=False)),
+        made_explanation(attempts=(), better=None, untried=Untried.NO_TIME),
     ],
 )
 def test_what_is_written_is_read(explanation: Explanation) -> None:
@@ -54,6 +55,7 @@ MALFORMED: tuple[tuple[tuple[str | int, ...], Any, str], ...] = (
     (("better",), {"crossbar": {"rows": -3}}, "better"),
     (("traps",), ["x"], "traps"),
     (("left_out",), "x", "left_out"),
+    (("untried",), "no idea", "untried"),
     (("settings",), None, "settings"),
     (("timing",), None, "timing"),
     (("none",), 1e300, "none"),
@@ -85,7 +87,7 @@ def test_a_malformed_part_is_named_in_one_sentence(
 def test_a_missing_part_is_named_or_means_nothing(missing: str) -> None:
     broken = content()
     del broken[missing]
-    optional = {"interval_new_images", "effects", "layers", "attempts", "better"}
+    optional = {"interval_new_images", "effects", "layers", "attempts", "better", "untried"}
     if missing in optional:
         assert explanation_of(broken, "x") is not None
     else:

@@ -25,7 +25,7 @@ from rxsim.explain.remedies import REMEDIES
 from rxsim.explain.remedies_together import tried_together
 from rxsim.explain.remedy_proof import advised, helps
 from rxsim.explain.remedy_runs import SPLIT_FROM, RemedyRuns, Tried
-from rxsim.explain.result import Attempt
+from rxsim.explain.result import Attempt, Untried
 from rxsim.pipeline import DataOptions, Foundries, Study, open_study, with_settings
 from rxsim.pipeline.chip import solved
 from rxsim.report.better_settings import better_settings
@@ -151,7 +151,9 @@ def test_hardware_without_effects_needs_no_remedy() -> None:
     study = studied("adc.n_bits=null", "dac.n_bits=null", "device.n_bits=null", *wires, limit=4)
     evidence = evidence_of(study, "agreement", list(study.layer_settings()))
     assert list(candidates_of(evidence)) == []
-    assert try_remedies(evidence).attempts == ()
+    advice = try_remedies(evidence)
+    assert advice.attempts == ()
+    assert advice.untried in (Untried.NOTHING_TO_MEND, Untried.NONE_APPLIES)
 
 
 # Gains
@@ -291,6 +293,7 @@ def test_nothing_is_begun_after_the_deadline_and_what_is_left_out_is_named() -> 
     assert (advice.attempts, advice.better, advice.runs) == ((), None, 0)
     assert advice.left_out[0].startswith("remedies not tried, for there was no time: ")
     assert "a weight scale for each column" in advice.left_out[0]
+    assert advice.untried is Untried.NO_TIME
 
 
 def test_a_deadline_counts_down_and_may_be_shared() -> None:
@@ -338,10 +341,23 @@ def test_settings_that_cannot_be_run_are_told_and_the_others_go_on(
     told = "an ADC range for each column could not be tried: found too little"
     assert any(sentence.startswith(told) for sentence in advice.left_out)
     assert len(advice.attempts) >= 4
+    assert advice.untried is None
+
+
+def test_where_none_can_be_run_that_is_why_none_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = evidence_of(studied("adc.n_bits=2", limit=20), "agreement")
+
+    def refusing(study: Study) -> Any:
+        raise InputError("found too little, expected more; add some")
+
+    monkeypatch.setattr(remedy_runs, "Foundries", refusing)
+    advice = try_remedies(evidence)
+    assert (advice.attempts, advice.untried) == ((), Untried.FAILED)
 
 
 def test_where_nothing_is_lost_nothing_is_tried() -> None:
     advice = try_remedies(evidence_of(studied(*FINE, limit=20), "agreement"))
+    assert advice.untried is Untried.NOTHING_TO_MEND
     assert (advice.attempts, advice.better, advice.runs) == ((), None, 0)
     assert advice.left_out[0].startswith("nothing to mend: ")
 
@@ -478,6 +494,7 @@ def test_comments_of_the_written_settings_tell_change_and_gain(tmp_path: Path) -
     [
         (["--no-remedies", "--set", "adc.n_bits=2"], "No remedy was tried (--no-remedies)"),
         (["--set", "adc.n_bits=9"], "No remedy was tried (nothing to mend"),
+        (["--set", "adc.n_bits=2", "--budget", "0"], "No remedy was tried (there was no time;"),
     ],
 )
 def test_the_command_tells_why_no_settings_are_written(

@@ -16,6 +16,7 @@ from scipy import stats
 
 import rxsim
 from rxsim.cli import main
+from rxsim.commands.search import _tell_ahead
 from rxsim.config import Settings, layer_settings, load_settings
 from rxsim.errors import InputError, SettingError
 from rxsim.pipeline import DataOptions, evaluate, open_study
@@ -420,6 +421,31 @@ def test_an_interrupted_search_goes_on(tmp_path: Path, stops_after: int, exhaust
     third = MadeUpPool(monotone)
     assert told(searched(tmp_path / "parts.sqlite", third, **given)) == told(at_once)
     assert third.jobs == []
+
+
+def test_after_the_first_point_it_is_known_how_many_more_there_are_at_most(tmp_path: Path) -> None:
+    pool, bounds = MadeUpPool(monotone), list[tuple[int, float]]()
+    with open_results(tmp_path / "r.sqlite", write=True) as results:
+        run_search(
+            prepare_search(question()),
+            results,
+            pool,
+            ahead=lambda points, seconds: bounds.append((points, seconds)),
+        )
+    [(points, seconds)] = bounds
+    assert len(pool.jobs) - 1 <= points < 18 - 1  # the first settles others too
+    assert seconds >= 0
+
+
+def test_a_long_search_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    _tell_ahead(8, 1.0)
+    assert capsys.readouterr().err == ""
+    _tell_ahead(1, 600.0)
+    _tell_ahead(8, 15.0)
+    assert capsys.readouterr().err == (
+        "at most 1 more point: about 10 minutes, by the first\n"
+        "at most 8 more points: about 2 minutes, by the first\n"
+    )
 
 
 def test_points_of_other_searches_are_known(tmp_path: Path) -> None:

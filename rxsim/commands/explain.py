@@ -12,15 +12,18 @@ from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.options import calibration_option, files_read, open_given, study_options
 from rxsim.commands.progress import watched
 from rxsim.commands.time_option import take_times, time_option
-from rxsim.explain import BY, QUANTITIES, Asked, Explanation, explain
-from rxsim.explain.advice import NOTHING_TO_MEND
+from rxsim.explain import BY, QUANTITIES, Asked, Explanation, Untried, explain
 from rxsim.files import check_destination, write_atomically
 from rxsim.report.better_settings import better_settings
 from rxsim.report.explain_terminal import print_explanation
-from rxsim.report.labels import shortened
 from rxsim.stages import Stages
 
-_LONGEST_REASON = 120
+_REASONS = {
+    Untried.NOTHING_TO_MEND: "nothing to mend: the built chips do no worse than the float network",
+    Untried.NO_TIME: "there was no time; give a longer --budget",
+    Untried.FAILED: "those that apply could not be run",
+    Untried.NONE_APPLIES: "none applies",
+}
 
 
 @click.command("explain")
@@ -90,8 +93,5 @@ def _why_none(result: Explanation) -> str:
     """Say why there are no better settings."""
     if result.attempts:
         return "No remedy is proven to help"
-    if result.attempts is None:
-        return "No remedy was tried (--no-remedies)"
-    reason = next((note for note in result.left_out if note.startswith(NOTHING_TO_MEND)), None)
-    reason = reason or next((note for note in result.left_out if "not tried" in note), None)
-    return f"No remedy was tried ({shortened(reason or 'none applies', _LONGEST_REASON)})"
+    reason = "--no-remedies" if result.untried is None else _REASONS[result.untried]
+    return f"No remedy was tried ({reason})"

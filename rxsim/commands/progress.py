@@ -77,6 +77,7 @@ class _Lines:
         self._seconds: dict[str, float] = {}
         self._times: Counter[str] = Counter()
         self._said = time.monotonic()
+        self._left = ""
 
     def begin(self, stage: str) -> None:
         """Say nothing yet."""
@@ -84,7 +85,7 @@ class _Lines:
     def advance(self, stage: str, done: int, total: int) -> None:
         """Say how far a stage is, once in a while."""
         if time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
-            self._say(f"{stage}: {done:,} of {total:,}")
+            self._say(f"{stage}: {done:,} of {total:,}{self._left}")
 
     def end(self, stage: str, seconds: float) -> None:
         """Say how long it took, if it is worth a line."""
@@ -95,11 +96,17 @@ class _Lines:
         late = time.monotonic() - self._said >= SECONDS_BETWEEN_LINES
         if self._every or first or late:
             repeated = f"{times:,} times, " if times > 1 else ""
-            self._say(f"{stage}: {repeated}{self._seconds[stage]:.1f} s")
+            self._say(
+                f"{stage}: {repeated}{self._seconds[stage]:.1f} s{self._left if late else ''}"
+            )
 
     def tell(self, text: str) -> None:
         """Say it."""
         self._say(text)
+
+    def left(self, text: str) -> None:
+        """Keep it for the next line that says how far a stage is."""
+        self._left = f"; {text}"
 
     def _say(self, text: str) -> None:
         self._said = time.monotonic()
@@ -142,6 +149,7 @@ class _Bars:
         self._bars = bars
         self._every = every
         self._tasks: dict[str, TaskID] = {}
+        self._left: TaskID | None = None
 
     def begin(self, stage: str) -> None:
         """Start a bar that shows life only."""
@@ -164,3 +172,9 @@ class _Bars:
     def tell(self, text: str) -> None:
         """Print it above the bars."""
         self._bars.console.print(text)
+
+    def left(self, text: str) -> None:
+        """Show it beside a bar that shows life only."""
+        if self._left is None:
+            self._left = self._bars.add_task(text, total=None)
+        self._bars.update(self._left, description=text)

@@ -26,6 +26,7 @@ from rxsim.config import Settings, as_yaml
 from rxsim.counted import counted
 from rxsim.errors import GoalMissedError, PointsFailedError
 from rxsim.files import check_destination, write_atomically
+from rxsim.pipeline.chip.room import duration
 from rxsim.report.search_terminal import judged_text, print_search
 from rxsim.search import (
     Prepared,
@@ -41,6 +42,9 @@ from rxsim.search import (
 from rxsim.stages import Stages
 from rxsim.store import open_results
 from rxsim.sweep import describe, ending
+
+_LONG_SECONDS = 10.0
+"""What is expected to take less is not announced."""
 
 
 @click.command("search")
@@ -113,6 +117,7 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
             cache_bytes=cache_bytes(given),
             show=show,
             tell=None if given["quiet"] else lambda point: _tell_point(prepared, point),
+            ahead=None if given["quiet"] else _tell_ahead,
         )
     if result.best is not None and given["output"] is not None:
         write_atomically(given["output"], as_yaml(result.best.settings).encode())
@@ -154,6 +159,15 @@ def _tell_first(prepared: Prepared, given: dict[str, Any]) -> None:
 def _tell_point(prepared: Prepared, point: SearchedPoint) -> None:
     text = judged_text(prepared.question.goal, point)
     click.echo(f"{describe(point.values)}: {text}", err=True)
+
+
+def _tell_ahead(points: int, seconds: float) -> None:
+    """Say about how long the search will take at most, where that is long."""
+    if points * seconds >= _LONG_SECONDS:
+        click.echo(
+            f"at most {counted(points, 'more point')}: about {duration(points * seconds)}, by the first",
+            err=True,
+        )
 
 
 def _end(result: SearchResult) -> None:

@@ -12,6 +12,7 @@ from rxsim.explain.result import (
     LayerRow,
     LayersTable,
     Trap,
+    Untried,
 )
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "LayerRow",
     "LayersTable",
     "Trap",
+    "Untried",
     "explain",
 ]

@@ -14,14 +14,14 @@ from rxsim.config import Settings
 from rxsim.effects import active_effects
 from rxsim.explain.deadline import Deadline
 from rxsim.explain.evidence import Evidence
+from rxsim.explain.forecast import Forecast
 from rxsim.explain.remedies import REMEDIES, Candidate
-from rxsim.explain.remedies_together import tried_together
+from rxsim.explain.remedies_together import MOST_COMBINATIONS, tried_together
 from rxsim.explain.remedy_notes import notes_on
 from rxsim.explain.remedy_proof import advised, is_gain
 from rxsim.explain.remedy_runs import RemedyRuns, Tried
-from rxsim.explain.result import Attempt
+from rxsim.explain.result import Attempt, Untried
 
-NOTHING_TO_MEND = "nothing to mend"
 _SHARE_OF_SINGLES = 2 / 3  # of the time; the rest is for combinations
 
 
@@ -34,16 +34,33 @@ class Advice:
         better: the settings of the best attempt; None where it is not proven to be better.
         left_out: what was not tried, and what is to be kept in mind, a sentence each.
         runs: patched networks that were run.
+        untried: why none was tried; None where some were.
     """
 
     attempts: tuple[Attempt, ...]
     better: Settings | None
     left_out: tuple[str, ...]
     runs: int
+    untried: Untried | None = None
+
+
+def most_remedies(evidence: Evidence) -> int:
+    """Return how many settings are tried at most: single remedies, and combinations of them.
+
+    Args:
+        evidence: what is known; where layers are, the order of them does not matter.
+    """
+    if RemedyRuns(evidence).lost <= 0:
+        return 0
+    singles = sum(1 for _ in candidates_of(evidence))
+    return singles + MOST_COMBINATIONS if singles > 1 else singles
 
 
 def try_remedies(
-    evidence: Evidence, deadline: Deadline | None = None, limit: int | None = None
+    evidence: Evidence,
+    deadline: Deadline | None = None,
+    limit: int | None = None,
+    forecast: Forecast | None = None,
 ) -> Advice:
     """Try every remedy that applies alone, then the best ones together.
 
@@ -65,15 +82,19 @@ def try_remedies(
         evidence: the study, what its chips do, and what is known of effects and layers.
         deadline: nothing is begun after it.
         limit: single remedies that are tried at most.
+        forecast: learns how long they take.
     """
     deadline = deadline or Deadline(None)
-    runs, left_out = RemedyRuns(evidence), list[str]()
+    runs, left_out = RemedyRuns(evidence, forecast), list[str]()
     if runs.lost <= 0:
         label = evidence.quantity.metric.title
-        note = f"{NOTHING_TO_MEND}: {label} of the built chips is no worse than the float network's"
-        return Advice(attempts=(), better=None, left_out=(note,), runs=0)
+        note = f"nothing to mend: {label} of the built chips is no worse than the float network's"
+        return Advice(
+            attempts=(), better=None, left_out=(note,), runs=0, untried=Untried.NOTHING_TO_MEND
+        )
     singles = _singles(evidence, runs, deadline.share(_SHARE_OF_SINGLES), limit, left_out)
     tried = [*singles, *tried_together(singles, runs, deadline)]
+    untried = None if tried else _untried(late=bool(left_out), failed=bool(runs.failures))
     best = advised(tried)
     ranked = sorted(tried, key=lambda each: (each is not best, -each.attempt.gain.mean))
     left_out += runs.failures
@@ -88,7 +109,15 @@ def try_remedies(
         better=best.settings if best is not None and is_better else None,
         left_out=tuple(left_out),
         runs=runs.runs,
+        untried=untried,
     )
+
+
+def _untried(*, late: bool, failed: bool) -> Untried:
+    """Say why no remedy was tried: some were left out, or failed, or there are none."""
+    if late:
+        return Untried.NO_TIME
+    return Untried.FAILED if failed else Untried.NONE_APPLIES
 
 
 def candidates_of(evidence: Evidence) -> Iterator[tuple[str, Candidate]]:

@@ -7,19 +7,37 @@ same come after one another, so that few arrays are in memory; the study's cache
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Iterable
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
+from rxsim.circuit import when_compiling
 from rxsim.config import as_plain
 from rxsim.explain.deadline import Deadline
+from rxsim.explain.forecast import Forecast, SetSeconds
 from rxsim.explain.quantity import Quantity, noise_of
 from rxsim.explain.shapley import Coalition
-from rxsim.pipeline import Foundries, Foundry, Runner, Study, for_each
+from rxsim.pipeline import Foundries, Runner, Study, for_each
 from rxsim.run import Scores
 from rxsim.scenarios import Scenario, nominal
 from rxsim.tiles import TILES
+
+
+class _Name(NamedTuple):
+    """Identifies hardware.
+
+    Attributes:
+        arrays: its nominal arrays.
+        whole: all of its settings.
+        programmed: its programmed arrays, without converters.
+    """
+
+    arrays: str
+    whole: str
+    programmed: str
 
 
 class Chips:
@@ -27,9 +45,17 @@ class Chips:
 
     Attributes:
         runs: patched networks that were run over the images.
+        forecast: learns how long they take.
     """
 
-    def __init__(self, study: Study, runner: Runner, floating: Scores, quantity: Quantity) -> None:
+    def __init__(
+        self,
+        study: Study,
+        runner: Runner,
+        floating: Scores,
+        quantity: Quantity,
+        forecast: Forecast | None = None,
+    ) -> None:
         """Start without any values.
 
         Args:
@@ -37,13 +63,17 @@ class Chips:
             runner: has scored the float network.
             floating: these scores.
             quantity: what is measured.
+            forecast: learns how long sets of effects and layers take; None: nobody waits.
         """
         self.study, self.runner, self.quantity = study, runner, quantity
         self.floating = floating
         self.runs = 0
+        self.forecast = forecast or Forecast(None, Deadline())
         self._values: dict[str, np.ndarray] = {}
         self._noise: dict[str, np.ndarray] = {}
-        self._names: dict[Coalition, tuple[str, str]] = {}
+        self._names: dict[Coalition, _Name] = {}
+        self._asked: dict[Coalition, None] = {}
+        self._programmed: set[str] = set()
 
     def value(self, effects: Coalition) -> np.ndarray:
         """Return the quantity where some effects are on.
@@ -55,7 +85,7 @@ class Chips:
             RxsimError: the settings contradict each other, or arrays can't be solved.
         """
         self.measure([effects])
-        return self._values[self._name(effects)[1]]
+        return self._values[self._name(effects).whole]
 
     def noise(self, effects: Coalition) -> np.ndarray:
         """Return the noise of the network's output where some effects are on.
@@ -67,7 +97,7 @@ class Chips:
             RxsimError: as `value` does.
         """
         self.measure([effects])
-        return self._noise[self._name(effects)[1]]
+        return self._noise[self._name(effects).whole]
 
     def measure(self, sets: Iterable[Coalition], deadline: Deadline | None = None) -> bool:
         """Measure several sets of effects.
@@ -75,44 +105,67 @@ class Chips:
         Returns:
             Whether there was time for all.
         """
-        missing = {
-            self._name(effects): effects
-            for effects in sets
-            if self._name(effects)[1] not in self._values
-        }
-        for _, alike in groupby(sorted(missing), key=lambda name: name[0]):
+        sets = list(sets)
+        self._asked.update(dict.fromkeys(sets))
+        missing = self._missing(sets)
+        for _, alike in groupby(sorted(missing), key=lambda name: name.arrays):
             foundries = Foundries(self.study)
             for name in alike:
                 if deadline is not None and deadline.passed:
                     return False
-                effects = missing[name]
-                foundry = foundries.open(Scenario(_told(effects), effects))
-                self._values[name[1]], self._noise[name[1]] = self._scored(foundry)
+                self._measure(name, missing[name], foundries)
         return True
+
+    def ahead(self, sets: Iterable[Coalition]) -> tuple[int, int]:
+        """Count what `measure` would run: sets, and those whose arrays are programmed anew."""
+        missing = self._missing(sets)
+        return len(missing), len({name.programmed for name in missing} - self._programmed)
+
+    def _missing(self, sets: Iterable[Coalition]) -> dict[_Name, Coalition]:
+        names = {self._name(effects): effects for effects in sets}
+        return {name: effects for name, effects in names.items() if name.whole not in self._values}
 
     def known(self) -> list[Coalition]:
         """List the measured sets of effects."""
-        return [effects for effects, (_, whole) in self._names.items() if whole in self._values]
+        return [effects for effects in self._asked if self._name(effects).whole in self._values]
 
-    def _scored(self, foundry: Foundry) -> tuple[np.ndarray, np.ndarray]:
-        """Return the quantity of a foundry's chips, (chips, images), and their noise, (chips, 1)."""
+    def _measure(self, name: _Name, effects: Coalition, foundries: Foundries) -> None:
+        """Run the chips of a set of effects: the quantity (chips, images), the noise (chips, 1)."""
+        compiled = list[bool]()
+        begin = time.perf_counter()
+        with when_compiling(lambda: compiled.append(True)):
+            foundry = foundries.open(Scenario(_told(effects), effects))
+        opened, making = time.perf_counter(), 0.0
         rows, noise = [], []
         for trial in range(foundry.chips):
-            scores = self.runner.score(foundry.make(trial).network, "chips", keep=True)
+            start = time.perf_counter()
+            network = foundry.make(trial).network
+            making += time.perf_counter() - start
+            scores = self.runner.score(network, "chips", keep=True)
             rows.append(self.quantity.values(scores, self.floating))
             noise.append([noise_of(scores)])
             self.runs += 1
-        return np.stack(rows), np.array(noise)
+        self._values[name.whole], self._noise[name.whole] = np.stack(rows), np.array(noise)
+        seconds = SetSeconds(
+            opening=0.0 if compiled else opened - begin,  # kernels are compiled once
+            making=making,
+            scoring=time.perf_counter() - opened - making,
+            programmed=name.programmed not in self._programmed,
+        )
+        self._programmed.add(name.programmed)
+        self.forecast.set_run(seconds)
 
-    def _name(self, effects: Coalition) -> tuple[str, str]:
-        """Identify hardware: its nominal arrays, and all of its settings."""
+    def _name(self, effects: Coalition) -> _Name:
+        """Identify the hardware of a set of effects."""
         if effects not in self._names:
             scenario = Scenario(_told(effects), effects)
             layers = for_each(self.study.layer_settings(), scenario.settings)
             distinct = {json.dumps(as_plain(each)): each for each in layers.values()}
-            arrays = [TILES.of(nominal(each)) for each in distinct.values()]
-            whole = json.dumps(sorted(distinct))
-            self._names[effects] = json.dumps(arrays), whole
+            self._names[effects] = _Name(
+                arrays=json.dumps([TILES.of(nominal(each)) for each in distinct.values()]),
+                whole=json.dumps(sorted(distinct)),
+                programmed=json.dumps([TILES.of(each) for each in distinct.values()]),
+            )
         return self._names[effects]
 
 

@@ -44,17 +44,12 @@ def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline)
     """
     names = [player.name for player in players]
     everything, way = frozenset(names), coalitions_of(names)
+    chips.measure(needed_sets(players))
 
     def difference(more: Coalition, less: Coalition) -> Estimate:
         values = (chips.value(effects_on(players, on)) for on in (more, less))
         return estimate(next(values) - next(values))
 
-    needed = [
-        *(frozenset([name]) for name in names),
-        *(everything - {name} for name in names),
-        *way,
-    ]
-    chips.measure(effects_on(players, on) for on in needed)
     method, orders = _orders(chips, players, deadline)
     values, errors = _shapley(
         method, orders, names, lambda on: chips.value(effects_on(players, on))
@@ -81,6 +76,28 @@ def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline)
         coalitions=len(chips.known()),
         notes={player.name: player.note for player in players if player.note},
     )
+
+
+def needed_sets(players: Sequence[Player]) -> list[Coalition]:
+    """List the sets of effects that are measured whatever the budget."""
+    names = [player.name for player in players]
+    everything = frozenset(names)
+    needed = [
+        *(frozenset([name]) for name in names),
+        *(everything - {name} for name in names),
+        *coalitions_of(names),
+    ]
+    return [effects_on(players, on) for on in needed]
+
+
+def shapley_sets(players: Sequence[Player], seed: int) -> list[Coalition]:
+    """List the sets of effects that Shapley values take where there is time."""
+    names = [player.name for player in players]
+    if len(names) <= EXACT_UP_TO:
+        sets = all_coalitions(names)
+    else:
+        sets = [step for order in drawn_orders(names, PAIRS, seed) for step in coalitions_of(order)]
+    return [effects_on(players, on) for on in sets]
 
 
 def _orders(

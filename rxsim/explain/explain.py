@@ -11,11 +11,13 @@ from typing import Literal, get_args
 from rxsim.cache import Cache
 from rxsim.config import as_plain
 from rxsim.explain.advice import Advice, try_remedies
+from rxsim.explain.ahead import ahead_of
 from rxsim.explain.arrays import worst_arrays
 from rxsim.explain.chips import Chips
 from rxsim.explain.deadline import Deadline
 from rxsim.explain.effects import explain_effects
 from rxsim.explain.evidence import Evidence
+from rxsim.explain.forecast import Forecast
 from rxsim.explain.layers import explain_layers
 from rxsim.explain.players import players_of
 from rxsim.explain.quantity import chosen_quantity
@@ -74,7 +76,8 @@ def _explained(study: Study, asked: Asked) -> Explanation:
     runner = Runner(study)
     floating = runner.score_float()
     quantity = chosen_quantity(asked.quantity, study.metric, floating)
-    chips = Chips(study, runner, floating, quantity)
+    forecast = Forecast(study.stages, deadline)
+    chips = Chips(study, runner, floating, quantity, forecast)
     players = players_of(study)
     everything = frozenset(name for player in players for name in player.effects)
     built, perfect = chips.value(everything), chips.value(frozenset())
@@ -90,13 +93,25 @@ def _explained(study: Study, asked: Asked) -> Explanation:
         effects=None,
         layers=None,
     )
+    forecast.plan(
+        ahead_of(
+            evidence,
+            chips,
+            players,
+            effects=asked.by != "layers",
+            layers=asked.by != "effects",
+            remedies=asked.remedies,
+        )
+    )
     if asked.by != "layers":
         evidence = replace(evidence, effects=explain_effects(chips, players, deadline))
+        forecast.sets_end()
     if asked.by != "effects":
         arrays = worst_arrays(study, foundry, evidence.chip, WORST_ARRAYS)
         layers = explain_layers(chips, players, foundry, evidence.chip, arrays, deadline)
         evidence = replace(evidence, layers=layers)
-    advice = try_remedies(evidence, deadline) if asked.remedies else None
+        forecast.layers_end()
+    advice = try_remedies(evidence, deadline, forecast=forecast) if asked.remedies else None
     return _explanation(evidence, chips, advice)
 
 
@@ -125,6 +140,7 @@ def _explanation(evidence: Evidence, chips: Chips, advice: Advice | None) -> Exp
         provenance=study.provenance_of_result(libraries),
         runs=chips.runs + (0 if advice is None else advice.runs),
         seconds=study.stages.seconds,
+        untried=None if advice is None else advice.untried,
     )
 
 

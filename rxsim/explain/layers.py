@@ -5,6 +5,7 @@ A chip stays as it is, converters too: layers are taken from it and others are l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -123,6 +124,7 @@ def _take_out(
     for name in order:
         if deadline.passed:
             break
+        start = time.perf_counter()
         only, others = [], []
         for chip in made:
             alone = [layer for layer in chip.converted if layer.layer.name == name]
@@ -138,6 +140,7 @@ def _take_out(
             all_but=estimate(built - np.stack([values for values, _ in others])),
             output_noise=float(np.mean(shares)),
         )
+        chips.forecast.layer_run(time.perf_counter() - start)
     return taken
 
 

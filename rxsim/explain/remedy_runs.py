@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 from rxsim.config import Settings, settings_hash
 from rxsim.errors import RxsimError
 from rxsim.explain.changes import changed
+from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.evidence import Evidence
+from rxsim.explain.forecast import Forecast
 from rxsim.explain.result import Attempt
 from rxsim.pipeline import Foundries, Runner, Study, totals, with_settings
 from rxsim.scenarios import as_built
@@ -51,13 +54,15 @@ class RemedyRuns:
         choosing: places of the images that choose; None: all, too few to be divided.
     """
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, forecast: Forecast | None = None) -> None:
         """Start without any run.
 
         Args:
             evidence: the study, and the quantity of its chips.
+            forecast: learns how long runs take; None: nobody waits.
         """
         self._evidence = evidence
+        self._forecast = forecast or Forecast(None, Deadline())
         self._known = {settings_hash(evidence.study.settings)}
         self.runs = 0
         self.failures: list[str] = []
@@ -78,12 +83,16 @@ class RemedyRuns:
         """
         study = self._changed(changes)
         if study is None:
+            self._forecast.remedy_run(None)
             return None
+        start = time.perf_counter()
         try:
             return self._run(study, remedies, title, changes)
         except RxsimError as error:
             self.failures.append(f"{title} could not be tried: {error}")
             return None
+        finally:
+            self._forecast.remedy_run(time.perf_counter() - start)
 
     def _changed(self, changes: Mapping[str, Any]) -> Study | None:
         """Return the study under changed settings; None where there is nothing to be tried."""

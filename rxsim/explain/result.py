@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,19 @@ from rxsim.explain.quantity import Quantity
 from rxsim.pipeline.ladder.rung import plain_value
 
 SCHEMA_VERSION = 1
+
+
+class Untried(StrEnum):
+    """Why no remedy was tried."""
+
+    NOTHING_TO_MEND = "nothing_to_mend"
+    """The built chips do no worse than the float network."""
+    NO_TIME = "no_time"
+    """The budget was spent before."""
+    FAILED = "failed"
+    """None of those that apply could be run."""
+    NONE_APPLIES = "none_applies"
+    """There is none against these effects that changes anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +308,7 @@ class Explanation:
         provenance: versions, hashes, data.
         runs: patched networks that were run over the images.
         seconds: wall time by stage.
+        untried: why no remedy was tried; None where some were, or were not asked for.
     """
 
     quantity: Quantity
@@ -313,6 +328,7 @@ class Explanation:
     provenance: Mapping[str, Any]
     runs: int
     seconds: Mapping[str, float]
+    untried: Untried | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON; everything but `timing` repeats for the same seed."""
@@ -331,6 +347,7 @@ class Explanation:
             "attempts": None
             if self.attempts is None
             else [attempt.as_json() for attempt in self.attempts],
+            "untried": self.untried,
             "traps": {trap.name: trap.sentence for trap in self.traps},
             "left_out": list(self.left_out),
             "settings": dict(self.settings),

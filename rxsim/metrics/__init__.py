@@ -103,14 +103,14 @@ class Metric:
 
     def text(self, value: float) -> str:
         """Write a plain value."""
-        return f"{value:.4g}" if self.decimals is None else f"{value:.{self.decimals}f}"
+        return f"{value:z.4g}" if self.decimals is None else f"{value:z.{self.decimals}f}"
 
     def figure_text(self, value: float) -> str:
         """Write a value as it stands in figures, times the factor, without the unit."""
         scaled = value * self.factor
         if self.decimals is None:
-            return f"{scaled:.4g}"
-        return f"{scaled:.{max(self.decimals - round(math.log10(self.factor)), 0)}f}"
+            return f"{scaled:z.4g}"
+        return f"{scaled:z.{max(self.decimals - round(math.log10(self.factor)), 0)}f}"
 
 
 @cache

@@ -22,6 +22,7 @@ from rxsim.explain.result import (
     LayerRow,
     LayersTable,
     Trap,
+    Untried,
 )
 from rxsim.metrics import all_metrics
 from rxsim.report.json_values import as_number
@@ -142,6 +143,7 @@ def _explanation(whole: _Part) -> Explanation:
         effects=whole.at("effects").maybe(_effects),
         layers=whole.at("layers").maybe(_layers),
         attempts=whole.at("attempts").maybe(lambda part: tuple(map(_attempt, part.parts()))),
+        untried=whole.at("untried").maybe(_untried),
         traps=tuple(
             Trap(name=name, sentence=sentence)
             for name, sentence in whole.at("traps").by_name(_Part.text).items()
@@ -153,6 +155,13 @@ def _explanation(whole: _Part) -> Explanation:
         runs=whole.at("runs").count(),
         seconds=whole.at("timing").at("seconds").by_name(_Part.number),
     )
+
+
+def _untried(part: _Part) -> Untried:
+    try:
+        return Untried(part.text())
+    except ValueError:
+        raise part.wrong(f"one of {', '.join(Untried)}") from None
 
 
 def _settings(part: _Part) -> Settings:

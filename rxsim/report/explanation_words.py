@@ -306,12 +306,12 @@ def percent_of(share: float | None) -> str:
     """Write a share in percent without the sign; a dash where there is none."""
     if share is None:
         return "-"
-    return "<0.01" if 0 < share < 1e-4 else f"{100 * share:.3g}"
+    return "<0.01" if 0 < share < 1e-4 else f"{100 * share:z.3g}"
 
 
 def decibel_of(ratio: float | None) -> str:
     """Write a ratio in decibel; a dash where it is not known, or not to be compared."""
-    return "-" if ratio is None or not math.isfinite(ratio) else f"{ratio:.1f}"
+    return "-" if ratio is None or not math.isfinite(ratio) else f"{ratio:z.1f}"
 
 
 def effect_titles(explanation: Explanation) -> dict[str, str]:

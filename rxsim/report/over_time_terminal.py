@@ -93,7 +93,7 @@ def over_time_table(result: Evaluation) -> Table:
         row = [written(seconds)]
         if main is not None:
             change = summary[main]["mean"] - reference[main]["mean"]
-            row += [*main_cells(summary[main]), f"{change:+.4f}"]
+            row += [*main_cells(summary[main]), f"{change:+z.4f}"]
         row += [mean_cell(summary[name], metric) for name, metric in others.items()]
         table.add_row(*row)
     return table

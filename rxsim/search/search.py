@@ -24,6 +24,7 @@ def run_search(
     cache_bytes: int = DEFAULT_BYTES,
     show: Callable[[SweepProgress], None] | None = None,
     tell: Callable[[SearchedPoint], None] | None = None,
+    ahead: Callable[[int, float], None] | None = None,
 ) -> SearchResult:
     """Search; points that the results hold already are not evaluated again.
 
@@ -38,6 +39,7 @@ def run_search(
         cache_bytes: largest size of that folder.
         show: called with the progress of the points at work after each trial.
         tell: called with each point when it is judged.
+        ahead: called after the first point, with how many more there are at most and its seconds.
 
     Raises:
         WriteError: the disk is full; earlier trials are safe.
@@ -49,6 +51,8 @@ def run_search(
             run.plan(wanted), results, pool, cache=cache, cache_bytes=cache_bytes, show=show
         )
         run.take(wanted, new=True)
+        if ahead is not None and not total.new + total.failed:
+            ahead(run.most_ahead(), end.seconds / len(wanted))
         total.new += end.new
         total.failed += end.failed
         total.seconds += end.seconds
@@ -98,6 +102,12 @@ class _Search:
             return [p for p in places if p not in self.judged and p not in self.failed]
         place = self._prepared.order.next_point(self.met, self.missed, self.failed)
         return [] if place is None else [place]
+
+    def most_ahead(self) -> int:
+        """Count the points that may still be the cheapest: no more are evaluated."""
+        if self._prepared.question.exhaustive:
+            return len(self.wanted())
+        return int(self._prepared.order.open_points(self.met, self.missed, self.failed).sum())
 
     def plan(self, wanted: Sequence[int]) -> Plan:
         """Return a sweep of the points that are evaluated already and of those to evaluate."""

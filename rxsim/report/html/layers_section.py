@@ -129,7 +129,7 @@ def _percent(value: Any) -> str:
 
 def _decibel(value: Any) -> str:
     number = as_number(value)
-    return "-" if number is None else f"{number:.1f}"
+    return "-" if number is None else f"{number:z.1f}"
 
 
 def _column(layers: Sequence[Mapping[str, Any]], name: str, factor: float = 1.0) -> np.ndarray:
