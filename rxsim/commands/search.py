@@ -164,10 +164,8 @@ def _tell_point(prepared: Prepared, point: SearchedPoint) -> None:
 def _tell_ahead(points: int, seconds: float) -> None:
     """Say about how long the search will take at most, where that is long."""
     if points * seconds >= _LONG_SECONDS:
-        click.echo(
-            f"at most {counted(points, 'more point')}: about {duration(points * seconds)}, by the first",
-            err=True,
-        )
+        ahead, time = counted(points, "more point"), duration(points * seconds)
+        click.echo(f"at most {ahead}: about {time}, by the first", err=True)
 
 
 def _end(result: SearchResult) -> None:
