@@ -7,5 +7,7 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh requirements-dev.lock
 # One thread for every pool: the tests run many small problems.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# Each worker, and each command that a test starts, reads the modules that an earlier one compiled.
+unset PYTHONDONTWRITEBYTECODE
 [ $# -gt 0 ] || set -- -n 2 --dist loadfile
 exec .venv/bin/python -m pytest "$@"

@@ -127,7 +127,7 @@ print("as expected")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package with four new files, and nothing else changed."""
     folder = tmp_path_factory.mktemp("copy")
-    shutil.copytree(PACKAGE, folder / "rxsim", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, folder / "rxsim")  # with its compiled kernels
     devices = folder / "rxsim" / "devices"
     for name, text in (
         ("laws/toy_drift.py", LAW),

@@ -56,8 +56,7 @@ print(json.dumps(found))
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a copy of the package, the new files, and the shipped networks."""
     folder = tmp_path_factory.mktemp("extended")
-    kept = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "rxsim", folder / "rxsim", ignore=kept)
+    shutil.copytree(ROOT / "rxsim", folder / "rxsim")  # with its compiled kernels
     (folder / "models").symlink_to(ROOT / "models")
     for path, text in FILES.items():
         assert not (folder / path).exists(), f"{path} is to be a new file"
@@ -76,8 +75,7 @@ def failures(copy: Path) -> dict[str, str]:
     done = subprocess.run(
         [sys.executable, "-c", TRY_ALL, json.dumps(TRIES)],
         cwd=copy,
-        # A copy would compile all kernels anew; the arrays here are small.
-        env={**os.environ, **pins, "PYTHONPATH": str(copy), "NUMBA_DISABLE_JIT": "1"},
+        env={**os.environ, **pins, "PYTHONPATH": str(copy)},
         capture_output=True,
         text=True,
     )

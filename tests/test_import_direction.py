@@ -106,6 +106,7 @@ OUTSIDE = {
 }
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
@@ -213,29 +214,19 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def names_of(paths: list[Path]) -> list[str]:
-    return [path.relative_to(PACKAGE).as_posix() for path in paths]
-
-
 def test_every_room_of_the_package_has_its_place_in_the_order() -> None:
     assert {room_of(path) for path in modules()} == set(ALLOWED)
 
 
-@pytest.mark.parametrize("path", modules(), ids=names_of(modules()))
-def test_a_module_imports_only_stages_before_its_own(path: Path) -> None:
-    problems = wrong_directions(parsed(path), path)
-    assert not problems, "\n".join(problems)
-
-
-@pytest.mark.parametrize("path", modules(), ids=names_of(modules()))
-def test_libraries_are_imported_only_where_they_belong(path: Path) -> None:
-    problems = outside_imports(parsed(path), path)
-    assert not problems, "\n".join(problems)
-
-
-@pytest.mark.parametrize("path", modules(), ids=names_of(modules()))
-def test_random_generators_are_made_in_one_place(path: Path) -> None:
-    problems = made_generators(parsed(path), path)
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+@pytest.mark.parametrize("check", [wrong_directions, outside_imports, made_generators])
+def test_the_modules_of_a_room_import_only_what_they_may(
+    room: str, check: Callable[[ast.AST, Path], list[str]]
+) -> None:
+    """Stages before their own, libraries where they belong, generators from one place."""
+    paths = [path for path in modules() if room_of(path) == room]
+    assert paths
+    problems = [problem for path in paths for problem in check(parsed(path), path)]
     assert not problems, "\n".join(problems)
 
 

@@ -130,11 +130,10 @@ class Copy:
 
     def __init__(self, folder: Path, source: str) -> None:
         self.folder = folder
-        kept = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "rxsim", folder / "rxsim", ignore=kept)
+        shutil.copytree(ROOT / "rxsim", folder / "rxsim")  # with its compiled kernels
         (folder / "rxsim/operators/einsum.py").unlink()
         (folder / "rxsim/operators/sums.py").write_text(source)
-        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_DISABLE_JIT")
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
         self.commands = Commands(folder, **dict.fromkeys(names, "1"))
 
     def evaluated(self, model: onnx.ModelProto, settings: list[str]) -> tuple[Any, bytes]:
