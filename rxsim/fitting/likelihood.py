@@ -230,10 +230,12 @@ def _derivatives(
     w = sample.weight
     slope = np.concatenate([mean_factors.T @ (w * d_mu), sigma_factors.T @ (w * d_s)])
     upper = -mean_factors.T @ ((w * d_mus)[:, None] * sigma_factors)
-    curvature = np.empty((len(theta), len(theta)))
-    curvature[:n_mean, :n_mean] = -mean_factors.T @ ((w * d_mumu)[:, None] * mean_factors)
-    curvature[:n_mean, n_mean:], curvature[n_mean:, :n_mean] = upper, upper.T
-    curvature[n_mean:, n_mean:] = -sigma_factors.T @ ((w * d_ss)[:, None] * sigma_factors)
+    curvature = np.block(
+        [
+            [-mean_factors.T @ ((w * d_mumu)[:, None] * mean_factors), upper],
+            [upper.T, -sigma_factors.T @ ((w * d_ss)[:, None] * sigma_factors)],
+        ]
+    )
     return float(w @ value), slope, curvature
 
 

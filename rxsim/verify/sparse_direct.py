@@ -12,16 +12,14 @@ branch currents, whose sums at the nodes give the next correction.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
 
 from rxsim.circuit.lines import Lines
 from rxsim.errors import CircuitError
-
-# scipy.sparse takes long to import: only where a circuit is solved.
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 _MOST_STEPS = 60
 # Relative to a vector's largest branch current: where refinement stops, and counts as settled.
@@ -114,9 +112,6 @@ def _build(g: np.ndarray, lines: Lines, r_access: float) -> _Circuit:
 
 def _components(n_nodes: int, tail: np.ndarray, head: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of connected parts and the part of each node."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     graph = coo_array((np.ones(tail.size), (tail, head)), shape=(n_nodes, n_nodes))
     count, label = connected_components(graph.tocsr(), directed=False)
     return int(count), np.asarray(label, dtype=np.int64)
@@ -124,8 +119,6 @@ def _components(n_nodes: int, tail: np.ndarray, head: np.ndarray) -> tuple[int, 
 
 def _incidence(circuit: _Circuit) -> csr_array:
     """Return the matrix that sums the branch currents leaving each node, (n_nodes, n_branches)."""
-    from scipy.sparse import coo_array
-
     n = circuit.tail.size
     places = (np.concatenate([circuit.tail, circuit.head]), np.tile(np.arange(n), 2))
     signs = np.repeat(np.array([1, -1], dtype=np.longdouble), n)
@@ -153,8 +146,6 @@ def _refine(circuit: _Circuit, balance: csr_array, unknown: np.ndarray, drops: n
     Raises:
         CircuitError: a current still moves after all steps.
     """
-    from scipy.sparse.linalg import splu
-
     siemens = circuit.siemens[:, None]
     matrix = (balance.multiply(circuit.siemens[None, :]) @ balance.T).astype(np.float64)
     factor = splu(
