@@ -16,6 +16,7 @@ HELPERS = {
     *(
         "numerics",
         "parallel",
+        "estimate",
         "sealed",
         "schema",
         "seeds",
@@ -43,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "sealed": HELPERS,
     "numerics": HELPERS,
     "statistics": HELPERS,
+    "estimate": HELPERS,
     "files": HELPERS,
     "schema": HELPERS,
     "seeds": HELPERS,
@@ -77,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "explain": HELPERS | BEFORE_PIPELINE | {"pipeline"},
     "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
-    "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run"},
+    "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run", "scenarios"},
     "comparison": HELPERS | {"gate", "metrics", "scenarios"},
     "search": HELPERS
     | {"config", "metrics", "load", "calibrate", "mapping", "converters", "pipeline"}

@@ -28,7 +28,7 @@ def compare(
     Args:
         first: what `rxsim.evaluate` returned, or what `rxsim eval --json` wrote.
         second: likewise, on the same images.
-        rung: which rung; the last that both have where left out.
+        rung: which rung; that of the built chips where left out.
         metric: "top1", "top5" or "agreement"; that of both where left out.
         level: the chance that noise alone is called a regression.
         smallest_drop: the smallest drop that matters, a share: 0.01 is one point.

@@ -15,6 +15,7 @@ from rxsim.report.comparison_terminal import (
     comparison_tables,
     verdict_sentence,
 )
+from rxsim.report.compensation_terminal import compensation_notes, compensation_table
 from rxsim.report.explain_terminal import print_explanation
 from rxsim.report.notebook import as_frame, as_html, as_text, printed
 from rxsim.report.over_time_terminal import over_time_table
@@ -26,7 +27,7 @@ Shown = TypeVar("Shown")
 
 
 class Evaluation(pipeline.Evaluation):
-    """All that an evaluation found; it prints as the ladder, and over time."""
+    """All that an evaluation found; it prints as the ladder, what compensation did, and over time."""
 
     __slots__ = ()
 
@@ -40,12 +41,14 @@ class Evaluation(pipeline.Evaluation):
         return as_html(self._tables()) + notes
 
     def _tables(self) -> list[Table]:
+        steps = [] if self.compensation is None else [compensation_table(self.compensation)]
         over_time = [over_time_table(self)] if len(self.over_time) > 1 else []
-        return [ladder_table(self), *over_time]
+        return [ladder_table(self), *steps, *over_time]
 
     def _notes(self) -> list[str]:
         needed = chips_note(self)
-        asked = [] if needed is None else [needed]
+        asked = [] if self.compensation is None else compensation_notes(self.compensation)
+        asked += [] if needed is None else [needed]
         if self.yield_at is not None:
             asked += yield_notes(self)
         return [*asked, *(f"Note: {remark}." for remark in self.remarks.values())]

@@ -17,7 +17,7 @@ from rxsim.report.comparison_terminal import print_comparison
 @click.command("compare")
 @click.argument("first", type=FILE, metavar="A.json")
 @click.argument("second", type=FILE, metavar="B.json")
-@click.option("--rung", metavar="NAME", help="Rung to compare; default: the last that both have.")
+@click.option("--rung", metavar="NAME", help="Rung to compare; default: built chips.")
 @click.option(
     "--metric", metavar="NAME", help="top1, top5 or agreement; default: the metric of both files."
 )

@@ -14,7 +14,7 @@ from rxsim.comparison.pairs import (
     check_same_labels,
     metric_of,
     pairs_of,
-    rung_of,
+    rungs_of,
 )
 from rxsim.dotted import flat
 from rxsim.gate import Level, Share, Verdict, judge, measure_drop
@@ -56,7 +56,8 @@ class Comparison:
     Attributes:
         first: a side.
         second: the other side; changes are from the first to it.
-        rung: the rung that is compared.
+        rung: the rung that is compared; `nonideal -> compensated` where built chips of one side have
+            compensation and those of the other have not.
         metric: name of the metric whose hits are compared.
         chips: pairs of chips; 1 where both sides have the only chip there is.
         images: pairs of images.
@@ -154,7 +155,7 @@ def compare(
     Args:
         first: a side.
         second: the other side.
-        rung: which rung; the last that both have where left out.
+        rung: which rung; that of the built chips where left out, else the last that both have.
         metric: an option of `rxsim eval` that counts hits, or agreement; that of both where left out.
         criteria: of the verdict; the gate's defaults where left out.
 
@@ -163,7 +164,7 @@ def compare(
     """
     criteria = criteria or Criteria()
     told = check_same_images(first, second)
-    chosen = rung_of(first, second, rung)
+    chosen = rungs_of(first, second, rung)
     name = metric_of(first, second, chosen, metric)
     check_same_labels(first, second, name)
     pairs = pairs_of(first, second, name, chosen)
@@ -175,7 +176,7 @@ def compare(
     return Comparison(
         first=first,
         second=second,
-        rung=chosen,
+        rung=chosen[0] if chosen[0] == chosen[1] else " -> ".join(chosen),
         metric=name,
         chips=len(each),
         images=differences.shape[1],

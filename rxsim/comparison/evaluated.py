@@ -91,6 +91,11 @@ class Evaluated:
         """Return the number of evaluated inputs."""
         return int(next(iter(self.predictions.values())).shape[1])
 
+    @property
+    def built(self) -> str | None:
+        """Name of the rung of the built chips; None where the file has none."""
+        return next((n for n in ("compensated", "nonideal") if n in self.predictions), None)
+
     def table(self, metric: str, rung: str) -> np.ndarray | None:
         """Return the hits of a rung, bool (runs, inputs); None where they are not known.
 

@@ -76,13 +76,15 @@ def check_same_images(first: Evaluated, second: Evaluated) -> tuple[str, ...]:
     )
 
 
-def metric_of(first: Evaluated, second: Evaluated, rung: str, asked: str | None) -> str:
+def metric_of(
+    first: Evaluated, second: Evaluated, rungs: tuple[str, str], asked: str | None
+) -> str:
     """Return the name of the metric whose hits are compared.
 
     Args:
         first: a side.
         second: the other side.
-        rung: the rung that is compared.
+        rungs: the rung of each that is compared.
         asked: what `--metric` says: agreement, or an option of `rxsim eval` that counts hits; None: the
             metric of both, or agreement where they have none in common.
 
@@ -104,7 +106,7 @@ def metric_of(first: Evaluated, second: Evaluated, rung: str, asked: str | None)
         name = hits.get(first.metric, AGREEMENT)
     elif asked is not None:
         name = hits.get(asked, AGREEMENT)
-    for side in (first, second):
+    for side, rung in zip((first, second), rungs, strict=True):
         if side.table(name, rung) is None:
             lack = "its output is a single value" if side.single_value else "the file holds none"
             raise InputError(
@@ -131,36 +133,47 @@ def check_same_labels(first: Evaluated, second: Evaluated, metric: str) -> None:
         )
 
 
-def rung_of(first: Evaluated, second: Evaluated, asked: str | None) -> str:
-    """Return the rung that is compared: the one asked for, else the last that both have.
+def rungs_of(first: Evaluated, second: Evaluated, asked: str | None) -> tuple[str, str]:
+    """Return the rung of each side that is compared.
+
+    That is the one asked for, else that of the built chips: where one side has compensation and the
+    other has not, compensated chips are compared with nonideal ones. Without such rungs it is the last
+    that both have.
 
     Raises:
         InputError: a side lacks it.
     """
     shared = [name for name in first.predictions if name in second.predictions]
     if asked is None:
-        return shared[-1]  # float32 at least
+        built = first.built, second.built
+        if built[0] != built[1] and None not in built:
+            return built[0] or "", built[1] or ""
+        return shared[-1], shared[-1]  # float32 at least
     if asked not in shared:
         raise InputError(
             f"rung: found {asked!r}, expected one that both have: {', '.join(shared)}; choose one of "
             "these"
         )
-    return asked
+    return asked, asked
 
 
-def pairs_of(first: Evaluated, second: Evaluated, metric: str, rung: str) -> Pairs:
+def pairs_of(first: Evaluated, second: Evaluated, metric: str, rungs: tuple[str, str]) -> Pairs:
     """Pair the chips of two sides by their numbers; a single row stands for every chip.
 
     Args:
         first: a side, with hits of the metric.
         second: the other side, likewise.
         metric: name of the metric.
-        rung: the rung that is compared.
+        rungs: the rung of each side that is compared.
     """
     tables = []
     notes: list[str] = []
+    if rungs[0] != rungs[1]:
+        notes.append(
+            f"built chips are compared: {rungs[0]} of {first.name}, {rungs[1]} of {second.name}"
+        )
     several = []
-    for side in (first, second):
+    for side, rung in zip((first, second), rungs, strict=True):
         table = side.table(metric, rung)
         assert table is not None
         drawn = not side.deterministic and _is_per_chip(rung)

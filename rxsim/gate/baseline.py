@@ -107,6 +107,11 @@ class Record:
     settings_sha256: str
 
     @property
+    def built(self) -> str:
+        """Name of the rung of the chips: compensated where the settings have steps."""
+        return "compensated" if self.settings.get("compensate") else "nonideal"
+
+    @property
     def accuracy(self) -> float:
         """Share of hits over all chips."""
         return float(self.hits.mean())
@@ -114,7 +119,7 @@ class Record:
     def rungs(self) -> dict[str, float]:
         """Return the accuracy of every rung of the ladder, by name, float32 first."""
         lower = {name: float(self.ladder[name].mean()) for name in LOWER_RUNGS}
-        return {**lower, "nonideal": self.accuracy}
+        return {**lower, self.built: self.accuracy}
 
     def _as_json(self) -> dict[str, Any]:
         chips, images = self.hits.shape

@@ -17,6 +17,7 @@ from rxsim.gate.verdict import Outcome, Verdict, judge, measure_drop
 from rxsim.metrics import chosen_metric, hit_options
 from rxsim.pipeline import Evaluation, Study, evaluate, open_study
 from rxsim.pipeline.chip.foundry import is_random
+from rxsim.scenarios import as_built, chosen
 from rxsim.sealed import hash_of
 from rxsim.stages import Stages, StageWatcher
 
@@ -58,10 +59,11 @@ class CheckedCase:
     def fallen_rung(self) -> str | None:
         """The first rung with at least half of the last rung's loss; None where nothing is lost."""
         before, after = self.before.rungs(), self.after.rungs()
-        lost = {name: before[name] - after[name] for name in before}
-        if lost["nonideal"] <= 0:
+        # The rung of the built chips is called otherwise where compensation was added or taken away.
+        drops = [old - new for old, new in zip(before.values(), after.values(), strict=True)]
+        if drops[-1] <= 0:
             return None
-        return next(name for name, drop in lost.items() if drop >= lost["nonideal"] / 2)
+        return next(name for name, drop in zip(after, drops, strict=True) if drop >= drops[-1] / 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,7 +221,8 @@ def _measure(
         _check_study(study)
         if before is not None:
             _check_same(study, before)
-        record = _record(case.name, evaluate(study))
+        scenarios = (*chosen(LOWER_RUNGS[1:]), as_built(study.settings))
+        record = _record(case.name, evaluate(study, scenarios))
     except RxsimError as error:
         raise type(error)(f"case {case.name}: {error}") from None
     return Measured(record, sum(stages.seconds.values()))
@@ -283,7 +286,8 @@ def _record(name: str, result: Evaluation) -> Record:
         table = rung.table(metric)
         assert table is not None
         tables[rung.name] = table
-    hits = tables["nonideal"][:1] if result.deterministic else tables["nonideal"]
+    built = tables[result.ladder[-1].name]
+    hits = built[:1] if result.deterministic else built
     known = result.provenance
     calibration = known["calibration"]
     return Record(

@@ -9,6 +9,7 @@ from rxsim.pipeline.chip.stamp import with_origin
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.chip_yield import ChipYield, WithinLimit, loss_limit
+from rxsim.pipeline.ladder.compensation import Compensation, StepTold
 from rxsim.pipeline.ladder.enough_chips import ChipsNeeded, UntilCi, until_ci
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace, take_inventory
 from rxsim.pipeline.ladder.ladder import Prepared, evaluate, prepare, rungs_of
@@ -34,6 +35,7 @@ __all__ = [
     "Calibration",
     "ChipYield",
     "ChipsNeeded",
+    "Compensation",
     "DataOptions",
     "DataSection",
     "Evaluation",
@@ -48,6 +50,7 @@ __all__ = [
     "Rung",
     "Runner",
     "StatedInputs",
+    "StepTold",
     "Study",
     "TrialResult",
     "UntilCi",

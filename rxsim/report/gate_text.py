@@ -112,7 +112,8 @@ def accuracy(share: float) -> str:
 
 def ladder(case: CheckedCase) -> str:
     """Write the accuracy of every rung before and after."""
-    before, after = case.before.rungs(), case.after.rungs()
+    rungs = zip(case.before.rungs().items(), case.after.rungs().items(), strict=True)
     return ", ".join(
-        f"{name} {accuracy(before[name])} -> {accuracy(after[name])}" for name in before
+        f"{old if old == new else f'{old} -> {new}'} {accuracy(before)} -> {accuracy(after)}"
+        for (old, before), (new, after) in rungs
     )

@@ -15,6 +15,7 @@ from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.files import read_json
 from rxsim.metrics import chosen_metric
+from rxsim.report.compensation_rows import built_rung
 from rxsim.report.json_values import as_list, as_number, as_text, at
 from rxsim.report.labels import QUANTITIES, Quantity, flat, shortened
 from rxsim.report.point_costs import costs_by_key, costs_of
@@ -80,12 +81,18 @@ class Chosen:
     Attributes:
         point: with details and all settings.
         trials: its chips, hits included where they are kept.
-        nonideal: the rung as `rxsim eval --json` writes it; None: computed from the trials.
+        built: the rung of the built chips as `rxsim eval --json` writes it; None: computed from the
+            trials.
     """
 
     point: Point
     trials: tuple[Trial, ...] = ()
-    nonideal: Mapping[str, Any] | None = None
+    built: Mapping[str, Any] | None = None
+
+    @property
+    def rung(self) -> str:
+        """Name of the rung of the built chips: nonideal, or compensated."""
+        return built_rung(self.point.details)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -266,14 +273,14 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
     """Take an evaluation as the only point."""
     content = read_json(path, f"the evaluation {path}", _LARGEST_JSON)
     parts = {name: at(content, name) for name in ("ladder", "settings", "provenance")}
-    nonideal = at(parts["ladder"], "nonideal")
-    if not all(isinstance(part, Mapping) for part in (*parts.values(), nonideal)):
+    built = at(parts["ladder"], built_rung(content))
+    if not all(isinstance(part, Mapping) for part in (*parts.values(), built)):
         raise InputError(
             f"{path} is JSON but no evaluation (it has no ladder, settings or provenance); give "
             "what 'rxsim eval --json' wrote"
         )
     metric = as_text(at(content, "metric")) or "top1"
-    unit = QUANTITIES[quantity or _default_quantity(metric, nonideal)]
+    unit = QUANTITIES[quantity or _default_quantity(metric, built)]
     settings = {name: value for name, value in parts["settings"].items() if name != "trials"}
     model = parts["provenance"].get("model")
     data = parts["provenance"].get("data")
@@ -290,7 +297,7 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
             name: value for name, value in content.items() if name not in ("images", "settings")
         },
     )
-    each = [as_number(value) for value in as_list(at(nonideal, unit.name, "per_trial"))]
+    each = [as_number(value) for value in as_list(at(built, unit.name, "per_trial"))]
     chips = [(number, value) for number, value in enumerate(each) if value is not None]
     values = np.array([value for _, value in chips])
     interval = within(chip_interval(values), unit.low, unit.high)
@@ -318,14 +325,14 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
         quantity=unit,
         names=(),
         rows=(row,),
-        chosen=Chosen(shown, nonideal=nonideal),
+        chosen=Chosen(shown, built=built),
         deterministic=content.get("deterministic") is True,
     )
 
 
-def _default_quantity(metric: str, nonideal: Any) -> str:
+def _default_quantity(metric: str, built: Any) -> str:
     """Return what the metric measures; else agreement, or SNR where there is no agreement."""
-    without_truth = "snr_db" if at(nonideal, "agreement") is None else "agreement"
+    without_truth = "snr_db" if at(built, "agreement") is None else "agreement"
     return chosen_metric(metric) or without_truth
 
 

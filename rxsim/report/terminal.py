@@ -10,6 +10,7 @@ from rxsim.config import Settings
 from rxsim.counted import counted
 from rxsim.metrics import all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
+from rxsim.report.compensation_terminal import print_compensation
 from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
 from rxsim.report.over_time_terminal import (
     print_drift_factors,
@@ -29,6 +30,7 @@ def print_evaluation(result: Evaluation, console: Console | None = None) -> None
     console = console or standard_console()
     _print_head(result, console)
     console.print(ladder_table(result))
+    print_compensation(result.compensation, console)
     _print_notes(result, console)
     print_over_time(result, console)
     print_drift_factors(result, console)
@@ -130,7 +132,7 @@ def ladder_table(result: Evaluation) -> Table:
     for metric in others.values():
         table.add_column(metric.title_beside or metric.title, justify="right")
     for rung, summary in summaries.items():
-        row = [rung, *(main_cells(summary[main]) if main is not None else [])]
+        row = [escape(rung), *(main_cells(summary[main]) if main is not None else [])]
         row += [mean_cell(summary[name], metric) for name, metric in others.items()]
         table.add_row(*row)
     return table

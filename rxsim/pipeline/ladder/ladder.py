@@ -1,4 +1,4 @@
-"""The ladder: float32 -> weights -> ideal -> nonideal, each a scenario; and numbers layer by layer."""
+"""The ladder: float32 -> weights -> ideal -> nonideal (-> compensated), and numbers layer by layer."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
+from rxsim.pipeline.ladder.compensation import Compensation, compensation_of
 from rxsim.pipeline.ladder.enough_chips import (
     ChipsNeeded,
     ScoredChips,
@@ -78,15 +79,19 @@ def prepare(study: Study) -> Prepared:
     return Prepared(study, runner, floating, foundries)
 
 
-def rungs_of(study: Study, more: Sequence[str] = ()) -> tuple[Scenario, ...]:
+def rungs_of(
+    study: Study, more: Sequence[str] = (), *, each_step: bool = True
+) -> tuple[Scenario, ...]:
     """Return the scenarios of a study's ladder, in their order.
 
     Args:
         study: the study.
         more: names of further ones; they come before `nonideal`.
+        each_step: with a rung after each step of compensation; else only after the last.
     """
     rungs = chosen(("weights", "ideal", *more, "nonideal"))
-    return (*rungs, *step_by_step(study.settings))
+    steps = step_by_step(study.settings)
+    return (*rungs, *(steps if each_step else steps[-1:]))
 
 
 def evaluate(
@@ -143,6 +148,7 @@ def climb(
     ladder, first = [Rung("float32", (prepared.floating,))], None
     healthy: Mapping[str, LayerHealth] = {}
     built, known = as_built(study.settings), None
+    compensated: tuple[Foundry, MadeChip] | None = None
     for scenario in chosen_scenarios:
         foundry = prepared.foundries.open(scenario)
         chips = scored.get(scenario) or _scored(runner, foundry, study.settings.trials)
@@ -150,6 +156,8 @@ def climb(
         ladder.append(chips.rung)
         if times and scenario == built:
             known = AtTime(times[0], chips.rung, mean_factors(first))
+        if study.settings.compensate and scenario == built:
+            compensated = foundry, first
         if scenario.name == "ideal":
             healthy = runner.diagnose(first.network)
     assert first is not None
@@ -179,7 +187,18 @@ def climb(
         },
         over_time=rungs_over_time(study, runner, prepared.foundries, times, known) if times else (),
         chips_needed=needed,
+        compensation=_told_of(compensated, ladder, study.metric),
     )
+
+
+def _told_of(
+    compensated: tuple[Foundry, MadeChip] | None, ladder: Sequence[Rung], metric: str
+) -> Compensation | None:
+    """Tell what compensation did, where the built chips have any and were run."""
+    if compensated is None:
+        return None
+    foundry, first = compensated
+    return compensation_of(foundry, first, ladder, metric)
 
 
 def _not_aged_remark(study: Study, times: Sequence[float]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from rxsim.metrics import all_metrics, chosen_metric, truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.inspect.transformation import Transformation
 from rxsim.pipeline.ladder.chip_yield import ChipYield, chip_yield
+from rxsim.pipeline.ladder.compensation import Compensation
 from rxsim.pipeline.ladder.enough_chips import ChipsNeeded
 from rxsim.pipeline.ladder.inventory import Inventory, LayerPlace
 from rxsim.pipeline.ladder.rung import Rung, plain_value
@@ -123,6 +124,7 @@ class Evaluation:
             single_value, fresh_read_noise, not_aged.
         over_time: the built chips at each time that was asked for, in that order.
         chips_needed: how many chips the mean took; None where their number was given.
+        compensation: what its steps did; None where there are none.
         yield_at: the loss for which the share of chips within it is wanted, in the unit of the metric's
             figures; None for no such loss.
     """
@@ -144,6 +146,7 @@ class Evaluation:
     remarks: Mapping[str, str] = field(default_factory=dict)
     over_time: tuple[AtTime, ...] = ()
     chips_needed: ChipsNeeded | None = None
+    compensation: Compensation | None = None
     yield_at: float | None = None
 
     @property
@@ -181,6 +184,7 @@ class Evaluation:
             "schema_version": SCHEMA_VERSION,
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
             **self._over_time(),
+            **self._compensation(),
             "statistics": self._statistics(),
             **({"remarks": dict(self.remarks)} if self.remarks else {}),
             "metric": self.metric,
@@ -211,6 +215,10 @@ class Evaluation:
         if not self.over_time:
             return {}
         return {"over_time": [at_time.as_json() for at_time in self.over_time]}
+
+    def _compensation(self) -> dict[str, Any]:
+        """What the steps of compensation did, where there are some."""
+        return {} if self.compensation is None else {"compensation": self.compensation.as_json()}
 
     def _statistics(self) -> dict[str, Any]:
         """How the intervals of the chosen metric were made, and what is told of chips besides."""

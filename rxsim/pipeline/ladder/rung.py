@@ -27,7 +27,7 @@ class Rung:
     """One rung of the ladder: one run, or one a chip.
 
     Attributes:
-        name: float32, weights, ideal or nonideal.
+        name: float32, weights, ideal, nonideal, compensated, or that of another scenario.
         trials: scores of each run.
     """
 

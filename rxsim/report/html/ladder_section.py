@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rxsim.report.drawing import draw_range
+from rxsim.report.html.compensation_blocks import compensation_blocks
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.json_values import as_list, as_number, at
@@ -31,10 +32,15 @@ _EXPLANATION = (
     "ideal: arrays, DACs and ADCs with perfect wires and devices. nonideal: programmed chips, wires "
     "solved."
 )
-
+_OF_STEPS = (
+    " compensated: the same chips with all steps of compensation; each rung with a plus takes one "
+    "step more."
+)
+_AFTER_STEP = "+ "
+"""How the rungs after single steps of compensation begin."""
 
 _MOST_RUNGS = 12
-_TICK_LETTERS = 18
+_TICK_LETTERS, _TILTED_FROM = 18, 8
 # Share of the axes' height that the value below a point takes.
 _TEXT_BELOW = 0.06
 
@@ -44,7 +50,7 @@ class RungNumbers:
     """The numbers of a rung.
 
     Attributes:
-        name: float32, weights, ideal or nonideal.
+        name: float32, weights, ideal, nonideal, compensated, or that of another scenario.
         mean: of the quantity.
         std: over chips.
         these: 95 % interval for these images.
@@ -71,15 +77,16 @@ def ladder_section(material: Material, maker: SvgMaker) -> Section | None:
     rungs = ladder_numbers(material.chosen, material.quantity)
     if not rungs:
         return None
-    blocks: list[Block] = [Paragraph(_EXPLANATION, note=True)]
+    steps = compensation_blocks(material.chosen.point.details)
+    blocks: list[Block] = [Paragraph(_EXPLANATION + (_OF_STEPS if steps else ""), note=True)]
     table = _table(rungs, material.quantity)
     drawn = [rung for rung in rungs if rung.mean is not None]
     if len(drawn) > 1:
-        steps = ", ".join(
+        texts = ", ".join(
             f"{shortened(r.name, 40)} {material.quantity.text(r.mean)}" for r in drawn
         )
         title = f"{material.quantity.label.text} from float32 to the crossbars"
-        svg = _chart(drawn, material.quantity, maker, title, steps)
+        svg = _chart(drawn, material.quantity, maker, title, texts)
         blocks.append(
             Chart(
                 svg,
@@ -87,7 +94,7 @@ def ladder_section(material: Material, maker: SvgMaker) -> Section | None:
                 "dots are single chips.",
             )
         )
-    blocks.append(table)
+    blocks += [table, *steps]
     return Section("ladder", "The ladder", blocks)
 
 
@@ -95,25 +102,27 @@ def ladder_numbers(chosen: Chosen, quantity: Quantity) -> list[RungNumbers]:
     """Gather the rungs that are known of a point, float32 first."""
     stored = at(chosen.point.details, "ladder")
     summaries = dict(stored) if isinstance(stored, Mapping) else {}
-    if chosen.nonideal is not None:
-        summaries["nonideal"] = chosen.nonideal
+    if chosen.built is not None:
+        summaries[chosen.rung] = chosen.built
     elif chosen.trials:
-        summaries["nonideal"] = None
-    names = sorted(
-        list(summaries)[:_MOST_RUNGS], key=_place
-    )  # rungs of the same place stay in order
+        summaries[chosen.rung] = None
+    known = [name for name in summaries if name in _RUNGS]
+    others = [name for name in summaries if name not in _RUNGS][: _MOST_RUNGS - len(known)]
+    names = sorted([*known, *others], key=_place)  # rungs of the same place stay in order
     rungs = []
     for name in names:
         if isinstance(summaries[name], Mapping):
             rungs.append(numbers_of(name, summaries[name], quantity))
-        elif name == "nonideal" and chosen.trials:
+        elif name == chosen.rung and chosen.trials:
             rungs.append(_from_trials(chosen, quantity))
     return rungs
 
 
 def _place(name: str) -> int:
     """Return the place of a rung in the ladder; unknown rungs come last."""
-    return list(_RUNGS).index(name) if name in _RUNGS else len(_RUNGS)
+    if name.startswith(_AFTER_STEP):
+        return 2 * list(_RUNGS).index("nonideal") + 1
+    return 2 * list(_RUNGS).index(name) if name in _RUNGS else 2 * len(_RUNGS)
 
 
 def numbers_of(name: str, summary: Any, quantity: Quantity) -> RungNumbers:
@@ -143,7 +152,7 @@ def _from_trials(chosen: Chosen, quantity: Quantity) -> RungNumbers:
     agreement = _known(trial.values.get("agreement") for trial in chosen.trials)
     snr = _known(trial.values.get("snr_db") for trial in chosen.trials)
     return RungNumbers(
-        name="nonideal",
+        name=chosen.rung,
         mean=float(values.mean()) if each else None,
         std=float(values.std(ddof=1)) if len(each) > 1 else None,
         these=None if these is None else (these.low, these.high),
@@ -205,6 +214,13 @@ def _tick(name: str) -> str:
     return textwrap.fill(_RUNGS.get(name) or shortened(name, 40), _TICK_LETTERS)
 
 
+def _colour(name: str) -> str:
+    """Return the colour of a rung: without circuit, with it, and with compensation."""
+    if name == "compensated" or name.startswith(_AFTER_STEP):
+        return SERIES[2]
+    return SERIES[1] if name == "nonideal" else SERIES[0]
+
+
 def _chart(
     rungs: Sequence[RungNumbers], quantity: Quantity, maker: SvgMaker, title: str, text: str
 ) -> Any:
@@ -218,7 +234,7 @@ def _chart(
         ends: list[float] = []
         for place, rung in zip(places, rungs, strict=True):
             assert rung.mean is not None
-            colour = SERIES[1] if rung.name == "nonideal" else SERIES[0]
+            colour = _colour(rung.name)
             bounds = rung.new or rung.these
             ends += [rung.mean, *(bounds or ()), *rung.each]
             if bounds is not None:
@@ -244,6 +260,8 @@ def _chart(
                 color=INK,
             )
         axes.set_xticks(places, [_tick(rung.name) for rung in rungs])
+        if len(rungs) >= _TILTED_FROM:
+            axes.tick_params(axis="x", rotation=40)
         axes.set_xlim(-0.55, len(rungs) - 0.6)
         axes.grid(False, axis="x")
         axes.set_ylabel(quantity.label.full)

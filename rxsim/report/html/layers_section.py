@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rxsim.counted import counted
+from rxsim.report.compensation_rows import built_rung
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.programming_table import programming_table
 from rxsim.report.html.svg import SvgMaker
@@ -45,7 +46,7 @@ def layers_section(material: Material, maker: SvgMaker) -> Section | None:
         caption += f" The first {len(drawn)} of {len(layers)} layers are drawn."
     programming = programming_table(details, layers)
     blocks: list[Block] = [
-        Chart(_chart(drawn, maker, title), caption),
+        Chart(_chart(drawn, maker, title, shortened(built_rung(details), 40)), caption),
         _table(layers),
         *([] if programming is None else [programming]),
         *_digital(details),
@@ -137,7 +138,7 @@ def _column(layers: Sequence[Mapping[str, Any]], name: str, factor: float = 1.0)
     return np.array([np.nan if value is None else value * factor for value in values])
 
 
-def _chart(layers: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> Markup:
+def _chart(layers: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str, built: str) -> Markup:
     places = np.arange(len(layers))
     ideal, real = _column(layers, "snr_db_ideal"), _column(layers, "snr_db")
     with figure_style(9.0, svg__fonttype="none"):
@@ -145,7 +146,7 @@ def _chart(layers: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> 
         noise, clips, used = figure.subplots(1, 3, sharey=True, width_ratios=(1.5, 1, 1))
         noise.hlines(places, real, ideal, color=MUTED, linewidth=1.0)
         noise.plot(ideal, places, "o", color=SERIES[0], label="ideal", markersize=4.5)
-        noise.plot(real, places, "s", color=SERIES[1], label="nonideal", markersize=4.0)
+        noise.plot(real, places, "s", color=SERIES[1], label=built, markersize=4.0)
         noise.set_xlabel("SNR (dB)")
         for number, (name, word) in enumerate((("dac_clipping", "DAC"), ("adc_clipping", "ADC"))):
             share = _column(layers, name, 100.0)
@@ -186,15 +187,17 @@ def _chart(layers: Sequence[Mapping[str, Any]], maker: SvgMaker, title: str) -> 
         for axes in (noise, clips, used):
             axes.grid(False, axis="y")
             axes.tick_params(axis="y", length=0)
-        return maker.markup(figure, title, _description(layers, ideal, real))
+        return maker.markup(figure, title, _description(layers, ideal, real, built))
 
 
-def _description(layers: Sequence[Mapping[str, Any]], ideal: np.ndarray, real: np.ndarray) -> str:
+def _description(
+    layers: Sequence[Mapping[str, Any]], ideal: np.ndarray, real: np.ndarray, built: str
+) -> str:
     said = f"{counted(len(layers), 'layer')}."
     if np.isfinite(real).any():
         worst = int(np.nanargmin(real))
         said += (
-            f" The nonideal SNR is lowest in {_name(layers[worst], 80)}, {real[worst]:.1f} dB"
+            f" The {built} SNR is lowest in {_name(layers[worst], 80)}, {real[worst]:.1f} dB"
             + (f" (ideal {ideal[worst]:.1f} dB)." if np.isfinite(ideal[worst]) else ".")
         )
     return said + " The table beneath has all numbers."
