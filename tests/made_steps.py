@@ -72,16 +72,16 @@ class Scaled(OutputStep[ScaledOptions]):
 
     def check(self, settings: Settings, options: ScaledOptions) -> str | None:
         if settings.mapping.scheme == "offset":
-            return (
-                "found mapping.scheme: offset, expected pairs; use mapping.scheme: differential"
-            )
+            return "found mapping.scheme: offset, expected pairs; use mapping.scheme: differential"
         return None
 
     def needs(self, layer: MappedLayer, options: ScaledOptions) -> Needs:
         return Needs(multipliers=layer.tiling.n_outputs, reads=1)
 
     def correct(self, bench: OutputBench, options: ScaledOptions) -> Mapping[str, Correction]:
-        return {layer.layer.name: Correction(gain=np.full(1, options.gain)) for layer in bench.layers}
+        return {
+            layer.layer.name: Correction(gain=np.full(1, options.gain)) for layer in bench.layers
+        }
 
 
 MADE: dict[str, Any] = {"mirrored": Mirrored(), "scaled": Scaled()}
