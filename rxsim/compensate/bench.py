@@ -97,4 +97,10 @@ class OutputBench(Protocol):
         """
 
     def stuck_weights(self) -> Mapping[str, np.ndarray]:
-        """Return what this chip's stuck cells change in weights, float64 like each layer's matrices."""
+        """Return what this chip's stuck cells and dead lines change in weights, without wires.
+
+        By layer name, float64 (groups, K, N) of its tiling: between packed groups, too.
+        """
+
+    def rest_inputs(self) -> Mapping[str, float]:
+        """Return the input that an input of 0 drives besides what it stands for, by layer name."""

@@ -188,7 +188,7 @@ class KnownTile:
     Attributes:
         arrays: with their targets, in the order of `MappedLayer.array`.
         stuck: for each array siemens at which a cell is stuck, NaN where it works, float64 (n_rows,
-            n_cols).
+            n_cols); also where an array is `blank`, for a step may put a cell to use there.
     """
 
     arrays: tuple[PhysicalArray, ...]
@@ -263,7 +263,7 @@ class Correction:
         added: in output units, float64 (groups, N); None: 0. A channel's earlier addition is multiplied
             by `output_gain` and kept.
         output_gain: of the sum of partial sums and of earlier additions, float64 (groups, N); None: 1.
-        weights: computed digitally besides, float64 (layer's groups, K, N) like its matrices.
+        weights: computed digitally besides, float64 (groups, K, N) of the tiling, like what it maps.
         residual: the error that the step works on.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import TensorProto
 
 from rxsim.onnx_graph import GraphBuilder
-from rxsim.operators import MatrixPart
+from rxsim.patch.decode import cut_surplus
 from rxsim.patch.hardware import LayerHardware
 
 
@@ -28,13 +28,8 @@ def add_corrections(build: GraphBuilder, hardware: LayerHardware, source: str, t
     if hardware.digital is not None:
         if layer.dtype != np.float32:
             source = build.add("Cast", [source], "digital_input", to=TensorProto.FLOAT)
-        part = MatrixPart(
-            name="digital_part",
-            groups=layer.groups,
-            n_inputs=layer.n_inputs,
-            rows=np.arange(layer.n_inputs),
-            matrix=hardware.digital,
-        )
-        product = layer.operator.add_product(build, layer, source, part)
+        rows = np.arange(hardware.tiling.n_inputs)
+        product = hardware.add_product(build, source, rows, hardware.digital, "digital_part")
+        product = cut_surplus(build, hardware, product)
         total = build.add("Add", [total, product], "with_digital")
     return total

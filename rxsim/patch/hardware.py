@@ -54,7 +54,7 @@ class LayerHardware:
         noise: read noise of the cells that each product draws anew; None where there is none.
         added: in output units, on top of the decoded outputs, float64 (groups, N); None for nothing.
         digital: weights whose product with the layer's input is computed digitally and added, float64
-            (layer's groups, K, N) like the layer's matrices; None where nothing is.
+            (groups, K, N) of the tiling; None where nothing is.
     """
 
     layer: Layer
@@ -85,8 +85,9 @@ class LayerHardware:
         Args:
             gain: of each partial sum, float64, broadcast to (row tiles, groups, N).
             added: to the outputs, float64 (groups, N).
-            output_gain: of outputs, with what was added before, float64 (groups, N).
-            digital: weights computed digitally besides, float64 like the layer's matrices.
+            output_gain: of outputs, with what was added and computed digitally before, float64
+                (groups, N).
+            digital: weights computed digitally besides, float64 (groups, K, N).
         """
         groups, outputs = self.scale.shape[1:]
         each = np.ones((groups, outputs)) if output_gain is None else output_gain
@@ -94,7 +95,7 @@ class LayerHardware:
         total = None if self.added is None else self.added * each
         if added is not None:
             total = added if total is None else total + added
-        weights = self.digital
+        weights = None if self.digital is None else self.digital * each[:, None, :]
         if digital is not None:
             weights = digital if weights is None else weights + digital
         return replace(self, scale=scale, added=total, digital=weights)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from rxsim.devices import (
     stuck_at,
 )
 from rxsim.mapping import MappedLayer, PhysicalArray, cells_of
+
+
+# Tiles whose targets are held: the arrays of a tile are programmed one after the other, in threads.
+_HELD_TILES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,32 +65,39 @@ class LayerProgramming:
         drawn = has_random_effects(self._device) or self._device.verify is not None
         self._used_only = used_only and not settings.compensate and not drawn
         self._steps = chosen_steps(settings, "tile")
+        self._tile = lru_cache(maxsize=_HELD_TILES)(self._retargeted)
 
     def array(self, index: int) -> ProgrammedArray:
         """Program the array of this number within the layer."""
         layer = self._layer
-        array = self._retargeted(index)
+        array = self._with_its_targets(index)
         name = layer.layer.name
         cells = programmed(array, layer.layer.arrays_of, self._device, self._chip, self._laws, name)
         return ProgrammedArray(array, cells)
 
-    def _retargeted(self, index: int) -> PhysicalArray:
-        """Return an array with its targets, after the steps that know this chip's stuck cells."""
+    def _with_its_targets(self, index: int) -> PhysicalArray:
+        """Return an array with its targets on this chip."""
         layer = self._layer
         if not self._steps:
             return layer.array(index, used_only=self._used_only)
-        first = index - index % layer.tiling.arrays_per_tile
-        numbers = range(first, first + layer.tiling.arrays_per_tile)
-        arrays = tuple(layer.array(number) for number in numbers)
+        tile, number = divmod(index, layer.tiling.arrays_per_tile)
+        return self._tile(tile)[number]
+
+    def _retargeted(self, number: int) -> tuple[PhysicalArray, ...]:
+        """Return the arrays of a tile after the steps that know this chip's stuck cells."""
+        layer, count = self._layer, self._layer.tiling.arrays_per_tile
+        arrays = tuple(layer.array(number * count + each) for each in range(count))
         tile = KnownTile(arrays, tuple(map(self._stuck, arrays)))
         if tile.has_stuck:
             for chosen in self._steps:
                 arrays = chosen.step.retarget(tile, layer, self._settings, chosen.options)
                 tile = KnownTile(arrays, tile.stuck)
-        return tile.arrays[index - first]
+        return tile.arrays
 
     def _stuck(self, array: PhysicalArray) -> np.ndarray:
-        layer = self._layer.layer
+        """Return what the cells of an array are stuck at, also of cells that may be left open."""
+        layer, everywhere = self._layer.layer, np.zeros_like(array.blank)
+        array = replace(array, blank=everywhere)
         return stuck_at(array, layer.arrays_of, self._device, self._chip, self._laws, layer.name)
 
 

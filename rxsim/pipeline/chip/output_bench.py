@@ -50,6 +50,11 @@ class ChipBench:
         """Return what this chip's stuck cells change in each layer's weights."""
         return self.stuck()
 
+    def rest_inputs(self) -> Mapping[str, float]:
+        """Return the input that an input of 0 drives besides what it stands for, by layer name."""
+        plans = {item.layer.name: item.input_plan for item in self.hardware}
+        return {name: plan.rest_volt * plan.x_per_volt for name, plan in plans.items()}
+
 
 def with_correction(
     hardware: LayerHardware, corrections: Mapping[str, Correction]

@@ -19,7 +19,7 @@ def stuck_weights(
         faultless: the same without stuck cells.
 
     Returns:
-        By layer name, float64 (groups, K, N) like the layer's matrices.
+        By layer name, float64 (groups, K, N) of its tiling: of packed groups also between them.
     """
     return {
         with_faults.mapped.layer.name: _difference(with_faults, without)
@@ -29,18 +29,10 @@ def stuck_weights(
 
 def _difference(faulty: LayerTransfer, faultless: LayerTransfer) -> np.ndarray:
     mapped = faulty.mapped
-    layer, tiling, readouts = mapped.layer, mapped.tiling, mapped.readouts
+    tiling, readouts = mapped.tiling, mapped.readouts
     weights = np.zeros((tiling.groups, tiling.n_inputs, tiling.n_outputs))
     for p, rows in enumerate(mapped.row_tiles):
         siemens = faulty.matrices[p] - faultless.matrices[p]
         outputs = np.einsum("t,gktn->gkn", readouts.weights, siemens[:, :, readouts.places])
         weights[:, rows] = outputs * mapped.weight_per_siemens[p][:, None, :]
-    return _unpacked(weights, layer.groups, layer.n_inputs, layer.n_outputs)
-
-
-def _unpacked(weights: np.ndarray, groups: int, n_inputs: int, n_outputs: int) -> np.ndarray:
-    """Take the matrices of a layer's groups from the diagonals of its blocks."""
-    packed = weights.shape[1] // n_inputs
-    blocks = weights.reshape(len(weights), packed, n_inputs, packed, n_outputs)
-    diagonal = np.moveaxis(np.diagonal(blocks, axis1=1, axis2=3), -1, 1)
-    return np.ascontiguousarray(diagonal.reshape(-1, n_inputs, n_outputs)[:groups])
+    return weights
