@@ -20,6 +20,9 @@ from rxsim.compensate.step import Correction, Knowledge, Needs, OutputStep, Resi
 from rxsim.mapping import MappedLayer
 from rxsim.schema import Relative, Section
 
+_ROUNDING = 1e-9
+"""Changes below this share of w_max are float rounding of what pairs have mended."""
+
 
 class Options(Section):
     """Options of `digital_cells`."""
@@ -85,7 +88,7 @@ def _correction(
     for p, rows in enumerate(layer.row_tiles):
         w_max[:, rows] = layer.w_max[p][:, None]
     share = changed / w_max
-    kept = np.where(np.abs(share) < least_error, 0.0, changed)
+    kept = np.where(np.abs(share) < max(least_error, _ROUNDING), 0.0, changed)
     before, after = (float(np.sqrt(np.mean(np.square(each)))) for each in (share, (changed - kept) / w_max))
     return Correction(
         weights=-kept if kept.any() else None,

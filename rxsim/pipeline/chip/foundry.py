@@ -28,6 +28,7 @@ from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.output_bench import ChipBench
 from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.pipeline.chip.stuck_weights import stuck_weights
+from rxsim.pipeline.chip.tile_residuals import tile_residuals
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import Scenario, nominal, only_design, only_faults, perfect
 from rxsim.tiles import LayerTransfer
@@ -110,6 +111,9 @@ class Foundry:
     ) -> tuple[list[LayerHardware], Mapping[str, Mapping[str, Residual]]]:
         """Take the digital steps of compensation, and gather what all steps tell."""
         mapped, told = self.mapped, dict(self.mapped.design_residuals)
+        if self._has_faults:
+            of_tiles = tile_residuals(mapped, lambda each: self._stuck_weights(each, chip))
+            told |= {name: {**told.get(name, {}), **each} for name, each in of_tiles.items()}
         if not has_corrections(mapped.settings):
             return layers, told
         bench = ChipBench(
@@ -117,7 +121,7 @@ class Foundry:
             layers=mapped.layers,
             hardware=tuple(with_adcs(layers, adcs)),
             nominal=self._nominal_hardware,
-            stuck=lambda: self._stuck_weights(chip),
+            stuck=lambda: self._stuck_weights(mapped, chip),
         )
         corrected = corrected_layers(bench, layers, mapped.settings)
         for name, residuals in corrected.residuals.items():
@@ -128,9 +132,15 @@ class Foundry:
         """Return the hardware of nominal devices and converters."""
         return tuple(with_adcs(nominal_layers(self.study, self.mapped, self.solved), self.adcs))
 
-    def _stuck_weights(self, chip: Chip) -> Mapping[str, np.ndarray]:
-        """Return what a chip's stuck cells change in its weights."""
-        faulty, faultless = self.mapped.under(only_faults), self.mapped.under(only_design)
+    @property
+    def _has_faults(self) -> bool:
+        """Whether any cell can be stuck."""
+        only = (only_faults(settings) for settings in self.mapped.settings.values())
+        return any(has_random_effects(settings.device) for settings in only)
+
+    def _stuck_weights(self, mapped: Mapped, chip: Chip) -> Mapping[str, np.ndarray]:
+        """Return what a chip's stuck cells change in the weights of layers on their arrays."""
+        faulty, faultless = mapped.under(only_faults), mapped.under(only_design)
         return stuck_weights(self.solved.drawn(faulty, chip), self.solved.nominal(faultless))
 
     def hardware(
