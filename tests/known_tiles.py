@@ -60,11 +60,16 @@ class Bench:
     def errors(self, arrays: Sequence[PhysicalArray]) -> np.ndarray:
         """What faults leave in each sum, siemens times place value, (inputs, sums)."""
         faulty = sums_of(arrays, self.tile.stuck, self.layer)
-        return faulty - sums_of(self.tile.arrays, None, self.layer)
+        faultless = sums_of(self.tile.arrays, None, self.layer)
+        return np.asarray(faulty - faultless)
 
 
 def bench(
-    scheme: Sequence[str] = (), *, seed: int = 0, shape: tuple[int, int] = (6, 4), share: float = 0.2
+    scheme: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    shape: tuple[int, int] = (6, 4),
+    share: float = 0.2,
 ) -> Bench:
     """Draw a layer in a single tile, of cells of which a share is stuck at some conductance or open."""
     rng = np.random.default_rng(seed)
@@ -106,7 +111,7 @@ def on_levels(target: np.ndarray, layer: MappedLayer) -> np.ndarray:
     if layer.device.levels is None:
         return target
     levels = levels_of(layer)
-    return levels[np.abs(target[..., None] - levels).argmin(axis=-1)]
+    return np.asarray(levels[np.abs(target[..., None] - levels).argmin(axis=-1)])
 
 
 def columns_of(

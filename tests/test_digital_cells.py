@@ -103,7 +103,12 @@ def test_behind_spares_and_pairs_fewer_weights_are_left(scheme: str) -> None:
 def test_both_orders_of_spares_and_pairs() -> None:
     given = (*FAULTS, "mapping.spare_cols=2")
     errors = {
-        steps: np.mean([made(*given, compensated(*steps), trial=t)[0].residuals["y"][steps[-1]].after for t in range(3)])
+        steps: np.mean(
+            [
+                made(*given, compensated(*steps), trial=t)[0].residuals["y"][steps[-1]].after
+                for t in range(3)
+            ]
+        )
         for steps in (("pairs",), ("pairs", "spares"), ("spares", "pairs"))
     }
     assert errors["spares", "pairs"] < errors["pairs",]
@@ -151,4 +156,6 @@ def expected(settings: Settings, shape: tuple[int, int]) -> tuple[Any, int]:
 
 def digital(chip: MadeChip) -> int:
     """Count the weights that are computed digitally."""
-    return sum(int(np.count_nonzero(layer.digital)) for layer in chip.layers if layer.digital is not None)
+    return sum(
+        int(np.count_nonzero(layer.digital)) for layer in chip.layers if layer.digital is not None
+    )

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from cell_arrays import CellArray, read
 from known_tiles import SCHEMES, SINGLE
+from small_networks import conv, dense
 
 from rxsim.config import Device, Settings, load_settings
 from rxsim.devices import Chip, stuck_at
 from rxsim.load import load_network
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.tiles import program_array, transfer_matrices
-from small_networks import conv, dense
 
 STUCK = {"stuck_lrs": 0.1, "stuck_hrs": 0.1}
 LINES = {"dead_rows": 0.1, "dead_cols": 0.1}
-ERRORS = {"write_sigma": 0.1, "d2d_sigma": 0.2, "array_sigma": 0.1, "gradient": 0.2, "read_sigma": 0.05}
+ERRORS = {
+    "write_sigma": 0.1,
+    "d2d_sigma": 0.2,
+    "array_sigma": 0.1,
+    "gradient": 0.2,
+    "read_sigma": 0.05,
+}
 TARGET = np.random.default_rng(0).uniform(1 / 1.4e6, 1 / 200e3, (20, 16))
 FAULTS = ("device.stuck_lrs=0.06", "device.stuck_hrs=0.09", "device.dead_cols=0.03")
 STEPS = ("compensate=[spares, pairs]", "mapping.spare_cols=2")
 
 
-def known(device: Device, blank: np.ndarray | None = None, **place: int) -> np.ndarray:
+def known(
+    device: Device,
+    blank: np.ndarray | None = None,
+    *,
+    layer: int = 4,
+    array: int = 2,
+    trial: int = 3,
+) -> np.ndarray:
     """Return what is known of an array's stuck cells before it is programmed."""
-    cells = CellArray(TARGET, np.zeros(TARGET.shape, bool) if blank is None else blank, place["array"])
-    chip = Chip(place.get("seed", 0), place["trial"])
-    return stuck_at(cells, place["layer"], device, chip, layer_name=f"layer{place['layer']}")
+    cells = CellArray(TARGET, np.zeros(TARGET.shape, bool) if blank is None else blank, array)
+    return stuck_at(cells, layer, device, Chip(0, trial), layer_name=f"layer{layer}")
 
 
 @pytest.mark.parametrize(
@@ -37,20 +50,22 @@ def known(device: Device, blank: np.ndarray | None = None, **place: int) -> np.n
     ids=["cells", "lines", "both", "preset", "map", "none"],
 )
 def test_stuck_cells_are_known_as_they_are_programmed(
-    faults: dict[str, float], tmp_path: Path
+    faults: dict[str, Any], tmp_path: Path
 ) -> None:
     """Beside every other error: none moves a stuck cell, all move the others."""
     if faults.get("faults"):
         codes = np.random.default_rng(1).integers(0, 4, TARGET.shape)
         np.savez(tmp_path / "map.npz", layer4=codes)
-        faults = {**STUCK, "faults": str(tmp_path / "map.npz")}  # type: ignore[dict-item]
+        faults = {**STUCK, "faults": str(tmp_path / "map.npz")}
     device = Device.model_validate({**ERRORS, **faults})
     whole = 0
-    for place in ({"layer": 4, "array": 2, "trial": 3}, {"layer": 1, "array": 0, "trial": 7}):
-        cells, g = known(device, **place), read(device, TARGET, **place).g
+    for layer, array, trial in ((4, 2, 3), (1, 0, 7)):
+        cells = known(device, layer=layer, array=array, trial=trial)
+        g = read(device, TARGET, layer=layer, array=array, trial=trial).g
         is_stuck = ~np.isnan(cells)
         assert np.array_equal(g[is_stuck], cells[is_stuck])
-        without = read(Device.model_validate(ERRORS), TARGET, **place).g
+        plain = Device.model_validate(ERRORS)
+        without = read(plain, TARGET, layer=layer, array=array, trial=trial).g
         assert np.array_equal(g[~is_stuck], without[~is_stuck])
         whole += int(is_stuck.sum())
     assert (whole > 0) == bool(faults)
@@ -58,11 +73,11 @@ def test_stuck_cells_are_known_as_they_are_programmed(
 
 def test_cells_that_are_left_open_are_not_known_as_stuck() -> None:
     blank = np.random.default_rng(2).random(TARGET.shape) < 0.5
-    place = {"layer": 0, "array": 0, "trial": 0}
-    cells, device = known(Device(**STUCK), blank, **place), Device(**STUCK)
+    device = Device.model_validate(STUCK)
+    cells = known(device, blank)
     assert np.isnan(cells[blank]).all()
-    assert (read(device, TARGET, blank=blank, **place).g[blank] == 0).all()
-    assert np.array_equal(cells[~blank], known(device, **place)[~blank], equal_nan=True)
+    assert (read(device, TARGET, blank=blank, layer=4, array=2, trial=3).g[blank] == 0).all()
+    assert np.array_equal(cells[~blank], known(device)[~blank], equal_nan=True)
 
 
 def mapped(*assignments: str) -> tuple[MappedLayer, Settings]:

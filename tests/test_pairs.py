@@ -26,12 +26,14 @@ def least_errors(made: Bench) -> np.ndarray:
     for (number, col), ((total, sign, value),) in columns_of(arrays, layer).items():
         array, value_of[total] = arrays[number], value
         level = on_levels(array.target[:, col], layer)
-        for row in np.flatnonzero(array.rows >= 0):
+        for row in np.flatnonzero(array.rows >= 0).tolist():
             fixed = stuck[number][row, col]
             reach = free if np.isnan(fixed) else np.array([fixed])
             if array.blank[row, col]:
                 level[row], reach = 0.0, np.zeros(1)
-            cells[int(array.rows[row]) % layer.tiling.n_inputs, total].append((sign, level[row], reach))
+            cells[int(array.rows[row]) % layer.tiling.n_inputs, total].append(
+                (sign, level[row], reach)
+            )
     least = np.zeros((layer.tiling.n_inputs, layer.tiling.n_outputs * layer.cells.slices))
     for (row, total), ((s1, g1, reach1), (s2, g2, reach2)) in cells.items():
         if len(reach1) > 1 and len(reach2) > 1:
@@ -87,11 +89,12 @@ def test_both_cells_stuck_stay_as_they_are() -> None:
 @pytest.mark.parametrize("scheme", SINGLE)
 def test_single_cells_are_refused(scheme: str) -> None:
     settings = load_settings(assignments=[*SINGLE[scheme], "compensate=[pairs]"])
-    with pytest.raises(SettingError, match=r"pairs: layer fc: found mapping.scheme: offset.*set it"):
+    with pytest.raises(
+        SettingError, match=r"pairs: layer fc: found mapping.scheme: offset.*set it"
+    ):
         check_steps({"fc": settings})
 
 
 def test_every_cell_is_tested_once() -> None:
     made = bench(SCHEMES["slices"])
     assert PAIRS.needs(made.layer, PAIRS.options()).cell_reads == 4 * 8 * 24
-

@@ -157,7 +157,9 @@ def test_a_dead_spare_takes_nothing_over() -> None:
 
 def test_no_spare_columns_are_refused() -> None:
     settings = load_settings(assignments=["compensate=[spares]"])
-    with pytest.raises(SettingError, match=r"spares: layer fc: found mapping.spare_cols: 0.*set it"):
+    with pytest.raises(
+        SettingError, match=r"spares: layer fc: found mapping.spare_cols: 0.*set it"
+    ):
         check_steps({"fc": settings})
 
 

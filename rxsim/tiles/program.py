@@ -20,7 +20,6 @@ from rxsim.devices import (
 )
 from rxsim.mapping import MappedLayer, PhysicalArray, cells_of
 
-
 # Tiles whose targets are held: the arrays of a tile are programmed one after the other, in threads.
 _HELD_TILES = 8
 

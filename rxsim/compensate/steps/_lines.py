@@ -44,23 +44,27 @@ def lines_of(arrays: Sequence[PhysicalArray], layer: MappedLayer) -> list[Line]:
     references: list[tuple[int, int, np.ndarray]] = []
     split, behind = sides_apart(layer), layer.tiling.n_outputs * layer.cells.readouts
     for number, array in enumerate(arrays):
-        for col in np.flatnonzero(array.cols >= 0):
+        for col in np.flatnonzero(array.cols >= 0).tolist():
             readout = int(array.cols[col]) % layer.readouts.count
             if readout >= behind:
                 of_slice = layer.readouts.slices[readout]
-                references.append((number, int(col), of_slice))
+                references.append((number, col, of_slice))
                 continue
             total, side = divmod(readout, split)
             sign = -float(array.col_signs[col]) if side else float(array.col_signs[col])
             lines.append(
-                Line(array=number, col=int(col), sums=np.array([total]), sign=sign, is_reference=False)
+                Line(
+                    array=number,
+                    col=col,
+                    sums=np.array([total]),
+                    sign=sign,
+                    is_reference=False,
+                )
             )
-        for col in np.unique(array.references[array.references >= 0]):
+        for col in np.unique(array.references[array.references >= 0]).tolist():
             referring = array.cols[(array.references == col) & (array.cols >= 0)]
             sums = referring % layer.readouts.count // split
-            lines.append(
-                Line(array=number, col=int(col), sums=sums, sign=-1.0, is_reference=True)
-            )
+            lines.append(Line(array=number, col=col, sums=sums, sign=-1.0, is_reference=True))
     every = np.unique([line.sums[0] for line in lines]) if references else np.zeros(0, np.int64)
     for number, col, of_slice in references:
         sums = every[layer.readouts.slices[every * split] == of_slice]

@@ -89,7 +89,9 @@ def _correction(
         w_max[:, rows] = layer.w_max[p][:, None]
     share = changed / w_max
     kept = np.where(np.abs(share) < max(least_error, _ROUNDING), 0.0, changed)
-    before, after = (float(np.sqrt(np.mean(np.square(each)))) for each in (share, (changed - kept) / w_max))
+    before, after = (
+        float(np.sqrt(np.mean(np.square(each)))) for each in (share, (changed - kept) / w_max)
+    )
     return Correction(
         weights=-kept if kept.any() else None,
         added=-rest * kept.sum(axis=1) if rest and kept.any() else None,

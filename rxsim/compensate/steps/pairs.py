@@ -52,8 +52,8 @@ class Pairs(TileStep[NoOptions]):
         if settings.mapping.scheme == "differential":
             return None
         return (
-            f"found mapping.scheme: {settings.mapping.scheme}, whose weights are single cells, expected "
-            "differential; set it, or leave the step out"
+            f"found mapping.scheme: {settings.mapping.scheme}, expected pairs of cells, "
+            "mapping.scheme: differential; set it, or leave the step out"
         )
 
     def needs(self, layer: MappedLayer, options: NoOptions) -> Needs:
@@ -76,8 +76,8 @@ class Pairs(TileStep[NoOptions]):
             return Side(levels[a][cells], known, np.isnan(known) & ~arrays[a].blank[cells])
 
         for (a, b), cols in _pairs_of(lines_of(arrays, layer)).items():
-            of_plus = np.ix_(rows[a], [plus for plus, _ in cols])
-            of_minus = np.ix_(rows[b], [minus for _, minus in cols])
+            of_plus = np.ix_(rows[a], np.array([plus for plus, _ in cols]))
+            of_minus = np.ix_(rows[b], np.array([minus for _, minus in cols]))
             plus, minus = side(a, of_plus), side(b, of_minus)
             for one, other, cells, others in (
                 (plus, minus, (a, of_plus), (b, of_minus)),

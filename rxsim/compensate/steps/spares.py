@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from rxsim.compensate.chosen import chosen_steps
 from rxsim.compensate.step import KnownTile, Needs, NoOptions, TileStep
-from rxsim.compensate.steps._lines import lines_of, sides_apart, stuck_cells, used_rows
+from rxsim.compensate.steps._lines import lines_of, sides_apart, used_rows
 from rxsim.config import Settings
 from rxsim.devices import to_levels
 from rxsim.mapping import MappedLayer, PhysicalArray
@@ -80,7 +80,9 @@ class Placement:
         # Of spares, too: a cell that is left open where it is not needed may be stuck where it is.
         self._stuck = [cells[of].T for cells, of in zip(tile.stuck, rows, strict=True)]
         levels = [to_levels(array.target, layer.device) for array in tile.arrays]
-        self._levels = np.array([levels[line.array][rows[line.array], line.col] for line in self.lines])
+        self._levels = np.array(
+            [levels[line.array][rows[line.array], line.col] for line in self.lines]
+        )
         self._blank = np.array(
             [tile.arrays[line.array].blank[rows[line.array], line.col] for line in self.lines]
         )
@@ -127,7 +129,9 @@ class Placement:
     def _assign(self, array: int, sets: list[list[int]]) -> None:
         """Assign sets of an array's columns to their own places or spares, if that costs less."""
         members = [number for each in sets for number in each]
-        others = [n for n, line in enumerate(self.lines) if line.array == array and n not in members]
+        others = [
+            n for n, line in enumerate(self.lines) if line.array == array and n not in members
+        ]
         taken = set(self.places[others].tolist())
         spares = [spare for spare in self._spares[array] if spare not in taken]
         if not members or not spares:

@@ -1,4 +1,4 @@
-"""What the steps on a chip's targets tell: the error of its weights by known faults, before and after."""
+"""What steps on a chip's targets tell: the error of weights by known faults, before and after."""
 
 from __future__ import annotations
 
