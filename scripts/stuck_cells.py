@@ -31,7 +31,6 @@ STEPS = (
     ("spares", "pairs"),
     ("digital_cells",),
     ("spares", "pairs", "digital_cells"),
-    ("spares", "pairs", "{digital_cells: {least_error: 5%}}"),
     ("spares", "pairs", "{digital_cells: {least_error: 10%}}"),
 )
 WIRES = ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")

@@ -30,7 +30,13 @@ FAULTS = (
 EVERY = SCHEMES | SINGLE
 INPUTS = {
     "two_phase": ("input.signed_input=two_phase",),
-    "offset": ("input.signed_input=offset", "dac.n_bits=24"),
+    "offset": ("input.signed_input=offset", "dac.n_bits=6"),
+    "coarse": ("dac.n_bits=3", "input.percentile=95"),
+    "twos_complement": (
+        *("input.encoding=bit_serial", "dac.n_bits=5", "input.signed_input=twos_complement"),
+        "input.bits_per_pulse=1",
+    ),
+    "pulse_width": ("input.encoding=pulse_width", "dac.n_bits=4", "mapping.pack_groups=true"),
     "per_layer": ("adc.where=per_layer",),
     "kernel_major": ("mapping.row_order=kernel_major", "mapping.w_max_scope=column"),
     "tile": ("mapping.w_max_scope=tile", "mapping.split=equal"),

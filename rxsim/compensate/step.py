@@ -263,7 +263,7 @@ class Correction:
         added: in output units, float64 (groups, N); None: 0. A channel's earlier addition is multiplied
             by `output_gain` and kept.
         output_gain: of the sum of partial sums and of earlier additions, float64 (groups, N); None: 1.
-        weights: computed digitally besides, float64 (groups, K, N) of the tiling, like what it maps.
+        weights: computed digitally besides, from the DACs' codes, float64 (groups, K, N) of the tiling.
         residual: the error that the step works on.
     """
 

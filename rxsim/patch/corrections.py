@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.patch.decode import cut_surplus
 from rxsim.patch.hardware import LayerHardware
+from rxsim.patch.input_nodes import InputNodes
 
 
-def add_corrections(build: GraphBuilder, hardware: LayerHardware, source: str, total: str) -> str:
+def add_corrections(
+    build: GraphBuilder, hardware: LayerHardware, source: str, inputs: InputNodes, total: str
+) -> str:
     """Add what is computed digitally to a layer's decoded outputs.
 
     Args:
         build: takes the nodes.
         hardware: the layer.
         source: name of its input.
+        inputs: tensors of codes that the graph has already; extended.
         total: name of its float32 outputs.
     """
     layer = hardware.layer
@@ -26,10 +30,14 @@ def add_corrections(build: GraphBuilder, hardware: LayerHardware, source: str, t
         constant = build.constant("added", layer.along_channels(values).astype(np.float32))
         total = build.add("Add", [total, constant], "corrected")
     if hardware.digital is not None:
-        if layer.dtype != np.float32:
+        dac, weights = hardware.input_plan.dac, hardware.digital
+        if dac.low is not None:  # what the arrays are given is what is computed with
+            dtype = int(helper.np_dtype_to_tensor_dtype(layer.dtype))
+            source, weights = inputs.codes(build, source, dac, dtype), weights / dac.code_per_x
+        elif layer.dtype != np.float32:
             source = build.add("Cast", [source], "digital_input", to=TensorProto.FLOAT)
         rows = np.arange(hardware.tiling.n_inputs)
-        product = hardware.add_product(build, source, rows, hardware.digital, "digital_part")
+        product = hardware.add_product(build, source, rows, weights, "digital_part")
         product = cut_surplus(build, hardware, product)
         total = build.add("Add", [total, product], "with_digital")
     return total

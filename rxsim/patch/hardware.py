@@ -53,8 +53,8 @@ class LayerHardware:
             readouts); None where they have none.
         noise: read noise of the cells that each product draws anew; None where there is none.
         added: in output units, on top of the decoded outputs, float64 (groups, N); None for nothing.
-        digital: weights whose product with the layer's input is computed digitally and added, float64
-            (groups, K, N) of the tiling; None where nothing is.
+        digital: weights whose product with the layer's input, as its DACs round it, is computed
+            digitally and added, float64 (groups, K, N) of the tiling; None where nothing is.
     """
 
     layer: Layer

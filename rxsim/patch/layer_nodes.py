@@ -63,7 +63,7 @@ def add_layer(
             nominal = [inputs.units(build, source, dac, step, dtype) for step in straight]
         total = add_exact_decoding(build, hardware, codes, nominal)
     total = cut_surplus(build, hardware, total)
-    total = add_corrections(build, hardware, source, total)
+    total = add_corrections(build, hardware, source, inputs, total)
     return total, tuple(currents) if measurable else ()
 
 

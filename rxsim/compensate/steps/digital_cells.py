@@ -1,8 +1,8 @@
 """Digital cells: what known stuck cells still change in weights is computed digitally and taken away.
 
 y = sum of decoded partial sums - x @ D, where D is what this chip's stuck cells and dead lines change
-in the weights after the steps on its targets, without wires. Weights that change by less than
-`least_error` of w_max are left alone. An input of 0 that drives a voltage (signed_input: offset) sees
+in the weights after the steps on its targets, without wires, and x is what the DAC's code stands for.
+Weights that change by less than `least_error` of w_max are left alone. An input of 0 that drives a voltage (signed_input: offset) sees
 the change too: its constant is taken away as well.
 
 Source: docs/concepts/model.md section 14.
