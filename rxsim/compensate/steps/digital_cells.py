@@ -2,8 +2,8 @@
 
 y = sum of decoded partial sums - x @ D, where D is what this chip's stuck cells and dead lines change
 in the weights after the steps on its targets, without wires, and x is what the DAC's code stands for.
-Weights that change by less than `least_error` of w_max are left alone. An input of 0 that drives a voltage (signed_input: offset) sees
-the change too: its constant is taken away as well.
+Weights that change by less than `least_error` of w_max are left alone. An input of 0 that drives a
+voltage (signed_input: offset) sees the change too: its constant is taken away as well.
 
 Source: docs/concepts/model.md section 14.
 """
@@ -47,7 +47,8 @@ class DigitalCells(OutputStep[Options]):
         """Expect a multiply-accumulate and a stored number for each weight with a stuck cell.
 
         Cells are stuck independently with the shares of the settings. It is an upper bound: some are
-        stuck near their target, pairs and spares mend others, and `least_error` leaves some.
+        stuck near their target, pairs and spares mend others, and `least_error` leaves some. Those of a
+        defect map are not counted.
         """
         device, bar = layer.device, layer.tiling.crossbar
         works = (1 - device.stuck_lrs - device.stuck_hrs) * (1 - device.dead_rows)

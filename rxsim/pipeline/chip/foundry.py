@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rxsim.compensate import Residual
+from rxsim.compensate import Residual, acting_on_arrays
 from rxsim.config import Settings
 from rxsim.converters import Adc, has_random_errors
 from rxsim.devices import Chip, has_random_effects
@@ -111,8 +111,16 @@ class Foundry:
     ) -> tuple[list[LayerHardware], Mapping[str, Mapping[str, Residual]]]:
         """Take the digital steps of compensation, and gather what all steps tell."""
         mapped, told = self.mapped, dict(self.mapped.design_residuals)
+        known: dict[str, Mapping[str, np.ndarray]] = {}
+
+        def stuck(each: Mapped) -> Mapping[str, np.ndarray]:
+            key = str([acting_on_arrays(settings) for settings in each.settings.values()])
+            if key not in known:
+                known[key] = self._stuck_weights(each, chip)
+            return known[key]
+
         if self._has_faults:
-            of_tiles = tile_residuals(mapped, lambda each: self._stuck_weights(each, chip))
+            of_tiles = tile_residuals(mapped, stuck)
             told |= {name: {**told.get(name, {}), **each} for name, each in of_tiles.items()}
         if not has_corrections(mapped.settings):
             return layers, told
@@ -121,7 +129,7 @@ class Foundry:
             layers=mapped.layers,
             hardware=tuple(with_adcs(layers, adcs)),
             nominal=self._nominal_hardware,
-            stuck=lambda: self._stuck_weights(mapped, chip),
+            stuck=lambda: stuck(mapped),
         )
         corrected = corrected_layers(bench, layers, mapped.settings)
         for name, residuals in corrected.residuals.items():
