@@ -51,6 +51,7 @@ class Sample(IntEnum):
     MADE_UP_SHARED = 7
     ORDERS_OF_EFFECTS = 8
     CHOOSING_IMAGES = 9
+    CHOOSING_STEPS = 10
 
 
 def device_generator(

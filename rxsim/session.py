@@ -49,6 +49,13 @@ class Inputs(Protocol):
         """
 
 
+class DivisibleInputs(Inputs, Protocol):
+    """Inputs of which a part can be taken."""
+
+    def subset(self, positions: np.ndarray) -> DivisibleInputs:
+        """Return the inputs at some positions."""
+
+
 def default_threads() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

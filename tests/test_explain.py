@@ -11,9 +11,9 @@ import pytest
 
 from rxsim.cache import Cache
 from rxsim.config import load_settings
+from rxsim.deadline import Deadline
 from rxsim.explain import Asked, explain
 from rxsim.explain.chips import Chips
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.effects import explain_effects
 from rxsim.explain.estimate import Estimate
 from rxsim.explain.layers import dominant_effect, worst_first

@@ -13,8 +13,8 @@ import pytest
 from rxsim.cli import main
 from rxsim.commands import progress
 from rxsim.config import load_settings
+from rxsim.deadline import Deadline
 from rxsim.explain import Asked, explain, forecast
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.forecast import Ahead, Forecast, SetSeconds
 from rxsim.explain.remedies_together import MOST_COMBINATIONS
 from rxsim.pipeline import DataOptions, Study, open_study
@@ -82,7 +82,7 @@ def test_compilation_is_not_taken_for_the_time_of_every_set() -> None:
 
 def test_a_budget_bounds_all_but_the_needed_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 0.0
-    monkeypatch.setattr("rxsim.explain.deadline.time.monotonic", lambda: clock)
+    monkeypatch.setattr("rxsim.deadline.time.monotonic", lambda: clock)
     made = begun(budget=50.0)
     assert made.seconds == pytest.approx(50)
     clock = 49.0

@@ -12,7 +12,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rxsim"
 # What any room may import: small helpers without physics.
 HELPERS = {
-    *("cache", "counted", "dotted", "durations", "errors", "files", "folders", "given", "memory"),
+    *(
+        "cache",
+        "counted",
+        "deadline",
+        "dotted",
+        "durations",
+        "errors",
+        "files",
+        "folders",
+        "given",
+        "memory",
+    ),
     *(
         "numerics",
         "parallel",
@@ -36,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "cache": HELPERS,
     "counted": set(),
+    "deadline": set(),
     "dotted": HELPERS,
     "durations": set(),
     "folders": {"errors"},

@@ -15,11 +15,11 @@ import rxsim
 from rxsim.cache import Cache
 from rxsim.cli import main
 from rxsim.config import Settings, as_yaml, layer_settings, load_settings, settings_hash
+from rxsim.deadline import Deadline
 from rxsim.errors import InputError, SettingError
 from rxsim.explain import remedy_runs
 from rxsim.explain.advice import Advice, candidates_of, try_remedies
 from rxsim.explain.changes import changed, everywhere, in_layer, joined
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import estimate
 from rxsim.explain.remedies import REMEDIES
 from rxsim.explain.remedies_together import tried_together

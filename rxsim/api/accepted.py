@@ -20,7 +20,14 @@ from rxsim.dotted import flat
 from rxsim.errors import ModelError, SettingError
 from rxsim.files import check_destination
 from rxsim.given import as_count, as_path, check_type
-from rxsim.pipeline import Calibration, DataOptions, Study, open_study, read_calibration
+from rxsim.pipeline import (
+    Calibration,
+    DataOptions,
+    Study,
+    open_study,
+    read_calibration,
+    with_chosen_steps,
+)
 from rxsim.schema import Section
 
 AnyModel = str | Path | onnx.ModelProto
@@ -209,6 +216,7 @@ def opened(
         calibration=_as_calibration(calibration),
         evaluates=evaluates,
     )
+    study = with_chosen_steps(study)
     warn(study.warning, depth=3)
     return study
 

@@ -20,8 +20,9 @@ from rxsim.commands.options import (
 from rxsim.commands.progress import watched
 from rxsim.commands.same_options import with_same_options
 from rxsim.commands.time_option import take_times, times_option
+from rxsim.config import as_yaml
 from rxsim.effects import EFFECTS, active_effects
-from rxsim.files import check_destination
+from rxsim.files import check_destination, write_atomically
 from rxsim.folders import names_in
 from rxsim.load import write_onnx
 from rxsim.pipeline import Study, evaluate, loss_limit, rungs_of, until_ci, with_origin
@@ -30,7 +31,7 @@ from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
 
 _NOT_OF_EXPLAIN = (
-    *("json_path", "save_patched", "only", "without", "until_ci", "yield_at"),
+    *("json_path", "save_patched", "save_settings", "only", "without", "until_ci", "yield_at"),
     *("quiet", "threads"),
 )
 """Options that `rxsim explain` does not take, and those that say nothing of what is explained."""
@@ -71,17 +72,31 @@ _NOT_OF_EXPLAIN = (
     help="One more rung: everything but this effect; repeatable.",
 )
 @click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
+@click.option(
+    "-o",
+    "--save-settings",
+    type=FILE,
+    metavar="FILE",
+    help="Write the settings, with the steps that compensate: auto chose.",
+)
 @click.option("--save-patched", type=FILE, metavar="FILE", help="Write the first chip's network.")
-def command(model: Path, json_path: str | None, save_patched: Path | None, **given: Any) -> None:
+def command(
+    model: Path,
+    json_path: str | None,
+    save_settings: Path | None,
+    save_patched: Path | None,
+    **given: Any,
+) -> None:
     """Accuracy of MODEL.onnx before and after the crossbars, and why.
 
     Data and preprocessing come from the card beside the model (MODEL.yaml) or from options. Without
     data, seeded inputs are made up and agreement and SNR are reported.
     """
     json_place = json_file(json_path)
-    for path, other in ((save_patched, json_place), (json_place, save_patched)):
-        if path is not None:
-            check_destination(path, [*files_read(model, given), other])
+    places = (save_patched, save_settings, json_place)
+    for path in filter(None, places):
+        others = [other for other in places if other is not path]
+        check_destination(path, [*files_read(model, given), *others])
     times = take_times(given, several=True)
     until = until_ci(given["until_ci"], given["trials"])
     limit = loss_limit(given["yield_at"])
@@ -94,6 +109,8 @@ def command(model: Path, json_path: str | None, save_patched: Path | None, **giv
         more += [f"without {effect}" for effect in given["without"]]
         result = evaluate(study, rungs_of(study, more) if more else None, times, until)
     result = replace(result, yield_at=limit)
+    if save_settings is not None:
+        write_atomically(save_settings, as_yaml(study.settings).encode())
     if save_patched is not None:
         named = with_origin(result.first_chip.model, study, result.ladder[-1].name, 0)
         write_onnx(save_patched, named)

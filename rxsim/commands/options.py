@@ -20,6 +20,7 @@ from rxsim.pipeline import (
     files_of_card,
     open_study,
     read_calibration,
+    with_chosen_steps,
 )
 from rxsim.stages import Stages
 
@@ -345,6 +346,7 @@ def open_given(
         evaluates=evaluates,
         times=times,
     )
+    study = with_chosen_steps(study)
     warn(study.warning, given)
     if not given["quiet"]:
         for note in study.notes:

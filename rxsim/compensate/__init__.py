@@ -11,6 +11,7 @@ from rxsim.compensate.bench import (
 )
 from rxsim.compensate.chosen import STEPS, ChosenStep, acting_on_arrays, check_steps, chosen_steps
 from rxsim.compensate.step import (
+    PLACES,
     ArrayStep,
     Correction,
     Designed,
@@ -28,6 +29,7 @@ from rxsim.compensate.step import (
 )
 
 __all__ = [
+    "PLACES",
     "STEPS",
     "ArrayStep",
     "ChannelMoments",

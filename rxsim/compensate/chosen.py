@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rxsim.compensate.step import Place, Step
-from rxsim.config import Settings, StepEntry, step_name, step_options
+from rxsim.config import AUTO, Settings, StepEntry, step_name, step_options
 from rxsim.errors import SettingError
 from rxsim.folders import Folder
 from rxsim.schema import Section, validated
@@ -36,6 +36,11 @@ def chosen_steps(settings: Settings, place: Place | None = None) -> tuple[Chosen
     Raises:
         SettingError: an option is unknown or impossible.
     """
+    if settings.compensate == AUTO:
+        raise SettingError(
+            "compensate: found auto, expected steps, for 'rxsim eval' chooses them; let it write the "
+            "settings with -o FILE, and take that file"
+        )
     found = []
     for number, entry in enumerate(settings.compensate):
         name = step_name(entry)
@@ -71,6 +76,8 @@ def check_steps(settings: Mapping[str, Settings]) -> None:
         if id(of_layer) in known:
             continue
         known.add(id(of_layer))
+        if of_layer.compensate == AUTO:
+            continue
         for chosen in chosen_steps(of_layer):
             reason = chosen.step.check(of_layer, chosen.options)
             if reason is not None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from rxsim.schema import Section
 
 Place = Literal["design", "ranges", "tile", "output"]
 """Where a step acts on the path of a layer."""
+PLACES: tuple[Place, ...] = get_args(Place)
+"""The places in the order of the path."""
 Knowledge = Literal["design", "chip"]
 """What a step may know: nominal devices and wires, or this chip, measured through its converters."""
 OptionsT = TypeVar("OptionsT", bound=Section)
@@ -83,12 +85,14 @@ class Step(ABC, Generic[OptionsT]):
         source: the publication.
         options: model of its options.
         place: where it acts; the class of its kind says so.
+        variants: the options that `compensate: auto` tries, one after the other.
     """
 
     title: str
     source: str
     options: type[OptionsT]
     place: Place
+    variants: tuple[Mapping[str, Any], ...] = ({},)
 
     @abstractmethod
     def knows(self, options: OptionsT) -> Knowledge:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rxsim.config import Settings
+from rxsim.deadline import Deadline
 from rxsim.effects import active_effects
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.forecast import Forecast
 from rxsim.explain.remedies import REMEDIES, Candidate

@@ -16,7 +16,7 @@ import numpy as np
 
 from rxsim.circuit import when_compiling
 from rxsim.config import as_plain
-from rxsim.explain.deadline import Deadline
+from rxsim.deadline import Deadline
 from rxsim.explain.forecast import Forecast, SetSeconds
 from rxsim.explain.quantity import Quantity, noise_of
 from rxsim.explain.shapley import Coalition

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from rxsim.deadline import Deadline
 from rxsim.explain.chips import Chips
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.players import Player, effects_on
 from rxsim.explain.result import EffectRow, EffectsTable

@@ -10,11 +10,11 @@ from typing import Literal, get_args
 
 from rxsim.cache import Cache
 from rxsim.config import as_plain
+from rxsim.deadline import Deadline
 from rxsim.explain.advice import Advice, try_remedies
 from rxsim.explain.ahead import ahead_of
 from rxsim.explain.arrays import worst_arrays
 from rxsim.explain.chips import Chips
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.effects import explain_effects
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.forecast import Forecast

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rxsim.counted import counted
-from rxsim.explain.deadline import Deadline
+from rxsim.deadline import Deadline
 from rxsim.pipeline.chip.room import duration
 from rxsim.stages import Stages
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rxsim.deadline import Deadline
 from rxsim.explain.chips import Chips
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.layer_noise import clean_noise
 from rxsim.explain.players import Player

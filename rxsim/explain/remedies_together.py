@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from rxsim.deadline import Deadline
 from rxsim.explain.changes import joined
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.remedies import REMEDIES
 from rxsim.explain.remedy_proof import helps, is_gain, is_last_resort, is_loss
 from rxsim.explain.remedy_runs import RemedyRuns, Tried

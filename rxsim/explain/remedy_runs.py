@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from rxsim.config import Settings, settings_hash
+from rxsim.deadline import Deadline
 from rxsim.errors import RxsimError
 from rxsim.explain.changes import changed
-from rxsim.explain.deadline import Deadline
 from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.forecast import Forecast

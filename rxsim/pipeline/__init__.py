@@ -1,5 +1,6 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
+from rxsim.pipeline.auto.choose import with_chosen_steps
 from rxsim.pipeline.chip.calibrate import calibrate
 from rxsim.pipeline.chip.contradictions import contradicts_itself
 from rxsim.pipeline.chip.foundries import Foundries, patched_chip
@@ -77,6 +78,7 @@ __all__ = [
     "totals",
     "until_ci",
     "verify",
+    "with_chosen_steps",
     "with_origin",
     "with_ranks",
     "with_settings",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from rxsim.calibrate import InputRange
 from rxsim.errors import InputError
 from rxsim.patch import PatchedNetwork
@@ -20,27 +18,35 @@ from rxsim.scenarios import Scenario, as_built
 class Foundries:
     """Opens the foundry of any scenario of a study."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, before: Foundries | None = None) -> None:
         """Start without any.
+
+        Args:
+            study: the study.
+            before: those of the same study with other steps of compensation; their solved arrays,
+                designs and input ranges are used again.
 
         Raises:
             InputError: an array takes more memory than there is.
         """
         check_room(study)
         self._study = study
-        self.solved = SolvedArrays(study)
-        self._designs = Designs(study)
+        self.solved: SolvedArrays = SolvedArrays(study) if before is None else before.solved
+        self.designs: Designs = Designs(study) if before is None else before.designs
+        self._input_ranges = None if before is None else before.input_ranges
         self._references = DriftReferences()
         self._open: dict[Scenario, Foundry] = {}
 
-    @cached_property
+    @property
     def input_ranges(self) -> dict[str, InputRange]:
         """Range of every layer's inputs, by its name."""
-        return input_ranges(self._study)
+        if self._input_ranges is None:
+            self._input_ranges = input_ranges(self._study)
+        return self._input_ranges
 
     def map(self, scenario: Scenario) -> Mapped:
         """Map the study's layers under a scenario."""
-        return map_study(self._study, scenario, self.input_ranges, self._designs)
+        return map_study(self._study, scenario, self.input_ranges, self.designs)
 
     def open(self, scenario: Scenario) -> Foundry:
         """Return the foundry of a scenario.

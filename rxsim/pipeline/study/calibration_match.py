@@ -47,6 +47,14 @@ class AbsentInputs:
         """
         raise InputError(self._what)
 
+    def subset(self, positions: np.ndarray) -> AbsentInputs:
+        """Never return.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(self._what)
+
     def feeds(self, start: int, stop: int, size: int | None = None) -> dict[str, np.ndarray]:
         """Never return.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,6 @@ from rxsim.config import (
     settings_hash,
     settings_over,
 )
-from rxsim.data import InputSet, MadeUpInputs
 from rxsim.devices import check_defect_maps, check_presets
 from rxsim.errors import InputError
 from rxsim.load import (
@@ -53,7 +52,7 @@ from rxsim.pipeline.study.reached import with_reached_layers
 from rxsim.pipeline.study.study_data import StudyData
 from rxsim.pipeline.study.work import mappable, work_of
 from rxsim.run import OutputAxis
-from rxsim.session import Inputs, default_threads
+from rxsim.session import DivisibleInputs, default_threads
 from rxsim.stages import Stages
 from rxsim.version import __version__
 
@@ -85,15 +84,17 @@ class Study:
         no_output: why no output can be evaluated; empty where one can. Patching needs none.
         calibration_file: what an earlier calibration measured; None: it is to be measured.
         cache: what was computed before; None: nothing is kept.
+        chosen_steps: how `compensate: auto` came to the steps of the settings, plain; None where they
+            were given.
     """
 
     network: Network
     settings: Settings
     plan: NetworkPlan
-    inputs: InputSet | MadeUpInputs
+    inputs: DivisibleInputs
     labels: np.ndarray | None
     indices: np.ndarray | None
-    calibration: Inputs
+    calibration: DivisibleInputs
     provenance: Provenance
     batch: int
     threads: int
@@ -105,6 +106,7 @@ class Study:
     no_output: str = ""
     calibration_file: Calibration | None = None
     cache: Cache | None = None
+    chosen_steps: Mapping[str, Any] | None = None
 
     def evaluated_identity(self) -> list[Any]:
         """Return what the evaluated inputs follow from, plain."""
@@ -128,6 +130,7 @@ class Study:
             **({} if warning is None else {"patched_before": warning}),
             **self.provenance.as_json(),
             **({"calibrated_instead": instead} if instead else {}),
+            **({} if self.chosen_steps is None else {"chosen_steps": dict(self.chosen_steps)}),
             "settings_sha256": settings_hash(self.settings),
             "seed": self.settings.seed,
             "versions": {

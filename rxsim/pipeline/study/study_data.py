@@ -8,7 +8,7 @@ import numpy as np
 
 from rxsim.data import InputSet, MadeUpInputs
 from rxsim.pipeline.study.provenance import Provenance
-from rxsim.session import Inputs
+from rxsim.session import DivisibleInputs
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -18,7 +18,7 @@ class StudyData:
     inputs: InputSet | MadeUpInputs
     labels: np.ndarray | None
     indices: np.ndarray | None
-    calibration: Inputs
+    calibration: DivisibleInputs
     provenance: Provenance
     metric: str
     notes: tuple[str, ...] = ()

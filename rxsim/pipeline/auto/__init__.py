@@ -1,0 +1,1 @@
+"""`compensate: auto`: the steps of compensation that help, chosen on calibration inputs."""

@@ -1,0 +1,25 @@
+"""The steps that `compensate: auto` may choose from: those that can work with every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rxsim.compensate import PLACES, STEPS
+from rxsim.config import Settings, StepEntry
+from rxsim.schema import validated
+
+
+def candidates(settings: Sequence[Settings]) -> list[StepEntry]:
+    """List steps with each of their variants, in the order of the path of a layer.
+
+    Args:
+        settings: of every layer on crossbars.
+    """
+    steps = sorted(STEPS.all().items(), key=lambda item: (PLACES.index(item[1].place), item[0]))
+    found: list[StepEntry] = []
+    for name, step in steps:
+        for variant in step.variants:
+            options = validated(step.options, variant, f"compensate: {name}")
+            if all(step.check(each, options) is None for each in settings):
+                found.append({name: dict(variant)} if variant else name)
+    return found
