@@ -97,7 +97,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"config", "metrics", "load", "calibrate", "mapping", "converters", "pipeline"}
     | {"store", "sweep", "gate"},
     "report": HELPERS
-    | {"pipeline", "run", "config", "circuit", "devices", "mapping", "metrics"}
+    | {"pipeline", "run", "config", "circuit", "compensate", "devices", "mapping", "metrics"}
     | {"comparison", "explain", "fitting", "verify", "store", "gate", "sweep", "search"},
     "commands": HELPERS
     | BEFORE_PIPELINE

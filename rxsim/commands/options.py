@@ -44,7 +44,7 @@ def _stack(function: F, options: Sequence[Callable[[Any], Any]]) -> F:
 
 
 def settings_options(function: F) -> F:
-    """Add --xbar, --config and --set."""
+    """Add --xbar, --config, --set and --compensate."""
     return _stack(
         function,
         [
@@ -56,6 +56,11 @@ def settings_options(function: F) -> F:
                 multiple=True,
                 metavar="KEY=VALUE",
                 help="One setting by its dotted name; may be repeated.",
+            ),
+            click.option(
+                "--compensate",
+                metavar="STEP[,STEP]",
+                help="Steps of compensation in their order, or auto: --set compensate=[STEP, STEP].",
             ),
         ],
     )
@@ -215,10 +220,31 @@ def read_settings(given: dict[str, Any]) -> Settings:
         given["config"],
         xbar=given["xbar"],
         assignments=given["assignments"],
-        overrides={name: given.get(name) for name in ("trials", "seed")},
+        overrides={
+            **{name: given.get(name) for name in ("trials", "seed")},
+            "compensate": _read_steps(given),
+        },
     )
     check_preset_files(preset_files(given["config"], given["assignments"]))
     return settings
+
+
+def _read_steps(given: dict[str, Any]) -> list[str] | None:
+    """Read the names of --compensate; None without it."""
+    text = given.get("compensate")
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise SettingError(
+            f"--compensate: found {text!r}, expected names of steps with commas between them, such as "
+            "order,ranges; options of steps go to --set compensate=.."
+        )
+    if any(item.partition("=")[0].strip() == "compensate" for item in given["assignments"]):
+        raise SettingError(
+            "found --compensate beside --set compensate=.., expected one of them; leave the other out"
+        )
+    return names
 
 
 def read_data_options(given: dict[str, Any]) -> DataOptions:

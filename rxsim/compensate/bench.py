@@ -5,7 +5,7 @@ No bench shows evaluated inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,16 +21,37 @@ class RangeBench(Protocol):
     def layers(self) -> tuple[MappedLayer, ...]:
         """The layers."""
 
-    def square_errors(
-        self, dac: Mapping[str, float], adc: Mapping[str, float]
-    ) -> Mapping[str, float]:
-        """Return the mean square error of each layer's output against the float network's.
+    @property
+    def with_dac(self) -> frozenset[str]:
+        """Names of the layers whose input range can be chosen: there is a DAC, with no range of its own."""
 
-        Each layer sees what the float network brings to it.
+    @property
+    def with_adc(self) -> frozenset[str]:
+        """Names of the layers whose ADC range can be chosen: there is one, and its LSB is not fixed."""
+
+    def on(self, inputs: int) -> RangeBench:
+        """Return the bench with at most so many of the calibration inputs."""
+
+    def square_errors(
+        self,
+        layers: Collection[str],
+        dac: Mapping[str, float],
+        adc: Mapping[str, float] | None,
+    ) -> Mapping[str, np.ndarray]:
+        """Measure the square errors of layers' outputs against the float network's.
+
+        Each layer sees what the float network brings to it. Ranges of ADCs follow from the input ranges
+        by the rule of the settings, and are multiplied then.
 
         Args:
-            dac: factor on x_max by layer name; 1 where left out.
-            adc: factor on the ADC's ranges by layer name; 1 where left out.
+            layers: names of those that are asked for.
+            dac: factor on x_max by layer name, 1 where left out; also of other layers, whose inputs
+                reach the ADCs of those behind them.
+            adc: factor on the ADC's ranges, 1 where left out; None: without ADCs.
+
+        Returns:
+            By layer name the error in each block of calibration inputs, as a share of the output's mean
+            square over all of them, float64 (blocks,).
         """
 
 

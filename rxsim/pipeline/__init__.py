@@ -7,6 +7,7 @@ from rxsim.pipeline.chip.foundries import Foundries, patched_chip
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random, patch_study
 from rxsim.pipeline.chip.mapped import for_each
 from rxsim.pipeline.chip.stamp import with_origin
+from rxsim.pipeline.inspect.placement import LayerPlacement, take_placement
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.chip_yield import ChipYield, WithinLimit, loss_limit
@@ -44,6 +45,7 @@ __all__ = [
     "Foundry",
     "Inventory",
     "LayerPlace",
+    "LayerPlacement",
     "LayerReport",
     "MadeChip",
     "Netlist",
@@ -75,6 +77,7 @@ __all__ = [
     "rungs_of",
     "spice_netlist",
     "take_inventory",
+    "take_placement",
     "totals",
     "until_ci",
     "verify",

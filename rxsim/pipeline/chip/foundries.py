@@ -5,6 +5,7 @@ from __future__ import annotations
 from rxsim.calibrate import InputRange
 from rxsim.errors import InputError
 from rxsim.patch import PatchedNetwork
+from rxsim.pipeline.chip.chosen_ranges import with_chosen_ranges
 from rxsim.pipeline.chip.designs import Designs
 from rxsim.pipeline.chip.drift_compensation import DriftReferences
 from rxsim.pipeline.chip.foundry import Foundry, open_foundry
@@ -55,7 +56,13 @@ class Foundries:
             RxsimError: something in the study can't be used under it.
         """
         if scenario not in self._open:
-            mapped = self.map(scenario)
+            mapped = with_chosen_ranges(
+                self._study,
+                scenario,
+                self.map(scenario),
+                self.solved,
+                lambda ranges: map_study(self._study, scenario, ranges, self._designs),
+            )
             self._open[scenario] = open_foundry(
                 self._study, scenario, mapped, self.solved, self._references
             )

@@ -1,0 +1,58 @@
+"""Layers with the converter ranges that the steps of compensation choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from rxsim.calibrate import InputRange
+from rxsim.compensate import chosen_steps
+from rxsim.pipeline.chip.mapped import Mapped
+from rxsim.pipeline.chip.range_bench import NominalBench, scaled_ranges
+from rxsim.pipeline.chip.solved import SolvedArrays
+from rxsim.pipeline.study.study import Study
+from rxsim.scenarios import Scenario
+
+
+def with_chosen_ranges(
+    study: Study,
+    scenario: Scenario,
+    mapped: Mapped,
+    solved: SolvedArrays,
+    map_again: Callable[[Mapping[str, InputRange]], Mapped],
+) -> Mapped:
+    """Take the steps on ranges; layers without such a step are returned as they are.
+
+    Args:
+        study: the study.
+        scenario: which effects are on.
+        mapped: its layers.
+        solved: gives nominal arrays.
+        map_again: maps the layers with other input ranges, which move the operating points of cells
+            that are not linear.
+
+    Raises:
+        RxsimError: something in the study can't be used.
+    """
+    settings = next(iter(mapped.settings.values()), None)
+    for chosen in chosen_steps(settings, "ranges") if settings is not None else ():
+        bench = NominalBench(study, scenario, mapped, solved)
+        factors = chosen.step.choose(bench, chosen.options)
+        dac = {name: each.dac for name, each in factors.items()}
+        told = {name: dict(each) for name, each in mapped.design_residuals.items()}
+        for name, each in factors.items():
+            if each.residual is not None:
+                told.setdefault(name, {})[chosen.name] = each.residual
+        adc = {name: each.adc for name, each in factors.items() if each.adc != 1}
+        before = mapped.adc_factors
+        if any(factor != 1 for factor in dac.values()):
+            mapped = map_again(scaled_ranges(mapped.input_ranges, dac))
+        mapped = replace(
+            mapped,
+            design_residuals=told,
+            adc_factors={
+                **before,
+                **{name: factor * before.get(name, 1.0) for name, factor in adc.items()},
+            },
+        )
+    return mapped
