@@ -47,7 +47,9 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
     if json_path not in (None, "-"):
         check_destination(Path(str(json_path)), files_read(model, given))
     settings = read_settings({**given, "trials": None, "seed": None})
-    with watched(quiet=given["quiet"], verbose=given["verbose"], solves=bool(settings.compensate)) as watcher:
+    with watched(
+        quiet=given["quiet"], verbose=given["verbose"], solves=bool(settings.compensate)
+    ) as watcher:
         stages = Stages(watcher)
         with stages("load"):
             network = load_network(model, settings.mapping.fold)

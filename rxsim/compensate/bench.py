@@ -23,11 +23,11 @@ class RangeBench(Protocol):
 
     @property
     def with_dac(self) -> frozenset[str]:
-        """Names of the layers whose input range can be chosen: there is a DAC, with no range of its own."""
+        """Names of the layers whose input range can be chosen."""
 
     @property
     def with_adc(self) -> frozenset[str]:
-        """Names of the layers whose ADC range can be chosen: there is one, and its LSB is not fixed."""
+        """Names of the layers whose ADC range can be chosen."""
 
     def on(self, inputs: int) -> RangeBench:
         """Return the bench with at most so many of the calibration inputs."""

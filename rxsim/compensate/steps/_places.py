@@ -49,7 +49,7 @@ def drop_along(first: float, last: float, wire: float, count: int) -> np.ndarray
     nodes = np.arange(count)
     total = first + last + wire * (count - 1)
     # Current that leaves at the first node: what makes the voltage at the last one fit its end.
-    share = count
+    share = float(count)
     if np.isfinite(last):
         share = count / 2 if total == 0 else count * (last + wire * (count - 1) / 2) / total
     return np.asarray(first * share + wire * (nodes * share - nodes * (nodes + 1) / 2))

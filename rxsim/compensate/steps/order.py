@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from rxsim.circuit.lines import lines_of
-from rxsim.compensate.step import Designed, DesignStep, Residual, Workshop
+from rxsim.compensate.step import Designed, DesignStep, Needs, Residual, Workshop
 from rxsim.compensate.steps._places import col_drops, row_drops
 from rxsim.config import Settings, step_name
 from rxsim.mapping import MappedLayer, PhysicalArray
@@ -34,7 +34,7 @@ class OrderOptions(Section):
     cols: bool = Field(True, description="move columns")
     together: bool = Field(
         True,
-        description="all arrays of a tile have the same order, and cells of one output stay side by side",
+        description="all arrays of a tile have one order; cells of an output stay side by side",
     )
 
     @model_validator(mode="after")
@@ -69,9 +69,18 @@ class Order(DesignStep[OrderOptions]):
         if options.cols and not options.together and joined and mapping.subtract == "analog":
             return (
                 "found together: false with mapping.subtract: analog, where the columns of a pair (or "
-                "of a weight and its reference) lead to one converter, expected digital; use {order: {cols: false, together: false}}"
+                "of a weight and its reference) lead to one converter, expected digital; use {order: "
+                "{cols: false, together: false}}"
             )
         return None
+
+    def needs(self, layer: MappedLayer, options: OrderOptions) -> Needs:
+        """Ask for the addresses of inputs and outputs, one for each line of a tile."""
+        tiling = layer.tiling
+        rows = tiling.groups * len(tiling.col_tiles) * tiling.n_inputs * options.rows
+        cols = tiling.groups * len(tiling.row_tiles) * tiling.n_outputs * options.cols
+        orders = 1 if options.together else tiling.arrays_per_tile
+        return Needs(stored_values=(rows + cols) * orders)
 
     def design(self, layer: MappedLayer, workshop: Workshop, options: OrderOptions) -> Designed:
         """Move the rows and columns of every array."""

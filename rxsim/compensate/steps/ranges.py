@@ -12,9 +12,10 @@ found by measuring instead of from a distribution.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.special import stdtrit
 
 from rxsim.compensate.bench import RangeBench
@@ -36,6 +37,12 @@ class RangesOptions(Section):
     dac: bool = Field(True, description="choose input ranges")
     adc: bool = Field(True, description="choose ranges of ADCs")
     inputs: Integer = Field(64, ge=1, description="calibration inputs that are measured, at most")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not (self.dac or self.adc):
+            raise ValueError("found dac: false and adc: false, expected one of them true")
+        return self
 
 
 class Ranges(RangeStep[RangesOptions]):
