@@ -22,6 +22,7 @@ from rxsim.pipeline.chip.foundry import Foundry
 from rxsim.pipeline.chip.range_bench import NominalBench
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import SCENARIOS
+from rxsim.tiles import identity_of_arrays
 
 IDEAL = {f"r_{name}": 0 for name in ("wire_wl", "wire_bl", "driver", "sense")}
 K, N, COUNT = 24, 6, 64
@@ -288,3 +289,9 @@ def test_without_the_step_nothing_is_measured() -> None:
     assert chosen_steps(Settings(), "ranges") == ()
     mapped = opened(settings_of(compensate=["order"])).mapped
     assert mapped.adc_factors == {}
+
+
+def test_arrays_of_other_ranges_are_those_without_the_step() -> None:
+    plain, ranged = Settings(), Settings(compensate=["ranges"])
+    assert identity_of_arrays(ranged) == identity_of_arrays(plain)
+    assert identity_of_arrays(Settings(compensate=["order"])) != identity_of_arrays(plain)

@@ -14,6 +14,7 @@ from small_networks import dense, network
 import rxsim
 from rxsim.cache import Cache
 from rxsim.cli import main
+from rxsim.compensate import acting_on_arrays
 from rxsim.config import Settings, as_yaml, layer_settings, load_settings, settings_hash
 from rxsim.deadline import Deadline
 from rxsim.errors import InputError, SettingError
@@ -181,7 +182,7 @@ def test_gains_are_those_of_two_separate_evaluations(noisy: tuple[Study, Advice]
 
 def _agreement(settings: Settings, limit: int = SPLIT_FROM) -> np.ndarray:
     result = rxsim.evaluate(MLP, settings, DataOptions(limit=limit))
-    chips = result.rung("nonideal").trials
+    chips = result.rung("compensated" if settings.compensate else "nonideal").trials
     floating = result.rung("float32").trials[0].predictions
     return np.array([chip.predictions == floating for chip in chips], dtype=np.float64)
 
@@ -322,7 +323,8 @@ def test_nothing_is_solved_or_run_twice(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def _what_arrays_depend_on(settings: Settings) -> str:
-    return f"{settings.crossbar!r} {settings.mapping!r} {settings.device!r}"
+    steps = acting_on_arrays(settings)
+    return f"{settings.crossbar!r} {settings.mapping!r} {settings.device!r} {steps}"
 
 
 def test_settings_that_cannot_be_run_are_told_and_the_others_go_on(

@@ -16,7 +16,6 @@ def identity_of_arrays(settings: Settings) -> dict[str, Any]:
 
     Compensation steps behind the converters are no part of it.
     """
-    values = TILES.of(settings)
     if settings.compensate:
-        values["compensate"] = list(acting_on_arrays(settings))
-    return values
+        settings = settings.model_copy(update={"compensate": acting_on_arrays(settings)})
+    return TILES.of(settings)
