@@ -11,8 +11,9 @@ import pytest
 from chips import bare_study
 from small_networks import conv, dense, network
 
-from rxsim.compensate import check_steps, chosen_steps
-from rxsim.compensate.steps.ranges import search
+import rxsim
+from rxsim.compensate import RangeBench, RangeFactors, check_steps, chosen_steps
+from rxsim.compensate.steps.ranges import STEP, RangesOptions, search
 from rxsim.config import Settings
 from rxsim.data import MadeUpInputs
 from rxsim.errors import SettingError
@@ -295,3 +296,19 @@ def test_arrays_of_other_ranges_are_those_without_the_step() -> None:
     plain, ranged = Settings(), Settings(compensate=["ranges"])
     assert identity_of_arrays(ranged) == identity_of_arrays(plain)
     assert identity_of_arrays(Settings(compensate=["order"])) != identity_of_arrays(plain)
+
+
+def test_ranges_are_chosen_once_for_all_rungs_of_the_same_hardware(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen: list[RangeBench] = []
+    choose = STEP.choose
+
+    def counted(bench: RangeBench, options: RangesOptions) -> Mapping[str, RangeFactors]:
+        chosen.append(bench)
+        return choose(bench, options)
+
+    monkeypatch.setattr(STEP, "choose", counted)
+    steps = ["ranges", "digital_cells"]
+    rxsim.evaluate("models/digits_mlp.onnx", {"compensate": steps}, limit=20, trials=2)
+    assert len(chosen) == 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from rxsim.calibrate import InputRange
-from rxsim.compensate import chosen_steps
+from rxsim.compensate import STEPS, ChosenStep, RangeFactors, chosen_steps
+from rxsim.config import as_plain, step_name
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.range_bench import NominalBench, scaled_ranges
 from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.pipeline.study.study import Study
-from rxsim.scenarios import Scenario
+from rxsim.scenarios import Scenario, nominal
 
 
 def with_chosen_ranges(
@@ -20,6 +22,7 @@ def with_chosen_ranges(
     mapped: Mapped,
     solved: SolvedArrays,
     map_again: Callable[[Mapping[str, InputRange]], Mapped],
+    known: dict[str, Mapping[str, RangeFactors]],
 ) -> Mapped:
     """Take the steps on ranges; layers without such a step are returned as they are.
 
@@ -30,14 +33,18 @@ def with_chosen_ranges(
         solved: gives nominal arrays.
         map_again: maps the layers with other input ranges, which move the operating points of cells
             that are not linear.
+        known: what was chosen before, on the same nominal hardware; extended.
 
     Raises:
         RxsimError: something in the study can't be used.
     """
     settings = next(iter(mapped.settings.values()), None)
     for chosen in chosen_steps(settings, "ranges") if settings is not None else ():
-        bench = NominalBench(study, scenario, mapped, solved)
-        factors = chosen.step.choose(bench, chosen.options)
+        key = _key(chosen, mapped)
+        if key not in known:
+            bench = NominalBench(study, scenario, mapped, solved)
+            known[key] = chosen.step.choose(bench, chosen.options)
+        factors = known[key]
         dac = {name: each.dac for name, each in factors.items()}
         told = {name: dict(each) for name, each in mapped.design_residuals.items()}
         for name, each in factors.items():
@@ -56,3 +63,18 @@ def with_chosen_ranges(
             },
         )
     return mapped
+
+
+def _key(chosen: ChosenStep, mapped: Mapped) -> str:
+    """Tell apart what a choice follows from: nominal hardware, and the ranges before it."""
+    plain = {}
+    for name, settings in mapped.under(nominal).settings.items():
+        before = [
+            entry
+            for entry in settings.compensate
+            if STEPS[step_name(entry)].place in ("design", "ranges")
+        ]
+        plain[name] = as_plain(settings.model_copy(update={"compensate": tuple(before)}))
+    ranges = {name: known.x_max for name, known in mapped.input_ranges.items()}
+    factors = sorted(mapped.adc_factors.items())
+    return json.dumps([chosen.name, chosen.options.model_dump(mode="json"), plain, ranges, factors])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rxsim.calibrate import InputRange
+from rxsim.compensate import RangeFactors
 from rxsim.errors import InputError
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.chip.chosen_ranges import with_chosen_ranges
@@ -34,6 +37,9 @@ class Foundries:
         self._study = study
         self.solved: SolvedArrays = SolvedArrays(study) if before is None else before.solved
         self.designs: Designs = Designs(study) if before is None else before.designs
+        self.chosen_ranges: dict[str, Mapping[str, RangeFactors]] = (
+            {} if before is None else before.chosen_ranges
+        )
         self._input_ranges = None if before is None else before.input_ranges
         self._references = DriftReferences()
         self._open: dict[Scenario, Foundry] = {}
@@ -61,7 +67,8 @@ class Foundries:
                 scenario,
                 self.map(scenario),
                 self.solved,
-                lambda ranges: map_study(self._study, scenario, ranges, self._designs),
+                lambda ranges: map_study(self._study, scenario, ranges, self.designs),
+                self.chosen_ranges,
             )
             self._open[scenario] = open_foundry(
                 self._study, scenario, mapped, self.solved, self._references
