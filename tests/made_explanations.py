@@ -57,6 +57,7 @@ def made_effects(*, shapley: bool = True, sampled: bool = False) -> EffectsTable
         orders=16 if sampled else 0,
         coalitions=32,
         notes={"adc": "its range is calibrated anew."},
+        sets={(): NONE, ("wires",): NONE - 0.19, tuple(name for name, *_ in EFFECTS): ALL},
     )
 
 

@@ -71,6 +71,22 @@ def test_its_command_explains_the_same_evaluation(
     assert why["all"] == ladder["nonideal"]["accuracy"]["mean"]
 
 
+def test_its_command_takes_the_chips_that_were_needed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = ["--limit", 40, "--set", "adc.n_bits=3", "--set", "device.write_sigma=0.3", "--quiet"]
+    until = ["--until-ci", 1.5, "--trials", 30]
+    _, command = closing(run(capsys, "eval", MODEL, *options, *until))
+    run(capsys, "eval", MODEL, *options, *until, "--json", tmp_path / "a.json")
+    took = json.loads((tmp_path / "a.json").read_text())["ladder"]["nonideal"]["accuracy"]
+    assert command.count("--trials") == 1
+    assert int(command[command.index("--trials") + 1]) == len(took["per_trial"]) > 10
+    assert "--until-ci" not in command
+    # Also where no number was given.
+    _, command = closing(run(capsys, "eval", MODEL, *options, "--until-ci", 20))
+    assert command[command.index("--trials") + 1] == "10"
+
+
 def test_of_several_times_it_takes_the_ladders(capsys: pytest.CaptureFixture[str]) -> None:
     text = run(
         *(capsys, "eval", MODEL, "--limit", 40, "--set", "adc.n_bits=2"),

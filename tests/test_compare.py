@@ -14,7 +14,8 @@ from scipy import stats
 
 import rxsim
 from rxsim.cli import main
-from rxsim.comparison import compare, taken
+from rxsim.comparison import Criteria, compare, taken
+from rxsim.report.comparison_terminal import verdict_sentence
 from rxsim.statistics import difference_interval
 
 MODEL = Path(__file__).parents[1] / "models" / "digits_mlp.onnx"
@@ -59,7 +60,7 @@ def test_the_change_is_paired_by_chip_and_image() -> None:
     wanted = known(difference_interval(after.astype(float) - before))
     assert (new.low, new.high) == (wanted.low, wanted.high)
     lost = (before.astype(int) - after).sum(axis=0)
-    drop = found.verdict.drop
+    drop = found.drop
     assert (drop.worse, drop.better) == ((lost > 0).sum(), (lost < 0).sum())
     assert drop.differing == (before != after).sum()
 
@@ -72,7 +73,7 @@ def test_a_deterministic_side_stands_for_every_chip() -> None:
     assert found.chips == 5
     each = many.mean(axis=1) - one.mean()
     assert known(found.std) == pytest.approx(each.std(ddof=1), rel=1e-12)
-    assert found.verdict.outcome == "regression"
+    assert known(found.verdict).outcome == "regression"
 
 
 def test_two_single_chips_are_compared_by_mcnemars_exact_test() -> None:
@@ -84,7 +85,7 @@ def test_two_single_chips_are_compared_by_mcnemars_exact_test() -> None:
     assert (found.these_images, found.drawn) == (None, False)
     # The verdict takes the larger of two p-values: this and Student's.
     student = stats.ttest_rel(before[0].astype(float), after[0], alternative="greater").pvalue
-    assert found.verdict.p == pytest.approx(max(p, student), rel=1e-9)
+    assert known(found.verdict).p == pytest.approx(max(p, student), rel=1e-9)
 
 
 def test_of_different_numbers_of_chips_the_first_are_compared() -> None:
@@ -96,12 +97,101 @@ def test_of_different_numbers_of_chips_the_first_are_compared() -> None:
     assert "the seeds differ (0 and 1)" in found.notes[1]
 
 
+def whole(side: dict[str, Any], images: int = IMAGES) -> dict[str, Any]:
+    side["provenance"]["data"]["samples"] = images
+    return side
+
+
 def test_where_no_hit_differs_there_is_no_interval_of_nil() -> None:
     side = taken(made(drawn(0.9)), "a")
     found = compare(side, side)
     assert (found.change, found.these_images, found.new_images) == (0.0, None, None)
-    assert found.verdict.outcome == "passed"
     assert json.dumps(found.as_json(), allow_nan=False)
+
+
+def test_no_difference_on_few_images_proves_nothing_of_others() -> None:
+    """The bound on the share that differs is that of Clopper and Pearson, one-sided."""
+    first = made(drawn(0.9, 1)[:, :5], deterministic=True)
+    second = made(drawn(0.9, 1)[:, :5], deterministic=True, adc={"n_bits": 8})
+    found = compare(taken(first, "a"), taken(second, "b"))
+    bound = stats.binomtest(0, 5, alternative="less").proportion_ci(0.99, "exact").high
+    assert found.drop.high == pytest.approx(bound, rel=1e-9)
+    verdict = known(found.verdict)
+    assert (verdict.outcome, found.as_json()["verdict"]["outcome"]) == ("undecided",) * 2
+    said = verdict_sentence(found)
+    assert "a drop of up to 60 points (1 - 0.01^(1/5)) is possible" in said
+    # So many images would do, and one less would not.
+    _, images = known(verdict.needed)
+    assert f"{images} images without a difference" in said
+    for count, outcome in ((images, "passed"), (images - 1, "undecided")):
+        same = np.ones((1, count), bool)
+        sides = [made(same, deterministic=True, adc={"n_bits": bits}) for bits in (6, 8)]
+        found = compare(taken(sides[0], "a"), taken(sides[1], "b"))
+        high = stats.binomtest(0, count, alternative="less").proportion_ci(0.99, "exact").high
+        assert (known(found.verdict).outcome, high < 0.01) == (outcome, outcome == "passed")
+        assert ("1 point or more is ruled out" in verdict_sentence(found)) == (outcome == "passed")
+
+
+def test_on_the_whole_data_these_images_may_be_asked_about() -> None:
+    before, after = drawn(0.9, 1), drawn(0.9, 1)
+    after[0, np.flatnonzero(after[0])[:3]] = False
+    these = Criteria(these_images=True)
+
+    def judged(second: np.ndarray, **given: Any) -> Any:
+        sides = [whole(made(hits, deterministic=True)) for hits in (before, second)]
+        return compare(taken(sides[0], "a"), taken(sides[1], "b"), **given)
+
+    same = judged(before, criteria=these)
+    assert known(same.verdict).outcome == "passed"
+    assert verdict_sentence(same).endswith("on these images every hit is the same.")
+    assert known(judged(before).verdict).outcome == "undecided"
+    # 3 of 400 are lost for sure: a regression where that matters.
+    for smallest, outcome in ((0.01, "passed"), (0.005, "regression")):
+        found = judged(after, criteria=Criteria(these_images=True, smallest_drop=smallest))
+        assert (known(found.verdict).outcome, found.drop.high) == (outcome, 3 / IMAGES)
+    for side in (whole(made(before), IMAGES + 1), made(before)):
+        with pytest.raises(
+            rxsim.RxsimError, match=r"--these-images: found 400 images.*, expected all images"
+        ):
+            compare(taken(side, "a"), taken(side, "b"), criteria=these)
+
+
+def test_of_these_images_only_chips_are_a_sample() -> None:
+    before, after = drawn(0.9), drawn(0.85, number=1)
+    these = Criteria(these_images=True)
+    sides = [taken(whole(made(hits)), "a") for hits in (before, after)]
+    found = compare(*sides, criteria=these)
+    lost = before.mean(axis=1) - after.mean(axis=1)
+    high = lost.mean() + stats.t.ppf(0.99, 5) * stats.sem(lost)
+    assert found.drop.high == pytest.approx(high, rel=1e-9)
+    p = stats.ttest_1samp(lost, 0, alternative="greater").pvalue
+    assert known(found.verdict).p == pytest.approx(p, rel=1e-9)
+    # Chips without any difference say little of other chips.
+    same = compare(sides[0], sides[0], criteria=these)
+    assert known(same.verdict).outcome == "undecided"
+    assert same.drop.high == pytest.approx(1 - 0.01 ** (1 / 6))
+    assert "on new chips a drop of up to 54 points" in verdict_sentence(same)
+    # Nor do chips that all lost the same.
+    alike = [taken(whole(made(np.tile(hits[:1], (6, 1)))), "a") for hits in (before, after)]
+    found = compare(*alike, criteria=these)
+    assert (known(found.verdict).outcome, found.drop.low, found.drop.high) == ("undecided", -1, 1)
+
+
+def test_where_only_the_seed_differs_there_is_no_verdict() -> None:
+    low, high = made(drawn(0.6)), made(drawn(0.99, number=1), seed=1)
+    for side, seed in ((low, 0), (high, 1)):
+        side["settings"]["seed"] = seed
+    found = compare(taken(low, "a"), taken(high, "b"))
+    assert (found.verdict, found.drop.mean < -0.3) == (None, True)
+    assert "no setting but the seed differs: the difference is chance" in verdict_sentence(found)
+    assert "improved" not in verdict_sentence(found)
+    plain = found.as_json()["verdict"]
+    assert (plain["outcome"], plain["improved"], plain["p"]) == (None, False, None)
+    # Where more differs there is one.
+    high["settings"]["adc"] = {"n_bits": 8}
+    found = compare(taken(low, "a"), taken(high, "b"))
+    assert known(found.verdict).improved
+    assert "passed (improved)" in verdict_sentence(found)
 
 
 def test_without_labels_agreement_is_compared() -> None:

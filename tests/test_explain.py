@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,18 @@ def test_shapley_values_and_steps_add_up_to_what_all_effects_take(quantity: str)
         [row.shapley.mean for row in rows if row.shapley is not None],
     ):
         assert sum(parts) == pytest.approx(found.all - found.none, abs=1e-9)
+    # Recomputed from the means of the JSON's sets, by the definition: over all orders of joining.
+    effects = found.as_json()["effects"]
+    mean = {frozenset(each["on"]): each["mean"] for each in effects["sets"]}
+    assert len(mean) == 2 ** len(rows)
+    orders = list(permutations([row.name for row in rows]))
+    for row in effects["rows"]:
+        steps = [
+            mean[before | {row["name"]}] - mean[before]
+            for order in orders
+            for before in [frozenset(order[: order.index(row["name"])])]
+        ]
+        assert sum(steps) / len(steps) == pytest.approx(row["shapley"]["mean"], abs=1e-9)
 
 
 def test_noise_shares_are_shapley_values_of_the_outputs_noise() -> None:

@@ -47,6 +47,7 @@ MALFORMED: tuple[tuple[tuple[str | int, ...], Any, str], ...] = (
     (("effects", "rows"), {}, "effects.rows"),
     (("effects", "rows", 1, "alone", "mean"), None, "effects.rows[1].alone.mean"),
     (("effects", "rows", 0, "title"), 3, "effects.rows[0].title"),
+    (("effects", "sets", 0, "mean"), "x", "effects.sets[0].mean"),
     (("layers", "worst_first"), ["elsewhere"], "layers.worst_first[0]"),
     (("layers", "rows", 2, "noise_alone"), [1], "layers.rows[2].noise_alone"),
     (("layers", "arrays", 0, "ratio"), [[1.0], [1.0, 2.0]], "layers.arrays[0].ratio"),

@@ -32,6 +32,7 @@ from rxsim.commands.report import command as report
 from rxsim.errors import InputError
 from rxsim.explain.quantity import Quantity
 from rxsim.explain.result import Attempt, Explanation, Trap
+from rxsim.report.console import standard_console
 from rxsim.report.explain_terminal import print_explanation
 from rxsim.report.explanation_words import Wording, marked_layers, verdict
 from rxsim.report.html.explanation_page import build_explanation_page
@@ -199,8 +200,49 @@ def test_the_terminal_shows_the_best_remedies_and_those_that_are_proven(width: i
     assert "more remedies" not in text
 
 
+def test_remedies_that_change_nothing_have_no_row() -> None:
+    first, *rest = many_attempts(16, 12)
+    idle = [
+        replace(each, title=f"idle {at}", gain=made_estimate(0, 0)) for at, each in enumerate(rest)
+    ]
+    text = printed(made_explanation(attempts=(first, *rest[:2], *idle, *rest[2:])))
+    assert "idle" not in text
+    assert f"{len(idle)} remedies changed nothing and left no row." in text
+    # The best twelve; the thirteenth and fourteenth are proven.
+    assert "Shown are the best 12, and others whose gain is proven." in text
+    assert [at for at in range(16) if re.search(rf"remedy {at}\b", text)] == list(range(12))
+    text = printed(made_explanation(attempts=tuple(idle)))
+    assert "Remedies tried" not in text
+
+
+@pytest.mark.parametrize("width", [120, 180])
+def test_names_of_layers_are_whole_where_there_is_room(width: int) -> None:
+    names = mobile_names()
+    text = printed(made_explanation(names), width)
+    tables = 1 if width == 180 else 2
+    rows = text[text.index("What each layer costs") :].splitlines()
+    for name in names:
+        assert sum(f" {name} " in line for line in rows if "│" in line) == tables
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [(None, 120), ("180", 180), ("80", 80), ("7", 40), ("0", 120), ("x", 120)]
+)
+def test_a_report_that_is_no_terminal_is_as_wide_as_asked(
+    monkeypatch: pytest.MonkeyPatch, columns: str | None, width: int
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert standard_console().width == width
+
+
 def test_nothing_lost_is_nothing_to_mend() -> None:
     explanation = made_explanation(all=0.92)
+    note = "nothing to mend: accuracy of the built chips is no worse than the float network's"
+    told = printed(replace(explanation, attempts=(), left_out=(note, "layers took too long")))
+    assert told.lower().count("nothing to mend") == 1
+    assert "Note: Layers took too long." in told
     for text in (printed(explanation), build_explanation_page(explanation, "x.json")):
         assert "Nothing was lost, so there is nothing to mend." in text
         assert "Remedies tried" not in text

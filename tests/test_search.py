@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from here_pool import HerePool
 from known import known
+from rich.console import Console
 from scipy import stats
 
 import rxsim
@@ -20,6 +22,7 @@ from rxsim.commands.search import _tell_ahead
 from rxsim.config import Settings, layer_settings, load_settings
 from rxsim.errors import InputError, SettingError
 from rxsim.pipeline import DataOptions, evaluate, open_study
+from rxsim.report.search_terminal import print_search
 from rxsim.search import Question, SearchResult, prepare_search, read_goal, read_over, run_search
 from rxsim.search.directions import DIRECTIONS, quality
 from rxsim.search.goal import Goal
@@ -29,6 +32,7 @@ from rxsim.sweep.job import Job, Outcome, failed
 
 MODELS = Path(__file__).parent.parent / "models"
 MODEL = MODELS / "digits_mlp.onnx"
+GOAL = "accuracy_drop<=0.05"
 OVER = "adc.n_bits=3..8,crossbar.rows+crossbar.cols=16,32,64"
 
 
@@ -377,6 +381,16 @@ def test_random_chips_that_came_out_alike_prove_nothing(goal: str, these_images:
     assert judged("accuracy>=0.5", hits, these_images=these_images).verdict == "met"
 
 
+def test_images_that_would_decide_a_share_do_decide_it() -> None:
+    hits = (np.arange(200) < 184)[None]
+    found = judged("accuracy>=0.9", hits)
+    chips, images = found.needed
+    assert (found.verdict, chips) == ("likely met", 1)
+    for count, decides in ((1.3 * images, True), (0.7 * images, False)):  # "about" so many
+        low = stats.binomtest(round(0.92 * count), round(count)).proportion_ci(0.95, "wilson").low
+        assert (low > 0.9) == decides
+
+
 # Searching
 
 
@@ -466,6 +480,67 @@ def test_no_point_meets_the_goal(tmp_path: Path) -> None:
     assert (8, 16) in at  # best in every setting: alone it rules out all others
     assert len(at) <= 6
     assert found.ruled_out == 18 - len(at)
+
+
+def printed(result: SearchResult) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_search(result, Path("r.sqlite"), console)
+    return console.export_text()
+
+
+def test_points_that_an_unproven_miss_rules_out_are_told(tmp_path: Path) -> None:
+    found = searched(tmp_path / "r.sqlite", MadeUpPool(lambda bits, rows: 34), goal=GOAL)
+    judged_by = {
+        (known(p.settings.adc.n_bits), p.settings.crossbar.rows): p.judged for p in found.points
+    }
+    assert {each.verdict for each in judged_by.values()} == {"likely missed"}
+    assert found.ruled_out_undecided == found.ruled_out == 18 - len(judged_by) > 0
+    assert f"{found.ruled_out} points were left out only because" in printed(found)
+    # A miss that is proven rules out for good.
+    sure = searched(tmp_path / "s.sqlite", MadeUpPool(lambda bits, rows: 2), goal=GOAL)
+    assert (sure.ruled_out_undecided, sure.ruled_out > 0) == (0, True)
+    assert "left out only because" not in printed(sure)
+
+
+def test_points_that_cost_more_than_the_winner_are_no_loss(tmp_path: Path) -> None:
+    """Counted from the directions: fewer bits and longer lines are worse."""
+    pool = MadeUpPool(lambda bits, rows: 40 if (bits, rows) == (8, 16) else 35)
+    found = searched(tmp_path / "r.sqlite", pool, goal=GOAL)
+    prepared = prepare_search(question(GOAL))
+    cost = {}
+    for candidate in prepared.candidates:
+        settings = candidate.planned.settings
+        place = known(settings.adc.n_bits), settings.crossbar.rows
+        cost[place] = candidate.costs["converted_bits"], candidate.costs["arrays"]
+    done = {(known(p.settings.adc.n_bits), p.settings.crossbar.rows): p for p in found.points}
+    best = known(found.best)
+    assert (best.settings.adc.n_bits, best.settings.crossbar.rows) == (8, 16)
+
+    def excluded(place: tuple[int, int], *, proven: bool) -> bool:
+        return any(
+            not point.meets
+            and (point.judged.proven or not proven)
+            and place[0] <= bits
+            and place[1] >= rows
+            for (bits, rows), point in done.items()
+        )
+
+    wanted = [
+        place
+        for place in cost
+        if place not in done
+        and excluded(place, proven=False)
+        and not excluded(place, proven=True)
+        and cost[place] < cost[8, 16]
+    ]
+    assert found.ruled_out_undecided == len(wanted) > 0
+
+
+def test_a_mean_that_equals_the_bound_is_called_so(tmp_path: Path) -> None:
+    hits = int(known(prepare_search(question()).floating).sum())
+    pool = MadeUpPool(lambda bits, rows: hits - 4)
+    text = printed(searched(tmp_path / "r.sqlite", pool, goal="accuracy_drop<=0.1"))
+    assert "Undecided by its interval, so the mean decides: it equals the bound" in text
 
 
 def test_strict_takes_proven_points_only(tmp_path: Path) -> None:

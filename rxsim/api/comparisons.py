@@ -20,10 +20,11 @@ def compare(
     metric: str | None = None,
     level: float | str = 0.01,
     smallest_drop: float | str = 0.01,
+    these_images: bool = False,
 ) -> Comparison:
     """Do what `rxsim compare` does: what changes from the first evaluation to the second?
 
-    A regression raises nothing: look at the verdict.
+    A regression raises nothing: look at the verdict. It is None where only the seed differs.
 
     Args:
         first: what `rxsim.evaluate` returned, or what `rxsim eval --json` wrote.
@@ -32,9 +33,11 @@ def compare(
         metric: "top1", "top5" or "agreement"; that of both where left out.
         level: the chance that noise alone is called a regression.
         smallest_drop: the smallest drop that matters, a share: 0.01 is one point.
+        these_images: judge these images only, not new ones; they need to be the whole data set.
 
     Raises:
-        InputError: a file can't be read, the images differ, or a side lacks the rung or the metric.
+        InputError: a file can't be read, the images differ, a side lacks the rung or the metric,
+            or these_images is given for a part of the data.
 
     Example:
         >>> coarse = rxsim.evaluate("models/digits_mlp.onnx", {"adc.n_bits": 5}, limit=100)
@@ -48,7 +51,7 @@ def compare(
         _side(second, "second"),
         rung=rung,
         metric=metric,
-        criteria=read_criteria(level, smallest_drop),
+        criteria=read_criteria(level, smallest_drop, these_images),
     )
     return shown(result, Comparison)
 

@@ -29,6 +29,11 @@ from rxsim.report.comparison_terminal import print_comparison
 @click.option(
     "--smallest-drop", metavar="X", help="Smallest drop that matters: 0.01, or 1%, is one point."
 )
+@click.option(
+    "--these-images",
+    is_flag=True,
+    help="Judge these images only, not new ones; both files need the whole data set.",
+)
 @click.option("--fail-on-regression", is_flag=True, help="Exit with 1 where B is proven worse.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
 def command(
@@ -38,6 +43,7 @@ def command(
     metric: str | None,
     level: str | None,
     smallest_drop: str | None,
+    these_images: bool,
     fail_on_regression: bool,
     json_path: str | None,
 ) -> None:
@@ -45,19 +51,21 @@ def command(
 
     Both need the same images. Chips are paired by number, for chips of one seed and number share their
     random draws; a side whose chips are all the same stands for every chip. The verdict is that of
-    'rxsim check': passed, regression or undecided.
+    'rxsim check': passed, regression or undecided; where no hit differs it passes only if the images
+    are enough to tell. Files that differ only in the seed get none: their difference is chance.
     """
     json_place = json_file(json_path)
     if json_place is not None:
         check_destination(json_place, [first, second])
-    criteria = read_criteria(level, smallest_drop)
+    criteria = read_criteria(level, smallest_drop, these_images)
     result = compare(
         read_evaluated(first), read_evaluated(second), rung=rung, metric=metric, criteria=criteria
     )
     if not write_json(result.as_json(), json_path):
         print_comparison(result)
-    if fail_on_regression and result.verdict.outcome == "regression":
+    verdict = result.verdict
+    if fail_on_regression and verdict is not None and verdict.outcome == "regression":
         raise RegressionError(
-            f"found a lower {result.metric} in {second} than in {first} (p = {result.verdict.p:.2g}), "
+            f"found a lower {result.metric} in {second} than in {first} (p = {verdict.p:.2g}), "
             "expected none with --fail-on-regression; look at what differs, or leave the option out"
         )

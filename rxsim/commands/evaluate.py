@@ -18,14 +18,14 @@ from rxsim.commands.options import (
     study_options,
 )
 from rxsim.commands.progress import watched
-from rxsim.commands.same_options import with_same_options
+from rxsim.commands.same_options import is_given, with_same_options
 from rxsim.commands.time_option import take_times, times_option
 from rxsim.config import as_yaml
 from rxsim.effects import EFFECTS, active_effects
 from rxsim.files import check_destination, write_atomically
 from rxsim.folders import names_in
 from rxsim.load import write_onnx
-from rxsim.pipeline import Study, evaluate, loss_limit, rungs_of, until_ci, with_origin
+from rxsim.pipeline import Evaluation, Study, evaluate, loss_limit, rungs_of, until_ci, with_origin
 from rxsim.report.largest_fall import largest_fall
 from rxsim.report.terminal import print_evaluation
 from rxsim.stages import Stages
@@ -118,10 +118,17 @@ def command(
         return
     print_evaluation(result)
     if fall := largest_fall(result):
-        context = click.get_current_context()
-        first = {"times": str(context.params["times"]).partition(",")[0]}
-        why = with_same_options(context, "explain", _NOT_OF_EXPLAIN, first)
-        click.echo(f"{fall}. Why: {why}")
+        click.echo(f"{fall}. Why: {_explaining(result, click.get_current_context())}")
+
+
+def _explaining(result: Evaluation, context: click.Context) -> str:
+    """Write the command that explains an evaluation: at its first time, with the chips that it took."""
+    instead: dict[str, Any] = {}
+    if is_given(context, "times"):
+        instead["times"] = str(context.params["times"]).partition(",")[0]
+    if result.chips_needed is not None:
+        instead["trials"] = result.chips_needed.chips
+    return with_same_options(context, "explain", _NOT_OF_EXPLAIN, instead)
 
 
 def _tell_what_is_not_there(study: Study, names: Iterable[str]) -> None:

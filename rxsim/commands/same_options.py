@@ -19,15 +19,21 @@ def with_same_options(
         context: of the command that runs.
         name: the other command's name; it takes the same arguments and options.
         but: names of parameters that the other command does not take.
-        instead: by name of a parameter, a value in place of the given one.
+        instead: by name of a parameter, a value in place of the given one, or of the default.
     """
     words = ["rxsim", name]
     for parameter in context.command.params:
         given = parameter.name or ""
-        if given in but or context.get_parameter_source(given) != ParameterSource.COMMANDLINE:
-            continue
-        words += _words(parameter, instead.get(given, context.params[given]))
+        if given in instead:
+            words += _words(parameter, instead[given])
+        elif given not in but and is_given(context, given):
+            words += _words(parameter, context.params[given])
     return shlex.join(words)
+
+
+def is_given(context: click.Context, name: str) -> bool:
+    """Tell whether a parameter stands on the command line."""
+    return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
 
 def _words(parameter: click.Parameter, value: Any) -> Iterator[str]:

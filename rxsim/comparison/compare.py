@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import Field
-
 from rxsim.comparison.evaluated import Evaluated
+from rxsim.comparison.judging import Criteria, judge_pairs
 from rxsim.comparison.pairs import (
     check_same_images,
     check_same_labels,
+    check_whole_data,
     metric_of,
     pairs_of,
     rungs_of,
 )
 from rxsim.dotted import flat
-from rxsim.gate import Level, Share, Verdict, judge, measure_drop
-from rxsim.schema import Section, validated
+from rxsim.gate import Drop, Verdict
 from rxsim.statistics import (
     Interval,
     Method,
@@ -30,23 +29,8 @@ from rxsim.statistics import (
 )
 
 SCHEMA_VERSION = 1
-
-
-class Criteria(Section):
-    """What the verdict is judged by; the gate's numbers."""
-
-    level: Level = Field(0.01, description="chance that noise alone is called a regression")
-    smallest_drop: Share = Field(0.01, description="smallest drop that matters: 0.01 is one point")
-
-
-def read_criteria(level: Any = None, smallest_drop: Any = None) -> Criteria:
-    """Check the numbers of the verdict; percent as text too.
-
-    Raises:
-        SettingError: naming the number.
-    """
-    given = {"level": level, "smallest_drop": smallest_drop}
-    return validated(Criteria, {name: v for name, v in given.items() if v is not None}, "compare")
+_OF_DRAWS = {"seed", "trials"}
+"""Settings that say which draws are taken, and how many."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -69,8 +53,9 @@ class Comparison:
         new_images: interval of the change for new images too; None for fewer than two images, and
             where no hit differs.
         drawn: whether any side's chips are drawn.
-        criteria: level and smallest drop of the verdict.
-        verdict: the gate's; its drop is the change with the other sign.
+        criteria: level and smallest drop of the verdict, and whether only these images count.
+        drop: the change with the other sign, and its one-sided bounds.
+        verdict: as the gate's; None where only the seed differs: the change is chance.
         settings: settings that differ by dotted name: first's and second's value.
         notes: what has to be said of the pairs, a sentence each.
     """
@@ -88,7 +73,8 @@ class Comparison:
     new_images: Interval | None
     drawn: bool
     criteria: Criteria
-    verdict: Verdict
+    drop: Drop
+    verdict: Verdict | None
     settings: Mapping[str, tuple[Any, Any]]
     notes: tuple[str, ...]
 
@@ -101,7 +87,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        drop = self.verdict.drop
+        drop, verdict = self.drop, self.verdict
         sides = zip((self.first, self.second), self.accuracy, strict=True)
         return {
             "schema_version": SCHEMA_VERSION,
@@ -129,13 +115,16 @@ class Comparison:
             "images_better": drop.better,
             "pairs_differing": drop.differing,
             "verdict": {
-                "outcome": self.verdict.outcome,
-                "improved": self.verdict.improved,
+                "outcome": None if verdict is None else verdict.outcome,
+                "improved": verdict is not None and verdict.improved,
                 "level": float(self.criteria.level),
                 "smallest_drop": float(self.criteria.smallest_drop),
-                "p": self.verdict.p,
+                "these_images": self.criteria.these_images,
+                "p": None if verdict is None else verdict.p,
                 "drop": asdict(drop),
-                "needed": None if self.verdict.needed is None else list(self.verdict.needed),
+                "needed": None
+                if verdict is None or verdict.needed is None
+                else list(verdict.needed),
             },
             "settings": {name: list(values) for name, values in self.settings.items()},
             "notes": list(self.notes),
@@ -160,19 +149,24 @@ def compare(
         criteria: of the verdict; the gate's defaults where left out.
 
     Raises:
-        InputError: the images or their labels differ, or a side lacks the rung or the hits.
+        InputError: the images or their labels differ, a side lacks the rung or the hits, or only these
+            images are to count and they are a part of the data.
     """
     criteria = criteria or Criteria()
     told = check_same_images(first, second)
+    if criteria.these_images:
+        check_whole_data(first)
     chosen = rungs_of(first, second, rung)
     name = metric_of(first, second, chosen, metric)
     check_same_labels(first, second, name)
     pairs = pairs_of(first, second, name, chosen)
     differences = pairs.second.astype(float) - pairs.first
     each = differences.mean(axis=1)
-    level, smallest = float(criteria.level), float(criteria.smallest_drop)
-    drop = measure_drop(pairs.first, pairs.second, level, smallest)
-    (verdict,) = judge([drop], level, [smallest])
+    verdict = judge_pairs(pairs, criteria)
+    drop = verdict.drop
+    settings = _differing(first.settings, second.settings)
+    told = (*told, *_other_differences(first, second))
+    is_chance = first.seed != second.seed and not told and settings.keys() <= _OF_DRAWS
     return Comparison(
         first=first,
         second=second,
@@ -187,9 +181,10 @@ def compare(
         new_images=difference_interval(differences) if drop.differing else None,
         drawn=pairs.drawn,
         criteria=criteria,
-        verdict=verdict,
-        settings=_differing(first.settings, second.settings),
-        notes=(*told, *_other_differences(first, second), *pairs.notes),
+        drop=drop,
+        verdict=None if is_chance else verdict,
+        settings=settings,
+        notes=(*told, *pairs.notes),
     )
 
 

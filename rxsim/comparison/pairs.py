@@ -76,6 +76,27 @@ def check_same_images(first: Evaluated, second: Evaluated) -> tuple[str, ...]:
     )
 
 
+def check_whole_data(side: Evaluated) -> None:
+    """Refuse a part of the data where only its images are to count.
+
+    Args:
+        side: one of two sides of the same images.
+
+    Raises:
+        InputError: its inputs are made up, or not all of the data.
+    """
+    data = side.provenance["data"]
+    samples = None if data is None else data.get("samples")
+    if side.images != samples:
+        held = "inputs that are made up" if data is None else counted(side.images, "image")
+        of = "" if samples is None else f" of {samples:,}"
+        raise InputError(
+            f"--these-images: found {held}{of} in {side.name}, expected all images of a data set: of "
+            "a part the question is what other images would give; evaluate both without --limit, or "
+            "leave the option out"
+        )
+
+
 def metric_of(
     first: Evaluated, second: Evaluated, rungs: tuple[str, str], asked: str | None
 ) -> str:

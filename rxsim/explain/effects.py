@@ -75,6 +75,12 @@ def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline)
         orders=len(orders),
         coalitions=len(chips.known()),
         notes={player.name: player.note for player in players if player.note},
+        sets={
+            tuple(player.name for player in players if on.issuperset(player.effects)): float(
+                chips.value(on).mean()
+            )
+            for on in sorted(chips.known(), key=len)
+        },
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -80,6 +80,8 @@ class EffectsTable:
         orders: sampled orders of joining.
         coalitions: sets of effects that were evaluated.
         notes: by effect, what is to be said of switching it off.
+        sets: the evaluated sets of effects, by names of rows, each with its mean of the quantity: what
+            Shapley values are computed from.
     """
 
     rows: tuple[EffectRow, ...]
@@ -87,6 +89,7 @@ class EffectsTable:
     orders: int
     coalitions: int
     notes: Mapping[str, str]
+    sets: Mapping[tuple[str, ...], float] = field(default_factory=dict)
 
     @property
     def worst_first(self) -> tuple[str, ...]:
@@ -101,6 +104,7 @@ class EffectsTable:
             "orders": self.orders,
             "coalitions": self.coalitions,
             "notes": dict(self.notes),
+            "sets": [{"on": list(on), "mean": mean} for on, mean in self.sets.items()],
         }
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from rxsim.comparison import Comparison
 from rxsim.counted import counted
+from rxsim.gate import Verdict
 from rxsim.metrics import all_metrics
 from rxsim.report.console import standard_console
 from rxsim.report.gate_text import MARKS, one_line
@@ -27,7 +28,7 @@ def print_comparison(result: Comparison, console: Console | None = None) -> None
         console.print(table)
     for line in comparison_notes(result):
         console.print(escape(one_line(line)), soft_wrap=True)
-    style = _STYLES[result.verdict.outcome]
+    style = "bold" if result.verdict is None else _STYLES[result.verdict.outcome]
     console.print(f"[{style}]{escape(verdict_sentence(result))}[/]", soft_wrap=True)
 
 
@@ -61,7 +62,7 @@ def comparison_notes(result: Comparison) -> list[str]:
         )
         if method is not None
     ]
-    drop = result.verdict.drop
+    drop = result.drop
     lines = []
     if told:
         lines.append(f"Intervals of {100 * LEVEL:g} %, of paired differences: {'; '.join(told)}.")
@@ -79,23 +80,45 @@ def comparison_notes(result: Comparison) -> list[str]:
 def verdict_sentence(result: Comparison) -> str:
     """Say the verdict and what it means, in one sentence."""
     verdict, criteria = result.verdict, result.criteria
+    if verdict is None:
+        return (
+            "No verdict: no setting but the seed differs: the difference is chance, of other draws "
+            "(chips, samples that calibrate)."
+        )
     least = f"{100 * verdict.smallest:g} {'point' if verdict.smallest == 0.01 else 'points'}"
     mark = MARKS[verdict.outcome] + (" (improved)" if verdict.improved else "")
+    where = " on these images" if criteria.these_images else ""
     if verdict.drop.differing == 0:
-        return f"Verdict: {mark}: every hit is the same."
+        return f"Verdict: {mark}: {_unchanged(result, verdict, least)}."
     if verdict.outcome == "passed":
-        why = f"a drop of {least} or more is ruled out"
+        why = f"a drop of {least} or more{where} is ruled out"
     elif verdict.outcome == "regression":
-        why = f"a drop is proven (p = {verdict.p:.2g}) and {least} or more are possible"
+        why = f"a drop{where} is proven (p = {verdict.p:.2g}) and {least} or more are possible"
     else:
-        why = "neither a drop nor its absence is proven; " + _needed(result)
+        why = f"neither a drop{where} nor its absence is proven; " + _needed(result, verdict)
     return f"Verdict: {mark}: {why} (level {criteria.level:g})."
 
 
-def _needed(result: Comparison) -> str:
-    if result.verdict.needed is None:
+def _unchanged(result: Comparison, verdict: Verdict, least: str) -> str:
+    """Say what hits that are all the same tell of other images, or of other chips."""
+    these = result.criteria.these_images
+    if these and not result.drawn:
+        return "on these images every hit is the same"
+    samples, what = (result.chips, "chip") if these else (result.images, "image")
+    bound = f"{100 * verdict.drop.high:.2g} points (1 - {result.criteria.level:g}^(1/{samples}))"
+    others = f"every hit is the same, and on new {what}s a drop of up to {bound} is possible"
+    if verdict.needed is None:
+        return f"{others}, one of {least} or more is ruled out"
+    wanted = counted(verdict.needed[0 if these else 1], what)
+    return f"{others}; {wanted} without a difference would rule {least} out"
+
+
+def _needed(result: Comparison, verdict: Verdict) -> str:
+    if verdict.needed is None and result.criteria.these_images:
+        return "give more --trials, or a larger --smallest-drop"
+    if verdict.needed is None:
         return "no number of images decides at this level: give a larger --smallest-drop"
-    chips, images = result.verdict.needed
+    chips, images = verdict.needed
     more = counted(images, "image")
     if chips != result.chips:
         more += f" on {counted(chips, 'chip')}"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
 _WIDTH_WITHOUT_TERMINAL = 120
+_LEAST_WIDTH = 40  # narrower tables can't be read
 
 
 def standard_console() -> Console:
-    """Return standard output as a console; a fixed width where it is no terminal."""
+    """Return standard output as a console; where it is no terminal, COLUMNS wide, or a fixed width."""
     console = Console(highlight=False)
     if console.is_terminal:
         return console
-    return Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    columns = os.environ.get("COLUMNS", "")
+    asked = int(columns) if columns.isdecimal() and len(columns) < 6 else 0
+    return Console(
+        highlight=False, width=max(asked, _LEAST_WIDTH) if asked else _WIDTH_WITHOUT_TERMINAL
+    )
 
 
 def print_calibrated_instead(layers: Sequence[str], console: Console) -> None:

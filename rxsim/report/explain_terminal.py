@@ -22,6 +22,7 @@ from rxsim.report.explanation_words import (
     errors_note,
     head_line,
     marked_layers,
+    nothing_was_lost,
     percent_of,
     title_of_effect,
     verdict,
@@ -29,7 +30,8 @@ from rxsim.report.explanation_words import (
 from rxsim.report.labels import shortened
 from rxsim.report.remedies_terminal import print_remedies
 
-_WIDE = 110  # columns that all numbers of a layer take beside each other
+_ANY_WIDTH = 10_000
+_SAID_ABOVE = "nothing to mend"  # the remedies' own line says so
 _Columns = Mapping[str, Callable[[LayerRow], str]]
 
 
@@ -52,13 +54,15 @@ def print_explanation(explanation: Explanation, console: Console | None = None) 
         for name, note in explanation.effects.notes.items():
             _say(f"Note on {title_of_effect(name, titles)}: {as_sentence(note)}", console)
     if explanation.layers is not None:
-        for table in _layer_tables(explanation, explanation.layers, words, console.width):
+        for table in _layer_tables(explanation, explanation.layers, words, console):
             console.print(table)
         for column, note in LAYER_NOTES.items():
             _say(f"{column}: {note}.", console)
     print_remedies(explanation, words, console)
     _say(errors_note(explanation, words), console)
     for sentence in explanation.left_out:
+        if sentence.startswith(_SAID_ABOVE) and nothing_was_lost(explanation):
+            continue
         _say(f"Note: {as_sentence(sentence)}", console)
     _say(f"{counted(explanation.runs, 'network')} run over the inputs.", console)
     print_seconds(explanation.seconds, console)
@@ -90,9 +94,9 @@ def _effects_table(explanation: Explanation, effects: EffectsTable, words: Wordi
 
 
 def _layer_tables(
-    explanation: Explanation, layers: LayersTable, words: Wording, width: int
+    explanation: Explanation, layers: LayersTable, words: Wording, console: Console
 ) -> list[Table]:
-    """Return one table, or two where the terminal is narrow."""
+    """Return one table, or two where names and numbers do not fit beside each other."""
     titles = effect_titles(explanation)
     costs: _Columns = {
         "only it": lambda row: words.maybe(row.only),
@@ -111,8 +115,12 @@ def _layer_tables(
     if marked:
         costs_title += "; the worst are marked *"
     fares_title = f"How each layer fares (first chip, {counted(layers.inputs, 'input')})"
-    if width >= _WIDE:
-        return [_layer_table(costs_title, layers, {**costs, **fares}, marked)]
+    whole = _layer_table(costs_title, layers, {**costs, **fares}, marked)
+    if (
+        console.measure(whole, options=console.options.update(width=_ANY_WIDTH)).maximum
+        <= console.width
+    ):
+        return [whole]
     return [
         _layer_table(costs_title, layers, costs, marked),
         _layer_table(fares_title, layers, fares, marked),

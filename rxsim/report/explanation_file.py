@@ -188,7 +188,12 @@ def _effects(part: _Part) -> EffectsTable:
         orders=part.at("orders").count(),
         coalitions=part.at("coalitions").count(),
         notes=part.at("notes").by_name(_Part.text),
+        sets=dict(_set(each) for each in part.at("sets").maybe(_Part.parts) or ()),
     )
+
+
+def _set(part: _Part) -> tuple[tuple[str, ...], float]:
+    return tuple(name.text() for name in part.at("on").parts()), part.at("mean").number()
 
 
 def _effect(part: _Part) -> EffectRow:

@@ -32,6 +32,10 @@ from rxsim.store.summary import chip_values
 
 _SQLITE = b"SQLite format 3\x00"
 _LARGEST_JSON = 500_000_000
+_GIVE = (
+    "give the results file of 'rxsim sweep' or 'rxsim search', or what 'rxsim eval --json' or 'rxsim "
+    "explain --json' wrote"
+)
 _AT_ONCE = 500  # points whose details are in memory together
 
 
@@ -175,8 +179,7 @@ def read_material(
         return _from_json(path, quantity, point)
     if beginning != _SQLITE:
         raise InputError(
-            f"{path} is neither a results file nor the JSON of an evaluation; give what "
-            "'rxsim sweep' or 'rxsim eval --json' wrote"
+            f"{path} is neither a results file nor the JSON of an evaluation or an explanation; {_GIVE}"
         )
     with open_results(path) as results:
         return _from_results(results, sweep, quantity, point, new_images, details)
@@ -276,8 +279,8 @@ def _from_json(path: Path, quantity: str | None, point: str | None) -> Material:
     built = at(parts["ladder"], built_rung(content))
     if not all(isinstance(part, Mapping) for part in (*parts.values(), built)):
         raise InputError(
-            f"{path} is JSON but no evaluation (it has no ladder, settings or provenance); give "
-            "what 'rxsim eval --json' wrote"
+            f"{path} is JSON but no evaluation (it has no ladder, settings or provenance) and no "
+            f"explanation; {_GIVE}"
         )
     metric = as_text(at(content, "metric")) or "top1"
     unit = QUANTITIES[quantity or _default_quantity(metric, built)]

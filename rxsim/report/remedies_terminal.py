@@ -41,8 +41,9 @@ def print_remedies(explanation: Explanation, words: Wording, console: Console) -
     if nothing_was_lost(explanation):
         _say(NOTHING_TO_MEND, console)
         return
+    changing = [attempt for attempt in attempts if changes_anything(attempt)]
     shown = [
-        attempt for at, attempt in enumerate(attempts) if at < _BEST or is_proven_gain(attempt)
+        attempt for at, attempt in enumerate(changing) if at < _BEST or is_proven_gain(attempt)
     ]
     narrow = _NARROW_CONFIRMED if any_confirmed(explanation) else _NARROW
     if shown and console.width >= narrow:
@@ -51,8 +52,21 @@ def print_remedies(explanation: Explanation, words: Wording, console: Console) -
         _print_lines(shown, explanation, words, console)
     if note := gains_note(explanation):
         _say(as_sentence(note), console)
-    if more := len(attempts) - len(shown):
-        _say(f"{counted(more, 'more remedy', 'more remedies')} tried: --json holds all.", console)
+    told = []
+    if len(shown) > _BEST:
+        told.append(f"Shown are the best {_BEST}, and others whose gain is proven.")
+    if more := len(changing) - len(shown):
+        told.append(f"{counted(more, 'more remedy', 'more remedies')} tried: --json holds all.")
+    if idle := len(attempts) - len(changing):
+        told.append(f"{counted(idle, 'remedy', 'remedies')} changed nothing and left no row.")
+    if told:
+        _say(" ".join(told), console)
+
+
+def changes_anything(attempt: Attempt) -> bool:
+    """Tell whether a remedy changed the quantity of any chip and image: gain and interval are not 0."""
+    gains = [attempt.gain] if attempt.confirmed is None else [attempt.gain, attempt.confirmed]
+    return any(part for gain in gains for part in (gain.mean, gain.low, gain.high))
 
 
 def is_proven_gain(attempt: Attempt) -> bool:

@@ -99,13 +99,13 @@ def _lines(result: SearchResult, path: Path) -> list[str]:
     if best is not None:
         cost = f"{_count(best.costs[result.minimise])} {all_minimised()[result.minimise].title}"
         lines.append(f"Best: {describe(best.values)}: {cost}, {judged_text(result.goal, best)}.")
-        lines += _undecided(best)
+        lines += _undecided(result.goal, best)
     elif nearest is not None:
         lines.append(
             f"No point meets {result.goal.text}. Nearest: {describe(nearest.values)}: "
             f"{judged_text(result.goal, nearest)}."
         )
-        lines += _undecided(nearest)
+        lines += _undecided(result.goal, nearest)
     parts = [f"{len(result.points):,} of {counted(result.total, 'point')} evaluated"]
     known = sum(not point.new for point in result.points)
     if known:
@@ -116,12 +116,26 @@ def _lines(result: SearchResult, path: Path) -> list[str]:
         parts.append(f"{result.unneeded:,} no cheaper than the best")
     seconds = f"{counted(result.end.new, 'new trial')} in {in_words(result.end.seconds)}"
     lines.append(f"{path}: {', '.join(parts)}; {seconds}.")
+    lines += _ruled_out_undecided(result)
     lines += _contradictions(result)
     lines += [f"Failed: {name}: {why}" for name, why in result.failed.items()]
     return lines
 
 
-def _undecided(point: SearchedPoint) -> list[str]:
+def _ruled_out_undecided(result: SearchResult) -> list[str]:
+    """Say how many cheaper points were left out because of points whose miss is not proven."""
+    count = result.ruled_out_undecided
+    if not count:
+        return []
+    those = "1 point was" if count == 1 else f"{count:,} points were"
+    return [
+        f"{those} left out only because a point that is nowhere worse missed by its mean, which its "
+        "interval does not prove: more images or chips may change that; --exhaustive evaluates every "
+        "point."
+    ]
+
+
+def _undecided(goal: Goal, point: SearchedPoint) -> list[str]:
     """Say what would decide a point whose interval holds the bound."""
     judged = point.judged
     if judged.proven:
@@ -134,8 +148,12 @@ def _undecided(point: SearchedPoint) -> list[str]:
             f"{line}; {judged.chips} chips hardly show how far chips differ: give --trials "
             f"{_FEW_CHIPS} before more images."
         ]
+    if goal.distance(judged.value) == 0:
+        return [f"{line}: it equals the bound, and no number of chips and images proves that."]
     if judged.needed is None:
-        return [f"{line}; no number of chips and images would."]
+        return [
+            f"{line}: it is so near the bound that no usable number of chips and images proves it."
+        ]
     chips, images = judged.needed
     if images <= judged.images and chips <= judged.chips:
         return [f"{line}."]

@@ -16,6 +16,7 @@ from rxsim.store import Trial
 
 _SIDE = (1 - LEVEL) / 2
 _MOST_CHIPS = 10_000
+_MOST_IMAGES = 10**8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ def _judged(
         low, high = interval.low, interval.high
         proven = all(goal.keeps(bound) == meets for bound in (low, high))
         if needed is None and not proven:
-            needed = _more_chips(interval, goal.distance(value), chips, images)
+            needed = _more_samples(interval, goal.distance(value), chips, images)
     return Judged(
         value=value,
         low=low,
@@ -193,12 +194,18 @@ def _over_chips(values: np.ndarray, *, is_random: bool) -> Interval | None:
     return chip_interval(values)
 
 
-def _more_chips(
+def _more_samples(
     interval: Interval, distance: float, chips: int, images: int
 ) -> tuple[int, int] | None:
-    """Return how many chips would decide, where the interval narrows with their root."""
+    """Return how many chips would decide, or images where all chips are the same.
+
+    The interval narrows with the root of their number.
+    """
     half = (interval.high - interval.low) / 2
-    if chips < 2 or distance <= 0:
+    if distance <= 0:
         return None
+    if chips < 2:
+        count = math.ceil(images * (half / distance) ** 2)
+        return (chips, count) if count <= _MOST_IMAGES else None
     count = math.ceil(chips * (half / distance) ** 2)
     return (count, images) if count <= _MOST_CHIPS else None

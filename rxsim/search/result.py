@@ -58,6 +58,8 @@ class SearchResult:
         winner: place of the cheapest that meets the goal; None where none does.
         total: number of all points.
         ruled_out: points that were not evaluated because they are nowhere better than one that missed.
+        ruled_out_undecided: those of them that are cheaper than the winner and that no point rules out
+            whose miss is proven.
         failed: points that could not be evaluated, and why, by their names.
         contradictions: places of pairs that contradict the known directions: the first met the goal,
             the second, which is nowhere worse, missed.
@@ -72,6 +74,7 @@ class SearchResult:
     winner: int | None
     total: int
     ruled_out: int
+    ruled_out_undecided: int
     failed: Mapping[str, str]
     contradictions: tuple[tuple[int, int], ...]
     trials: int
@@ -106,6 +109,7 @@ class SearchResult:
             "total": self.total,
             "evaluated": len(self.points),
             "ruled_out": self.ruled_out,
+            "ruled_out_undecided": self.ruled_out_undecided,
             "unneeded": self.unneeded,
             "failed": dict(self.failed),
             "contradictions": [list(pair) for pair in self.contradictions],

@@ -201,6 +201,10 @@ class _Search:
         best = order.cheapest(self.met)
         ruled_out = order.ruled_out(self.missed)
         ruled_out[[*self.judged, *self.failed]] = False
+        surely = [p for p in self.missed if self.judged[p].proven and not self.judged[p].meets]
+        undecided = ruled_out & ~order.ruled_out(surely)
+        if best is not None:
+            undecided &= order.rank < order.rank[best]
         return SearchResult(
             goal=prepared.question.goal,
             minimise=prepared.question.minimise,
@@ -208,6 +212,7 @@ class _Search:
             winner=None if best is None else at[best],
             total=len(prepared.candidates),
             ruled_out=int(ruled_out.sum()),
+            ruled_out_undecided=int(undecided.sum()),
             failed={
                 describe(prepared.candidates[place].planned.values): why
                 for place, why in self.failed.items()
