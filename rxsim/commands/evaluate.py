@@ -110,7 +110,9 @@ def command(
         result = evaluate(study, rungs_of(study, more) if more else None, times, until)
     result = replace(result, yield_at=limit)
     if save_settings is not None:
-        write_atomically(save_settings, as_yaml(study.settings).encode())
+        chosen = study.chosen_steps
+        head = "" if chosen is None else f"# {chosen['told']}\n"
+        write_atomically(save_settings, (head + as_yaml(study.settings)).encode())
     if save_patched is not None:
         named = with_origin(result.first_chip.model, study, result.ladder[-1].name, 0)
         write_onnx(save_patched, named)

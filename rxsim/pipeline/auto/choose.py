@@ -85,6 +85,7 @@ class ChosenSteps:
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
+            "told": str(self),
             "steps": list(self.steps),
             "error_before": self.before,
             "error_after": self.after,
