@@ -14,8 +14,9 @@ from rxsim.mapping import plan_network
 from rxsim.patch import LayerHardware
 from rxsim.pipeline.chip.equip import equip
 from rxsim.pipeline.chip.foundries import Foundries
-from rxsim.pipeline.chip.foundry import Foundry, nominal_layers
+from rxsim.pipeline.chip.foundry import Foundry, nominal_layers, with_adcs
 from rxsim.pipeline.chip.mapped import Mapped
+from rxsim.pipeline.chip.output_bench import ChipBench
 from rxsim.pipeline.study.provenance import CalibrationData, Provenance
 from rxsim.pipeline.study.study import Study, settings_by_layer
 from rxsim.pipeline.study.work import work_of
@@ -59,6 +60,19 @@ def mapped_of(study: Study) -> Mapped:
 def foundry_of(study: Study) -> Foundry:
     """Open the foundry of chips with all effects."""
     return Foundries(study).open(SCENARIOS["nonideal"])
+
+
+def bench_of(foundry: Foundry, trial: int = 0) -> ChipBench:
+    """Put a chip on the bench before any digital step."""
+    chip = Chip(foundry.study.settings.seed, trial)
+    _, layers, adcs = foundry.hardware(foundry.mapped, chip)
+    return ChipBench(
+        study=foundry.study,
+        layers=foundry.mapped.layers,
+        hardware=tuple(with_adcs(layers, adcs)),
+        nominal=lambda: tuple(with_adcs(nominal_hardware(foundry), foundry.adcs)),
+        stuck=dict,
+    )
 
 
 def nominal_hardware(foundry: Foundry) -> list[LayerHardware]:

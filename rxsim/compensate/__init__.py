@@ -5,11 +5,13 @@ Source: docs/concepts/model.md, section 14.
 
 from rxsim.compensate.bench import (
     ChannelMoments,
+    NormalisedLayer,
     OutputBench,
     PartialSums,
     RangeBench,
 )
 from rxsim.compensate.chosen import STEPS, ChosenStep, acting_on_arrays, check_steps, chosen_steps
+from rxsim.compensate.moments import correction_of_moments
 from rxsim.compensate.step import (
     PLACES,
     ArrayStep,
@@ -40,6 +42,7 @@ __all__ = [
     "KnownTile",
     "Needs",
     "NoOptions",
+    "NormalisedLayer",
     "OutputBench",
     "OutputStep",
     "PartialSums",
@@ -53,4 +56,5 @@ __all__ = [
     "acting_on_arrays",
     "check_steps",
     "chosen_steps",
+    "correction_of_moments",
 ]

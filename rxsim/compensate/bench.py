@@ -5,7 +5,7 @@ No bench shows evaluated inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,24 +55,41 @@ class RangeBench(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PartialSums:
-    """The partial sums of a layer over a batch of calibration inputs.
+    """Sums over all partial sums that a layer's calibration inputs give: enough for least squares.
+
+    Partial sums of a row tile are x as its arrays give them, converted and decoded, and y as the float
+    weights of its rows give them. A product that occurs several times counts each time, and every
+    place of a convolution counts. Channels are those of the layer, groups one after the other.
 
     Attributes:
-        layer: its name.
-        wanted: of the float weights, float64 (row tiles, places, groups * N).
-        measured: through the converters, likewise.
+        count: pairs (x, y) of each row tile and channel.
+        measured: sum of x, float64 (row tiles, channels).
+        wanted: sum of y, likewise.
+        measured_squares: sum of x^2, likewise.
+        wanted_squares: sum of y^2, likewise.
+        products: sum of x y, likewise.
+        output_squares: sum of the squares of the sum over row tiles of y: of float outputs before any
+            bias, less what is computed digitally, float64 (channels,).
+        added: what earlier steps add to an output, which no partial sum holds, float64 (channels,).
     """
 
-    layer: str
-    wanted: np.ndarray
+    count: int
     measured: np.ndarray
+    wanted: np.ndarray
+    measured_squares: np.ndarray
+    wanted_squares: np.ndarray
+    products: np.ndarray
+    output_squares: np.ndarray
+    added: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelMoments:
     """Mean and standard deviation of each output channel of a layer over the calibration inputs.
+
+    Outputs are decoded products before any bias.
 
     Attributes:
         mean: float64 (channels,).
@@ -85,8 +102,25 @@ class ChannelMoments:
     count: int
 
 
-Normalise = Callable[[str, ChannelMoments, ChannelMoments], tuple[np.ndarray, np.ndarray]]
-"""`normalise(layer, wanted, measured)`: gain and addition of each output channel."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class NormalisedLayer:
+    """A layer whose channels are brought to the float network's moments.
+
+    output = gain * (decoded outputs) + added
+
+    Attributes:
+        gain: float64 (channels,).
+        added: float64 (channels,).
+        wanted: moments of the float network.
+        before: of the chip, layers before this one corrected, this one not.
+        after: of the chip, this one corrected too.
+    """
+
+    gain: np.ndarray
+    added: np.ndarray
+    wanted: ChannelMoments
+    before: ChannelMoments
+    after: ChannelMoments
 
 
 class OutputBench(Protocol):
@@ -96,8 +130,8 @@ class OutputBench(Protocol):
     def layers(self) -> tuple[MappedLayer, ...]:
         """The layers, in topological order."""
 
-    def partial_sums(self, *, nominal: bool = False) -> Iterator[PartialSums]:
-        """Yield every layer's partial sums, batch by batch.
+    def partial_sums(self, *, nominal: bool = False) -> Mapping[str, PartialSums]:
+        """Sum up the partial sums of every layer, by its name.
 
         Each layer sees what the float network brings to it.
 
@@ -105,16 +139,13 @@ class OutputBench(Protocol):
             nominal: of nominal devices instead of this chip.
         """
 
-    def normalised(self, *, spread: bool) -> Mapping[str, tuple[ChannelMoments, ChannelMoments]]:
-        """Measure each channel, layer by layer in topological order.
+    def normalised(self, *, spread: bool) -> Mapping[str, NormalisedLayer]:
+        """Bring each channel to the float network's moments, by layer name.
 
-        Each layer is measured after those before it are brought to the float network's moments.
+        Layers are measured in topological order, each after those before it are corrected.
 
         Args:
             spread: bring the standard deviation to the float network's too, not only the mean.
-
-        Returns:
-            By layer name the float network's moments, and those of the chip before its own correction.
         """
 
     def stuck_weights(self) -> Mapping[str, np.ndarray]:

@@ -45,7 +45,7 @@ class Needs:
         adders: digital additions for each output position.
         stored_values: numbers kept in registers or memory.
         spare_columns: further columns of arrays.
-        reads: products that are read to measure the chip, before it works.
+        reads: how often the chip's products of every calibration input are read, before it works.
         cell_reads: cells that are read or tested one by one.
     """
 

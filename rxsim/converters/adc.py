@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,17 @@ class Adc:
         offset = self.errors.offset[k % len(self.errors.gain)]
         total = offset if added is None else added * per_ampere + offset
         return matrix * per_ampere[:, None, :], total if total.any() else None
+
+    def tile(self, p: int, tiles: int) -> Adc:
+        """Return the converters of one of so many row tiles alone."""
+        levels, errors = self.levels, self.errors
+        if levels is not None:
+            levels = replace(levels, tables=levels.tables[p::tiles])
+        if errors is not None:
+            errors = errors.tile(p)
+        part = slice(p, None, tiles)
+        noise = self.noise[part]
+        return Adc(self.lsb[part], self.low[part], self.high[part], levels, errors, noise)
 
     def per_ampere(self, k: int) -> np.ndarray:
         """Return LSB per ampere of a conversion, gain included, float64 (groups, readouts)."""

@@ -95,6 +95,11 @@ class AdcErrors:
     converters: np.ndarray
     curves: np.ndarray | None
 
+    def tile(self, p: int) -> AdcErrors:
+        """Return the errors of one row tile's converters."""
+        part = slice(p, p + 1)
+        return AdcErrors(self.gain[part], self.offset[part], self.converters[part], self.curves)
+
 
 def has_random_errors(settings: Settings) -> bool:
     """Tell whether the converters of two chips differ, or the noise that they add."""

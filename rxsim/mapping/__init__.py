@@ -1,6 +1,7 @@
 """Weight matrices -> tiles of target conductances on physical arrays."""
 
 from rxsim.mapping.arrays import PhysicalArray
+from rxsim.mapping.blocks import block_weights
 from rxsim.mapping.cells import cells_of
 from rxsim.mapping.hardware_plan import COUNTS, LayerPlan, NetworkPlan, plan_network
 from rxsim.mapping.layer import MappedLayer, map_layer
@@ -15,6 +16,7 @@ __all__ = [
     "PhysicalArray",
     "Readouts",
     "Tiling",
+    "block_weights",
     "cells_of",
     "map_layer",
     "plan_network",

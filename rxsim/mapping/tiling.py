@@ -56,6 +56,17 @@ class Tiling:
         """Cells that carry weights over all cells; every cell of a pair or of slices counts."""
         return self.weights / (self.n_arrays * self.crossbar.rows * self.crossbar.cols)
 
+    def of_outputs(self, values: np.ndarray, fill: float) -> np.ndarray:
+        """Lay out values of a layer's channels for the outputs of its blocks, (.., groups, N).
+
+        Args:
+            values: float64 (.., channels), groups of the layer one after the other.
+            fill: for the outputs of a block's empty places.
+        """
+        lead, missing = values.shape[:-1], self.groups * self.n_outputs - values.shape[-1]
+        filled = np.concatenate([values, np.full((*lead, missing), fill)], axis=-1)
+        return filled.reshape(*lead, self.groups, self.n_outputs)
+
 
 def tile_layer(layer: Layer, crossbar: Crossbar, mapping: Mapping) -> Tiling:
     """Cut a layer's matrices into tiles of the array's size, filled from row 0 and column 0.

@@ -12,6 +12,7 @@ from rxsim.onnx_graph.large import as_bytes, content_of, detached, raw_values
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
 from rxsim.onnx_graph.outputs import with_outputs
+from rxsim.onnx_graph.pruning import keep_outputs
 from rxsim.onnx_graph.random_nodes import RANDOM, draws_numbers
 from rxsim.onnx_graph.rewriting import Rewriting
 from rxsim.onnx_graph.scopes import (
@@ -51,6 +52,7 @@ __all__ = [
     "inferred_values",
     "inner_graphs",
     "is_large",
+    "keep_outputs",
     "n_entries",
     "nodes_with_holders",
     "raw_values",

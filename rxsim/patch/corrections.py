@@ -30,14 +30,36 @@ def add_corrections(
         constant = build.constant("added", layer.along_channels(values).astype(np.float32))
         total = build.add("Add", [total, constant], "corrected")
     if hardware.digital is not None:
-        dac, weights = hardware.input_plan.dac, hardware.digital
-        if dac.low is not None:  # what the arrays are given is what is computed with
-            dtype = int(helper.np_dtype_to_tensor_dtype(layer.dtype))
-            source, weights = inputs.codes(build, source, dac, dtype), weights / dac.code_per_x
-        elif layer.dtype != np.float32:
-            source = build.add("Cast", [source], "digital_input", to=TensorProto.FLOAT)
         rows = np.arange(hardware.tiling.n_inputs)
-        product = hardware.add_product(build, source, rows, weights, "digital_part")
-        product = cut_surplus(build, hardware, product)
+        product = add_digital_product(build, hardware, source, inputs, rows, "digital_part")
         total = build.add("Add", [total, product], "with_digital")
     return total
+
+
+def add_digital_product(
+    build: GraphBuilder,
+    hardware: LayerHardware,
+    source: str,
+    inputs: InputNodes,
+    rows: np.ndarray,
+    part: str,
+) -> str:
+    """Write what is computed digitally of some rows.
+
+    Args:
+        build: takes the nodes.
+        hardware: the layer, of which something is computed digitally.
+        source: name of its input.
+        inputs: tensors of codes that the graph has already; extended.
+        rows: of a block, int64.
+        part: name of the result.
+    """
+    layer, dac, weights = hardware.layer, hardware.input_plan.dac, hardware.digital
+    assert weights is not None
+    if dac.low is not None:  # what the arrays are given is what is computed with
+        dtype = int(helper.np_dtype_to_tensor_dtype(layer.dtype))
+        source, weights = inputs.codes(build, source, dac, dtype), weights / dac.code_per_x
+    elif layer.dtype != np.float32:
+        source = build.add("Cast", [source], "digital_input", to=TensorProto.FLOAT)
+    product = hardware.add_product(build, source, rows, weights[:, rows], part)
+    return cut_surplus(build, hardware, product)

@@ -111,6 +111,24 @@ class LayerHardware:
         each[: self.layer.groups * self.layer.n_outputs] = factors
         return replace(self, scale=self.scale * each.reshape(groups, outputs))
 
+    def tile(self, p: int) -> LayerHardware:
+        """Return the hardware of one row tile alone: its partial sum, nothing added digitally."""
+        noise = self.noise
+        if noise is not None:
+            noise = FreshReadNoise((noise.variances[p],), noise.seeds[p :: len(self.rows)])
+        return replace(
+            self,
+            rows=(self.rows[p],),
+            matrices=(self.matrices[p],),
+            scale=self.scale[p : p + 1],
+            constant=None if self.constant is None else self.constant[p : p + 1],
+            adc=None if self.adc is None else self.adc.tile(p, len(self.rows)),
+            offsets=None if self.offsets is None else (self.offsets[p],),
+            noise=noise,
+            added=None,
+            digital=None,
+        )
+
     def with_adc(self, adc: Adc | None) -> LayerHardware:
         """Return the same layer with converters on its currents."""
         return replace(self, adc=adc)

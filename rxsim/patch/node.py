@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,9 @@ from rxsim.onnx_graph import GraphBuilder
 from rxsim.operators import Layer, MatrixPart
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
-from rxsim.patch.layer_nodes import add_layer
+
+WriteProduct = Callable[[GraphBuilder, LayerHardware, str, InputNodes], tuple[str, tuple[str, ...]]]
+"""`write(build, hardware, source, inputs)`: the product of a tensor, as `add_layer` writes it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +42,8 @@ def patch_node(
     known: Mapping[str, onnx.TensorProto],
     taken: set[str],
     inputs: InputNodes,
+    write: WriteProduct,
     *,
-    split: bool,
     beside: bool = False,
 ) -> NodePatch:
     """Write the nodes that replace a node.
@@ -51,7 +53,7 @@ def patch_node(
         known: the graph's constants by name.
         taken: names in use; extended.
         inputs: tensors of codes and units that the graph has already; extended.
-        split: keep the conversions apart (and in ampere) even without ADCs, to measure them.
+        write: writes the product of a layer on its arrays.
         beside: write only the products of the arrays, beside the node, which stays.
     """
     by_name = {hardware.layer.name: hardware for hardware in analog}
@@ -63,8 +65,8 @@ def patch_node(
 
     def multiply(into: GraphBuilder, layer: Layer, source: str) -> str:
         if layer.name not in by_name:
-            return _add_digital(into, layer, source)
-        total, watched = add_layer(into, by_name[layer.name], source, inputs, split=split)
+            return add_digital(into, layer, source)
+        total, watched = write(into, by_name[layer.name], source, inputs)
         currents[layer.name] += watched
         products[layer.name] += (total,)
         return total
@@ -90,8 +92,8 @@ def _layers(analog: Sequence[LayerHardware], known: Mapping[str, onnx.TensorProt
     return [given.get(layer.name, layer) for layer in every]
 
 
-def _add_digital(build: GraphBuilder, layer: Layer, source: str) -> str:
-    """Write a product in float32."""
+def add_digital(build: GraphBuilder, layer: Layer, source: str) -> str:
+    """Write a product in float32, of the weights as they are."""
     if layer.dtype != np.float32:
         source = build.add("Cast", [source], f"{layer.name}_input", to=onnx.TensorProto.FLOAT)
     whole = MatrixPart(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnx
@@ -11,7 +12,8 @@ import onnx
 from rxsim.onnx_graph import constants, drop_unused_constants, inner_graphs, taken_names
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
-from rxsim.patch.node import NodePatch, patch_node
+from rxsim.patch.layer_nodes import add_layer
+from rxsim.patch.node import NodePatch, WriteProduct, patch_node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +65,11 @@ class NetworkBeside:
 
 
 def patch_network(
-    model: onnx.ModelProto, layers: Sequence[LayerHardware], *, split: bool = False
+    model: onnx.ModelProto,
+    layers: Sequence[LayerHardware],
+    *,
+    split: bool = False,
+    write: WriteProduct | None = None,
 ) -> PatchedNetwork:
     """Replace the node of each given layer.
 
@@ -71,8 +77,10 @@ def patch_network(
         model: the normalised float network; left as it is.
         layers: the analog layers; the others stay digital.
         split: keep conversions apart even where there is no ADC, their currents in ampere.
+        write: writes the product of each layer; None: as its hardware computes it.
     """
-    patched, patches = _with_patches(model, layers, split=split, beside=False)
+    write = partial(add_layer, split=split) if write is None else write
+    patched, patches = _with_patches(model, layers, write, beside=False)
     drop_unused_constants(patched)
     patched.producer_name = "rxsim"
     taps = {
@@ -83,20 +91,28 @@ def patch_network(
     return PatchedNetwork(patched, taps)
 
 
-def patch_beside(model: onnx.ModelProto, layers: Sequence[LayerHardware]) -> NetworkBeside:
+def patch_beside(
+    model: onnx.ModelProto, layers: Sequence[LayerHardware], write: WriteProduct | None = None
+) -> NetworkBeside:
     """Write the products of crossbars beside the nodes of a network, which stays as it is.
 
     Args:
         model: the normalised float network; left as it is.
         layers: the analog layers.
+        write: writes the product of each layer; None: as its hardware computes it.
     """
-    network, patches = _with_patches(model, layers, split=False, beside=True)
+    write = partial(add_layer, split=False) if write is None else write
+    network, patches = _with_patches(model, layers, write, beside=True)
     products = {name: names for patch, _ in patches for name, names in patch.products.items()}
     return NetworkBeside(network, products)
 
 
 def _with_patches(
-    model: onnx.ModelProto, layers: Sequence[LayerHardware], *, split: bool, beside: bool
+    model: onnx.ModelProto,
+    layers: Sequence[LayerHardware],
+    write_product: WriteProduct,
+    *,
+    beside: bool,
 ) -> tuple[onnx.ModelProto, list[tuple[NodePatch, list[LayerHardware]]]]:
     """Copy a network and write the patch of each node with analog layers, in its place or behind it."""
     patched = onnx.ModelProto()
@@ -117,7 +133,7 @@ def _with_patches(
             if analog is None or beside:
                 nodes.append(node)
             if analog is not None:
-                patch = patch_node(analog, known, taken, inputs, split=split, beside=beside)
+                patch = patch_node(analog, known, taken, inputs, write_product, beside=beside)
                 nodes.extend(patch.nodes)
                 patches.append((patch, analog))
         del graph.node[:]

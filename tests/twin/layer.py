@@ -374,13 +374,17 @@ class Layer:
 
     def _value(self, read: Currents, sign: int) -> Floats:
         """Return what converted currents are worth, minus (sign -1) or plus, shape (G, M, N)."""
-        value = np.zeros(())
-        for p, main in enumerate(read.main):
-            side = np.array([1, sign])[: main.shape[1], None, None, None]
-            value = value + (side * main * self._decode(p)).sum(axis=(0, 1))
-            if read.reference:
-                spread = read.reference[p][..., self.column_tiles][:, None]
-                value = value + sign * (spread * self._decode(p)).sum(axis=(0, 1))
+        parts = [self._tile_value(read, p, sign) for p in range(len(read.main))]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def _tile_value(self, read: Currents, p: int, sign: int) -> Floats:
+        """Return what the converted currents of one row tile are worth, shape (G, M, N)."""
+        main = read.main[p]
+        side = np.array([1, sign])[: main.shape[1], None, None, None]
+        value: Floats = (side * main * self._decode(p)).sum(axis=(0, 1))
+        if read.reference:
+            spread = read.reference[p][..., self.column_tiles][:, None]
+            value = value + sign * (spread * self._decode(p)).sum(axis=(0, 1))
         return value
 
     def _value_risk(self, near: Currents) -> Bools:
@@ -395,22 +399,57 @@ class Layer:
 
         Both are computed: of nominal levels without wires, and of the voltages that codes stand for.
         """
+        parts = [self._tile_removed(conversions, p) for p in range(len(self.rows))]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def _tile_removed(self, conversions: list[Conversion], p: int) -> Floats:
+        """Return the digital offsets of one row tile, shape (G, M, N)."""
         volts = np.sum([conversion.volts for conversion in conversions], axis=0)
-        offset = self.drive.code_offset * self.drive.volt
-        total = np.zeros(())
-        for p, rows in enumerate(self.rows):
-            target, zero = self.cells[p][..., rows, :], self.zero[:, None, None, None]
-            ideal = target[:, 0] - zero
-            if target.shape[1] == 2:
-                ideal = target[:, 0] - target[:, 1]
-            present = self.packed.present[:, rows].astype(np.float64)
-            current = offset * (ideal * present).sum(axis=2)[:, :, None, :]
-            if self.settings["mapping"]["scheme"] == "offset" and not places.has_reference(
-                self.settings
-            ):
-                if self.settings["mapping"]["unused_cells"] != "open":
-                    present = np.ones(present.shape)
-                driven = volts.transpose(1, 0, 2)[:, :, rows] @ present
-                current = current + zero * driven
-            total = total + (current * self._decode(p)[:, 0]).sum(axis=0)
-        return total
+        offset, rows = self.drive.code_offset * self.drive.volt, self.rows[p]
+        target, zero = self.cells[p][..., rows, :], self.zero[:, None, None, None]
+        ideal = target[:, 0] - zero
+        if target.shape[1] == 2:
+            ideal = target[:, 0] - target[:, 1]
+        present = self.packed.present[:, rows].astype(np.float64)
+        current = offset * (ideal * present).sum(axis=2)[:, :, None, :]
+        if self.settings["mapping"]["scheme"] == "offset" and not places.has_reference(
+            self.settings
+        ):
+            if self.settings["mapping"]["unused_cells"] != "open":
+                present = np.ones(present.shape)
+            driven = volts.transpose(1, 0, 2)[:, :, rows] @ present
+            current = current + zero * driven
+        return np.asarray((current * self._decode(p)[:, 0]).sum(axis=0))
+
+    def partial_sums(self, x: Tensor) -> tuple[Floats, Bools]:
+        """Return what each row tile adds to the products of an input tensor.
+
+        Returns:
+            sums: Shape (P, M, original groups, outputs of a group); P is 1 with one conversion a layer.
+            risky: Which input vectors have a value near a threshold, shape (M,).
+        """
+        conversions, near_input, _ = self.conversions(x)
+        readers, risky = Readers(self), np.asarray(near_input.any(axis=(1, 2)))
+        sums: list[Tensor] = []
+        for number, conversion in enumerate(conversions):
+            read = self.currents(conversion)
+            if self.ranges is not None:
+                bulk, limits = self.bulk_currents(conversion), self.ranges[number]
+                read, near = readers.read(read, bulk, limits, conversion.signed, None)
+                risky |= np.asarray(self._value_risk(near).any(axis=(0, 2)))
+            worth = [self._tile_value(read, p, -1) for p in range(len(read.main))]
+            sums.append(conversion.weight * np.stack(worth))
+        total = np.sum(sums, axis=0)
+        removed = np.stack([self._tile_removed(conversions, p) for p in range(len(self.rows))])
+        total -= removed if len(total) == len(removed) else removed.sum(axis=0)
+        return np.stack([self.packed.unpack_results(t.transpose(1, 0, 2)) for t in total]), risky
+
+    def exact_partial_sums(self, x: Tensor) -> Floats:
+        """Return the products of the float weights' rows of each row tile, shaped likewise."""
+        geometry = self.product.geometry
+        vectors, _ = geometry.vectors(geometry.before(np.asarray(x, np.float64)))
+        packed = self.packed.pack_vectors(vectors[..., self.order]).transpose(1, 0, 2)
+        sums = [packed[..., k] @ self.packed.weights[:, k] for k in self.rows]
+        if self.settings["adc"]["where"] == "per_layer":
+            sums = [np.sum(sums, axis=0)]
+        return np.stack([self.packed.unpack_results(t.transpose(1, 0, 2)) for t in sums])

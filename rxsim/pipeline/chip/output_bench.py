@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rxsim.compensate import ChannelMoments, Correction, PartialSums
+from rxsim.compensate import Correction, NormalisedLayer, PartialSums
 from rxsim.mapping import MappedLayer
 from rxsim.patch import LayerHardware
+from rxsim.pipeline.chip.normalising import normalised_layers
+from rxsim.pipeline.chip.partial_sums import partial_sums
 from rxsim.pipeline.study.study import Study
 
 
@@ -38,13 +40,13 @@ class ChipBench:
             hardware=tuple(with_correction(item, corrections) for item in self.hardware),
         )
 
-    def partial_sums(self, *, nominal: bool = False) -> Iterator[PartialSums]:
-        """Yield every layer's partial sums, batch by batch."""
-        raise NotImplementedError
+    def partial_sums(self, *, nominal: bool = False) -> Mapping[str, PartialSums]:
+        """Sum up the partial sums of every layer, by its name."""
+        return partial_sums(self.study, self.nominal() if nominal else self.hardware)
 
-    def normalised(self, *, spread: bool) -> Mapping[str, tuple[ChannelMoments, ChannelMoments]]:
-        """Measure each channel, layer by layer; those before are brought to the float network's."""
-        raise NotImplementedError
+    def normalised(self, *, spread: bool) -> Mapping[str, NormalisedLayer]:
+        """Bring each channel to the float network's moments, layer by layer."""
+        return normalised_layers(self.study, self.hardware, spread=spread)
 
     def stuck_weights(self) -> Mapping[str, np.ndarray]:
         """Return what this chip's stuck cells change in each layer's weights."""
