@@ -10,40 +10,14 @@ command, wall time and peak memory are printed. Run it while nothing else does.
 from __future__ import annotations
 
 import argparse
-import os
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
+from evidence_networks import NETWORKS, command_of, enter_project
 from measured_run import measured_run
 from scipy import stats
 
-ROOT = Path(__file__).resolve().parents[1]
-CIFAR, IMAGENET = "$RXSIM_ASSETS/cifar10", "$RXSIM_ASSETS/imagenet"
-CIFAR_DATA = (
-    "--data",
-    f"{CIFAR}/cifar10_test.npz",
-    "--calibrate",
-    f"{CIFAR}/cifar10_train1000.npz",
-)
-IMAGES = ("--data", f"{IMAGENET}/labels.csv", "--images", f"{IMAGENET}/images")
-NETWORKS = {
-    "resnet20": (f"{CIFAR}/resnet20_cifar10.onnx", "resnet_cifar10", CIFAR_DATA),
-    "resnet56": (f"{CIFAR}/resnet56_cifar10.onnx", "resnet_cifar10", CIFAR_DATA),
-    "squeezenet": (f"{IMAGENET}/squeezenet1.1.onnx", "squeezenet1.1", IMAGES),
-    "mobilenet_v1": (f"{IMAGENET}/mobilenet_v1_0.25_128.onnx", "mobilenet_v1_0.25_128", IMAGES),
-    "mobilenet_v2": (f"{IMAGENET}/mobilenet_v2.onnx", "mobilenet_v2", IMAGES),
-}
 TOP = 5
-
-
-def command_of(name: str, images: int, seed: int, more: list[str]) -> list[str]:
-    """Return the command of a seed, with $RXSIM_ASSETS in place of the folder."""
-    model, card, data = NETWORKS[name]
-    return [
-        *("rxsim", "explain", model, "--card", f"scripts/cards/{card}.yaml", *data),
-        *("--limit", str(images), "--seed", str(seed), *more),
-    ]
 
 
 def told(estimate: dict[str, Any] | None) -> str:
@@ -125,14 +99,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--seeds", default="0,1,2")
     given, more = parser.parse_known_args()
-    if "RXSIM_ASSETS" not in os.environ:
-        raise SystemExit(
-            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names"
-        )
-    os.chdir(ROOT)
+    enter_project()
     results = []
     for at, seed in enumerate(map(int, given.seeds.split(","))):
-        command = command_of(given.network, given.images, seed, more)
+        command = command_of("explain", given.network, given.images, seed, more)
         run = measured_run([*command, "--quiet"])
         result, took = run.result, f"{run.seconds:.0f} s, {run.megabytes:.0f} MB"
         results.append(result)
