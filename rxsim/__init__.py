@@ -7,9 +7,10 @@
     result.rung("nonideal").table("accuracy").mean()  # the accuracy with wires and devices
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
-(patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `run_sweep` (sweep),
-`run_search` (search), `explanation` (explain), `check`, `compare`, `fit`; `settings` resolves settings
-as --config, --xbar and --set do. What can't be used raises `RxsimError` with one sentence.
+(patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `predistorted`
+(solve --predistort), `run_sweep` (sweep), `run_search` (search), `explanation` (explain), `check`,
+`compare`, `fit`; `settings` resolves settings as --config, --xbar and --set do. What can't be used
+raises `RxsimError` with one sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
 """
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         inventory,
         netlist,
         patched,
+        predistorted,
         run_search,
         run_sweep,
         settings,
@@ -52,7 +54,8 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("calibration", "check", "compare", "evaluate", "explanation", "fit", "inventory"),
-            *("netlist", "patched", "run_search", "run_sweep", "settings", "solve", "verification"),
+            *("netlist", "patched", "predistorted", "run_search", "run_sweep", "settings", "solve"),
+            "verification",
             *("Comparison", "Evaluation", "Explanation", "FittedDevice", "Inventory"),
             "Verification",
         ),
@@ -87,6 +90,7 @@ __all__ = [
     "inventory",
     "netlist",
     "patched",
+    "predistorted",
     "run_search",
     "run_sweep",
     "settings",

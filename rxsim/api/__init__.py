@@ -12,7 +12,7 @@ from rxsim.api.explanations import explanation
 from rxsim.api.networks import calibration, evaluate, inventory, patched
 from rxsim.api.searches import run_search
 from rxsim.api.shown import Comparison, Evaluation, Explanation, Inventory, Verification
-from rxsim.api.single_arrays import netlist, solve, verification
+from rxsim.api.single_arrays import netlist, predistorted, solve, verification
 
 __all__ = [
     "Comparison",
@@ -30,6 +30,7 @@ __all__ = [
     "inventory",
     "netlist",
     "patched",
+    "predistorted",
     "run_search",
     "run_sweep",
     "settings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from rxsim.api.accepted import settings as resolved
 from rxsim.api.shown import Verification, shown
 from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
 from rxsim.circuit.expense import solve_bytes
+from rxsim.compensate.predistortion import Predistorted, ScaleBy, refuse_beyond_range
+from rxsim.compensate.predistortion import predistorted as search_targets
 from rxsim.config import Crossbar
 from rxsim.counted import counted
 from rxsim.errors import DataError, SettingError
@@ -74,6 +76,66 @@ def solve(
     if linear:
         return solve_array(g, bar, volts)
     return solve_cells(g, bar, chosen.device.iv, chosen.input.v_read, volts)
+
+
+def predistorted(
+    conductances: np.ndarray,
+    crossbar: Crossbar | Mapping[str, Any] | None = None,
+    *,
+    settings: AnySettings | None = None,
+    scale: ScaleBy = "layer",
+    headroom: float | None = 0.0,
+    passes: int = 12,
+) -> Predistorted:
+    """Do what `rxsim solve --predistort` does: search for targets whose g_eff is as wanted.
+
+    Args:
+        conductances: wanted, siemens, (n_rows, n_cols), between device.g_off and device.g_on, or 0 for
+            a place without a cell.
+        crossbar: the array's resistances, as `rxsim.solve` takes them.
+        settings: as `rxsim.evaluate` takes them: crossbar and range of the cells count.
+        scale: what shares a gain that is divided out: "none", "layer" (the whole array) or "column".
+        headroom: share of the range left free at each end; None: a shift of all cells is chosen, which
+            a second array is to take away.
+        passes: how often cells are moved at most.
+
+    Returns:
+        The targets, their g_eff, gain and shift, and the error before and after.
+
+    Raises:
+        CircuitError: no accuracy can be certified.
+        InputError: a conductance is beyond the cells' range; or as `rxsim.solve`.
+
+    Example:
+        >>> g = numpy.random.default_rng(0).uniform(1 / 1.4e6, 1 / 200e3, (64, 64))
+        >>> found = rxsim.predistorted(g, {"r_wire_wl": 5})
+        >>> found.before, found.after
+    """
+    chosen = resolved(settings)
+    bar = chosen.crossbar if crossbar is None else _crossbar(crossbar)
+    g = _real(conductances, 2, "conductances")
+    refuse_impossible(g, "conductances", "conductance", "S", least=0)
+    check_type(scale, "scale", str, f"one of {', '.join(get_args(ScaleBy))}")
+    if scale not in get_args(ScaleBy):
+        raise SettingError(
+            f"scale: found {scale!r}, expected one of {', '.join(get_args(ScaleBy))}; choose one"
+        )
+    if headroom is not None:
+        check_type(headroom, "headroom", int | float, "a share of the range such as 0.05, or None")
+        if not 0 <= headroom <= 0.45:
+            raise SettingError(
+                f"headroom: found {headroom:g}, expected a share from 0 to 0.45; choose one"
+            )
+    if chosen.device.iv.form != "linear":
+        raise SettingError(
+            f"device.iv.form: found {chosen.device.iv.form}, expected linear cells: others have a "
+            "g_eff only where a network drives them; use compensate: [predistort] in rxsim.evaluate"
+        )
+    limits = (chosen.device.g_off, chosen.device.g_on)
+    refuse_beyond_range(g, limits, "conductances")
+    require(solve_bytes(g.size, nodes=False), f"an array of {g.shape[0]}x{g.shape[1]}")
+    times = as_count(passes, "passes")
+    return search_targets(g, limits, bar, scale=scale, headroom=headroom, passes=times)
 
 
 def _crossbar(given: Any) -> Crossbar:

@@ -107,7 +107,7 @@ def node_voltages_of(drawn, fed, v_in, r_wl, r_bl, left, right, top, bottom):
 
 
 @inner
-def _wordline_factors(d, r_wire, first, last, factor, at_first):
+def wordline_factors(d, r_wire, first, last, factor, at_first):
     """Attenuation from each wordline node to the one on its left, and the first node's resistance."""
     n_rows, n_cols = d.shape
     load = np.empty(SIDE_BY_SIDE)
@@ -123,7 +123,7 @@ def _wordline_factors(d, r_wire, first, last, factor, at_first):
 
 
 @inner
-def _bitline_factors(d, r_wire, top, bottom, factor, at_last):
+def bitline_factors(d, r_wire, top, bottom, factor, at_last):
     """Attenuation from each bitline node to the one below, and the last node's resistance."""
     n_rows, n_cols = d.shape
     load = np.empty(n_cols)
@@ -137,7 +137,7 @@ def _bitline_factors(d, r_wire, top, bottom, factor, at_last):
 
 
 @inner
-def _solve_wordline(x, factor, at_first, r_wire):
+def solve_wordline(x, factor, at_first, r_wire):
     """From the current fed into each node to the node voltages, source at 0 V; (n_cols,) in place."""
     n = x.shape[0]
     flow = x[n - 1]
@@ -152,7 +152,7 @@ def _solve_wordline(x, factor, at_first, r_wire):
 
 
 @inner
-def _precondition(rest, factor, at_last, r_wire, z):
+def solve_every_bitline(rest, factor, at_last, r_wire, z):
     """Solve all bitlines, wordlines held at 0 V: z = C^-1 rest; returns rest . z."""
     n_rows, n_cols = rest.shape
     copy_to(z[0], rest[0])
@@ -181,7 +181,7 @@ def _apply_schur(z, p, c_p, rest, beta, d, factor, at_first, r_wire, s_p):
             # C p from the recurrence: C itself is infinite where a wire has 0 ohm.
             c_p[i, j] = rest[i, j] + beta * c_p[i, j]
             s_p[i, j] = d[i, j] * p[i, j]
-        _solve_wordline(s_p[i], factor[i], at_first[i], r_wire)
+        solve_wordline(s_p[i], factor[i], at_first[i], r_wire)
         for j in range(n_cols):
             s_p[i, j] = c_p[i, j] - d[i, j] * s_p[i, j]
             curvature += p[i, j] * s_p[i, j]
@@ -195,7 +195,7 @@ def _solve_bitlines(rest, x, z, d, f_wl, at_first, r_wl, f_bl, at_last, r_bl, to
     `rest` ends as what is left of it and z as C^-1 rest.
     """
     s_p, p, c_p = np.empty(d.shape), np.zeros(d.shape), np.zeros(d.shape)
-    energy = _precondition(rest, f_bl, at_last, r_bl, z)
+    energy = solve_every_bitline(rest, f_bl, at_last, r_bl, z)
     goal, beta, done = tolerance * tolerance * energy, 0.0, 0
     while energy > goal and done < most:
         curvature = _apply_schur(z, p, c_p, rest, beta, d, f_wl, at_first, r_wl, s_p)
@@ -207,7 +207,7 @@ def _solve_bitlines(rest, x, z, d, f_wl, at_first, r_wl, f_bl, at_last, r_bl, to
                 x[i, j] += alpha * p[i, j]
                 rest[i, j] -= alpha * s_p[i, j]
         before = energy
-        energy = _precondition(rest, f_bl, at_last, r_bl, z)
+        energy = solve_every_bitline(rest, f_bl, at_last, r_bl, z)
         beta = energy / before
         done += 1
     return done
@@ -255,11 +255,11 @@ def linear_step(d, source, missing, r_wl, r_bl, left, right, top, bottom, tolera
     """
     f_wl, f_bl = np.empty(d.shape), np.empty(d.shape)
     at_first, at_last = np.empty(d.shape[0]), np.empty(d.shape[1])
-    _wordline_factors(d, r_wl, left, right, f_wl, at_first)
-    _bitline_factors(d, r_bl, top, bottom, f_bl, at_last)
+    wordline_factors(d, r_wl, left, right, f_wl, at_first)
+    bitline_factors(d, r_bl, top, bottom, f_bl, at_last)
     rest, z, x = source.copy(), np.empty(d.shape), np.zeros(d.shape)
     for i in range(d.shape[0]):
-        _solve_wordline(rest[i], f_wl[i], at_first[i], r_wl)
+        solve_wordline(rest[i], f_wl[i], at_first[i], r_wl)
         for j in range(d.shape[1]):
             rest[i, j] = missing[i, j] + source[i, j] - d[i, j] * rest[i, j]
     done = _solve_bitlines(
@@ -271,8 +271,8 @@ def linear_step(d, source, missing, r_wl, r_bl, left, right, top, bottom, tolera
             x[i, j] += z[i, j]
             rest[i, j] = d[i, j] * z[i, j]
             z[i, j] = d[i, j] * x[i, j] - source[i, j]
-        _solve_wordline(rest[i], f_wl[i], at_first[i], r_wl)
-        _solve_wordline(z[i], f_wl[i], at_first[i], r_wl)
+        solve_wordline(rest[i], f_wl[i], at_first[i], r_wl)
+        solve_wordline(z[i], f_wl[i], at_first[i], r_wl)
         for j in range(d.shape[1]):
             rest[i, j] *= d[i, j]
             z[i, j] = source[i, j] + d[i, j] * (z[i, j] - x[i, j])

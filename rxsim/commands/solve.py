@@ -17,7 +17,9 @@ from rxsim.circuit.cropping import cropped
 from rxsim.circuit.expense import solve_bytes, solve_seconds
 from rxsim.circuit.lines import lines_of
 from rxsim.commands.arguments import FILE, progress_options
+from rxsim.commands.predistorted_array import RANGE, Wanted, predistort_options, targets_of
 from rxsim.commands.progress import watched
+from rxsim.compensate.predistortion import ScaleBy
 from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.counted import counted
 from rxsim.errors import DataError, SettingError
@@ -57,16 +59,27 @@ def _resistance_options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="KEY=VALUE",
     help="One setting: crossbar.*, device.iv.*, input.v_read; may be repeated.",
 )
-@click.option("-o", "--output", type=FILE, required=True, metavar="OUT.npz", help="The result.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="OUT.npz",
+    help="The result; may be left out with --predistort.",
+)
 @click.option("--plot", type=FILE, metavar="FILE.png", help="IR drop and g_eff/g as heat maps.")
+@predistort_options
 @progress_options
 def command(
     conductances: Path,
     v_in: Path | None,
     config: Path | None,
     assignments: tuple[str, ...],
-    output: Path,
+    output: Path | None,
     plot: Path | None,
+    predistort: bool,
+    scale: ScaleBy,
+    headroom: float,
+    shift: bool,
     verbose: bool,
     quiet: bool,
     **resistances: float | None,
@@ -78,14 +91,15 @@ def command(
     no g_eff and no plot: they are solved for --v-in, or for every row at the read voltage. What a
     settings file says of other things than the circuit of one array is left out of account; --set
     takes nothing else.
+
+    --predistort first searches for other targets, within device.g_off and device.g_on, whose g_eff is
+    nearest to G.npy, and reports how near. Everything else is then told of these targets, and OUT.npz
+    holds them as g, with the gain and the shift that they hold.
     """
-    check_destination(output, (conductances, v_in, config, plot))
-    if plot is not None:
-        _check_picture(plot)
-        check_destination(plot, (conductances, v_in, config, output))
+    _check_files(conductances, v_in, config, output, plot, predistort=predistort)
     settings = load_settings(config, assignments=assignments)
     given = {name: value for name, value in resistances.items() if value is not None}
-    _check_assigned(assignments, given)
+    _check_assigned(assignments, given, predistort=predistort)
     g = _conductances(conductances)
     values = {**settings.crossbar.model_dump(), **given, "rows": g.shape[0], "cols": g.shape[1]}
     crossbar = validated(Crossbar, values, "solve")
@@ -93,8 +107,16 @@ def command(
     linear = settings.device.iv.form == "linear"
     needed = solve_bytes(g.size, nodes=not linear)
     require(needed, f"{conductances}: an array of {g.shape[0]}x{g.shape[1]}")
+    held: dict[str, np.ndarray] = {}
     with watched(quiet=quiet, verbose=verbose) as watcher:
         stages = Stages(watcher)
+        if predistort:
+            with stages("predistort"):
+                wanted = Wanted(g, str(conductances), crossbar, settings)
+                g, held, told = targets_of(wanted, scale, headroom, shift=shift)
+            click.echo(told)
+        if output is None:
+            return
         if linear:
             with_nodes = voltages is not None or plot is not None
             _announce(g, crossbar, stages, with_nodes=with_nodes)
@@ -105,9 +127,32 @@ def command(
             with stages("solve"):
                 arrays, said = _nonlinear(g, crossbar, voltages, plot, settings)
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **{**arrays, **held})
     write_atomically(output, buffer.getvalue())
-    click.echo(f"{output}: {', '.join(arrays)} of a {g.shape[0]}x{g.shape[1]} array by {said}")
+    click.echo(
+        f"{output}: {', '.join([*arrays, *held])} of a {g.shape[0]}x{g.shape[1]} array by {said}"
+    )
+
+
+def _check_files(
+    conductances: Path,
+    v_in: Path | None,
+    config: Path | None,
+    output: Path | None,
+    plot: Path | None,
+    *,
+    predistort: bool,
+) -> None:
+    """Refuse to write over what is read, and to keep nothing of what is asked for."""
+    if output is None and (plot is not None or not predistort):
+        context = click.get_current_context()
+        (option,) = (each for each in context.command.params if each.name == "output")
+        raise click.MissingParameter(ctx=context, param=option)
+    if output is not None:
+        check_destination(output, (conductances, v_in, config, plot))
+    if plot is not None:
+        _check_picture(plot)
+        check_destination(plot, (conductances, v_in, config, output))
 
 
 def _check_picture(plot: Path) -> None:
@@ -117,12 +162,15 @@ def _check_picture(plot: Path) -> None:
         raise SettingError(f"--plot {plot}: found {ending}, expected .png, .pdf or .svg; rename it")
 
 
-def _check_assigned(assignments: Iterable[str], given: Mapping[str, float]) -> None:
+def _check_assigned(
+    assignments: Iterable[str], given: Mapping[str, float], *, predistort: bool
+) -> None:
     """Refuse settings that a single array has no use for, or that options give too.
 
     Args:
         assignments: of --set, known to be valid.
         given: resistances given by options, by name.
+        predistort: whether the range of the cells counts.
 
     Raises:
         SettingError: naming the setting.
@@ -142,6 +190,7 @@ def _check_assigned(assignments: Iterable[str], given: Mapping[str, float]) -> N
                     f"found both {option} and --set {name}, expected one of them; leave one out"
                 )
             known = section == "crossbar" or name == "input.v_read"
+            known = known or (predistort and name in RANGE)
             if not known and not f"{name}.".startswith("device.iv."):
                 raise SettingError(
                     f"--set {name}: found a setting that one array has no use for, expected "
