@@ -3,9 +3,10 @@
 Usage: RXSIM_ASSETS=FOLDER python scripts/compensation_networks.py NETWORK [--steps a,b ..] [..]
 
 FOLDER holds the networks and data that docs/evidence/networks.md names. Each list is run in a
-process of its own; `none` is no step, and options that are not known here are passed on (`--config`, `--xbar`,
-`--set`). The table has the rung `compensated` of each list, with the interval over chips for these
-images, what it gained, and the share of what the circuit took (`ideal` to `nonideal`) that came back.
+process of its own; `none` is no step, and options that are not known here are passed on
+(`--config`, `--xbar`, `--set`). The table has the rung `compensated` of each list, with the
+interval over chips for these images, what it gained, and the share of what the circuit took
+(`ideal` to `nonideal`) that came back.
 """
 
 from __future__ import annotations
