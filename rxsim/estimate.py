@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import special
 
-from rxsim.statistics import chip_interval, difference_interval, standard_error
+from rxsim.statistics import LEVEL, chip_interval, difference_interval, standard_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +31,34 @@ class Estimate:
 
     @property
     def is_proven(self) -> bool:
-        """Whether 0 lies outside of the interval; without one, whether the mean is not 0."""
+        """Whether 0 lies outside of the interval; without one nothing is proven."""
         if self.low is None or self.high is None:
-            return self.mean != 0
+            return False
         return self.low > 0 or self.high < 0
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         interval = None if self.low is None else [self.low, self.high]
         return {"mean": self.mean, "standard_error": self.standard_error, "interval": interval}
+
+
+def widened(of: Estimate, error: float, freedom: int) -> Estimate:
+    """Add an independent error to an estimate.
+
+    Args:
+        of: the estimate.
+        error: a standard error.
+        freedom: its degrees of freedom, at least 1.
+    """
+    if error == 0 or of.standard_error is None or of.low is None or of.high is None:
+        return of
+    more = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    return Estimate(
+        mean=of.mean,
+        standard_error=math.hypot(of.standard_error, error),
+        low=of.mean - math.hypot(of.mean - of.low, more),
+        high=of.mean + math.hypot(of.high - of.mean, more),
+    )
 
 
 def estimate(table: np.ndarray) -> Estimate:

@@ -174,6 +174,23 @@ def check_destination(path: Path, reads: Iterable[Path | None] = ()) -> None:
         ) from None
 
 
+def check_writable(path: Path) -> None:
+    """Refuse an output that will not be written later, as far as can be told before.
+
+    Args:
+        path: path of the result, in a folder that exists.
+
+    Raises:
+        WriteError: the folder, or a pipe or device at the path, does not take it.
+    """
+    is_replaced = not path.exists() or path.is_file()
+    place = path.resolve().parent if is_replaced else path
+    if not os.access(place, os.W_OK | os.X_OK if is_replaced else os.W_OK):
+        raise WriteError(
+            f"{path} can't be written: {place} does not allow it; free or choose another place"
+        )
+
+
 def _same_file(path: Path, used: Path) -> bool:
     if path.exists() and used.exists():
         return path.is_file() and path.samefile(used)

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 
 from rxsim.cache import Cache
+from rxsim.cli import main
 from rxsim.config import load_settings
-from rxsim.deadline import Deadline
+from rxsim.deadline import Deadline, Overrun
+from rxsim.errors import InputError
 from rxsim.explain import Asked, explain
 from rxsim.explain.chips import Chips
 from rxsim.explain.effects import explain_effects
-from rxsim.explain.estimate import Estimate
+from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.layers import dominant_effect, worst_first
 from rxsim.explain.players import players_of
-from rxsim.explain.quantity import chosen_quantity
+from rxsim.explain.quantity import Quantity, chosen_quantity
 from rxsim.explain.result import LayerRow
 from rxsim.pipeline import DataOptions, Runner, Study, evaluate, open_study, rungs_of
-from rxsim.run import LayerHealth
+from rxsim.run import LayerHealth, score
 from rxsim.run.diagnose import diagnose_layers
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -232,7 +234,7 @@ def test_a_spent_budget_leaves_out_what_is_less_urgent_and_says_so() -> None:
     assert found.effects.method == "none"
     assert all(row.shapley is None for row in found.effects.rows)
     assert all(row.all_but is None for row in found.layers.rows)
-    assert found.left_out == (
+    assert tuple(each for each in found.left_out if "overrun" not in each) == (
         "Shapley values of the effects were left out for lack of time",
         "runs with and without single layers were left out for lack of time, for "
         f"{len(found.layers.rows)} of {len(found.layers.rows)} layers",
@@ -303,3 +305,62 @@ def test_layers_are_ranked_by_what_is_proven() -> None:
     assert (
         worst_first([made_row("a", (0.1, 0.08, 0.12), 0.0), noisy], ["a", "noisy"], -1.0)[0] == "a"
     )
+
+
+def test_the_signal_to_noise_of_one_chip_has_an_interval_over_images() -> None:
+    """Its bounds are those of the delta method from each image's energies, its mean that of all."""
+    rng = np.random.default_rng(5)
+    reference = rng.normal(size=(60, 4)).astype(np.float32)
+    error = (0.1 * rng.normal(size=(60, 4))).astype(np.float32)
+    scores = score(reference + error, reference, None, "none")
+    values = Quantity("snr_db").values(scores, scores)[None]
+    signal, noise = np.square(reference).sum(axis=1), np.square(error).sum(axis=1)
+    whole = 10 * np.log10(signal.sum() / noise.sum())
+    assert values.mean() == pytest.approx(whole, abs=1e-4)
+    # The jackknife leaves out an image at a time: the same error to first order.
+    left = [
+        10 * np.log10(np.delete(signal, i).sum() / np.delete(noise, i).sum()) for i in range(60)
+    ]
+    jackknife = np.sqrt(59 / 60 * np.square(left - np.mean(left)).sum())
+    found = estimate(values)
+    assert found.standard_error == pytest.approx(jackknife, rel=0.03)
+    assert found.low is not None
+
+
+@pytest.mark.parametrize("budget", [float("nan"), float("inf"), -1.0])
+def test_a_budget_that_is_none_is_refused(
+    budget: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError, match="budget: found"):
+        Asked(budget=budget)
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", str(MODELS / "digits_mlp.onnx"), "--budget", str(budget)])
+    assert ended.value.code == 2
+    assert "budget: found" in capsys.readouterr().err
+
+
+def test_a_short_budget_makes_fewer_chips_and_says_so() -> None:
+    study = study_of("digits_mlp", "device.write_sigma=0.05", "trials=6", limit=10)
+    found = explain(study, Asked(by="effects", remedies=False, budget=0))
+    assert found.chips == 1
+    assert any("1 of 6 were made" in sentence for sentence in found.left_out)
+    # The first of the six: what fewer trials give.
+    one = explain(
+        study_of("digits_mlp", "device.write_sigma=0.05", "trials=1", limit=10),
+        Asked(by="effects", remedies=False),
+    )
+    assert found.all == one.all
+
+
+def test_an_overrun_budget_says_by_how_much_and_by_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("rxsim.deadline.time.monotonic", lambda: clock[0])
+    deadline = Deadline(60.0)
+    overrun = Overrun(deadline)
+    assert deadline.until(0.5).left == 30.0
+    for clock[0], part in ((50.0, "built chips"), (75.0, "effects"), (80.0, "layers")):
+        overrun.end(part)
+    assert overrun.sentence.startswith(
+        "the budget of 60 s was overrun by 20 s (effects 15 s, layers 5 s): "
+    )
+    assert Overrun(Deadline(None)).sentence == ""

@@ -45,8 +45,12 @@ def inputs(count: int = 64, width: int = 64) -> np.ndarray:
     return RNG.uniform(0, 1, (count, width)).astype(np.float32)
 
 
-def numbers(sentence: str | None) -> list[float]:
-    return [float(word) for word in re.findall(r"\d+(?:\.\d+)?", known(sentence))]
+def numbers(sentence: str) -> list[float]:
+    return [float(word) for word in re.findall(r"\d+(?:\.\d+)?", sentence)]
+
+
+def told(name: str, evidence: Evidence) -> str:
+    return known(LOOKS[name](evidence)).sentence
 
 
 @pytest.mark.parametrize("name", ["digits_cnn", "digits_dsconv", "digits_mlp", "digits_resnet"])
@@ -62,7 +66,7 @@ def test_the_offset_that_wires_take_is_that_of_a_single_cell() -> None:
         *("mapping.scheme=offset", "crossbar.rows=1", "crossbar.cols=1", "device.n_bits=null"),
         *("crossbar.r_driver=3000", "crossbar.r_sense=20000", "dac.n_bits=null", "adc.n_bits=null"),
     )
-    sentence = LOOKS["digital_offset"](case(model, *settings, data=x))
+    sentence = told("digital_offset", case(model, *settings, data=x))
     g_on, g_off, series = 1 / 200e3, 1 / 1.4e6, 23000.0
     middle = (g_on + g_off) / 2
     cell = g_on if weight[0, 0] > 0 else g_off  # the only weight is the largest
@@ -71,13 +75,13 @@ def test_the_offset_that_wires_take_is_that_of_a_single_cell() -> None:
     shown = numbers(sentence)
     assert shown[0] == pytest.approx(100 * lost, abs=0.006)
     assert shown[1] == pytest.approx(middle * lost / output, rel=0.06)
-    assert known(sentence).endswith("set mapping.offset_removal: reference_column")
+    assert sentence.endswith("set mapping.offset_removal: reference_column")
 
 
 def test_the_offset_of_a_network_is_named_until_its_wires_are_removed_or_measured() -> None:
     model = MODELS / "digits_mlp.onnx"
     seen = case(model, "mapping.scheme=offset", limit=60)
-    assert "in layer fc1" in known(LOOKS["digital_offset"](seen))
+    assert "in layer fc1" in told("digital_offset", seen)
     for other in (
         ("mapping.scheme=offset", "mapping.offset_removal=reference_column"),
         ("mapping.scheme=offset", "crossbar={r_wire_wl: 0, r_wire_bl: 0, r_driver: 0, r_sense: 0}"),
@@ -98,7 +102,7 @@ def test_columns_of_different_size_that_share_a_scale_are_named() -> None:
     found = case(model, "crossbar={rows: 64, cols: 64}", data=inputs())
     found = lossy(found)
     peaks = np.sort(np.abs(weight.astype(np.float32)).max(axis=0))
-    shown = numbers(LOOKS["shared_weight_scale"](found))
+    shown = numbers(told("shared_weight_scale", found))
     assert shown == [1, round(peaks[-1] / peaks[2]), round(peaks[2] / peaks[-1] * 63, 1), 63]
     for other in ("mapping.w_max_scope=column", "device.n_bits=12"):
         assert LOOKS["shared_weight_scale"](lossy(case(model, other, data=inputs()))) is None
@@ -116,12 +120,12 @@ def test_columns_of_different_size_that_share_an_adc_range_are_named() -> None:
     found = lossy(case(model, *few, data=x))
     outputs = np.abs(x.astype(np.float64) @ weight).max(axis=0)
     share = np.sort(outputs)[2] / outputs.max()
-    shown = numbers(LOOKS["shared_adc_range"](found))
+    shown = numbers(told("shared_adc_range", found))
     assert shown[1] == round(1 / share)
     if share * 31 >= 1:
         assert shown[2] == pytest.approx(share * 31, abs=0.06)
     else:
-        assert "less than 1 of 31 codes a side" in known(LOOKS["shared_adc_range"](found))
+        assert "less than 1 of 31 codes a side" in told("shared_adc_range", found)
     for other in ("adc.scope=column", "adc.n_bits=12", "adc.range=full_scale", "adc.n_bits=null"):
         assert LOOKS["shared_adc_range"](lossy(case(model, *few, other, data=x))) is None
 
@@ -140,7 +144,7 @@ def test_a_range_set_by_an_outlier_is_named_for_inputs_weights_and_adcs() -> Non
     x[3, 9] = 30
     few = ("calibration.samples=64", "dac.n_bits=6")
     found = lossy(case(dense(weight), *few, data=x))
-    sentence = known(LOOKS["outlier_range"](found))
+    sentence = told("outlier_range", found)
     of_inputs, of_weights = (text for text in sentence.split(";")[:2])
     largest = 40 / np.percentile(np.abs(weight), 99.9)
     assert f"weights of layer fc have a range {largest:.1f} times" in of_weights
@@ -165,7 +169,7 @@ def test_an_adc_range_set_by_a_single_current_is_named() -> None:
     currents = np.abs(x.astype(np.float64) @ weight.astype(np.float32))
     looked_at = np.linspace(0, 63, 32).astype(int)
     ratio = currents.max() / np.percentile(currents[looked_at], 99.9)
-    sentence = known(LOOKS["outlier_range"](found))
+    sentence = told("outlier_range", found)
     assert f"ADC currents of layer fc have a range {ratio:.1f} times" in sentence
     assert "adc.criterion: mse" in sentence
     assert (
@@ -206,7 +210,7 @@ def test_made_up_inputs_are_named_and_data_are_not() -> None:
     evidence = case(model, limit=40)
     for predictions, shown in ((np.arange(40) % 4, [40]), (np.arange(40) // 30, [40, 75])):
         floating = replace(evidence.floating, predictions=predictions)
-        sentence = known(LOOKS["made_up_inputs"](replace(evidence, floating=floating)))
+        sentence = told("made_up_inputs", replace(evidence, floating=floating))
         assert numbers(sentence) == shown
         assert "--data" in sentence
     assert LOOKS["made_up_inputs"](case(model, data=inputs(20, 6))) is None
@@ -217,7 +221,7 @@ def test_a_float_network_that_guesses_is_named() -> None:
     right = (x @ weight).argmax(axis=1)
     wrong = RNG.permutation(right)
     share = (wrong == right).mean()
-    sentence = known(LOOKS["float_at_chance"](case(dense(weight), data=(x, wrong))))
+    sentence = told("float_at_chance", case(dense(weight), data=(x, wrong)))
     commonest = np.bincount(right).max() / 200
     assert share <= commonest
     assert numbers(sentence) == pytest.approx([100 * share, 200, 4, 100 * commonest])
@@ -230,7 +234,7 @@ def test_outputs_that_do_not_vary_are_named() -> None:
     weights = {"w": RNG.normal(size=(8, 6)), "v": RNG.normal(size=(6, 4))}
     x = inputs(40, 8)
     dead = network(text, (8,), {**weights, "b": np.full(6, -100)})
-    assert "the same output for every input" in known(LOOKS["constant_output"](case(dead, data=x)))
+    assert "the same output for every input" in told("constant_output", case(dead, data=x))
     alive = network(text, (8,), {**weights, "b": np.zeros(6)})
     assert LOOKS["constant_output"](case(alive, data=x)) is None
 
@@ -241,11 +245,8 @@ def test_a_network_that_died_on_crossbars_is_named_with_its_first_lost_layer() -
     tensors = {"w": RNG.normal(size=(8, 6)), "v": RNG.normal(size=(6, 4)), "b": bias}
     # ADCs that saturate at a picoampere: next to nothing is left beside the bias.
     range_of_two = "layers={two: {adc: {range: {amperes: 1e-12}}}}"
-    sentence = known(
-        LOOKS["constant_output"](
-            case(network(text, (8,), tensors), range_of_two, data=inputs(60, 8))
-        )
-    )
+    model = network(text, (8,), tensors)
+    sentence = told("constant_output", case(model, range_of_two, data=inputs(60, 8)))
     assert "gives class 0 for each of 24 inputs" in sentence
     assert "from layer two (SNR" in sentence
     assert numbers(sentence)[-1] == pytest.approx(0, abs=0.11)

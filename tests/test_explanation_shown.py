@@ -34,7 +34,8 @@ from rxsim.explain.quantity import Quantity
 from rxsim.explain.result import Attempt, Explanation, Trap
 from rxsim.report.console import standard_console
 from rxsim.report.explain_terminal import print_explanation
-from rxsim.report.explanation_words import Wording, marked_layers, verdict
+from rxsim.report.explanation_verdict import verdict
+from rxsim.report.explanation_words import Wording, marked_layers
 from rxsim.report.html.explanation_page import build_explanation_page
 from rxsim.report.layer_names import short_names
 from rxsim.report.remedies_chart import draw_remedies
@@ -72,7 +73,8 @@ def test_the_verdict_names_effect_layer_and_remedy() -> None:
         "Accuracy fell from 91.70 to 62.40 % (95 % 59.80 to 65.00). "
         "Most of it comes from wires (Shapley -21.30 +- 1.20 points). "
         "Layer conv7 costs most: digital, it gives 8.10 points back. "
-        "Of 4 remedies tried, the best is: arrays of 32x32 and an ADC of 7 bits in layer4/conv7, "
+        "Of 4 remedies tried and 1 finalist confirmed, the best is: "
+        "arrays of 32x32 and an ADC of 7 bits in layer4/conv7, "
         "+26.10 points (95 % +23.30 to +28.90) on images that had no part in the choice."
     )
 
@@ -86,7 +88,7 @@ def test_the_verdict_claims_nothing_within_the_errors() -> None:
     said = sentences(made_explanation(effects=effects, layers=layers, better=None))
     assert "No effect takes more than the errors" in said
     assert "No single layer gives back more than the errors" in said
-    assert "Of 4 remedies tried, none is proven to help." in said
+    assert "1 finalist confirmed, none is proven to help." in said
 
 
 def test_the_verdict_where_nothing_fell_or_less_is_better() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,19 +15,23 @@ from small_networks import dense, network
 import rxsim
 from rxsim.cache import Cache
 from rxsim.cli import main
+from rxsim.commands import explain as command
 from rxsim.compensate import acting_on_arrays
 from rxsim.config import Settings, as_yaml, layer_settings, load_settings, settings_hash
 from rxsim.deadline import Deadline
-from rxsim.errors import InputError, SettingError
+from rxsim.errors import InputError, SettingError, WriteError
 from rxsim.explain import remedy_runs
 from rxsim.explain.advice import Advice, candidates_of, try_remedies
 from rxsim.explain.changes import changed, everywhere, in_layer, joined
 from rxsim.explain.estimate import estimate
+from rxsim.explain.finalists import MOST_FINALISTS, Confirmation, finalists_of
 from rxsim.explain.remedies import REMEDIES
 from rxsim.explain.remedies_together import tried_together
 from rxsim.explain.remedy_proof import advised, helps
 from rxsim.explain.remedy_runs import SPLIT_FROM, RemedyRuns, Tried
-from rxsim.explain.result import Attempt, Untried
+from rxsim.explain.result import Attempt, Trap, Untried
+from rxsim.explain.trap_remedies import trap_remedies
+from rxsim.files import check_writable
 from rxsim.pipeline import DataOptions, Foundries, Study, open_study, with_settings
 from rxsim.pipeline.chip import solved
 from rxsim.report.better_settings import better_settings
@@ -170,18 +175,69 @@ def test_gains_are_those_of_two_separate_evaluations(noisy: tuple[Study, Advice]
     study, advice = noisy
     before = _agreement(study.settings)
     singles = [each for each in advice.attempts if len(each.combined) == 1]
+    choosing, _ = _halves(study)
     for attempt in (advice.attempts[0], singles[0], singles[-1]):
         after = _agreement(changed(study.settings, attempt.changes, "test"))
-        difference = after - before
         assert attempt.value == pytest.approx(after.mean(), abs=1e-12)
-        # Both halves together are all images.
+        gain = (after - before)[:, choosing].mean()
+        assert attempt.gain.mean == pytest.approx(gain, abs=1e-12)
+
+
+def test_finalists_are_confirmed_on_the_chips_behind_those_that_chose(
+    noisy: tuple[Study, Advice],
+) -> None:
+    """Chips 3 to 5 of an evaluation of six, on the half of the images that did not choose."""
+    study, advice = noisy
+    finalists = [each for each in advice.attempts if each.confirmed is not None]
+    assert 1 <= len(finalists) <= MOST_FINALISTS
+    assert all(each.fresh_chips == 3 for each in finalists)
+    assert all(each.fresh_chips is None for each in advice.attempts if each not in finalists)
+    _, others = _halves(study)
+    before = _agreement(study.settings, trials=6)[3:, others]
+    for attempt in (finalists[0], finalists[-1]):
+        after = _agreement(changed(study.settings, attempt.changes, "test"), trials=6)[3:, others]
         assert attempt.confirmed is not None
-        halves = (attempt.gain.mean + attempt.confirmed.mean) / 2
-        assert halves == pytest.approx(difference.mean(), abs=1e-12)
+        assert attempt.confirmed.mean == pytest.approx((after - before).mean(), abs=1e-12)
 
 
-def _agreement(settings: Settings, limit: int = SPLIT_FROM) -> np.ndarray:
-    result = rxsim.evaluate(MLP, settings, DataOptions(limit=limit))
+def test_without_time_for_fresh_chips_the_others_images_confirm_on_those_that_chose(
+    noisy: tuple[Study, Advice],
+) -> None:
+    study, _ = noisy
+    evidence = evidence_of(study, "agreement")
+    gains = np.arange(3.0 * SPLIT_FROM).reshape(3, -1) % 7
+    tried = replace(made("adc_bits", gains[:, ::2]), others=gains[:, 1::2])
+    half = np.arange(1, SPLIT_FROM, 2)
+    [each] = Confirmation(evidence, half, Deadline(0.0)).confirmed([tried])
+    assert each.attempt.fresh_chips == 0
+    assert each.attempt.confirmed == estimate(gains[:, 1::2])
+
+
+def test_finalists_are_the_advice_the_largest_gains_and_what_traps_advise() -> None:
+    names = ("adc_bits", "cell_bits", "dac_bits", "array_size")
+    by_gain = [made(name, right(60 - at)) for at, name in enumerate(names)]
+    of_trap = made("layout", -right(5))
+    of_trap = replace(of_trap, attempt=replace(of_trap.attempt, trap="digital_offset"))
+    unproven = made("line_ends", 200 * right(1) - right(100))  # mean 1, far from sure
+    chosen = finalists_of([*by_gain, of_trap, unproven])
+    assert chosen[1] is unproven
+    assert chosen[0] is advised(by_gain)
+    assert len(chosen) == MOST_FINALISTS + 1
+    assert chosen[-1] is of_trap
+
+
+def _halves(study: Study) -> tuple[np.ndarray, np.ndarray]:
+    runs = RemedyRuns(evidence_of(study, "agreement"))
+    assert runs.choosing is not None
+    assert runs.others is not None
+    assert sorted([*runs.choosing, *runs.others]) == list(range(SPLIT_FROM))
+    return runs.choosing, runs.others
+
+
+def _agreement(
+    settings: Settings, limit: int = SPLIT_FROM, trials: int | None = None
+) -> np.ndarray:
+    result = rxsim.evaluate(MLP, settings, DataOptions(limit=limit), trials=trials)
     chips = result.rung("compensated" if settings.compensate else "nonideal").trials
     floating = result.rung("float32").trials[0].predictions
     return np.array([chip.predictions == floating for chip in chips], dtype=np.float64)
@@ -489,6 +545,84 @@ def test_comments_of_the_written_settings_tell_change_and_gain(tmp_path: Path) -
     assert any("points (95 % +" in line for line in comments)
     assert all(any(name in line for line in comments) for name in why.attempts[0].changes)
     assert settings_hash(load_settings(path)) == settings_hash(why.better)
+
+
+def test_the_remedy_of_a_trap_is_tried_first_and_named() -> None:
+    study = studied(*FINE, "mapping.scheme=offset", limit=40)
+    advised = ({"mapping.offset_removal": "reference_column"},)
+    trap = Trap(name="digital_offset", sentence="seen", advice=advised)
+    evidence = replace(evidence_of(study, "agreement"), traps=(trap,))
+    advice = try_remedies(evidence, limit=1)
+    [attempt] = [each for each in advice.attempts if each.trap]
+    assert attempt.changes == {"mapping.offset_removal": "reference_column"}
+    after = rxsim.evaluate(
+        MLP, changed(study.settings, attempt.changes, "test"), DataOptions(limit=40)
+    )
+    table = after.rung("nonideal").table("agreement")
+    assert table is not None
+    assert attempt.value == pytest.approx(table.mean(), abs=1e-12)
+
+
+def test_what_a_trap_advises_together_is_a_combination_of_candidates() -> None:
+    study = studied("adc.n_bits=2", limit=20)
+    both = {"mapping.w_max_scope": "column", "adc.scope": "column"}
+    trap = Trap(name="shared_weight_scale", sentence="seen", advice=(both,))
+    evidence = replace(evidence_of(study, "agreement"), traps=(trap,))
+    [led] = trap_remedies(evidence, candidates_of(evidence))
+    assert led.names == ("weight_scale", "adc_scope")
+    assert led.changes == both
+
+
+def test_remedies_of_layers_that_nobody_looked_at_are_told_to_be_left_out() -> None:
+    evidence = evidence_of(studied("adc.n_bits=2", limit=20), "agreement")
+    told = "remedies for single layers were not tried"
+    assert any(each.startswith(told) for each in try_remedies(evidence, limit=1).left_out)
+    layers = evidence_of(studied("adc.n_bits=2", limit=20), "agreement", ["fc1"])
+    assert not any(each.startswith(told) for each in try_remedies(layers, limit=1).left_out)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        raise WriteError(f"{path} can't be written: no space; free or choose another place")
+
+    monkeypatch.setattr(command, "write_atomically", refuse)
+
+
+def test_a_result_is_shown_and_written_before_settings_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch)
+    monkeypatch.setattr(command, "better_settings", lambda result: "seed: 1\n")
+    why, better = tmp_path / "why.json", tmp_path / "better.yaml"
+    common = ["explain", str(MLP), "--limit", "20", "--by", "layers", "--no-remedies", "-q"]
+    with pytest.raises(SystemExit) as ended:
+        main([*common, "-o", str(better), "--json", str(why)])
+    assert ended.value.code == 4
+    assert "What each layer costs" in capsys.readouterr().out
+    assert json.loads(why.read_text())["kind"] == "explanation"
+    assert not better.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rxsim.files.os.access", lambda path, mode: path != tmp_path.resolve())
+    with pytest.raises(WriteError, match="does not allow it"):
+        check_writable(tmp_path / "better.yaml")
+    check_writable(tmp_path.parent / "better.yaml")
+
+
+def test_an_older_file_is_said_to_be_older(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "better.yaml"
+    path.write_text("seed: 3\n")
+    common = ["explain", str(MLP), "--limit", "20", "--by", "layers", "--quantity", "agreement"]
+    with pytest.raises(SystemExit):
+        main([*common, "--no-remedies", "-o", str(path), "-q"])
+    told = f"{path} was not written; the file that is there is an older one."
+    assert told in capsys.readouterr().err
+    assert path.read_text() == "seed: 3\n"
 
 
 @pytest.mark.parametrize(

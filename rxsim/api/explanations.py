@@ -51,8 +51,7 @@ def explanation(
     """
     if by not in BY:
         raise InputError(f"by: found {by!r}, expected one of {', '.join(BY)}; choose one of these")
-    if budget is not None and not budget >= 0:
-        raise InputError(f"budget: found {budget!r}, expected seconds of 0 or above; correct it")
+    asked = Asked(quantity=quantity, by=by, remedies=remedies, budget=budget)
     study = opened(
         model,
         settings,
@@ -63,5 +62,4 @@ def explanation(
         threads=threads,
         calibration=calibration,
     )
-    asked = Asked(quantity=quantity, by=by, remedies=remedies, budget=budget)
     return shown(explain(study, asked), Explanation)

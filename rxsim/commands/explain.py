@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from rxsim.commands.arguments import FILE
-from rxsim.commands.json_output import json_file, write_json
+from rxsim.commands.json_output import STANDARD_OUTPUT, json_file, write_json
 from rxsim.commands.options import calibration_option, files_read, open_given, study_options
 from rxsim.commands.progress import watched
 from rxsim.commands.time_option import take_times, time_option
 from rxsim.explain import BY, QUANTITIES, Asked, Explanation, Untried, explain
-from rxsim.files import check_destination, write_atomically
+from rxsim.files import check_destination, check_writable, write_atomically
 from rxsim.report.better_settings import better_settings
 from rxsim.report.explain_terminal import print_explanation
 from rxsim.stages import Stages
@@ -49,7 +49,7 @@ _REASONS = {
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0),
+    type=float,
     metavar="SECONDS",
     help="Leave out what is less urgent when so much time is spent.",
 )
@@ -69,6 +69,7 @@ def command(model: Path, json_path: str | None, better: Path | None, **given: An
     for path, other in ((better, json_place), (json_place, better)):
         if path is not None:
             check_destination(path, [*files_read(model, given), other])
+            check_writable(path)
     take_times(given, several=False)
     asked = Asked(
         quantity=given["quantity"],
@@ -79,14 +80,24 @@ def command(model: Path, json_path: str | None, better: Path | None, **given: An
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         study = open_given(model, given, Stages(watcher))
         result = explain(study, asked)
-    if better is not None:
-        text = better_settings(result)
-        if text is None:
-            click.echo(f"{_why_none(result)}: {better} was not written.", err=True)
-        else:
-            write_atomically(better, text.encode())
-    if not write_json(result.as_json(), json_path):
+    # What was computed is shown before anything that may fail.
+    if json_path != STANDARD_OUTPUT:
         print_explanation(result)
+    try:
+        write_json(result.as_json(), json_path)
+    finally:
+        if better is not None:
+            _write_better(result, better)
+
+
+def _write_better(result: Explanation, path: Path) -> None:
+    """Write the settings of the best remedy; say so where there is none, and what lies there then."""
+    text = better_settings(result)
+    if text is not None:
+        write_atomically(path, text.encode())
+        return
+    older = "; the file that is there is an older one" if path.is_file() else ""
+    click.echo(f"{_why_none(result)}: {path} was not written{older}.", err=True)
 
 
 def _why_none(result: Explanation) -> str:

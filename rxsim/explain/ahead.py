@@ -34,7 +34,7 @@ def ahead_of(
         layers: whether to layers.
         remedies: whether remedies are tried.
     """
-    study, made = evidence.study, evidence.foundry.chips
+    study, made = evidence.study, chips.count(evidence.foundry)
     names = tuple(layer.layer.name for layer in evidence.chip.converted) if layers else ()
     needed = needed_sets(players) if effects else []
     more = shapley_sets(players, study.settings.seed) if effects else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import groupby
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from rxsim.deadline import Deadline
 from rxsim.explain.forecast import Forecast, SetSeconds
 from rxsim.explain.quantity import Quantity, noise_of
 from rxsim.explain.shapley import Coalition
-from rxsim.pipeline import Foundries, Runner, Study, for_each
+from rxsim.pipeline import Foundries, Foundry, Runner, Study, for_each
 from rxsim.run import Scores
 from rxsim.scenarios import Scenario, nominal
 from rxsim.tiles import TILES
@@ -46,6 +46,7 @@ class Chips:
     Attributes:
         runs: patched networks that were run over the images.
         forecast: learns how long they take.
+        most: chips of a set of effects at most; None: as many as the settings say.
     """
 
     def __init__(
@@ -68,12 +69,48 @@ class Chips:
         self.study, self.runner, self.quantity = study, runner, quantity
         self.floating = floating
         self.runs = 0
+        self.most: int | None = None
         self.forecast = forecast or Forecast(None, Deadline())
         self._values: dict[str, np.ndarray] = {}
         self._noise: dict[str, np.ndarray] = {}
         self._names: dict[Coalition, _Name] = {}
         self._asked: dict[Coalition, None] = {}
         self._programmed: set[str] = set()
+
+    def build(
+        self, effects: Coalition, needed: Iterable[Coalition] = (), deadline: Deadline | None = None
+    ) -> np.ndarray:
+        """Measure the built chips; with a budget no more of them than there is time for.
+
+        There is at least one. All that follows takes as many.
+
+        Args:
+            effects: all of them.
+            needed: sets of effects that are to be measured on the same chips before the deadline.
+            deadline: when these are to be done.
+
+        Returns:
+            float64 (chips, images), see `value`.
+
+        Raises:
+            RxsimError: arrays can't be solved.
+        """
+        if deadline is None or not deadline.is_set:
+            return self.value(effects)
+        sets, programmed = self.ahead(needed)
+
+        def is_enough(chips: int, making: float, scoring: float) -> bool:
+            each = programmed * making + sets * scoring
+            return (making + scoring + (chips + 1) * each) / chips > deadline.left
+
+        name = self._name(effects)
+        self._asked[effects] = None
+        self._measure(name, effects, Foundries(self.study), is_enough)
+        return self._values[name.whole]
+
+    def count(self, foundry: Foundry) -> int:
+        """Return how many chips of a foundry are made."""
+        return foundry.chips if self.most is None else min(foundry.chips, self.most)
 
     def value(self, effects: Coalition) -> np.ndarray:
         """Return the quantity where some effects are on.
@@ -129,15 +166,29 @@ class Chips:
         """List the measured sets of effects."""
         return [effects for effects in self._asked if self._name(effects).whole in self._values]
 
-    def _measure(self, name: _Name, effects: Coalition, foundries: Foundries) -> None:
-        """Run the chips of a set of effects: the quantity (chips, images), the noise (chips, 1)."""
+    def _measure(
+        self,
+        name: _Name,
+        effects: Coalition,
+        foundries: Foundries,
+        is_enough: Callable[[int, float, float], bool] | None = None,
+    ) -> None:
+        """Run the chips of a set of effects: the quantity (chips, images), the noise (chips, 1).
+
+        Args:
+            name: identifies their hardware.
+            effects: the set.
+            foundries: open it.
+            is_enough: tells of chips, and of the seconds that all took to be made and to be scored,
+                whether there is no time for another one; None: all are made.
+        """
         compiled = list[bool]()
         begin = time.perf_counter()
         with when_compiling(lambda: compiled.append(True)):
             foundry = foundries.open(Scenario(_told(effects), effects))
         opened, making = time.perf_counter(), 0.0
         rows, noise = [], []
-        for trial in range(foundry.chips):
+        for trial in range(self.count(foundry)):
             start = time.perf_counter()
             network = foundry.make(trial).network
             making += time.perf_counter() - start
@@ -145,6 +196,11 @@ class Chips:
             rows.append(self.quantity.values(scores, self.floating))
             noise.append([noise_of(scores)])
             self.runs += 1
+            made = time.perf_counter() - opened
+            more = trial + 1 < foundry.chips
+            if is_enough and more and is_enough(trial + 1, making, made - making):
+                self.most = trial + 1
+                break
         self._values[name.whole], self._noise[name.whole] = np.stack(rows), np.array(noise)
         seconds = SetSeconds(
             opening=0.0 if compiled else opened - begin,  # kernels are compiled once

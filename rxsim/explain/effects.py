@@ -11,7 +11,7 @@ import numpy as np
 
 from rxsim.deadline import Deadline
 from rxsim.explain.chips import Chips
-from rxsim.explain.estimate import Estimate, estimate
+from rxsim.explain.estimate import Estimate, estimate, widened
 from rxsim.explain.players import Player, effects_on
 from rxsim.explain.result import EffectRow, EffectsTable
 from rxsim.explain.shapley import (
@@ -21,7 +21,9 @@ from rxsim.explain.shapley import (
     all_coalitions,
     coalitions_of,
     drawn_orders,
+    error_of_orders,
     exact,
+    means_of_pairs,
     sampled,
 )
 
@@ -46,26 +48,28 @@ def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline)
     everything, way = frozenset(names), coalitions_of(names)
     chips.measure(needed_sets(players))
 
-    def difference(more: Coalition, less: Coalition) -> Estimate:
-        values = (chips.value(effects_on(players, on)) for on in (more, less))
-        return estimate(next(values) - next(values))
+    def value(on: Coalition) -> np.ndarray:
+        return chips.value(effects_on(players, on))
 
+    alone = {name: value(frozenset([name])) - value(frozenset()) for name in names}
+    left_out = {name: value(everything) - value(everything - {name}) for name in names}
     method, orders = _orders(chips, players, deadline)
-    values, errors = _shapley(
-        method, orders, names, lambda on: chips.value(effects_on(players, on))
-    )
+    values, errors = _shapley(method, orders, names, value)
+    costs = values or {name: (alone[name] + left_out[name]) / 2 for name in names}
+    behind = _behind(costs, chips.quantity.sign, _pairs(method, orders, value))
     noise, _ = _shapley(method, orders, names, lambda on: chips.noise(effects_on(players, on)))
     shares = _shares({name: float(part.mean()) for name, part in noise.items()})
     rows = tuple(
         EffectRow(
             name=player.name,
             title=player.title,
-            alone=difference(frozenset([player.name]), frozenset()),
-            left_out=difference(everything, everything - {player.name}),
-            added=difference(way[at + 1], way[at]),
+            alone=estimate(alone[player.name]),
+            left_out=estimate(left_out[player.name]),
+            added=estimate(value(way[at + 1]) - value(way[at])),
             shapley=estimate(values[player.name]) if values else None,
             sampling_error=errors.get(player.name, 0.0),
             noise_share=shares.get(player.name),
+            behind=behind.get(player.name),
         )
         for at, player in enumerate(players)
     )
@@ -82,6 +86,43 @@ def explain_effects(chips: Chips, players: Sequence[Player], deadline: Deadline)
             for on in sorted(chips.known(), key=len)
         },
     )
+
+
+def _behind(
+    costs: Mapping[str, np.ndarray], sign: float, pairs: Mapping[str, np.ndarray]
+) -> dict[str, Estimate]:
+    """Compare the effect that costs most with each other one, chip by chip and image by image.
+
+    Args:
+        costs: what each effect changes, float64 (chips, images) by name.
+        sign: 1 where more of the quantity is better, -1 where less is.
+        pairs: what each effect adds in each pair of sampled orders; none where values are exact.
+    """
+    if not costs:
+        return {}
+    first = min(costs, key=lambda name: sign * float(costs[name].mean()))
+    behind = {}
+    for name in costs:
+        if name != first:
+            more = estimate(costs[first] - costs[name])
+            if pairs:
+                apart = pairs[first] - pairs[name]
+                more = widened(more, error_of_orders(apart), len(apart) - 1)
+            behind[name] = more
+    return behind
+
+
+def _pairs(
+    method: str, orders: Sequence[tuple[str, ...]], value: Value
+) -> Mapping[str, np.ndarray]:
+    """Return what each effect adds in each pair of orders; none where values are not sampled."""
+    if method != "sampled":
+        return {}
+    return means_of_pairs(orders, _on_the_way(orders, value))
+
+
+def _on_the_way(orders: Sequence[tuple[str, ...]], value: Value) -> dict[Coalition, np.ndarray]:
+    return {step: value(step) for way in orders for step in coalitions_of(way)}
 
 
 def needed_sets(players: Sequence[Player]) -> list[Coalition]:
@@ -143,7 +184,7 @@ def _shapley(
         return exact(names, value), {}
     if method == "none":
         return {}, {}
-    return sampled(orders, {step: value(step) for way in orders for step in coalitions_of(way)})
+    return sampled(orders, _on_the_way(orders, value))
 
 
 def _shares(parts: Mapping[str, float]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.explain.quantity import Quantity
-from rxsim.explain.result import EffectsTable, LayersTable
+from rxsim.explain.result import EffectsTable, LayersTable, Trap
 from rxsim.pipeline import Foundry, MadeChip, Study
 from rxsim.run import Scores
 
@@ -27,6 +27,8 @@ class Evidence:
         effects: what each effect does; None where not asked for.
         layers: what each layer does; None where not asked for.
         seen: names of traps that were seen before the one that looks.
+        traps: known mistakes that were seen; what they advise is tried.
+        most_chips: chips that are made at most, for lack of time; None: as many as the settings say.
     """
 
     study: Study
@@ -39,6 +41,8 @@ class Evidence:
     effects: EffectsTable | None
     layers: LayersTable | None
     seen: frozenset[str] = frozenset()
+    traps: tuple[Trap, ...] = ()
+    most_chips: int | None = None
 
     @property
     def worst_layer(self) -> str | None:

@@ -66,7 +66,7 @@ def explain_layers(
     Raises:
         RxsimError: arrays can't be solved.
     """
-    count = min(foundry.chips, MOST_CHIPS)
+    count = min(chips.count(foundry), MOST_CHIPS)
     made = [first, *(foundry.make(trial) for trial in range(1, count))]
     noise = _noise_by_effect(chips, players, made[0])
     clean = noise[_BUILT]
@@ -127,10 +127,14 @@ def _take_out(
         start = time.perf_counter()
         only, others = [], []
         for chip in made:
+            if deadline.passed and only:
+                break
             alone = [layer for layer in chip.converted if layer.layer.name == name]
             rest = [layer for layer in chip.converted if layer.layer.name != name]
             only.append(_scored(chips, alone))
             others.append(_scored(chips, rest))
+        if len(only) < len(made):
+            break  # half a layer is none
         shares = [
             (made + noise - left) / (2 * noise) if noise > 0 else 0.0
             for (_, made), (_, left), (_, noise) in zip(only, others, whole, strict=True)

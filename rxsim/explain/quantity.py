@@ -36,7 +36,12 @@ class Quantity:
         return 1.0 if self.metric.higher_is_better else -1.0
 
     def values(self, scores: Scores, floating: Scores) -> np.ndarray:
-        """Return the quantity of a run, float64 (images,), or (1,) for a number of all images.
+        """Return the quantity of a run, float64 (images,).
+
+        The signal to noise of all images, S = 10 log10(sum s/sum n), is no mean of images. Each
+        stands for S + 10/ln 10 (s_i/mean s - n_i/mean n): the mean of these is S, their spread that of
+        S to first order (delta method), in differences of two runs too.
+        # Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 21 (influence).
 
         Args:
             scores: of the run.
@@ -45,8 +50,7 @@ class Quantity:
         if self.name == "agreement":
             return np.asarray(scores.predictions == floating.predictions, dtype=np.float64)
         if self.name == "snr_db":
-            ratio = scores.mean("snr_db")
-            return np.array([HIGHEST_DB if ratio is None else min(ratio, HIGHEST_DB)])
+            return _ratios(scores)
         each = scores.each(self.name)
         assert each is not None
         return np.atleast_1d(np.asarray(each, dtype=np.float64))
@@ -83,6 +87,17 @@ def chosen_quantity(asked: str | None, metric: str, floating: Scores) -> Quantit
             f"choose {', '.join(other for other, known in names.items() if known)}"
         )
     return Quantity(name)
+
+
+def _ratios(scores: Scores) -> np.ndarray:
+    """Return the part of each image in the signal to noise, decibel, float64 (images,)."""
+    ratio, count = scores.mean("snr_db"), len(scores.predictions)
+    if ratio is None or ratio >= HIGHEST_DB:
+        return np.full(count, HIGHEST_DB)
+    if scores.powers is None or not np.isfinite(ratio):
+        return np.full(count, ratio)
+    signal, noise = scores.powers.T / scores.powers.mean(axis=0)[:, None]
+    return np.asarray(ratio + 10 / np.log(10) * (signal - noise))
 
 
 def noise_of(scores: Scores) -> float:

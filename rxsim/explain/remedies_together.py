@@ -15,16 +15,22 @@ MOST_TOGETHER = 4
 MOST_COMBINATIONS = 12
 """So many combinations are tried at most. Assumption: what comes later in the order helps little."""
 
+AND = " + "
+"""Between the titles of remedies that are taken together."""
+
 _Parts = tuple[Tried, ...]
 
 
-def tried_together(singles: Sequence[Tried], runs: RemedyRuns, deadline: Deadline) -> list[Tried]:
+def tried_together(
+    singles: Sequence[Tried], runs: RemedyRuns, deadline: Deadline, known: Sequence[Tried] = ()
+) -> list[Tried]:
     """Add remedies to the most promising one.
 
     Args:
         singles: remedies that were tried alone.
         runs: tries settings.
         deadline: nothing is begun after it.
+        known: combinations that were tried before.
 
     Returns:
         All combinations that were tried on the way.
@@ -32,7 +38,7 @@ def tried_together(singles: Sequence[Tried], runs: RemedyRuns, deadline: Deadlin
     queue = deque(_best_of_each_remedy(singles))
     if not queue:
         return []
-    together = _Together(runs, deadline)
+    together = _Together(runs, deadline, known)
     best, rejected = queue.popleft(), list[Tried]()
     parts: _Parts = (best,)
     while queue and together.may_go_on(parts, best):
@@ -60,9 +66,11 @@ class _Together:
         tried: all of them.
     """
 
-    def __init__(self, runs: RemedyRuns, deadline: Deadline) -> None:
+    def __init__(self, runs: RemedyRuns, deadline: Deadline, known: Sequence[Tried]) -> None:
         self._runs, self._deadline = runs, deadline
-        self._known: dict[frozenset[str], Tried | None] = {}
+        self._known: dict[frozenset[str], Tried | None] = {
+            frozenset(each.attempt.title.split(AND)): each for each in known
+        }
         self.tried: list[Tried] = []
 
     def may_go_on(self, parts: _Parts, best: Tried) -> bool:
@@ -81,7 +89,7 @@ class _Together:
         if titles not in self._known:
             both = self._runs.tried(
                 tuple(part.attempt.remedy for part in parts),
-                " + ".join(part.attempt.title for part in parts),
+                AND.join(part.attempt.title for part in parts),
                 _changes(parts),
             )
             self._known[titles] = both

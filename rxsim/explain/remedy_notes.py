@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rxsim.counted import counted
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.remedies import REMEDIES
 from rxsim.explain.remedy_runs import SPLIT_FROM, Tried
@@ -29,10 +30,12 @@ def notes_on(
         yield _flattery(images, len(tried))
     if tried and is_random and chips < FEW_CHIPS:
         on = "a single chip" if chips == 1 else f"the same {chips} chips"
+        fresh = max((each.attempt.fresh_chips or 0 for each in tried), default=0)
+        but = f" (finalists were confirmed on {counted(fresh, 'other chip')})" if fresh else ""
         yield (
-            f"all {len(tried)} tries were judged on {on}, whose devices are random: a part of their "
-            f"gains may be luck of these chips; take {FEW_CHIPS} or more, or evaluate the settings "
-            "with another seed"
+            f"all {len(tried)} tries were chosen on {on}, whose devices are random{but}: a part of "
+            f"their gains may be luck of these chips; take {FEW_CHIPS} or more, or evaluate the "
+            "settings with another seed"
         )
     redrawn = [each for each in tried if any(REMEDIES[n].redraws for n in each.attempt.combined)]
     if is_random and redrawn:

@@ -13,7 +13,7 @@ from rxsim.config import Settings, settings_hash
 from rxsim.deadline import Deadline
 from rxsim.errors import RxsimError
 from rxsim.explain.changes import changed
-from rxsim.explain.estimate import Estimate, estimate
+from rxsim.explain.estimate import estimate
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.forecast import Forecast
 from rxsim.explain.result import Attempt
@@ -37,12 +37,14 @@ class Tried:
         settings: these settings.
         gains: over the settings as they are, of the images that choose, float64 (chips, images).
         snr_db: of the network's outputs, mean of chips; minus infinity where unknown.
+        others: gains of the images that confirm, likewise; None where there are none.
     """
 
     attempt: Attempt
     settings: Settings
     gains: np.ndarray
     snr_db: float
+    others: np.ndarray | None = None
 
 
 class RemedyRuns:
@@ -52,21 +54,30 @@ class RemedyRuns:
         runs: patched networks that were run.
         failures: settings that could not be run, a sentence each.
         choosing: places of the images that choose; None: all, too few to be divided.
+        late: settings whose run was given up for lack of time.
     """
 
-    def __init__(self, evidence: Evidence, forecast: Forecast | None = None) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        forecast: Forecast | None = None,
+        deadline: Deadline | None = None,
+    ) -> None:
         """Start without any run.
 
         Args:
             evidence: the study, and the quantity of its chips.
             forecast: learns how long runs take; None: nobody waits.
+            deadline: no further chip is run after it.
         """
+        self._deadline = deadline or Deadline()
+        self.late: list[str] = []
         self._evidence = evidence
         self._forecast = forecast or Forecast(None, Deadline())
         self._known = {settings_hash(evidence.study.settings)}
         self.runs = 0
         self.failures: list[str] = []
-        self.choosing, self._others = _halves(evidence)
+        self.choosing, self.others = _halves(evidence)
 
     def tried(
         self, remedies: tuple[str, ...], title: str, changes: Mapping[str, Any]
@@ -79,7 +90,8 @@ class RemedyRuns:
             changes: what differs.
 
         Returns:
-            None where they are refused, change nothing, were tried before, or can't be run.
+            None where they are refused, change nothing, were tried before, can't be run, or where
+            there is no time for all chips.
         """
         study = self._changed(changes)
         if study is None:
@@ -110,13 +122,19 @@ class RemedyRuns:
 
     def _run(
         self, study: Study, remedies: tuple[str, ...], title: str, changes: Mapping[str, Any]
-    ) -> Tried:
+    ) -> Tried | None:
         evidence = self._evidence
         runner = Runner(study)
         runner.score_float()
         foundry = Foundries(study).open(as_built(study.settings))
-        values, ratios = [], []
-        for trial in range(foundry.chips):
+        values, ratios = list[np.ndarray](), list[float | None]()
+        count = foundry.chips
+        if evidence.most_chips is not None:
+            count = min(count, evidence.most_chips)
+        for trial in range(count):
+            if values and self._deadline.passed:
+                self.late.append(title)
+                return None
             chip = foundry.make(trial)
             if trial == 0:
                 counts = totals(study.plan, chip.layers)
@@ -133,7 +151,7 @@ class RemedyRuns:
             changes=dict(changes),
             value=float(table.mean()),
             gain=estimate(self._choosing(gains)),
-            confirmed=self._confirmed(gains),
+            confirmed=None,
             arrays=counts["arrays"],
             conversions=counts["conversions"],
             combined=remedies,
@@ -143,6 +161,7 @@ class RemedyRuns:
             settings=study.settings,
             gains=self._choosing(gains),
             snr_db=float(np.mean(known)) if known else -np.inf,
+            others=None if self.others is None else gains[:, self.others],
         )
 
     @property
@@ -174,9 +193,6 @@ class RemedyRuns:
 
     def _choosing(self, table: np.ndarray) -> np.ndarray:
         return table if self.choosing is None else table[:, self.choosing]
-
-    def _confirmed(self, gains: np.ndarray) -> Estimate | None:
-        return None if self._others is None else estimate(gains[:, self._others])
 
 
 def _halves(evidence: Evidence) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -45,6 +45,9 @@ class EffectRow:
         sampling_error: standard error of the Shapley value from sampled orders; 0 where it is exact.
         noise_share: its part of the noise power of the network's output, by Shapley values of that;
             None where not measured, or where there is no noise.
+        behind: what the effect that costs most takes more than this one, of the same chips and images,
+            by Shapley values (else by means of alone and left out), errors of sampled orders included;
+            None for that effect itself, and where not known.
     """
 
     name: str
@@ -55,6 +58,7 @@ class EffectRow:
     shapley: Estimate | None
     sampling_error: float
     noise_share: float | None = None
+    behind: Estimate | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -67,6 +71,7 @@ class EffectRow:
             "shapley": None if self.shapley is None else self.shapley.as_json(),
             "sampling_error": self.sampling_error,
             "noise_share": self.noise_share,
+            "behind": None if self.behind is None else self.behind.as_json(),
         }
 
 
@@ -244,12 +249,15 @@ class Attempt:
         value: mean of the quantity, of all images.
         gain: over the settings as they are, positive where it is better, on the images that choose the
             best.
-        confirmed: the same on all other images, which had no part in the choice; None where there
-            are too few images for both.
+        confirmed: of a finalist the same on all other images, which had no part in the choice; None for
+            others, and where there are too few images for both.
         arrays: how many arrays the network takes.
         conversions: how many ADC conversions an input takes; None where unknown.
         combined: names of the remedies that it takes together, in the order of being added; a single
             name otherwise.
+        fresh_chips: chips without a part in the choice that confirm; 0: the chips that chose; None
+            where it is not confirmed, or where all chips are the same.
+        trap: name of the trap that advises this; empty for none.
     """
 
     remedy: str
@@ -261,6 +269,8 @@ class Attempt:
     arrays: int | None
     conversions: int | None
     combined: tuple[str, ...]
+    fresh_chips: int | None = None
+    trap: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -274,6 +284,8 @@ class Attempt:
             "arrays": self.arrays,
             "conversions": self.conversions,
             "combined": list(self.combined),
+            "fresh_chips": self.fresh_chips,
+            "trap": self.trap,
         }
 
 
@@ -284,10 +296,12 @@ class Trap:
     Attributes:
         name: of the trap.
         sentence: what was seen, in numbers, and what to do.
+        advice: settings that it advises to try, by dotted name; each mapping is a remedy.
     """
 
     name: str
     sentence: str
+    advice: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -98,9 +98,28 @@ def sampled(
         way = coalitions_of(order)
         for at, player in enumerate(order):
             steps[player].append(values[way[at + 1]] - values[way[at]])
-    means, errors = {}, {}
-    for player, added in steps.items():
-        means[player] = np.asarray(sum(added) / len(added))
-        each = np.array([float(step.mean()) for step in added]).reshape(-1, 2).mean(axis=1)
-        errors[player] = float(np.std(each, ddof=1) / np.sqrt(len(each)))
-    return means, errors
+    means = {player: np.asarray(sum(added) / len(added)) for player, added in steps.items()}
+    pairs = means_of_pairs(orders, values)
+    return means, {player: error_of_orders(each) for player, each in pairs.items()}
+
+
+def means_of_pairs(
+    orders: Sequence[Sequence[str]], values: Mapping[Coalition, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return what each player adds on average in a pair of orders, float64 (pairs,) by player.
+
+    Args:
+        orders: pairs of an order and its reverse.
+        values: of every coalition on their ways.
+    """
+    added: dict[str, list[float]] = {player: [] for player in orders[0]}
+    for order in orders:
+        way = coalitions_of(order)
+        for at, player in enumerate(order):
+            added[player].append(float((values[way[at + 1]] - values[way[at]]).mean()))
+    return {player: np.reshape(each, (-1, 2)).mean(axis=1) for player, each in added.items()}
+
+
+def error_of_orders(pairs: np.ndarray) -> float:
+    """Return the standard error of the mean over pairs of orders, of at least two."""
+    return float(np.std(pairs, ddof=1) / np.sqrt(len(pairs)))

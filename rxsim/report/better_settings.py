@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from rxsim.config import as_yaml
+from rxsim.counted import counted
 from rxsim.explain.result import Explanation
-from rxsim.report.explanation_words import LONGEST_REMEDY, Wording
+from rxsim.report.explanation_words import (
+    LONGEST_REMEDY,
+    Wording,
+    gain_to_quote,
+    where_confirmed,
+)
 from rxsim.report.labels import flat, setting_text, shortened
 
 _LONGEST_NAME = 120
@@ -23,15 +29,16 @@ def better_settings(explanation: Explanation) -> str | None:
         return None
     words, best = Wording(explanation.quantity), explanation.attempts[0]
     before, after = flat(explanation.settings), flat(best.changes)
-    gain = best.gain if best.confirmed is None else best.confirmed
+    gain = gain_to_quote(best)
     numbers = words.change(gain.mean, unit=True)
     if gain.low is not None:
         numbers += f" (95 % {words.interval(gain)})"
-    where = (
-        "on the inputs that it was chosen by"
-        if best.confirmed is None
-        else "on inputs that had no part in the choice"
-    )
+    where = where_confirmed(best) or "on the inputs that it was chosen by"
+    finalists = sum(attempt.confirmed is not None for attempt in explanation.attempts)
+    if finalists:
+        where += (
+            f"; {counted(finalists, 'finalist')} of {len(explanation.attempts)} tries confirmed"
+        )
     lines = [
         "written by rxsim explain",
         shortened(best.title, LONGEST_REMEDY),

@@ -11,7 +11,10 @@ from rich.table import Table
 from rxsim.counted import counted
 from rxsim.explain.result import EffectsTable, Explanation, LayerRow, LayersTable
 from rxsim.report.console import print_seconds, standard_console
+from rxsim.report.explanation_verdict import verdict
 from rxsim.report.explanation_words import (
+    EFFECTS_NOISE_NOTE,
+    HIGHEST_DB_NOTE,
     LAYER_NOTES,
     LONGEST,
     MOST_NOISE_BY,
@@ -21,11 +24,13 @@ from rxsim.report.explanation_words import (
     effect_titles,
     errors_note,
     head_line,
+    is_told,
     marked_layers,
+    needs_noise_note,
+    noise_part,
     nothing_was_lost,
     percent_of,
     title_of_effect,
-    verdict,
 )
 from rxsim.report.labels import shortened
 from rxsim.report.remedies_terminal import print_remedies
@@ -53,6 +58,10 @@ def print_explanation(explanation: Explanation, console: Console | None = None) 
         titles = effect_titles(explanation)
         for name, note in explanation.effects.notes.items():
             _say(f"Note on {title_of_effect(name, titles)}: {as_sentence(note)}", console)
+        if needs_noise_note(explanation):
+            _say(f"noise %: {EFFECTS_NOISE_NOTE}.", console)
+        if explanation.quantity.name == "snr_db":
+            _say(as_sentence(HIGHEST_DB_NOTE), console)
     if explanation.layers is not None:
         for table in _layer_tables(explanation, explanation.layers, words, console):
             console.print(table)
@@ -84,12 +93,13 @@ def _effects_table(explanation: Explanation, effects: EffectsTable, words: Wordi
             words.maybe(row.left_out),
             words.maybe(row.added),
             words.with_error(row.shapley, row.sampling_error),
-            percent_of(row.noise_share),
+            noise_part(row.noise_share),
         )
     whole = words.change(explanation.all - explanation.none)
     known = effects.rows and all(row.shapley is not None for row in effects.rows)
     table.add_section()
-    table.add_row("all of them", "", "", whole, whole if known else "-", "100" if known else "-")
+    shares = effects.rows and all(is_told(row.noise_share) for row in effects.rows)
+    table.add_row("all of them", "", "", whole, whole if known else "-", "100" if shares else "-")
     return table
 
 
@@ -101,7 +111,7 @@ def _layer_tables(
     costs: _Columns = {
         "only it": lambda row: words.maybe(row.only),
         "all but it": lambda row: words.with_error(row.all_but),
-        "output noise %": lambda row: percent_of(row.output_noise),
+        "output noise %": lambda row: noise_part(row.output_noise),
     }
     fares: _Columns = {
         "SNR clean": lambda row: decibel_of(row.snr_clean_db),

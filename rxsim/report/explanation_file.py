@@ -206,6 +206,7 @@ def _effect(part: _Part) -> EffectRow:
         shapley=part.at("shapley").maybe(_estimate),
         sampling_error=part.at("sampling_error").number(),
         noise_share=part.at("noise_share").maybe(_Part.number),
+        behind=part.at("behind").maybe(_estimate),
     )
 
 
@@ -280,4 +281,6 @@ def _attempt(part: _Part) -> Attempt:
         arrays=part.at("arrays").maybe(_Part.count),
         conversions=part.at("conversions").maybe(_Part.count),
         combined=tuple(name.text() for name in part.at("combined").parts()),
+        fresh_chips=part.at("fresh_chips").maybe(_Part.count),
+        trap=part.at("trap").maybe(_Part.text) or "",
     )

@@ -1,4 +1,4 @@
-"""An explanation in words: values, changes with their errors, and the verdict in plain sentences."""
+"""An explanation in words: values, and changes with their errors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rxsim.counted import counted
 from rxsim.explain.estimate import Estimate
-from rxsim.explain.quantity import Quantity
-from rxsim.explain.result import EffectRow, Explanation, LayerRow
+from rxsim.explain.quantity import HIGHEST_DB, Quantity
+from rxsim.explain.result import Attempt, EffectRow, Explanation, LayerRow
 from rxsim.report.json_values import as_number, as_text, at
 from rxsim.report.labels import shortened, within_text
 
@@ -22,12 +22,25 @@ MOST_NOISE_BY = "most noise by"
 """Heading of the effect that makes most of a layer's noise."""
 LAYER_NOTES = {
     "output noise": "the mean of what this layer makes alone and of what goes without it; layers share "
-    "noise, so they need not add up to 100 %, and where errors cancel it can be negative",
+    "noise, so they need not add up to 100 %; where errors of layers cancel it can be negative, and "
+    "far below 0 or above 100 % it says nothing: errors cancel",
     MOST_NOISE_BY: "of the noise at the layer's own output; a loss that all its columns share is noise "
     "too, though it need not cost accuracy",
 }
 """By column of the layers' table what its numbers are."""
+EFFECTS_NOISE_NOTE = (
+    "where errors of effects cancel in the network's output, a part of its noise can be negative; far "
+    "below 0 or above 100 % it says nothing: errors cancel"
+)
+"""What parts of effects in the output's noise are where some are negative or say nothing."""
+HIGHEST_DB_NOTE = (
+    f"hardware without errors counts as {HIGHEST_DB:g} dB, where the rounding of float32 ends: how "
+    "many decibels an effect takes depends on this, parts of the noise do not"
+)
+"""The caveat of decibels that effects take."""
 NOTHING_TO_MEND = "Nothing was lost, so there is nothing to mend."
+CANCELLED = "errors cancel"
+_ROOM = 0.05  # shares so far outside of 0 to 1 are told; Assumption: a few percent mislead nobody
 _MARKED = 3  # layers that stand out, a third of them at most
 
 
@@ -114,39 +127,9 @@ def head_line(explanation: Explanation) -> str:
     return f"{network}{arrays}; {inputs}; {counted(explanation.chips, 'chip')}"
 
 
-def verdict(explanation: Explanation, words: Wording) -> list[str]:
-    """Say in plain sentences what happened, which effect and layer cost most, and what helped."""
-    said = [_what_happened(explanation, words)]
-    if nothing_was_lost(explanation):
-        return said
-    for sentence in (
-        _worst_effect(explanation, words),
-        _worst_layer(explanation, words),
-        _best_remedy(explanation, words),
-    ):
-        if sentence:
-            said.append(sentence)
-    return said
-
-
 def nothing_was_lost(explanation: Explanation) -> bool:
     """Tell whether the built chips do as well as the float network."""
     return explanation.quantity.sign * (explanation.all - explanation.floating) >= 0
-
-
-def _what_happened(explanation: Explanation, words: Wording) -> str:
-    label = explanation.quantity.metric.label
-    before, after = explanation.floating, explanation.all
-    first, last = words.value(before, unit=False), words.value(after)
-    if nothing_was_lost(explanation):
-        return f"{label} did not get worse: {first} as float32, {last} on the built chips."
-    if explanation.quantity.name == "snr_db":
-        return f"{label} is {last} on the built chips (float32 counts as {first})."
-    verb = "fell" if after < before else "rose"
-    sentence = f"{label} {verb} from {first} to {last}"
-    if explanation.interval is not None:
-        sentence += f" (95 % {words.span(*explanation.interval)})"
-    return f"{sentence}."
 
 
 def effect_size(row: EffectRow) -> float:
@@ -154,64 +137,6 @@ def effect_size(row: EffectRow) -> float:
     if row.shapley is not None:
         return row.shapley.mean
     return (row.alone.mean + row.left_out.mean) / 2
-
-
-def _worst_effect(explanation: Explanation, words: Wording) -> str:
-    table, sign = explanation.effects, explanation.quantity.sign
-    if table is None or not table.rows:
-        return ""
-    if explanation.quantity.name == "snr_db" and table.rows[0].noise_share is not None:
-        noisiest = max(table.rows, key=lambda row: row.noise_share or 0.0)
-        title, share = shortened(noisiest.title, LONGEST), percent_of(noisiest.noise_share)
-        return f"The largest part of the noise comes from {title} ({share} % of its power)."
-    worst = min(table.rows, key=lambda row: sign * effect_size(row))
-    size = effect_size(worst)
-    estimates = [worst.alone, worst.left_out] if worst.shapley is None else [worst.shapley]
-    if sign * size >= 0 or not any(estimate.is_proven for estimate in estimates):
-        return "No effect takes more than the errors of these numbers."
-    whole = explanation.all - explanation.floating
-    part = "Most of it comes" if size / whole > 0.5 else "The largest part comes"
-    title = shortened(worst.title, LONGEST)
-    if worst.shapley is None:
-        alone, left_out = (words.change(change.mean) for change in (worst.alone, worst.left_out))
-        numbers = f"alone {alone}, where all others are on {left_out} {words.unit}".rstrip()
-    else:
-        numbers = f"Shapley {words.with_error(worst.shapley, worst.sampling_error, unit=True)}"
-    return f"{part} from {title} ({numbers})."
-
-
-def _worst_layer(explanation: Explanation, words: Wording) -> str:
-    row = worst_layer(explanation)
-    if row is None:
-        return ""
-    name = shortened(row.name, LONGEST)
-    if row.all_but is None:
-        return _noisiest_layer(explanation)
-    if explanation.quantity.sign * row.all_but.mean >= 0 or not row.all_but.is_proven:
-        said = "No single layer gives back more than the errors of these numbers"
-        noisiest = max(explanation.layers.rows, key=_output_noise) if explanation.layers else row
-        if _output_noise(noisiest) <= 0:
-            return f"{said}."
-        share = percent_of(noisiest.output_noise)
-        name = shortened(noisiest.name, LONGEST)
-        return f"{said}; layer {name} adds most noise to the output ({share} %)."
-    back = f"{words.value(abs(row.all_but.mean), unit=False)} {words.unit}".rstrip()
-    return f"Layer {name} costs most: digital, it gives {back} back."
-
-
-def _noisiest_layer(explanation: Explanation) -> str:
-    """Name the layer that adds most noise itself: what came in is not in its SNR with clean inputs."""
-    rows = () if explanation.layers is None else explanation.layers.rows
-    known = {row.name: row.snr_clean_db for row in rows if row.snr_clean_db is not None}
-    name = min(known, key=lambda each: known[each], default="")
-    if not name or not math.isfinite(known[name]):
-        return ""
-    shown = shortened(name, LONGEST)
-    return f"Layer {shown} has the lowest SNR with clean inputs ({known[name]:.1f} dB)."
-
-
-def _output_noise(row: LayerRow) -> float:
-    return row.output_noise or 0.0
 
 
 def worst_layer(explanation: Explanation) -> LayerRow | None:
@@ -233,25 +158,9 @@ def marked_layers(explanation: Explanation) -> frozenset[str]:
         known = ((row.name, row.snr_clean_db) for row in layers.rows)
         harm = {name for name, ratio in known if ratio is not None and math.isfinite(ratio)}
     elif not any(measured[name].is_proven for name in harm):
-        harm = {row.name for row in layers.rows if _output_noise(row) > 0}
+        harm = {row.name for row in layers.rows if (row.output_noise or 0.0) > 0}
     worst = layers.worst_first[: max(min(_MARKED, len(layers.rows) // 3), 1)]
     return frozenset(name for name in worst if name in harm)
-
-
-def _best_remedy(explanation: Explanation, words: Wording) -> str:
-    if not explanation.attempts:
-        return ""
-    best = explanation.attempts[0]
-    tried = counted(len(explanation.attempts), "remedy", "remedies")
-    if explanation.better is None:
-        return f"Of {tried} tried, none is proven to help."
-    gain = best.gain if best.confirmed is None else best.confirmed
-    numbers = words.change(gain.mean, unit=True)
-    if gain.low is not None:
-        numbers += f" (95 % {words.interval(gain)})"
-    title = shortened(best.title, LONGEST_REMEDY)
-    where = "" if best.confirmed is None else " on images that had no part in the choice"
-    return f"Of {tried} tried, the best is: {title}, {numbers}{where}."
 
 
 def remedy_titles(explanation: Explanation) -> dict[str, str]:
@@ -271,10 +180,32 @@ def gains_note(explanation: Explanation) -> str:
     if not any_confirmed(explanation):
         return ""
     value = within_text(explanation.quantity.metric.label)
+    confirmed = [a for a in explanation.attempts or () if a.confirmed is not None]
+    fresh = max((attempt.fresh_chips or 0 for attempt in confirmed), default=0)
+    chips = f" on {counted(fresh, 'other chip')}" if fresh else ""
+    finalists = counted(len(confirmed), "finalist")
     return (
-        f"gain is of the half of the images that chooses, confirmed of the other half, "
-        f"{value} of all images."
+        f"gain is of the half of the images that chooses, confirmed of the other half{chips} "
+        f"({finalists}), {value} of all images."
     )
+
+
+def gain_to_quote(attempt: Attempt) -> Estimate:
+    """Return the gain that had no part in the choice, where there is one."""
+    return attempt.gain if attempt.confirmed is None else attempt.confirmed
+
+
+def where_confirmed(attempt: Attempt) -> str:
+    """Say what the gain to quote was measured on; empty where on the inputs that chose."""
+    if attempt.confirmed is None:
+        return ""
+    if attempt.fresh_chips is None:
+        return "on images that had no part in the choice"
+    if attempt.fresh_chips:
+        return (
+            f"on images and {counted(attempt.fresh_chips, 'chip')} that had no part in the choice"
+        )
+    return "on images that had no part in the choice, but on the chips that had"
 
 
 def any_confirmed(explanation: Explanation) -> bool:
@@ -307,6 +238,23 @@ def percent_of(share: float | None) -> str:
     if share is None:
         return "-"
     return "<0.01" if 0 < share < 1e-4 else f"{100 * share:z.3g}"
+
+
+def is_told(share: float | None) -> bool:
+    """Tell whether a part of the noise says anything: errors that cancel may leave any number."""
+    return share is not None and -_ROOM <= share <= 1 + _ROOM
+
+
+def noise_part(share: float | None) -> str:
+    """Write a part of the noise in percent without the sign; a dash where not known."""
+    return percent_of(share) if share is None or is_told(share) else CANCELLED
+
+
+def needs_noise_note(explanation: Explanation) -> bool:
+    """Tell whether errors of effects cancel so that a part of the noise is negative or too large."""
+    rows = () if explanation.effects is None else explanation.effects.rows
+    shares = [row.noise_share for row in rows if row.noise_share is not None]
+    return any(share < 0 or not is_told(share) for share in shares)
 
 
 def decibel_of(ratio: float | None) -> str:

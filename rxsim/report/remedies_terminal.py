@@ -16,6 +16,7 @@ from rxsim.report.explanation_words import (
     Wording,
     any_confirmed,
     as_sentence,
+    gain_to_quote,
     gains_note,
     nothing_was_lost,
     remedy_titles,
@@ -71,7 +72,7 @@ def changes_anything(attempt: Attempt) -> bool:
 
 def is_proven_gain(attempt: Attempt) -> bool:
     """Tell whether a remedy is proven to help, by the images that confirm where there are such."""
-    gain = attempt.gain if attempt.confirmed is None else attempt.confirmed
+    gain = gain_to_quote(attempt)
     return gain.is_proven and gain.mean > 0
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from rxsim.counted import counted
 from rxsim.explain.estimate import Estimate
+from rxsim.explain.quantity import HIGHEST_DB
 from rxsim.explain.result import EffectRow, Explanation
 from rxsim.report.explanation_words import Wording
 from rxsim.report.labels import shortened
@@ -137,7 +138,10 @@ def draw_waterfall(axes: Axes, explanation: Explanation, words: Wording) -> None
     axes.set_xlim(*_range(ends))
     unit = explanation.quantity.metric.unit
     label = explanation.quantity.metric.label
-    axes.set_xlabel(f"{label} ({unit})" if unit else label)
+    heading = f"{label} ({unit})" if unit else label
+    if explanation.quantity.name == "snr_db":
+        heading += f"; without errors it counts as {HIGHEST_DB:g} dB"
+    axes.set_xlabel(heading)
 
 
 def _draw_value(

@@ -18,10 +18,13 @@ class Scores:
         predictions: the largest output of each input, int64 (inputs,).
         values: by the metric's name: a value for each input, (inputs,), or a float for all of them, as
             the metric's kind says; None where it was not measured.
+        powers: of each input's outputs the energy of the float network's and that of their error,
+            float64 (inputs, 2); None where nobody measured it.
     """
 
     predictions: np.ndarray
     values: Mapping[str, np.ndarray | float | None]
+    powers: np.ndarray | None = None
 
     def each(self, name: str) -> np.ndarray | None:
         """Return a metric of each input, (inputs,); None where it was not measured."""
@@ -60,4 +63,5 @@ def score(
         name: each.measure(run) if each.truth in ("none", truth) else None
         for name, each in all_metrics().items()
     }
-    return Scores(run.predictions, values)
+    powers = [np.square(part).sum(axis=1) for part in (run.signal, run.noise)]
+    return Scores(run.predictions, values, np.stack(powers, axis=1))

@@ -8,6 +8,7 @@ import onnx
 from rxsim.data import choose_positions
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.traps._fallen import has_fallen
+from rxsim.explain.traps._sight import Sight
 from rxsim.metrics import truth_for
 from rxsim.pipeline.study.study import Study
 from rxsim.run import diagnose_layers, predict, remarks_on
@@ -20,7 +21,7 @@ _CAUSES = frozenset({"digital_offset", "outlier_range", "shared_adc_range", "sha
 """Traps that may be why a signal is lost: where one was seen, its advice comes first."""
 
 
-def look(evidence: Evidence) -> str | None:
+def look(evidence: Evidence) -> Sight | None:
     """Compare what the float network and the first chip say of a few inputs."""
     study = evidence.study
     classes = study.labels if truth_for(study.metric) == "classes" else None
@@ -31,7 +32,9 @@ def look(evidence: Evidence) -> str | None:
     if (wanted == wanted[0]).all():
         reference = _outputs(study, study.network.original, chosen, "the float network")
         remark = remarks_on(reference).get("output_does_not_vary")
-        return None if remark is None else f"{remark}; check the inputs and the preprocessing"
+        return (
+            None if remark is None else Sight(f"{remark}; check the inputs and the preprocessing")
+        )
     if not has_fallen(evidence):
         return None
     outputs = _outputs(study, evidence.chip.network.model, chosen, "the patched network")
@@ -43,7 +46,7 @@ def look(evidence: Evidence) -> str | None:
         advice = "; mend the mistakes that are named above first"
     else:
         advice = "; give this layer more bits or make it digital" if where else ""
-    return (
+    return Sight(
         f"the built chip gives class {found[0]} for each of {len(chosen)} inputs, the float network "
         f"{len(np.unique(wanted))} different ones: the signal is lost"
         + (f" from layer {where} on" if where else "")

@@ -16,6 +16,7 @@ import numpy as np
 from rxsim.devices import Chip, to_levels
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.traps._calibration_runs import runs
+from rxsim.explain.traps._sight import Sight
 from rxsim.mapping import MappedLayer
 from rxsim.patch import LayerHardware, patch_beside
 from rxsim.pipeline.chip.equip import equip
@@ -26,7 +27,7 @@ from rxsim.scenarios import perfect
 ERROR = 0.1
 
 
-def look(evidence: Evidence) -> str | None:
+def look(evidence: Evidence) -> Sight | None:
     """Name the layer where the error is the largest part of the output."""
     lost = _lost_offsets(evidence)
     if not lost:
@@ -36,10 +37,11 @@ def look(evidence: Evidence) -> str | None:
     if errors[worst] < ERROR:
         return None
     share = next(share for hardware, share in lost if hardware.layer.name == worst)
-    return (
+    return Sight(
         f"the offset is removed digitally as if wires took nothing of it: in layer {worst} they take "
         f"{share:.2%} of the offset's current, which leaves an error of {errors[worst]:.2g} times the "
-        "layer's output (root mean squares); set mapping.offset_removal: reference_column"
+        "layer's output (root mean squares); set mapping.offset_removal: reference_column",
+        ({"mapping.offset_removal": "reference_column"},),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rxsim.explain.evidence import Evidence
+from rxsim.explain.traps._sight import Sight
 from rxsim.metrics import truth_for
 
 # Assumption: of fewer images a good network may get so few right by chance.
@@ -13,7 +14,7 @@ FEWEST = 30
 _ERRORS = 2.0
 
 
-def look(evidence: Evidence) -> str | None:
+def look(evidence: Evidence) -> Sight | None:
     """Compare the float network's accuracy with guessing, blindly or always the commonest class."""
     study, accuracy = evidence.study, evidence.floating.mean("accuracy")
     if study.labels is None or accuracy is None or truth_for(study.metric) != "classes":
@@ -25,7 +26,7 @@ def look(evidence: Evidence) -> str | None:
     lucky = chance + _ERRORS * (chance * (1 - chance) / count) ** 0.5
     if accuracy > max(lucky, commonest):
         return None
-    return (
+    return Sight(
         f"the float network itself gets {accuracy:.1%} of {count} inputs right; always saying the "
         f"commonest of their {classes} classes gets {commonest:.1%}: no hardware is to blame; correct "
         "the preprocessing (preprocess in the card) or the numbering of the labels (--label-offset, "

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from rxsim.explain.evidence import Evidence
+from rxsim.explain.traps._sight import Sight
 
 # Assumption: where most inputs are alike to the network, agreement says little of the others.
 _MOST = 0.5
 
 
-def look(evidence: Evidence) -> str | None:
+def look(evidence: Evidence) -> Sight | None:
     """Say so where inputs are made up, and where the float network calls most of them alike."""
     provenance = evidence.study.provenance
     if provenance.made_up:
@@ -23,12 +24,12 @@ def look(evidence: Evidence) -> str | None:
                 f", and the float network puts {share:.0%} of them into a single class, so agreement "
                 "tells little"
             )
-        return (
+        return Sight(
             f"the {len(predictions)} inputs are made up: random numbers are unlike data, and so are "
             f"ranges and accuracy{alike}; give real inputs with --data (and labels for accuracy)"
         )
     if provenance.made_up_ranges:
-        return (
+        return Sight(
             f"converter ranges come from {provenance.calibration.samples} made-up inputs, not from "
             "data; give real ones with --calibrate"
         )

@@ -10,6 +10,7 @@ from rxsim.config import Settings
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.traps._calibration_runs import input_sizes, range_use
 from rxsim.explain.traps._fallen import has_fallen
+from rxsim.explain.traps._sight import Sight
 from rxsim.mapping import MappedLayer
 
 PERCENTILE = 99.9
@@ -20,18 +21,19 @@ RATIO = 5.0
 _FEWEST = 1000
 
 
-def look(evidence: Evidence) -> str | None:
+def look(evidence: Evidence) -> Sight | None:
     """Name for inputs, weights and ADCs the layer with the largest outlier."""
     if not has_fallen(evidence):
         return None
     settings = evidence.foundry.mapped.settings
-    seen = [
-        _inputs(evidence, settings),
-        _weights(evidence.foundry.mapped.layers),
-        _currents(evidence, settings),
+    seen: list[tuple[str, dict[str, object]]] = [
+        (_inputs(evidence, settings), {"input.percentile": PERCENTILE}),
+        (_weights(evidence.foundry.mapped.layers), {"mapping.w_percentile": PERCENTILE}),
+        (_currents(evidence, settings), {"adc.criterion": "mse"}),
     ]
-    told = [sentence for sentence in seen if sentence]
-    return f"a range set by outliers: {'; '.join(told)}" if told else None
+    told = [sentence for sentence, _ in seen if sentence]
+    advice = tuple(settings for sentence, settings in seen if sentence)
+    return Sight(f"a range set by outliers: {'; '.join(told)}", advice) if told else None
 
 
 def _inputs(evidence: Evidence, settings: Mapping[str, Settings]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.traps._calibration_runs import range_use
 from rxsim.explain.traps._fallen import has_fallen
+from rxsim.explain.traps._sight import Sight
 from rxsim.explain.traps._small_columns import small_quarter
 
 # Assumption: three bits less than the largest column has ..
@@ -14,7 +15,7 @@ RATIO = 8.0
 CODES = 4.0
 
 
-def look(evidence: Evidence) -> str | None:
+def look(evidence: Evidence) -> Sight | None:
     """Name the layer whose smallest columns use least of their calibrated ADC range."""
     settings, study = evidence.foundry.mapped.settings, evidence.study
     wanted = [
@@ -43,11 +44,12 @@ def look(evidence: Evidence) -> str | None:
     codes = int(adc.high.max())
     by_tile = of_worst.scope == "layer" and of_worst.where == "per_tile"
     others = f" ({len(quarters)} layers are so)" if len(quarters) > 1 else ""
-    return (
+    return Sight(
         f"one ADC range for each {of_worst.scope} over columns of different size: in layer {worst} the "
         f"smallest quarter of the columns reach at most 1/{1 / quarters[worst]:.0f} of the range, "
         f"{_codes(quarters[worst] * codes)} of {codes} codes{' a side' if adc.low.min() < 0 else ''}"
-        f"{others}; set adc.scope: column{' (or tile)' if by_tile else ''}"
+        f"{others}; set adc.scope: column{' (or tile)' if by_tile else ''}",
+        ({"adc.scope": "column"},),
     )
 
 

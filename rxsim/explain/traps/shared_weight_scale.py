@@ -6,6 +6,7 @@ import numpy as np
 
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.traps._fallen import has_fallen
+from rxsim.explain.traps._sight import Sight
 from rxsim.explain.traps._small_columns import small_quarter
 from rxsim.mapping import MappedLayer
 
@@ -16,7 +17,7 @@ RATIO = 8.0
 STEPS = 4.0
 
 
-def look(evidence: Evidence) -> str | None:
+def look(evidence: Evidence) -> Sight | None:
     """Name the layer whose smallest columns have the fewest levels."""
     if not has_fallen(evidence):
         return None
@@ -33,11 +34,12 @@ def look(evidence: Evidence) -> str | None:
     worst = min(quarters, key=lambda name: quarters[name][0])
     share, steps = quarters[worst]
     others = f" ({len(quarters)} layers are so)" if len(quarters) > 1 else ""
-    return (
+    return Sight(
         f"one weight scale for columns of different size: in layer {worst} the largest weight of the "
         f"smallest quarter of the columns is 1/{1 / share:.0f} of the scale, {share * steps:.1f} of "
         f"{steps:.0f} steps of conductance{others}; set mapping.w_max_scope: column, and "
-        "adc.scope: column with it"
+        "adc.scope: column with it",
+        ({"mapping.w_max_scope": "column", "adc.scope": "column"},),
     )
 
 

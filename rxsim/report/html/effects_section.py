@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from rxsim.counted import counted
 from rxsim.explain.result import EffectsTable, Explanation
-from rxsim.report.explanation_words import LONGEST, Wording, effect_size
+from rxsim.report.effects_verdict import leading_effects
+from rxsim.report.explanation_words import HIGHEST_DB_NOTE, LONGEST, Wording, as_sentence
 from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Table
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import shortened
@@ -40,13 +41,14 @@ def effects_section(explanation: Explanation, words: Wording, maker: SvgMaker) -
         if by_shapley(explanation)
         else "Bars are what each effect changes where it is added to those before it"
     )
+    caveat = f" {as_sentence(HIGHEST_DB_NOTE)}" if explanation.quantity.name == "snr_db" else ""
     blocks: list[Block] = [
         Paragraph(
             "alone: only this effect is on. left out: what it changes where all others are on. added: "
             "what it changes after those above it. Shapley: the mean over all orders of adding.",
             note=True,
         ),
-        Chart(svg, f"{title}. {order}; thin lines are 95 % intervals."),
+        Chart(svg, f"{title}. {order}; thin lines are 95 % intervals.{caveat}"),
         _table(explanation, effects, words),
         Paragraph(_method(effects), note=True),
     ]
@@ -64,7 +66,6 @@ def _method(effects: EffectsTable) -> str:
 
 
 def _table(explanation: Explanation, effects: EffectsTable, words: Wording) -> Table:
-    sign = explanation.quantity.sign
     sampled = effects.method == "sampled"
     head = (
         *("effect", "alone", "left out", "added", "Shapley", "standard error", "95 %"),
@@ -89,8 +90,9 @@ def _table(explanation: Explanation, effects: EffectsTable, words: Wording) -> T
     shapley = whole if by_shapley(explanation) else "-"
     empty = ("",) * (3 if sampled else 2)
     rows.append(("all of them", "", "", whole, shapley, *empty))
-    worst = min(range(len(shown)), key=lambda place: sign * effect_size(shown[place]))
+    leading = leading_effects(explanation)
+    marked = frozenset(place for place, row in enumerate(shown) if row.name in leading)
     caption = f"What each effect changes: {words.name}"
     if len(shown) < len(effects.rows):
         caption += f" (the first {len(shown)} of {len(effects.rows)})"
-    return Table(caption=caption, head=head, rows=rows, marked=frozenset({worst}))
+    return Table(caption=caption, head=head, rows=rows, marked=marked)

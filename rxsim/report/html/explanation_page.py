@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rxsim.explain.result import Explanation
+from rxsim.report.explanation_verdict import verdict
 from rxsim.report.explanation_words import (
     LONGEST,
     Wording,
@@ -11,7 +12,6 @@ from rxsim.report.explanation_words import (
     errors_note,
     head_line,
     title_of_effect,
-    verdict,
 )
 from rxsim.report.html.effects_section import effects_section
 from rxsim.report.html.layer_costs_section import arrays_section, layer_costs_section
