@@ -20,25 +20,31 @@ from scipy import stats
 TOP = 5
 
 
-def told(estimate: dict[str, Any] | None) -> str:
-    """Write a difference of accuracy in points, with its standard error."""
+def told(estimate: dict[str, Any] | None, unit: float) -> str:
+    """Write a difference with its standard error: of a share in points (unit 100), of decibels (1)."""
     if estimate is None:
         return "-"
     error = estimate["standard_error"]
-    return f"{100 * estimate['mean']:+.1f}" + ("" if error is None else f" ± {100 * error:.1f}")
+    return f"{unit * estimate['mean']:+.1f}" + ("" if error is None else f" ± {unit * error:.1f}")
+
+
+def unit_of(result: dict[str, Any]) -> float:
+    """Return what a difference is multiplied by: 1 for decibels, 100 for shares."""
+    return 1.0 if result["quantity"] == "snr_db" else 100.0
 
 
 def print_effects(result: dict[str, Any]) -> None:
     """Print the table of effects."""
     print("| effect | alone | left out | added | Shapley |\n|---|---|---|---|---|")
+    unit = unit_of(result)
     for row in result["effects"]["rows"]:
-        cells = [told(row[name]) for name in ("alone", "left_out", "added", "shapley")]
+        cells = [told(row[name], unit) for name in ("alone", "left_out", "added", "shapley")]
         print(f"| {row['title']} | {' | '.join(cells)} |")
 
 
 def print_layers(result: dict[str, Any]) -> None:
     """Print the layers that cost most."""
-    rows = {row["name"]: row for row in result["layers"]["rows"]}
+    rows, unit = {row["name"]: row for row in result["layers"]["rows"]}, unit_of(result)
     print("| layer | only it | all but it | output noise | SNR clean | SNR | most by |")
     print("|---|---|---|---|---|---|---|")
     for name in result["layers"]["worst_first"][:TOP]:
@@ -47,7 +53,7 @@ def print_layers(result: dict[str, Any]) -> None:
         ratios = [
             "-" if row[key] is None else f"{row[key]:.1f}" for key in ("snr_clean_db", "snr_db")
         ]
-        cells = [told(row["only"]), told(row["all_but"]), noise, *ratios, row["dominant"]]
+        cells = [told(row["only"], unit), told(row["all_but"], unit), noise, *ratios, row["dominant"]]
         print(f"| `{name}` | {' | '.join(cells)} |")
 
 
@@ -57,8 +63,8 @@ def print_attempts(result: dict[str, Any]) -> None:
     for row in result["attempts"][: 2 * TOP]:
         cells = [
             f"{row['value']:.3f}",
-            told(row["gain"]),
-            told(row["confirmed"]),
+            told(row["gain"], unit_of(result)),
+            told(row["confirmed"], unit_of(result)),
             f"{row['arrays']}",
         ]
         print(f"| {row['title']} | {' | '.join(cells)} |")
