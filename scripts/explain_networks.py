@@ -53,7 +53,13 @@ def print_layers(result: dict[str, Any]) -> None:
         ratios = [
             "-" if row[key] is None else f"{row[key]:.1f}" for key in ("snr_clean_db", "snr_db")
         ]
-        cells = [told(row["only"], unit), told(row["all_but"], unit), noise, *ratios, row["dominant"]]
+        cells = [
+            told(row["only"], unit),
+            told(row["all_but"], unit),
+            noise,
+            *ratios,
+            row["dominant"],
+        ]
         print(f"| `{name}` | {' | '.join(cells)} |")
 
 

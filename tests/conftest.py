@@ -1,5 +1,6 @@
 """What all tests share: compiled kernels, no stage that counts as long, sweeps without workers."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,12 @@ from here_pool import HerePool
 from rxsim.circuit import solve_array
 from rxsim.commands import progress, workers
 from rxsim.config import Crossbar
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_of_the_default_width() -> None:
+    """Whatever starts the tests may say how wide its own terminal is."""
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rxsim.config import settings_with
-from rxsim.explain.estimate import Estimate
+from rxsim.estimate import Estimate
 from rxsim.explain.quantity import Quantity
 from rxsim.explain.result import (
     ArrayMap,

@@ -40,7 +40,15 @@ RUN_AS_A_WHOLE = DOCS / "guides" / "python.md"
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 # What else a reader may be told to run.
 OTHER_TOOLS = {".", "pip", "ruff", "mypy", "mkdocs", "ngspice"}
-MADE_BY = {"--output", "--json", "--save-patched", "--plot", "--junit", "--markdown"}
+MADE_BY = {
+    "--output",
+    "--json",
+    "--save-patched",
+    "--save-settings",
+    "--plot",
+    "--junit",
+    "--markdown",
+}
 PLACEHOLDER = re.compile(r"[A-Z][A-Z0-9_]*(\.\w+)?")
 
 

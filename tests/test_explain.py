@@ -15,10 +15,10 @@ from rxsim.cli import main
 from rxsim.config import load_settings
 from rxsim.deadline import Deadline, Overrun
 from rxsim.errors import InputError
+from rxsim.estimate import Estimate, estimate
 from rxsim.explain import Asked, explain
 from rxsim.explain.chips import Chips
 from rxsim.explain.effects import explain_effects
-from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.layers import dominant_effect, worst_first
 from rxsim.explain.players import players_of
 from rxsim.explain.quantity import Quantity, chosen_quantity

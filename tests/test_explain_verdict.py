@@ -8,8 +8,8 @@ import pytest
 from made_explanations import made_attempts, made_effects, made_estimate, made_explanation
 from rich.console import Console
 
+from rxsim.estimate import Estimate, estimate, widened
 from rxsim.explain.effects import _behind
-from rxsim.explain.estimate import Estimate, estimate, widened
 from rxsim.explain.result import EffectsTable, Explanation
 from rxsim.report.better_settings import better_settings
 from rxsim.report.effects_verdict import leading_effects

@@ -1,6 +1,6 @@
 """Why accuracy fell: which effect, which layer, and what would help, each from real runs."""
 
-from rxsim.explain.estimate import Estimate
+from rxsim.estimate import Estimate
 from rxsim.explain.explain import BY, Asked, By, explain
 from rxsim.explain.quantity import QUANTITIES
 from rxsim.explain.result import (

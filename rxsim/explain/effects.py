@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from rxsim.deadline import Deadline
+from rxsim.estimate import Estimate, estimate, widened
 from rxsim.explain.chips import Chips
-from rxsim.explain.estimate import Estimate, estimate, widened
 from rxsim.explain.players import Player, effects_on
 from rxsim.explain.result import EffectRow, EffectsTable
 from rxsim.explain.shapley import (

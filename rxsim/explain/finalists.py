@@ -11,7 +11,7 @@ import numpy as np
 from rxsim.config import Settings
 from rxsim.deadline import Deadline
 from rxsim.errors import RxsimError
-from rxsim.explain.estimate import estimate
+from rxsim.estimate import estimate
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.forecast import Forecast
 from rxsim.explain.remedy_proof import advised

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxsim.deadline import Deadline
+from rxsim.estimate import Estimate, estimate
 from rxsim.explain.chips import Chips
-from rxsim.explain.estimate import Estimate, estimate
 from rxsim.explain.layer_noise import clean_noise
 from rxsim.explain.players import Player
 from rxsim.explain.quantity import noise_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rxsim.explain.estimate import Estimate, estimate
+from rxsim.estimate import Estimate, estimate
 from rxsim.explain.remedies import REMEDIES
 from rxsim.explain.remedy_runs import Tried
 

@@ -12,8 +12,8 @@ import numpy as np
 from rxsim.config import Settings, settings_hash
 from rxsim.deadline import Deadline
 from rxsim.errors import RxsimError
+from rxsim.estimate import estimate
 from rxsim.explain.changes import changed
-from rxsim.explain.estimate import estimate
 from rxsim.explain.evidence import Evidence
 from rxsim.explain.forecast import Forecast
 from rxsim.explain.result import Attempt

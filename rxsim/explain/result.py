@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from rxsim.config import Settings, as_plain
+from rxsim.estimate import Estimate
 from rxsim.explain.block_means import block_means, block_of_map
-from rxsim.explain.estimate import Estimate
 from rxsim.explain.quantity import Quantity
 from rxsim.pipeline.ladder.rung import plain_value
 

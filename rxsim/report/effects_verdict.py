@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rxsim.counted import counted
-from rxsim.explain.estimate import widened
+from rxsim.estimate import widened
 from rxsim.explain.result import EffectRow, EffectsTable, Explanation
 from rxsim.report.explanation_words import (
     LONGEST,

@@ -10,7 +10,7 @@ import numpy as np
 
 from rxsim.config import Settings
 from rxsim.errors import InputError
-from rxsim.explain.estimate import Estimate
+from rxsim.estimate import Estimate
 from rxsim.explain.quantity import Quantity
 from rxsim.explain.result import (
     SCHEMA_VERSION,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rxsim.counted import counted
-from rxsim.explain.estimate import Estimate
+from rxsim.estimate import Estimate
 from rxsim.explain.quantity import HIGHEST_DB, Quantity
 from rxsim.explain.result import Attempt, EffectRow, Explanation, LayerRow
 from rxsim.report.json_values import as_number, as_text, at

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rxsim.counted import counted
-from rxsim.explain.estimate import Estimate
+from rxsim.estimate import Estimate
 from rxsim.explain.quantity import HIGHEST_DB
 from rxsim.explain.result import EffectRow, Explanation
 from rxsim.report.explanation_words import Wording

@@ -20,6 +20,8 @@ def candidates(settings: Sequence[Settings]) -> list[StepEntry]:
     for name, step in steps:
         for variant in step.variants:
             options = validated(step.options, variant, f"compensate: {name}")
-            if all(step.check(each, options) is None for each in settings):
-                found.append({name: dict(variant)} if variant else name)
+            entry: StepEntry = {name: dict(variant)} if variant else name
+            alone = [each.model_copy(update={"compensate": (entry,)}) for each in settings]
+            if all(step.check(each, options) is None for each in alone):
+                found.append(entry)
     return found

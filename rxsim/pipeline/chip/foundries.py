@@ -52,8 +52,20 @@ class Foundries:
         return self._input_ranges
 
     def map(self, scenario: Scenario) -> Mapped:
-        """Map the study's layers under a scenario."""
-        return map_study(self._study, scenario, self.input_ranges, self.designs)
+        """Map the study's layers under a scenario, with the converter ranges that steps choose.
+
+        Raises:
+            RxsimError: something in the study can't be used under it.
+        """
+        study, designs = self._study, self.designs
+        return with_chosen_ranges(
+            study,
+            scenario,
+            map_study(study, scenario, self.input_ranges, designs),
+            self.solved,
+            lambda ranges: map_study(study, scenario, ranges, designs),
+            self.chosen_ranges,
+        )
 
     def open(self, scenario: Scenario) -> Foundry:
         """Return the foundry of a scenario.
@@ -62,16 +74,8 @@ class Foundries:
             RxsimError: something in the study can't be used under it.
         """
         if scenario not in self._open:
-            mapped = with_chosen_ranges(
-                self._study,
-                scenario,
-                self.map(scenario),
-                self.solved,
-                lambda ranges: map_study(self._study, scenario, ranges, self.designs),
-                self.chosen_ranges,
-            )
             self._open[scenario] = open_foundry(
-                self._study, scenario, mapped, self.solved, self._references
+                self._study, scenario, self.map(scenario), self.solved, self._references
             )
         return self._open[scenario]
 

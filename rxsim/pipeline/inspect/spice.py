@@ -14,7 +14,7 @@ from rxsim.counted import counted
 from rxsim.devices import curve_of
 from rxsim.errors import InputError
 from rxsim.mapping import PhysicalArray
-from rxsim.pipeline.chip.mapped import map_study
+from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.inspect.probe import (
     LayerInput,
     ProbedArray,
@@ -82,7 +82,7 @@ def spice_netlist(
     )
     if trial < 0:
         raise InputError(f"trial: found {trial}, expected 0 or above; choose a chip")
-    mapped = map_study(study, as_built(study.settings))
+    mapped = Foundries(study).map(as_built(study.settings))
     chosen = mapped_layer(mapped, layer)
     check_index(
         "array", array, chosen.n_arrays, f"layer {layer} has {counted(chosen.n_arrays, 'array')}"

@@ -14,7 +14,8 @@ from rxsim.config import Settings, as_plain
 from rxsim.errors import CircuitError, InputError, SettingError
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
-from rxsim.pipeline.chip.mapped import Mapped, map_study
+from rxsim.pipeline.chip.foundries import Foundries
+from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.room import check_room
 from rxsim.pipeline.inspect.probe import (
     LayerInput,
@@ -119,7 +120,7 @@ def verify(
     settings = study.settings
     reference_for(reference, (1, 1))  # what can't be used is told before any work
     check_room(study)
-    mapped = map_study(study, as_built(study.settings))
+    mapped = Foundries(study).map(as_built(study.settings))
     for layer in mapped.layers:
         _check_linear(layer.layer.name, settings_of(study, layer))
     rng = sample_generator(settings.seed, Sample.VERIFICATION)
