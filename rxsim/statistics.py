@@ -71,9 +71,15 @@ def population_method(table: np.ndarray) -> Method | None:
     chips, images = table.shape
     if images < 2:
         return None
-    if chips == 1 and np.isin(table, (0, 1)).all():
+    if _is_share(table):
         return "wilson"
     return difference_method(chips)
+
+
+def _is_share(table: np.ndarray) -> bool:
+    """Tell whether hits, (chips, images), are a share of images: of one chip, or of chips all alike."""
+    alike = len(table) == 1 or bool(table.min() == table.max())
+    return alike and bool(np.isin(table, (0, 1)).all())
 
 
 def difference_method(chips: int) -> Method:
@@ -87,8 +93,10 @@ def population_interval(table: np.ndarray) -> Interval | None:
     The variance of the grand mean of a chips x images table of independent chip and image effects is
     s_chip^2/C + s_img^2/I - s_resid^2/(C I), with the sample variances of the chip means, of the image
     means and of the residuals. Degrees of freedom after Satterthwaite (Biometrics Bull. 2, 1946). It
-    is never narrower than the interval for these images alone. For one chip, whose like is then
-    unknown, it is that of a share (Wilson, J. Am. Stat. Assoc. 22, 1927) or of a mean (Student t).
+    is never narrower than the interval for these images alone, nor is its variance below that of C I
+    values of their own, which chance can make of parts that cancel. For one chip, whose like is then
+    unknown, and for chips without a single difference it is that of a share of the images (Wilson, J.
+    Am. Stat. Assoc. 22, 1927); for one chip's other values that of a mean (Student t).
 
     Args:
         table: hits (0 or 1) or other values, (chips, images).
@@ -97,10 +105,10 @@ def population_interval(table: np.ndarray) -> Interval | None:
         None for fewer than two images.
     """
     table = np.asarray(table, dtype=np.float64)
-    chips, images = table.shape
+    _, images = table.shape
     if images < 2:
         return None
-    if chips == 1 and np.isin(table, (0, 1)).all():
+    if _is_share(table):
         return _wilson(float(table.mean()), images)
     return difference_interval(table)
 
@@ -120,9 +128,7 @@ def difference_interval(table: np.ndarray) -> Interval | None:
     if table.shape[1] < 2:
         return None
     variance, freedom = _grand_variance(table)
-    half = 0.0
-    if variance > 0:
-        half = float(special.stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
+    half = float(special.stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(variance))
     these = chip_interval(table.mean(axis=1))
     return _around(
         float(table.mean()), max(half, 0.0 if these is None else (these.high - these.low) / 2)
@@ -150,7 +156,7 @@ def standard_error(table: np.ndarray) -> float | None:
 
 
 def _grand_variance(table: np.ndarray) -> tuple[float, float]:
-    """Return the variance of the grand mean, at least 0, and its degrees of freedom.
+    """Return the variance of the grand mean and its degrees of freedom; see `population_interval`.
 
     Args:
         table: values, float64 (chips, images) of at least two images.
@@ -165,8 +171,9 @@ def _grand_variance(table: np.ndarray) -> tuple[float, float]:
         parts.append((float(np.var(chip_means, ddof=1)) / chips, chips - 1))
         parts.append((-float(np.square(residuals).sum()) / freedom / (chips * images), freedom))
     variance = sum(part for part, _ in parts)
-    if variance <= 0:
-        return 0.0, float(images - 1)
+    least = float(np.var(table, ddof=1)) / table.size
+    if variance <= least:
+        return least, float(images - 1)
     freedom_all = variance**2 / sum(part**2 / count for part, count in parts)
     # The difference of two large parts can push it below what the fewest samples would give.
     return variance, max(freedom_all, min(count for _, count in parts))

@@ -38,7 +38,7 @@ def without_risk(*assignments: str) -> tuple[Any, Network, dict[str, tuple[Float
     model, given = grouped(), {**assigned(*assignments), "calibration": {"samples": COUNT}}
     for seed in range(40):
         x = inputs(seed, COUNT)
-        twin = build(model, given, x, 1)
+        twin = build(model, given, x, 1, on_float_inputs=True)
         for layer in twin.layers.values():
             layer.eps = 1e-5
         if twin.calibration_risk:

@@ -20,6 +20,7 @@ from rxsim.errors import SettingError
 from rxsim.load import load_network
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry
+from rxsim.pipeline.chip.mapped import map_study
 from rxsim.pipeline.chip.range_bench import NominalBench
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import SCENARIOS
@@ -85,7 +86,7 @@ def test_the_bench_measures_what_plain_numpy_computes(dac: float, adc: float | N
     study = study_of(settings_of(**FULL_SCALE), dense(WEIGHT), X)
     foundries = Foundries(study)
     scenario = SCENARIOS["compensated"]
-    bench = NominalBench(study, scenario, foundries.map(scenario), foundries.solved)
+    bench = NominalBench(study, scenario, map_study(study, scenario), foundries.solved)
     found = bench.square_errors(["fc"], {"fc": dac}, None if adc is None else {"fc": adc})
     np.testing.assert_allclose(found["fc"], blocks(PLAIN.errors(dac, adc)), rtol=1e-4)
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from rxsim.metrics.snr_db import decibel
 from rxsim.run import score
-from rxsim.statistics import chip_interval, population_interval
+from rxsim.statistics import chip_interval, population_interval, population_method, standard_error
 
 
 def test_the_interval_over_chips_is_students() -> None:
@@ -25,7 +25,8 @@ def test_one_chip_says_nothing_about_other_chips() -> None:
 
 def test_the_variance_of_the_grand_mean_is_the_stated_sum() -> None:
     """By the definition: s_chip^2/C + s_img^2/I - s_resid^2/(C I), as loops."""
-    table = (np.random.default_rng(0).random((4, 50)) < 0.8).astype(float)
+    rng = np.random.default_rng(0)
+    table = (rng.random((4, 50)) < rng.beta(2, 0.5, 50)).astype(float)
     chips, images = table.shape
     chip_means, image_means, mean = table.mean(1), table.mean(0), table.mean()
     s_resid = sum(
@@ -43,6 +44,24 @@ def test_the_variance_of_the_grand_mean_is_the_stated_sum() -> None:
     # Between the normal quantile and Student's for the few chips, depending on what dominates.
     widest = stats.t.ppf(0.975, chips - 1) * np.sqrt(variance)
     assert 1.96 * np.sqrt(variance) < half <= widest * (1 + 1e-12)
+
+
+def test_misses_of_different_images_by_two_chips_are_no_certainty() -> None:
+    """The parts of the variance cancel there; it is not below that of C I values of their own."""
+    table = np.ones((2, 60))
+    table[0, 32] = table[1, 28] = 0
+    found = known(population_interval(table))
+    share = 118 / 120
+    least = np.sqrt(share * (1 - share) / 119)
+    assert (found.high - found.low) / 2 == pytest.approx(stats.t.ppf(0.975, 59) * least)
+    assert standard_error(table) == pytest.approx(least)
+
+
+def test_chips_without_a_difference_tell_no_more_than_their_images() -> None:
+    for hit in (0.0, 1.0):
+        many, one = np.full((5, 60), hit), np.full((1, 60), hit)
+        assert population_interval(many) == population_interval(one)
+        assert population_method(many) == "wilson"
 
 
 @pytest.mark.slow

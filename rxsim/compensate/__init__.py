@@ -10,7 +10,14 @@ from rxsim.compensate.bench import (
     PartialSums,
     RangeBench,
 )
-from rxsim.compensate.chosen import STEPS, ChosenStep, acting_on_arrays, check_steps, chosen_steps
+from rxsim.compensate.chosen import (
+    STEPS,
+    ChosenStep,
+    acting_on_arrays,
+    check_steps,
+    chosen_steps,
+    sees_float_inputs,
+)
 from rxsim.compensate.moments import correction_of_moments
 from rxsim.compensate.step import (
     PLACES,
@@ -57,4 +64,5 @@ __all__ = [
     "check_steps",
     "chosen_steps",
     "correction_of_moments",
+    "sees_float_inputs",
 ]

@@ -62,6 +62,11 @@ def acting_on_arrays(settings: Settings) -> tuple[StepEntry, ...]:
     )
 
 
+def sees_float_inputs(settings: Settings) -> bool:
+    """Tell whether a step leaves layers that see about what the float network brings to them."""
+    return any(chosen.step.on_float_inputs for chosen in chosen_steps(settings))
+
+
 def check_steps(settings: Mapping[str, Settings]) -> None:
     """Refuse steps with impossible options, and steps that can't work with a layer's settings.
 

@@ -86,6 +86,8 @@ class Step(ABC, Generic[OptionsT]):
         options: model of its options.
         place: where it acts; the class of its kind says so.
         variants: the options that `compensate: auto` tries, one after the other.
+        on_float_inputs: whether it leaves layers that see about what the float network brings to them,
+            so that ADC ranges are calibrated on that.
     """
 
     title: str
@@ -93,6 +95,7 @@ class Step(ABC, Generic[OptionsT]):
     options: type[OptionsT]
     place: Place
     variants: tuple[Mapping[str, Any], ...] = ({},)
+    on_float_inputs: bool = False
 
     @abstractmethod
     def knows(self, options: OptionsT) -> Knowledge:
@@ -246,6 +249,7 @@ class RangeStep(Step[OptionsT]):
     """A step on the ranges of converters: the same for every chip."""
 
     place: Place = "ranges"
+    on_float_inputs: bool = True
 
     def knows(self, options: OptionsT) -> Knowledge:
         """Say that nominal devices and wires are enough."""
@@ -282,6 +286,7 @@ class OutputStep(Step[OptionsT]):
     """A digital step behind the ADCs."""
 
     place: Place = "output"
+    on_float_inputs: bool = True
 
     @abstractmethod
     def correct(self, bench: OutputBench, options: OptionsT) -> Mapping[str, Correction]:

@@ -69,6 +69,7 @@ def patch_network(
     layers: Sequence[LayerHardware],
     *,
     split: bool = False,
+    beside: bool = False,
     write: WriteProduct | None = None,
 ) -> PatchedNetwork:
     """Replace the node of each given layer.
@@ -77,10 +78,11 @@ def patch_network(
         model: the normalised float network; left as it is.
         layers: the analog layers; the others stay digital.
         split: keep conversions apart even where there is no ADC, their currents in ampere.
+        beside: leave the nodes as they are, and write the products beside them, to be watched.
         write: writes the product of each layer; None: as its hardware computes it.
     """
     write = partial(add_layer, split=split) if write is None else write
-    patched, patches = _with_patches(model, layers, write, beside=False)
+    patched, patches = _with_patches(model, layers, write, beside=beside)
     drop_unused_constants(patched)
     patched.producer_name = "rxsim"
     taps = {

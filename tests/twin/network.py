@@ -63,6 +63,8 @@ def build(
     given: Mapping[str, Any],
     calibration: Tensor,
     trial: int | None = None,
+    *,
+    on_float_inputs: bool = False,
 ) -> Network:
     """Map a network onto crossbars, calibrate its converters and make one chip.
 
@@ -71,6 +73,8 @@ def build(
         given: Settings, nested; what is left out has its default.
         calibration: Prepared network inputs, shape (B, ...).
         trial: Number of the chip; None for nominal devices and converters (with chip 0's pulses).
+        on_float_inputs: ADCs are calibrated on what the float network brings to each layer, as where
+            compensation brings outputs back to it.
     """
     settings = complete(given)
     graph = Graph(model)
@@ -87,7 +91,7 @@ def build(
         layer.place()
         layer.install(layer.arrays, _solver(layer))
     if any(layer.settings["adc"]["n_bits"] is not None for layer in layers.values()):
-        _calibrate(network, calibration)
+        _calibrate(network, calibration, on_float_inputs=on_float_inputs)
     if trial is not None:
         for layer in layers.values():
             _make(layer, trial)
@@ -129,7 +133,7 @@ def _measure_inputs(network: Network, calibration: Tensor) -> None:
     network.graph.run(calibration, network.products, measure)
 
 
-def _calibrate(network: Network, calibration: Tensor) -> None:
+def _calibrate(network: Network, calibration: Tensor, *, on_float_inputs: bool) -> None:
     """Set the ranges of every layer's ADCs, with nominal devices and converters, every ADC open."""
 
     def measure(name: str, x: Floats) -> Floats:
@@ -142,6 +146,8 @@ def _calibrate(network: Network, calibration: Tensor) -> None:
             measured = [layer.currents(conversion) for conversion in conversions]
             bulk = [layer.bulk_currents(conversion) for conversion in conversions]
             layer.ranges = ranges(layer, conversions, measured, bulk)
+        if on_float_inputs:
+            return network.products[name].exact(x)
         return layer.forward(x, open_adc=True)[0]
 
     network.graph.run(calibration, network.products, measure)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from rxsim.calibrate import count_values
+from rxsim.compensate import sees_float_inputs
 from rxsim.config import Adc as AdcSettings
 from rxsim.config import Settings
 from rxsim.converters import (
@@ -108,7 +109,9 @@ def measured_adcs(
     adcs = [by_layer[item.layer.name] for item in wanted]
     for item, adc, block in zip(wanted, adcs, blocks, strict=True):
         _check_histograms(item, adc, block)
-    patched = patch_network(study.network.model, open_layers, split=True)
+    # Where compensation brings outputs back to the float network's, its inputs are what layers see.
+    beside = any(map(sees_float_inputs, mapped.settings.values()))
+    patched = patch_network(study.network.model, open_layers, split=True, beside=beside)
     limits = [_full_scale(item, mapped.settings[item.layer.name]) for item in wanted]
     rules = [
         (item.layer.name, [*_rule(adc, item), limit[:, 0, 0].tolist()])

@@ -77,4 +77,5 @@ def _key(chosen: ChosenStep, mapped: Mapped) -> str:
         plain[name] = as_plain(settings.model_copy(update={"compensate": tuple(before)}))
     ranges = {name: known.x_max for name, known in mapped.input_ranges.items()}
     factors = sorted(mapped.adc_factors.items())
-    return json.dumps([chosen.name, chosen.options.model_dump(mode="json"), plain, ranges, factors])
+    options = chosen.options.model_dump(mode="json")
+    return json.dumps([chosen.name, options, plain, ranges, factors])
