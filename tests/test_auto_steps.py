@@ -131,6 +131,38 @@ def test_what_does_not_choose_refuses_auto_in_a_sentence() -> None:
         evaluate(study_of())
 
 
+@pytest.mark.parametrize("command", ["sweep", "search", "check"])
+def test_auto_is_refused_once_before_anything_runs(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: object, **options: object) -> NoReturn:
+        raise AssertionError("something runs")
+
+    for name in ("rxsim.sweep.plan.open_study", "rxsim.search.question.open_study"):
+        monkeypatch.setattr(name, run)
+    monkeypatch.setattr("rxsim.gate.run_cases.open_study", run)
+    model, file, kept = MODEL.absolute(), tmp_path / "file.yaml", tmp_path / "kept"
+    settings = {"compensate": "auto"}
+    case = {"name": "mlp", "model": str(model), "settings": settings}
+    words = {
+        "sweep": [str(file), "-o", str(kept)],
+        "search": [
+            *(str(model), "--goal", "accuracy>=0.5", "--over", "adc.n_bits=4,5"),
+            *("--results", str(kept), "--compensate", "auto"),
+        ],
+        "check": [str(file), "--baseline", str(kept), "--update"],
+    }
+    axes = {"adc.n_bits": [4, 5]}
+    told = {"model": str(model), "settings": settings, "axes": axes}
+    file.write_text(json.dumps({"cases": [case]} if command == "check" else told))
+    ended = CliRunner().invoke(root, [command, *words[command]], standalone_mode=True)
+    assert ended.exception is not None
+    text = ended.stderr or str(ended.exception)
+    assert text.count("compensate: found auto, expected steps") == 1
+    assert "-o FILE" in text
+    assert not kept.exists()
+
+
 def test_eval_writes_what_it_chose_and_the_file_gives_the_same(tmp_path: Path) -> None:
     saved = tmp_path / "chosen.yaml"
     sets = [word for text in HARSH for word in ("--set", text)]

@@ -187,6 +187,18 @@ def test_reused_ranges_give_the_very_same_results(name: str, case: Case) -> None
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_one_file_serves_runs_with_and_without_steps(made: Case) -> None:
+    """Rungs without steps are those without the list; with steps all is as if all were measured."""
+    options = [*SMALL, *made.own]
+    steps = [*options, "--compensate=order,ranges,columns"]
+    plain, _ = evaluated(made, *options)
+    wanted, _ = evaluated(made, *steps)
+    found, _ = evaluated(made, *steps, f"--calibration={made.file}")
+    assert found == wanted
+    for rung in ("ideal", "nonideal"):
+        assert found["ladder"][rung] == plain["ladder"][rung]
+
+
 def test_a_patched_network_needs_no_calibration_either(case: Case) -> None:
     options = [*SMALL, *case.own, "--trial=3", "--set=device.d2d_sigma=0.2"]
     found = patched(case, *options, f"--calibration={case.file}")
@@ -238,6 +250,7 @@ def test_a_shared_range_is_written_once(made: Case) -> None:
             "adc.share=4",
         ),
         'layers={"one": {"device": {"write_sigma": 0.1}}}',
+        "compensate=[order, ranges, columns]",
     ],
 )
 def test_errors_that_nominal_hardware_has_not_change_no_calibration(

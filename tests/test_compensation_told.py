@@ -215,6 +215,57 @@ def test_without_labels_agreement_is_told_and_equal_chips_count_once() -> None:
         assert gain["interval"] == pytest.approx([low, high], abs=1e-9)
 
 
+RUNGS = ["nonideal", "compensated"]
+WITHOUT_WIRES = [f"crossbar.r_{of}=0" for of in ("wire_bl", "wire_wl", "driver", "sense")]
+
+
+@pytest.mark.parametrize(
+    ("step", "more"),
+    [
+        *(("pairs", []), ("digital_cells", []), ("spares", ["mapping.spare_cols=2"])),
+        *(("predistort", WITHOUT_WIRES), ("order", WITHOUT_WIRES)),
+        *(("ranges", ["calibration.samples=1"]), ("statistics", ["calibration.samples=4"])),
+        ("columns", ["calibration.samples=4"]),
+    ],
+)
+def test_a_step_that_did_nothing_says_so_and_asks_for_nothing(step: str, more: list[str]) -> None:
+    found = evaluate(studied(f"compensate=[{step}]", *more, limit=5), RUNGS).as_json()
+    images = found["images"]["predictions"]
+    assert images["compensated"] == images["nonideal"]
+    (told,) = found["compensation"]["steps"]
+    assert told["changed"] is False
+    assert set(told["needs"].values()) == {0}
+    assert told["needs_by_layer"] == {}
+    assert step_rows(found["compensation"])[0].needs == "nothing changed"
+
+
+@pytest.mark.parametrize(
+    ("step", "more"),
+    [
+        *(("pairs", ["device.stuck_lrs=0.02"]), ("digital_cells", ["device.stuck_lrs=0.02"])),
+        *(("order", []), ("statistics", [])),
+    ],
+)
+def test_a_step_that_did_something_tells_what_it_needs(step: str, more: list[str]) -> None:
+    found = evaluate(studied(f"compensate=[{step}]", *more, limit=5), RUNGS).as_json()
+    (told,) = found["compensation"]["steps"]
+    assert told["changed"] is True
+    assert sum(told["needs"].values()) > 0
+    assert step_rows(found["compensation"])[0].needs != "nothing changed"
+
+
+def test_a_negative_share_is_said_in_points() -> None:
+    block = {
+        "metric": "accuracy",
+        "taken": {"mean": 0.01, "standard_error": 0.002},
+        "gain": {"mean": -0.04, "standard_error": 0.005},
+        "share_returned": {"mean": -4.0, "standard_error": 0.7},
+    }
+    (text,) = notes(block)
+    assert text.endswith("all steps made it worse by 4.00 \N{PLUS-MINUS SIGN} 0.50 points.")
+    assert "came back" not in text
+
+
 def test_results_without_steps_have_no_block() -> None:
     assert "compensation" not in evaluate(studied(limit=5)).as_json()
 

@@ -281,6 +281,13 @@ class Correction:
     weights: np.ndarray | None = None
     residual: Residual | None = None
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether it changes no output."""
+        gains = [each for each in (self.gain, self.output_gain) if each is not None]
+        added = [each for each in (self.added, self.weights) if each is not None]
+        return all((each == 1).all() for each in gains) and not any(map(np.any, added))
+
 
 class OutputStep(Step[OptionsT]):
     """A digital step behind the ADCs."""

@@ -15,7 +15,7 @@ from rxsim.config.overlay import overlay
 from rxsim.errors import InputError
 from rxsim.files import read_yaml_mapping
 from rxsim.metrics import hit_options
-from rxsim.pipeline import DataOptions, DataSection, files_of_card
+from rxsim.pipeline import DataOptions, DataSection, check_chosen, files_of_card
 from rxsim.schema import Integer, Relative, in_yaml, validated
 
 Level = Annotated[Relative, Field(gt=0, lt=0.5)]
@@ -157,12 +157,14 @@ def _case(folder: Path, values: Mapping[str, Any], where: str) -> Case:
 def _settings(section: CaseSection, config: Path | None, where: str, folder: Path) -> Settings:
     """Lay a case's settings over its file; names may be nested or dotted, as with `--set`."""
     try:
-        return load_settings(
+        settings = load_settings(
             config,
             assignments=_assignments(section),
             overrides={"trials": section.trials, "seed": section.seed},
             folder=folder,
         )
+        check_chosen(settings)
+        return settings
     except InputError as error:
         raise type(error)(f"{where}: {error}") from None
 

@@ -1,6 +1,6 @@
 """The one place that composes the stages: model, data and settings -> result."""
 
-from rxsim.pipeline.auto.choose import with_chosen_steps
+from rxsim.pipeline.auto.choose import check_chosen, with_chosen_steps
 from rxsim.pipeline.chip.calibrate import calibrate
 from rxsim.pipeline.chip.contradictions import contradicts_itself
 from rxsim.pipeline.chip.foundries import Foundries, patched_chip
@@ -60,6 +60,7 @@ __all__ = [
     "Verification",
     "WithinLimit",
     "calibrate",
+    "check_chosen",
     "contradicts_itself",
     "evaluate",
     "example_shapes",

@@ -13,6 +13,8 @@ from rxsim.statistics import LEVEL
 
 HEAD = ("step", "knows", "gain", f"{100 * LEVEL:g} %", "residual", "asks for")
 CAPTION = "Compensation, step by step"
+NOTHING_CHANGED = "nothing changed"
+"""What stands in place of hardware where a step did nothing."""
 _MOST_STEPS, _LONGEST = 40, 60
 _NEEDS = {
     "multipliers": ("multiplication per position", "multiplications per position"),
@@ -35,7 +37,7 @@ class StepRow:
         gain: over the rung before, with its standard error.
         interval: of the gain.
         residual: before and after, median over layers, and what it is.
-        needs: the hardware that it asks for.
+        needs: the hardware that it asks for, or that nothing changed.
     """
 
     step: str
@@ -65,7 +67,7 @@ def step_rows(block: Any) -> list[StepRow]:
             gain=_gain(at(step, "gain"), metric),
             interval=_interval(at(step, "gain"), metric),
             residual=_residual(at(step, "residual")),
-            needs=_needs(at(step, "needs")),
+            needs=NOTHING_CHANGED if at(step, "changed") is False else _needs(at(step, "needs")),
         )
         for step in as_list(at(block, "steps"))[:_MOST_STEPS]
     ]
@@ -103,15 +105,16 @@ def _together(block: Any) -> str:
     if as_number(at(taken, "mean")) is None or as_number(at(gain, "mean")) is None:
         return ""
     unit = f" {_unit(metric)}" if _unit(metric) else ""
-    text = (
-        f"Wires and devices took {_plain(taken, metric)}{unit} (ideal to nonideal); all steps gave "
-        f"{_gain(gain, metric)}{unit}"
-    )
+    start = f"Wires and devices took {_plain(taken, metric)}{unit} (ideal to nonideal); all steps"
     share = at(block, "share_returned")
     mean, error = as_number(at(share, "mean")), as_number(at(share, "standard_error"))
+    if mean is not None and mean < 0:
+        worse = _gain(gain, metric).removeprefix("\N{MINUS SIGN}")
+        return f"{start} made it worse by {worse}{unit}."
+    text = f"{start} gave {_gain(gain, metric)}{unit}"
     if mean is None:
         return f"{text}."
-    came = f"{100 * mean:.0f}".replace("-", "\N{MINUS SIGN}")
+    came = f"{100 * mean:.0f}"
     if error is None:
         return f"{text}: {came} % came back."
     return f"{text}: {came} \N{PLUS-MINUS SIGN} {100 * error:.0f} % came back."

@@ -16,7 +16,7 @@ from rxsim.converters import layer_input_plan
 from rxsim.errors import InputError, SettingError
 from rxsim.mapping import COUNTS, plan_network
 from rxsim.metrics import all_metrics
-from rxsim.pipeline import DataOptions, Study, open_study
+from rxsim.pipeline import DataOptions, Study, check_chosen, open_study
 from rxsim.pipeline.chip.mapped import input_ranges
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.schema import in_yaml
@@ -122,6 +122,8 @@ def prepare_search(
             "an axis"
         )
     resolved = [_settings(question, change) for change in changes]
+    for settings in resolved:
+        check_chosen(settings)
     study = open_study(
         question.model.absolute(),
         resolved[0].model_copy(update={"trials": 1}),

@@ -21,7 +21,7 @@ from rxsim.dotted import at
 from rxsim.durations import written
 from rxsim.errors import SettingError
 from rxsim.numerics import NUMERICS
-from rxsim.pipeline import DataOptions, Study, is_random, open_study
+from rxsim.pipeline import DataOptions, Study, check_chosen, is_random, open_study
 from rxsim.schema import in_yaml
 from rxsim.store import Point
 from rxsim.sweep.axes import Axis
@@ -98,6 +98,7 @@ def read_plan(path: Path) -> Plan:
         for name, base in bases:
             for change in changes:
                 settings = _settings(file, base, change, folder)
+                check_chosen(settings)
                 trials = trials or settings.trials
                 settings = settings.model_copy(update={"trials": 1})
                 if study is None:

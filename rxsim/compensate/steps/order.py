@@ -98,11 +98,9 @@ class Order(DesignStep[OrderOptions]):
 
         found = workshop.each(moved, range(layer.tiling.n_tiles))
         before, after, count = sum((errors for _, errors in found), np.zeros(3))
-        residual = None
-        if count:
-            span = layer.device.g_on - layer.device.g_off
-            rms = [float(np.sqrt(each / count) / span) for each in (before, after)]
-            residual = Residual(rms[0], rms[1], "of the conductance range, rms")
+        span = layer.device.g_on - layer.device.g_off
+        rms = [float(np.sqrt(each / max(count, 1)) / span) for each in (before, after)]
+        residual = Residual(rms[0], rms[1], "of the conductance range, rms")
         return Designed(layer.with_arrays([each for tile, _ in found for each in tile]), residual)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rxsim.compensate import STEPS
-from rxsim.config import AUTO, StepEntry, step_name
+from rxsim.compensate import STEPS, chosen_steps
+from rxsim.config import AUTO, Settings, StepEntry, step_name
 from rxsim.counted import counted
 from rxsim.deadline import Deadline
 from rxsim.errors import InputError, RxsimError
@@ -131,6 +131,15 @@ def with_chosen_steps(study: Study, budget: float = BUDGET) -> Study:
         notes=(*study.notes, str(chosen)),
         chosen_steps=chosen.as_json(),
     )
+
+
+def check_chosen(settings: Settings) -> None:
+    """Refuse settings whose steps are still to be chosen.
+
+    Raises:
+        SettingError: `compensate` is auto, or an option of a step is impossible.
+    """
+    chosen_steps(settings)
 
 
 def choose_steps(study: Study, deadline: Deadline) -> ChosenSteps:

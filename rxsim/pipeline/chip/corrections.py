@@ -18,10 +18,13 @@ class Corrected:
     Attributes:
         layers: ADCs open.
         residuals: what each step tells, by layer name and step.
+        idle: names of the steps that changed no output of any layer; of one that is taken twice the
+            last counts.
     """
 
     layers: list[LayerHardware]
     residuals: Mapping[str, Mapping[str, Residual]]
+    idle: frozenset[str]
 
 
 def has_corrections(settings: Mapping[str, Settings]) -> bool:
@@ -41,11 +44,13 @@ def corrected_layers(
     """
     layers = list(layers)
     residuals: dict[str, dict[str, Residual]] = {}
+    changed: dict[str, bool] = {}
     for chosen in chosen_steps(next(iter(settings.values())), "output"):
         corrections = chosen.step.correct(bench, chosen.options)
+        changed[chosen.name] = not all(each.is_identity for each in corrections.values())
         bench = bench.corrected(corrections)
         layers = [with_correction(item, corrections) for item in layers]
         for name, correction in corrections.items():
             if correction.residual is not None:
                 residuals.setdefault(name, {})[chosen.name] = correction.residual
-    return Corrected(layers, residuals)
+    return Corrected(layers, residuals, frozenset(name for name in changed if not changed[name]))

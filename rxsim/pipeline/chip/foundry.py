@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from rxsim.devices import Chip, has_random_effects
 from rxsim.encodings import ENCODINGS
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
 from rxsim.pipeline.chip.converter_errors import chips_adcs
-from rxsim.pipeline.chip.corrections import corrected_layers, has_corrections
+from rxsim.pipeline.chip.corrections import Corrected, corrected_layers, has_corrections
 from rxsim.pipeline.chip.drift_compensation import (
     DriftReferences,
     Means,
@@ -45,6 +45,7 @@ class MadeChip:
         transfers: what its layers' arrays compute.
         drift_factors: by layer name, where drift is compensated: one, or one for each output channel.
         residuals: what its steps of compensation tell, by layer name and step.
+        idle_steps: names of the digital steps that changed nothing.
     """
 
     network: PatchedNetwork
@@ -53,6 +54,7 @@ class MadeChip:
     transfers: tuple[LayerTransfer, ...]
     drift_factors: Mapping[str, np.ndarray]
     residuals: Mapping[str, Mapping[str, Residual]] = field(default_factory=dict)
+    idle_steps: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -99,16 +101,23 @@ class Foundry:
                 layer.scaled(factors[layer.layer.name]) if layer.layer.name in factors else layer
                 for layer in layers
             ]
-        layers, residuals = self._corrected(chip, layers, adcs)
+        corrected = self._corrected(chip, layers, adcs)
+        layers = corrected.layers
         converted = with_adcs(layers, adcs)
         network = patch_study(self.study, converted)
         return MadeChip(
-            network, tuple(layers), tuple(converted), tuple(transfers), factors, residuals
+            network,
+            tuple(layers),
+            tuple(converted),
+            tuple(transfers),
+            factors,
+            corrected.residuals,
+            corrected.idle,
         )
 
     def _corrected(
         self, chip: Chip, layers: list[LayerHardware], adcs: Sequence[Adc | None]
-    ) -> tuple[list[LayerHardware], Mapping[str, Mapping[str, Residual]]]:
+    ) -> Corrected:
         """Take the digital steps of compensation, and gather what all steps tell."""
         mapped, told = self.mapped, dict(self.mapped.design_residuals)
         known: dict[str, Mapping[str, np.ndarray]] = {}
@@ -123,7 +132,7 @@ class Foundry:
             of_tiles = tile_residuals(mapped, stuck)
             told |= {name: {**told.get(name, {}), **each} for name, each in of_tiles.items()}
         if not has_corrections(mapped.settings):
-            return layers, told
+            return Corrected(layers, told, frozenset())
         bench = ChipBench(
             study=self.study,
             layers=mapped.layers,
@@ -134,7 +143,7 @@ class Foundry:
         corrected = corrected_layers(bench, layers, mapped.settings)
         for name, residuals in corrected.residuals.items():
             told[name] = {**told.get(name, {}), **residuals}
-        return corrected.layers, told
+        return replace(corrected, residuals=told)
 
     def _nominal_hardware(self) -> tuple[LayerHardware, ...]:
         """Return the hardware of nominal devices and converters."""

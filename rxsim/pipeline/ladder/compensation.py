@@ -33,10 +33,11 @@ class StepTold:
         knows: design, or chip.
         source: the publication.
         rung: the rung whose last step it is.
-        needs: the hardware that it asks for, by layer name.
+        needs: the hardware that it asks for, by layer name; nothing where it changed nothing.
         residuals: the error that it works on, by layer name, of the first chip; empty where it tells
             none.
         gain: of its rung over the rung before; None where either was not run.
+        changed: whether it changed anything: on the first chip, or in what any chip makes of an image.
     """
 
     name: str
@@ -49,6 +50,7 @@ class StepTold:
     needs: Mapping[str, Needs]
     residuals: Mapping[str, Residual]
     gain: Estimate | None = None
+    changed: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON; `needs_by_layer` holds layers of which it asks anything."""
@@ -60,6 +62,7 @@ class StepTold:
             "knows": self.knows,
             "source": self.source,
             "rung": self.rung,
+            "changed": self.changed,
             "needs": asdict(reduce(add, self.needs.values(), Needs())),
             "needs_by_layer": {
                 name: {key: count for key, count in asdict(needs).items() if count}
@@ -117,21 +120,20 @@ def compensation_of(
     rungs = [scenario.name for scenario in step_by_step(settings)]
     steps = chosen_steps(settings)
     gains = Gains(ladder, option, alike=not foundry.random)
-    told = tuple(
-        replace(
-            _told(chosen, rungs[at], foundry),
-            # What a step tells goes by its name: of one that is taken twice the last is known.
-            residuals={}
-            if chosen.name in {later.name for later in steps[at + 1 :]}
-            else _residuals(first, chosen.name),
-            gain=gains.between(rungs[at - 1] if at else UNCOMPENSATED, rungs[at]),
-        )
-        for at, chosen in enumerate(steps)
-    )
+    told = []
+    for at, chosen in enumerate(steps):
+        before, rung = rungs[at - 1] if at else UNCOMPENSATED, rungs[at]
+        step = replace(_told(chosen, rung, foundry), gain=gains.between(before, rung))
+        # What a step tells goes by its name: of one that is taken twice the last is known.
+        if chosen.name not in {later.name for later in steps[at + 1 :]}:
+            step = replace(step, residuals=_residuals(first, chosen.name))
+            if _is_idle(step, first) and not gains.differ(before, rung):
+                step = replace(step, needs=dict.fromkeys(step.needs, Needs()), changed=False)
+        told.append(step)
     return Compensation(
         rung=rungs[-1],
         metric=gains.metric,
-        steps=told,
+        steps=tuple(told),
         taken=gains.between(UNCOMPENSATED, WITHOUT_CIRCUIT),
         gain=gains.between(UNCOMPENSATED, rungs[-1]),
         returned=gains.share_returned(rungs[-1]),
@@ -158,6 +160,19 @@ def _told(chosen: ChosenStep, rung: str, foundry: Foundry) -> StepTold:
         needs=needs,
         residuals={},
     )
+
+
+def _is_idle(step: StepTold, chip: MadeChip) -> bool:
+    """Tell whether a step left a chip as it was.
+
+    Digital steps say so; of others no layer's residual differs. Steps on targets tell residuals
+    wherever stuck cells change a weight.
+    """
+    if step.place == "output":
+        return step.name in chip.idle_steps
+    if not step.residuals:
+        return step.place == "tile"
+    return all(each.before == each.after for each in step.residuals.values())
 
 
 def _residuals(chip: MadeChip, step: str) -> dict[str, Residual]:
@@ -208,6 +223,17 @@ class Gains:
         """Return the gain of a rung over another; None where it can't be known."""
         difference = self._difference(before, after)
         return None if difference is None else estimate(difference)
+
+    def differ(self, before: str, after: str) -> bool:
+        """Tell whether any chip makes something else of an image; False where it can't be known."""
+        rungs = [self._rungs.get(name) for name in (before, after)]
+        if rungs[0] is None or rungs[1] is None:
+            return False
+        runs = zip(rungs[0].trials, rungs[1].trials, strict=False)
+        if any(not np.array_equal(old.predictions, new.predictions) for old, new in runs):
+            return True
+        difference = self._difference(before, after)
+        return difference is not None and bool(difference.any())
 
     def share_returned(self, rung: str) -> Estimate | None:
         """Return which share of what the circuit took a rung gives back, with its error.

@@ -69,11 +69,12 @@ def calibrated_by() -> Reads:
     """Return the settings that can change what calibration measures.
 
     They are what its stages read, less what nominal hardware does not have: the effects that are drawn
-    for each chip, and a preset's laws (what it gives besides is in the settings).
+    for each chip, and a preset's laws (what it gives besides is in the settings). Compensation is off
+    in the rungs that it measures.
     """
     stages = INPUT_RANGES | TILES | INPUTS | ADC_RANGES | Reads(("calibration", "seed"))
     drawn = pinned(effect.off for effect in effects().values() if effect.per_chip)
-    return stages.less((*drawn, "device.model", "device.without"))
+    return stages.less((*drawn, "device.model", "device.without", "compensate"))
 
 
 def model_record(network: Network) -> ModelRecord:
