@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from rxsim.compensate.predistortion import ScaleBy, predistorted, refuse_beyond_range
 from rxsim.config import Crossbar, Settings
@@ -15,6 +17,8 @@ from rxsim.counted import counted
 from rxsim.errors import SettingError
 from rxsim.parallel import ordered
 
+OPTIONS = ("scale", "headroom", "shift")
+"""Parameters that belong to --predistort."""
 RANGE = ("device.g_on", "device.g_off", "device.r_on", "device.r_off")
 """Settings that say which targets a cell can have."""
 
@@ -68,6 +72,23 @@ class Wanted:
     name: str
     crossbar: Crossbar
     settings: Settings
+
+
+def check_options(context: click.Context, *, predistort: bool) -> None:
+    """Refuse options of predistortion without it, and a headroom that is no number.
+
+    Raises:
+        SettingError: naming the option.
+    """
+    typed = ParameterSource.COMMANDLINE
+    for name in OPTIONS:
+        if not predistort and context.get_parameter_source(name) == typed:
+            raise SettingError(
+                f"found --{name} without --predistort, expected both or neither; add --predistort, or "
+                f"leave out --{name}"
+            )
+    if math.isnan(context.params["headroom"]):
+        raise SettingError("--headroom: found nan, expected a share from 0 to 0.45; choose one")
 
 
 def targets_of(

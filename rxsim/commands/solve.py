@@ -17,7 +17,13 @@ from rxsim.circuit.cropping import cropped
 from rxsim.circuit.expense import solve_bytes, solve_seconds
 from rxsim.circuit.lines import lines_of
 from rxsim.commands.arguments import FILE, progress_options
-from rxsim.commands.predistorted_array import RANGE, Wanted, predistort_options, targets_of
+from rxsim.commands.predistorted_array import (
+    RANGE,
+    Wanted,
+    check_options,
+    predistort_options,
+    targets_of,
+)
 from rxsim.commands.progress import watched
 from rxsim.compensate.predistortion import ScaleBy
 from rxsim.config import Crossbar, Settings, load_settings
@@ -96,6 +102,7 @@ def command(
     nearest to G.npy, and reports how near. Everything else is then told of these targets, and OUT.npz
     holds them as g, with the gain and the shift that they hold.
     """
+    check_options(click.get_current_context(), predistort=predistort)
     _check_files(conductances, v_in, config, output, plot, predistort=predistort)
     settings = load_settings(config, assignments=assignments)
     given = {name: value for name, value in resistances.items() if value is not None}

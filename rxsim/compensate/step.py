@@ -138,6 +138,7 @@ class Workshop:
     Attributes:
         settings: the layer's.
         solve: solves the circuit of an array with nominal devices.
+        deviation: nominal standard deviation of programmed cells from their levels, siemens.
         has_circuit: whether g_eff differs from the conductances at all.
         each: applies a function to every array number of the layer, in threads, results in order.
         share: `share(done, total)` is told how far the step is.
@@ -145,15 +146,21 @@ class Workshop:
 
     settings: Settings
     solve: Solve
+    deviation: float
     has_circuit: bool
     each: Callable[[Callable[[int], Any], Sequence[int]], list[Any]]
     share: Callable[[int, int], None]
 
 
 class DesignStep(Step[OptionsT]):
-    """A step on a layer's targets, before programming: the same for every chip."""
+    """A step on a layer's targets, before programming: the same for every chip.
+
+    Attributes:
+        counts_deviation: whether its result depends on `Workshop.deviation`.
+    """
 
     place: Place = "design"
+    counts_deviation: bool = False
 
     def knows(self, options: OptionsT) -> Knowledge:
         """Say that nominal devices and wires are enough."""

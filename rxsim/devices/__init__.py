@@ -23,6 +23,7 @@ from rxsim.devices.law import (
     check_presets,
     measured_law,
 )
+from rxsim.devices.nominal_deviation import nominal_deviation
 from rxsim.devices.preset_curves import preset_charts
 from rxsim.devices.verify_cells import Pulses
 
@@ -46,6 +47,7 @@ __all__ = [
     "curve_of",
     "has_random_effects",
     "measured_law",
+    "nominal_deviation",
     "preset_charts",
     "program",
     "programmed",

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from rxsim.config import Step
+from rxsim.config import Device, Step
 from rxsim.devices.law import Cells, Draws
 from rxsim.seeds import Effect
 
@@ -23,6 +23,10 @@ class WriteError(ABC):
     def change(self, g: np.ndarray, cells: Cells, draws: Draws) -> np.ndarray:
         """Write each cell; siemens."""
         return self.written(g, cells, draws.of_array())
+
+    @abstractmethod
+    def sigma(self, g: np.ndarray, device: Device) -> np.ndarray:
+        """Return the deviation of a write, siemens, for levels aimed at, siemens."""
 
     @abstractmethod
     def written(self, g: np.ndarray, cells: Cells, rng: np.random.Generator) -> np.ndarray:

@@ -37,6 +37,8 @@ class MappedLayer:
         designed: the arrays, where a design step made them; None where they follow from the weights.
         gain: factor that the conductances of a weight hold more than it asks for, and that decoding
             divides out, float64 (row tiles, groups, N); None for 1.
+        counted_deviation: of programmed cells, which design steps took into account, siemens; part of
+            what the arrays follow from, also where chips are nominal.
     """
 
     layer: Layer
@@ -47,6 +49,7 @@ class MappedLayer:
     mapping: Mapping
     designed: tuple[PhysicalArray, ...] | None = None
     gain: np.ndarray | None = None
+    counted_deviation: float = 0.0
 
     def with_arrays(self, arrays: Sequence[PhysicalArray]) -> MappedLayer:
         """Return the layer with arrays of a design step, one for each number."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from rxsim.compensate import Residual, Workshop, chosen_steps
+from rxsim.compensate import DesignStep, Residual, Workshop, chosen_steps
 from rxsim.config import Reads, Settings
+from rxsim.devices import nominal_deviation
 from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
 from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix, has_circuit
@@ -20,7 +21,16 @@ DESIGN = Reads(
         *("mapping", "compensate"),
     )
 )
-"""What a layer's design follows from, besides its weights and operating point."""
+"""What a layer's design follows from besides weights, operating point and `deviation_of_design`."""
+
+
+def deviation_of_design(settings: Settings) -> float:
+    """Return the nominal deviation of cells that a layer's design steps count, siemens; else 0."""
+    steps = chosen_steps(settings, "design")
+    counted = any(
+        isinstance(chosen.step, DesignStep) and chosen.step.counts_deviation for chosen in steps
+    )
+    return nominal_deviation(settings.device) if counted else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +73,11 @@ def design_layer(
         return list(ordered(work, numbers, threads))
 
     residuals = {}
+    deviation = deviation_of_design(settings)
     workshop = Workshop(
         settings=settings,
         solve=solve,
+        deviation=deviation,
         has_circuit=has_circuit(settings, point) or settings.crossbar.r_access > 0,
         each=each,
         share=share,
@@ -75,4 +87,4 @@ def design_layer(
         layer = designed.layer
         if designed.residual is not None:
             residuals[chosen.name] = designed.residual
-    return LayerDesign(layer, residuals)
+    return LayerDesign(replace(layer, counted_deviation=deviation), residuals)

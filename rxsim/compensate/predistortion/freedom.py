@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from rxsim.compensate.predistortion.scale import Freedom, Scale
 ScaleBy = Literal["none", "layer", "column"]
 
 _NOISE = 1e-3
-"""Noise of cells without levels, of the range. # Assumption: half of the least published write error
+"""Noise of every cell, of the range. # Assumption: half of the least published write error
 (0.2 %, Falcone et al., arXiv 2502.04524)."""
 
 
@@ -22,6 +23,7 @@ def start_and_freedom(
     limits: tuple[float, float],
     step: float,
     *,
+    deviation: float,
     shifts_cancel: bool,
 ) -> tuple[Scale, Freedom]:
     """Return the scale to begin with, and what of it may be chosen.
@@ -32,6 +34,7 @@ def start_and_freedom(
         slots: how many gains there are.
         limits: least and largest conductance of a cell, siemens.
         step: between levels, siemens; 0 for continuous cells.
+        deviation: of programmed cells from their levels, siemens.
         shifts_cancel: whether a conductance that all cells hold more drops out of the outputs.
     """
     low, high = limits
@@ -40,7 +43,7 @@ def start_and_freedom(
     largest = 1 - 2 * free
     start = Scale(np.full(slots, largest), np.full(slots, free * (low + high)))
     rounding = step / 12**0.5
-    noise = float(np.hypot(_NOISE * (high - low), rounding))
+    noise = math.hypot(_NOISE * (high - low), rounding, deviation)
     chosen = scale != "none"
     shift = chosen and headroom is None and shifts_cancel
     return start, Freedom(gain=chosen, shift=shift, noise=noise, largest=largest)

@@ -6,7 +6,7 @@ it. Counted in G, the error that is left is the distance of G - b from [a low, a
 and b = -shift/gain. The sum of its squares is convex in a and b: Newton's method finds the least.
 
 A small gain makes the noise of cells larger, so (a noise)^2 is added for each cell, noise being what
-rounding to levels leaves.
+rounding to levels and programming leave.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ def predistorted(
     headroom: float | None = 0.0,
     passes: int = 12,
     step: float = 0.0,
+    deviation: float = 0.0,
 ) -> Predistorted:
     """Search for targets of a single array.
 
@@ -84,6 +85,7 @@ def predistorted(
         headroom: share of the range left free at each end; None: a shift is chosen.
         passes: how often cells are moved at most.
         step: between the levels of a cell, siemens; 0 for continuous cells.
+        deviation: of programmed cells from their levels, siemens.
 
     Raises:
         CircuitError: the array can't be solved.
@@ -102,7 +104,9 @@ def predistorted(
         limits=limits,
         crossbar=crossbar,
     )
-    start, freedom = start_and_freedom(scale, headroom, slots, limits, step, shifts_cancel=True)
+    start, freedom = start_and_freedom(
+        scale, headroom, slots, limits, step, deviation=deviation, shifts_cancel=True
+    )
     found = searched(
         [wanted],
         start,

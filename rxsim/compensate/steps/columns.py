@@ -17,6 +17,7 @@ from rxsim.schema import Section
 
 # Assumption: a line through fewer values is mostly chance.
 FEWEST_VALUES = 10
+UNIT = "of the outputs' rms, rms error of a partial sum, on the inputs fitted to"
 _SAME = 1e-12  # of the mean square: values that vary less are one value, summed up in float64
 
 
@@ -147,7 +148,7 @@ def _residual(sums: PartialSums, lines: Lines) -> Residual:
     before, after = (
         float(np.sqrt(squares.mean() / outputs)) for squares in (lines.before, lines.after)
     )
-    return Residual(before, after, "of the outputs' rms, rms error of a partial sum")
+    return Residual(before, after, UNIT)
 
 
 STEP = Columns()

@@ -21,7 +21,7 @@ from rxsim.counted import counted
 from rxsim.mapping import MappedLayer
 from rxsim.schema import Integer, Number, Section
 
-UNIT = "of the conductance range, rms"
+UNIT = "of the conductance range, rms, before levels"
 
 
 class Options(Section):
@@ -46,6 +46,7 @@ class Predistort(DesignStep[Options]):
     title = "targets that make up for the wires"
     source = "Hu et al., DAC 2016; Zhang and Hu, JETC 2020"
     options = Options
+    counts_deviation = True
 
     def check(self, settings: Settings, options: Options) -> str | None:
         """Refuse what can't be decoded."""
@@ -86,6 +87,7 @@ class Predistort(DesignStep[Options]):
             slots.count,
             (layer.device.g_off, layer.device.g_on),
             layer.cells.step,
+            deviation=workshop.deviation,
             shifts_cancel=_shifts_cancel(settings),
         )
         found = searched(

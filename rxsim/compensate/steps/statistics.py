@@ -10,6 +10,8 @@ from rxsim.compensate.step import Correction, Knowledge, Needs, OutputStep, Resi
 from rxsim.mapping import MappedLayer
 from rxsim.schema import Section
 
+UNIT = "of the outputs' rms, rms error of mean and spread, on the inputs fitted to"
+
 
 class StatisticsOptions(Section):
     """Options of `statistics`.
@@ -53,7 +55,7 @@ def _correction(layer: MappedLayer, found: NormalisedLayer) -> Correction:
     return Correction(
         output_gain=layer.tiling.of_outputs(found.gain, 1.0),
         added=layer.tiling.of_outputs(found.added, 0.0),
-        residual=Residual(before, after, "of the outputs' rms, rms error of mean and spread"),
+        residual=Residual(before, after, UNIT),
     )
 
 

@@ -37,12 +37,15 @@ class GenericWrite(WriteError):
         """Tell whether the settings state an error."""
         return device.write_sigma > 0
 
+    def sigma(self, g: np.ndarray, device: Device) -> np.ndarray:
+        """Return the deviation, siemens, for levels aimed at, siemens."""
+        scale = g if device.write_unit == "relative" else device.g_on - device.g_off
+        return np.broadcast_to(device.write_sigma * scale, g.shape)
+
     def written(self, g: np.ndarray, cells: Cells, rng: np.random.Generator) -> np.ndarray:
         """Add the error to each cell."""
-        device = cells.device
-        scale = g if device.write_unit == "relative" else device.g_on - device.g_off
         z = rng.standard_normal(g.shape)
-        return with_write_error(g, device.write_sigma * scale, z)
+        return with_write_error(g, self.sigma(g, cells.device), z)
 
 
 LAW: Law = GenericWrite()

@@ -11,7 +11,7 @@ from rxsim.errors import CircuitError
 from rxsim.mapping import MappedLayer
 from rxsim.pipeline.chip.room import threads_that_fit
 from rxsim.pipeline.study.study import Study
-from rxsim.tiles import DESIGN, LayerDesign, OperatingPoint, design_layer
+from rxsim.tiles import DESIGN, LayerDesign, OperatingPoint, design_layer, deviation_of_design
 
 
 class Designs:
@@ -57,7 +57,8 @@ class Designs:
             entry for entry in settings.compensate if STEPS[step_name(entry)].place == "design"
         ]
         values = DESIGN.of(settings) | {"compensate": steps}
-        key = json.dumps([layer.layer.index, values, linearised])
+        deviation = deviation_of_design(settings)
+        key = json.dumps([layer.layer.index, values, deviation, linearised])
         if key not in self._kept:
             threads = threads_that_fit(self._study.threads, layer, settings)
             try:

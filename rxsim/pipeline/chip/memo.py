@@ -51,7 +51,7 @@ def remembered_transfer(
         linearised = [point.volt, point.activity, settings.input.v_read]
     key = content_key(
         *("transfer", NUMERICS, layer.matrices, layer.op, list(layer.kernel), layer.arrays_of),
-        identity_of_arrays(settings),
+        identity_of_arrays(settings, mapped.counted_deviation),
         [chip.seed, chip.trial] if drawn else None,
         linearised,
         *([layer.name] if settings.device.faults is not None else []),

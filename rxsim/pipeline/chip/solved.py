@@ -114,4 +114,6 @@ def _key(layer: MappedLayer, mapped: Mapped) -> str:
     point = _point(layer, mapped)
     linearised = None if point is None else [point.volt, point.activity]
     settings = mapped.settings[layer.layer.name]
-    return json.dumps([layer.layer.index, identity_of_arrays(settings), linearised])
+    return json.dumps(
+        [layer.layer.index, identity_of_arrays(settings, layer.counted_deviation), linearised]
+    )
