@@ -256,7 +256,6 @@ class RangeStep(Step[OptionsT]):
     """A step on the ranges of converters: the same for every chip."""
 
     place: Place = "ranges"
-    on_float_inputs: bool = True
 
     def knows(self, options: OptionsT) -> Knowledge:
         """Say that nominal devices and wires are enough."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from rxsim.calibrate import InputRange
-from rxsim.compensate import STEPS, ChosenStep, RangeFactors, chosen_steps
+from rxsim.compensate import STEPS, ChosenStep, RangeFactors, chosen_steps, sees_float_inputs
 from rxsim.config import as_plain, step_name
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.range_bench import NominalBench, scaled_ranges
@@ -77,5 +77,6 @@ def _key(chosen: ChosenStep, mapped: Mapped) -> str:
         plain[name] = as_plain(settings.model_copy(update={"compensate": tuple(before)}))
     ranges = {name: known.x_max for name, known in mapped.input_ranges.items()}
     factors = sorted(mapped.adc_factors.items())
+    on_float = any(map(sees_float_inputs, mapped.settings.values()))  # what ADCs are calibrated on
     options = chosen.options.model_dump(mode="json")
-    return json.dumps([chosen.name, options, plain, ranges, factors])
+    return json.dumps([chosen.name, options, plain, ranges, factors, on_float])
