@@ -41,7 +41,7 @@ BEFORE_PIPELINE = {
     *("encodings", "config", "metrics", "data", "onnx_graph", "operators", "load"),
     *("session", "calibrate", "mapping"),
     *("devices", "circuit", "compensate", "tiles", "converters", "patch", "run", "verify"),
-    *("effects", "fitting", "scenarios"),
+    *("effects", "fitting", "scenarios", "cost"),
 }
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -82,6 +82,9 @@ ALLOWED: dict[str, set[str]] = {
     "scenarios": HELPERS | {"effects", "config"},
     "tiles": HELPERS | {"compensate", "circuit", "devices", "mapping", "config"},
     "converters": HELPERS | {"encodings", "config", "session", "load", "calibrate"},
+    "cost": HELPERS
+    | {"encodings", "config", "load", "devices", "mapping", "circuit", "compensate", "tiles"}
+    | {"converters"},
     "patch": HELPERS
     | {"encodings", "tiles", "converters", "calibrate", "mapping", "load", "operators"}
     | {"onnx_graph"},
@@ -98,7 +101,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"store", "sweep", "gate"},
     "report": HELPERS
     | {"pipeline", "run", "config", "circuit", "compensate", "devices", "mapping", "metrics"}
-    | {"comparison", "explain", "fitting", "verify", "store", "gate", "sweep", "search"},
+    | {"comparison", "cost", "explain", "fitting", "verify", "store", "gate", "sweep", "search"},
     "commands": HELPERS
     | BEFORE_PIPELINE
     | {"pipeline", "comparison", "explain", "store", "sweep", "gate", "search", "report"},
