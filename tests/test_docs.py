@@ -19,6 +19,7 @@ import yaml
 
 from rxsim.cli import main, root
 from rxsim.config import Preset, Settings, load_settings
+from rxsim.cost.technology_files import read_technology
 from rxsim.data import Card
 from rxsim.gate.cases import CaseSection, RegressSection
 from rxsim.schema import dotted_names, validated
@@ -364,6 +365,10 @@ def test_files_shown_in_yaml_are_right(page: Path, tmp_path: Path) -> None:
             validated(Card, {**values, "labels": labels}, name_of(page))
         elif "laws" in values:
             validated(Preset, values, name_of(page))
+        elif "components" in values:
+            path = tmp_path / "technology.yaml"
+            path.write_text(block, encoding="utf-8")
+            read_technology(path)
         elif set(values) <= set(Settings.model_fields):
             model = values.get("device", {}).get("model", "")
             if model.endswith(".yaml"):  # a file of the reader's

@@ -222,17 +222,17 @@ class Technology(Entry):
             raise ValueError(
                 f"levels.{inner}.holds: found a number at the innermost level; leave it out"
             )
-        for name in outer:
-            if self.levels[name].holds is None:
+        for outside in outer:
+            if self.levels[outside].holds is None:
                 raise ValueError(
-                    f"levels.{name}.holds is missing; add how many of the level inside"
+                    f"levels.{outside}.holds is missing; add how many of the level inside"
                 )
         for place, level in self.levels.items():
             for part in level.parts:
                 self._check_name(f"levels.{place}.parts", part)
-        for name, component in self.components.items():
+        for part, component in self.components.items():
             if component.area_within is not None:
-                self._check_name(f"components.{name}.area_within", component.area_within)
+                self._check_name(f"components.{part}.area_within", component.area_within)
         adcs = [name for name, part in self.components.items() if part.action == "conversion"]
         if len(adcs) != 1:
             raise ValueError(
