@@ -5,56 +5,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _NO_FORM = "no crossbar form of this operator"
-_ACTIVATION = "activation function"
-_POOLING = "pooling"
-_NORMALISATION = "normalisation that can't be folded into a Conv or Gemm"
-_SHAPE = "changes shape, order or type only"
-_ELEMENTS = "element by element"
+ACTIVATION = "activation function"
+POOLING = "pooling"
+NORMALISATION = "normalisation that can't be folded into a Conv or Gemm"
+SHAPE = "changes shape, order or type only"
+ELEMENTS = "element by element"
+CONVERSION = "changes floats into integers or back"
+CONTROL_FLOW = "control flow: what it holds is mapped where it can be"
 _OTHER_MODEL = "decides without products"
 _KERNEL = "its products are inside of a kernel function"
 _OPERATORS_BY_REASON: Mapping[str, Mapping[str, str]] = {
     "": {
-        _ACTIVATION: (
+        ACTIVATION: (
             "Relu Clip LeakyRelu PRelu Sigmoid Tanh Softmax LogSoftmax HardSigmoid HardSwish Elu Selu "
             "Celu Gelu Mish Softplus Softsign ThresholdedRelu Erf"
         ),
-        _POOLING: "MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool",
-        _NORMALISATION: (
+        POOLING: "MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool",
+        NORMALISATION: (
             "BatchNormalization LayerNormalization InstanceNormalization GroupNormalization LRN "
             "LpNormalization"
         ),
-        _SHAPE: (
+        SHAPE: (
             "Flatten Reshape Transpose Concat Slice Split Squeeze Unsqueeze Pad Gather Identity Cast "
             "Expand Tile Resize Upsample DepthToSpace SpaceToDepth Shape Constant Dropout"
         ),
-        _ELEMENTS: "Add Sub Mul Div Pow Sqrt Exp Log Neg Abs Max Min Sum Mean",
-        "changes floats into integers or back": (
+        ELEMENTS: "Add Sub Mul Div Pow Sqrt Exp Log Neg Abs Max Min Sum Mean",
+        CONVERSION: (
             "QuantizeLinear DequantizeLinear DynamicQuantizeLinear"
         ),
-        "control flow: what it holds is mapped where it can be": "If Loop Scan",
+        CONTROL_FLOW: "If Loop Scan",
     },
     "ai.onnx.ml": {
-        _NORMALISATION: "Normalizer Scaler",
-        _SHAPE: "ArrayFeatureExtractor CastMap DictVectorizer FeatureVectorizer LabelEncoder ZipMap",
+        NORMALISATION: "Normalizer Scaler",
+        SHAPE: "ArrayFeatureExtractor CastMap DictVectorizer FeatureVectorizer LabelEncoder ZipMap",
         _OTHER_MODEL: "TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor Binarizer Imputer",
         _KERNEL: "SVMClassifier SVMRegressor",
     },
     "com.microsoft": {
-        _ACTIVATION: (
+        ACTIVATION: (
             "Gelu BiasGelu FastGelu QuickGelu BiasSoftmax "
             "QLinearLeakyRelu QLinearSigmoid QLinearSoftmax"
         ),
-        _POOLING: "QLinearAveragePool QLinearGlobalAveragePool",
-        _ELEMENTS: "QLinearAdd QLinearMul",
-        _NORMALISATION: (
+        POOLING: "QLinearAveragePool QLinearGlobalAveragePool",
+        ELEMENTS: "QLinearAdd QLinearMul",
+        NORMALISATION: (
             "SkipLayerNormalization SimplifiedLayerNormalization SkipSimplifiedLayerNormalization "
             "EmbedLayerNormalization GroupNorm SkipGroupNorm"
         ),
-        _SHAPE: "Pad Trilu QLinearConcat",
+        SHAPE: "Pad Trilu QLinearConcat",
     },
     "com.microsoft.nchwc": {
-        _POOLING: "MaxPool AveragePool GlobalAveragePool GlobalMaxPool",
-        _SHAPE: "ReorderInput ReorderOutput Upsample",
+        POOLING: "MaxPool AveragePool GlobalAveragePool GlobalMaxPool",
+        SHAPE: "ReorderInput ReorderOutput Upsample",
     },
 }
 _REASONS = {

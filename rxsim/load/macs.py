@@ -58,15 +58,7 @@ def count_work(
         executed: what a run showed, in place of what can't be inferred: how often a body is run, and
             sizes that depend on values.
     """
-    fixed = without_large_constants(model)
-    given, prescribed = _fix_inputs(fixed, inputs)
-    del fixed.graph.value_info[:]
-    for value in fixed.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    shapes: dict[str, Shape | None] = {
-        value.name: shape_of(value) for value in inferred_values(fixed)
-    }
-    shapes.update({name: tuple(tensor.dims) for name, tensor in constants(model).items()})
+    shapes, given, prescribed = known_shapes(model, inputs)
     inside = {
         inner.name
         for node in model.graph.node
@@ -97,6 +89,31 @@ def count_work(
             macs[node.name] = count * given // prescribed
     varying = _varying(model, inside, executed or {})
     return Work(macs, tuple(unknown), varying, tuple(from_run))
+
+
+def known_shapes(
+    model: onnx.ModelProto, inputs: Mapping[str, tuple[int, ...]]
+) -> tuple[dict[str, Shape | None], int, int]:
+    """Infer the shapes of tensors outside of bodies.
+
+    Args:
+        model: the normalised graph.
+        inputs: shape of each network input, batch axis included.
+
+    Returns:
+        Shapes by tensor, the batch size of the inputs, and the batch size that the model prescribes,
+        for which the shapes hold (both 1 where it prescribes none).
+    """
+    fixed = without_large_constants(model)
+    given, prescribed = _fix_inputs(fixed, inputs)
+    del fixed.graph.value_info[:]
+    for value in fixed.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    shapes: dict[str, Shape | None] = {
+        value.name: shape_of(value) for value in inferred_values(fixed)
+    }
+    shapes.update({name: tuple(tensor.dims) for name, tensor in constants(model).items()})
+    return shapes, given, prescribed
 
 
 def _varying(model: onnx.ModelProto, inside: set[str], executed: ExecutedShapes) -> tuple[str, ...]:

@@ -1,0 +1,64 @@
+"""Units of arrays, and the partial sums that units send each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rxsim.mapping import LayerPlan, cells_of
+
+
+def units_of(plan: LayerPlan, arrays_per_unit: int) -> int:
+    """Return how many units a layer's arrays take; no other layer's arrays stand in them.
+
+    Args:
+        plan: of the layer.
+        arrays_per_unit: arrays of a unit.
+    """
+    return -(-plan.arrays // arrays_per_unit)
+
+
+def crossing_sums(plan: LayerPlan, arrays_per_unit: int) -> int:
+    """Count the partial sums of a position that are sent from one unit to another.
+
+    Arrays fill units in the order of their numbers: group, row tile, column tile, slice, polarity. A
+    unit adds up all that its arrays give for an output, passes and slices included, and sends the sum
+    to the unit of the output's first array. A difference that is formed in analog belongs to the array
+    of its positive side; currents that are summed before one conversion to their first row tile.
+
+    Args:
+        plan: of the layer.
+        arrays_per_unit: arrays of a unit.
+    """
+    tiling, layer = plan.tiling, plan.layer
+    each = tiling.arrays_per_tile
+    cells = cells_of(plan.settings.device, plan.settings.mapping)
+    in_pairs = each > 1 and cells.polarities == 2 and plan.settings.mapping.subtract == "analog"
+    converted = np.arange(0, each, 2 if in_pairs else 1)
+    shape = (tiling.groups, len(tiling.row_tiles), len(tiling.col_tiles), each)
+    units = np.arange(plan.arrays).reshape(shape)[..., converted] // arrays_per_unit
+    units = units[:, : plan.converted_row_tiles]
+    # Numbers rise along row tiles and arrays of a tile: where a number is new, a unit is.
+    ordered = units.transpose(0, 2, 1, 3).reshape(shape[0], shape[2], -1)
+    others = np.count_nonzero(np.diff(ordered, axis=2), axis=2)
+    present = np.minimum(layer.groups - np.arange(tiling.groups) * tiling.packed, tiling.packed)
+    widths = np.array([stop - start for start, stop in tiling.col_tiles])
+    if tiling.packed > 1:  # a block lies on one array; the last one may hold fewer groups
+        return int((others[:, 0] * present).sum()) * layer.n_outputs
+    return int((others * widths).sum())
+
+
+def sum_width(plan: LayerPlan, pass_weights: Sequence[float], code_bits: int) -> int:
+    """Return the bits of a sum over passes, slices and row tiles that loses nothing.
+
+    A code of b bits times a weight of at most W takes b + ceil(log2 W) bits.
+
+    Args:
+        plan: of the layer.
+        pass_weights: factors of the passes.
+        code_bits: bits of an ADC's code, its sign included.
+    """
+    weight = round(sum(abs(each) for each in pass_weights))
+    weight *= int(np.abs(plan.readouts.weights).sum()) * plan.converted_row_tiles
+    return code_bits + (weight - 1).bit_length()
