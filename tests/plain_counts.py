@@ -177,9 +177,7 @@ def _hardware(
     )
     zeros = dict.fromkeys(("rows", "columns", "arrays"), 0)
     for array in arrays:
-        here = [
-            weights[g, i, j] for g, i in array.rows for group, j in array.outputs if group == g
-        ]
+        here = [weights[g, i, j] for g, i in array.rows for group, j in array.outputs if group == g]
         cells = len(here) * len(array.kinds)
         found["cells"] += bar["rows"] * bar["cols"]
         found["weight_cells"] += cells
@@ -202,9 +200,7 @@ def _hardware(
     }
 
 
-def _crossing(
-    arrays: Sequence[PlainArray], settings: dict[str, Any], arrays_per_unit: int
-) -> int:
+def _crossing(arrays: Sequence[PlainArray], settings: dict[str, Any], arrays_per_unit: int) -> int:
     """Count sums that leave their unit: every unit but one of an output's sends its own."""
     units: dict[tuple[int, int, int], set[int]] = {}
     digital = settings["mapping"]["subtract"] == "digital"

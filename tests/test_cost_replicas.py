@@ -7,7 +7,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rxsim.compensate import Needs
 from rxsim.cost.latency import (

@@ -4,8 +4,8 @@
     t_product = t_stage (c + stages - 1)
     t_layer   = steps x ceil(P / steps / replicas) x t_product
 
-with c pulses of which c' are converted (all, unless they are summed in analog), P positions, and steps of
-a loop, which wait for each other. Source: docs/concepts/cost.md, "Latency".
+with c pulses of which c' are converted (all, unless they are summed in analog), P positions, and steps
+of a loop, which wait for each other. Source: docs/concepts/cost.md, "Latency".
 """
 
 from __future__ import annotations

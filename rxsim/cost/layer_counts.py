@@ -7,7 +7,7 @@ signs of the inputs, but for zero lines, which follow from the weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 
@@ -64,7 +64,8 @@ class Actions:
         activation_bits: inputs that come over the network, each element of the input tensor once.
         partial_sum_bits: partial sums sent to the unit that adds them up.
         bias_additions: outputs to which a bias is added.
-        overlap_additions: values that a transposed convolution adds into its output.
+        overlap_additions: of a transposed convolution, which adds each value of its windows into its
+            output.
         compensation_multiplications: of compensation steps.
         compensation_additions: of compensation steps.
     """
@@ -116,7 +117,7 @@ class Hardware:
     driven_rows: int = 0
     used_columns: int = 0
     converters: int = 0
-    zeros: ZeroLines = ZeroLines()
+    zeros: ZeroLines = field(default_factory=ZeroLines)
 
     def __add__(self, other: Hardware) -> Hardware:
         """Return the hardware of two layers together."""
@@ -241,7 +242,7 @@ def _digital_actions(
     layer = plan.layer
     bits = plan.settings.dac.n_bits or _FLOAT_BITS
     outputs = layer.groups * layer.n_outputs
-    overlaps = layer.node.op_type == "ConvTranspose" and layer.kernel_size > 1
+    overlaps = layer.node.op_type == "ConvTranspose"
     has_bias = len(layer.node.input) > 2 and bool(layer.node.input[2])
     return Actions(
         buffer_read_bits=positions * layer.groups * layer.n_inputs * bits,
@@ -286,7 +287,7 @@ def _converters(plan: LayerPlan) -> int:
         return 0
     group, readout = np.nonzero(readouts.present)
     places = readouts.col_tiles[readout], readouts.columns[readout] // adc.share
-    apart = np.unique(np.stack([group, *places]), axis=1).shape[1]
+    apart = int(np.unique(np.stack([group, *places]), axis=1).shape[1])
     return plan.converted_row_tiles * apart
 
 
@@ -297,5 +298,5 @@ def _needs(plan: LayerPlan) -> Needs:
     if not steps:
         return Needs()
     mapped = map_layer(plan.layer, settings.crossbar, settings.device, settings.mapping)
-    needs = reduce(add, (chosen.step.needs(mapped, chosen.options) for chosen in steps))
+    needs: Needs = reduce(add, (chosen.step.needs(mapped, chosen.options) for chosen in steps))
     return needs if plan.shared_with is None else replace(needs, spare_columns=0, cell_reads=0)

@@ -68,9 +68,7 @@ def balanced_replicas(
 
 
 def _time(members: Sequence[LayerCounts], seconds: Mapping[str, float], copies: int) -> Fraction:
-    return sum(
-        (exact_seconds(layer, seconds[layer.name], copies) for layer in members), Fraction()
-    )
+    return sum((exact_seconds(layer, seconds[layer.name], copies) for layer in members), Fraction())
 
 
 def _more(members: Sequence[LayerCounts], copies: int) -> int | None:

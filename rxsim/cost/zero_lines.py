@@ -61,7 +61,7 @@ def zero_lines(layer: Layer, tiling: Tiling, cells_per_weight: int) -> ZeroLines
         in_tile = np.logical_or.reduceat(in_row, row_starts, axis=1)
     return ZeroLines(
         weights=zeros,
-        rows=np.count_nonzero(~in_row) * tiling.arrays_per_tile,
-        columns=np.count_nonzero(~in_column) * cells_per_weight,
-        arrays=np.count_nonzero(~in_tile) * tiling.arrays_per_tile,
+        rows=int(np.count_nonzero(~in_row)) * tiling.arrays_per_tile,
+        columns=int(np.count_nonzero(~in_column)) * cells_per_weight,
+        arrays=int(np.count_nonzero(~in_tile)) * tiling.arrays_per_tile,
     )

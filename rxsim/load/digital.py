@@ -30,9 +30,7 @@ _OPERATORS_BY_REASON: Mapping[str, Mapping[str, str]] = {
             "Expand Tile Resize Upsample DepthToSpace SpaceToDepth Shape Constant Dropout"
         ),
         ELEMENTS: "Add Sub Mul Div Pow Sqrt Exp Log Neg Abs Max Min Sum Mean",
-        CONVERSION: (
-            "QuantizeLinear DequantizeLinear DynamicQuantizeLinear"
-        ),
+        CONVERSION: ("QuantizeLinear DequantizeLinear DynamicQuantizeLinear"),
         CONTROL_FLOW: "If Loop Scan",
     },
     "ai.onnx.ml": {
