@@ -250,6 +250,30 @@ def test_a_layer_of_isaac_by_hand() -> None:
         assert actions.partial_sum_bits == 196 * 17 * 512 * layer.sum_bits
 
 
+def test_sums_of_packed_groups_cross_units() -> None:
+    """Five channels of 2 x 2 at 12 places: blocks of 4 groups and of 1, each on 8 arrays.
+
+    Units of 3 arrays: the first block lies on three, the second one (arrays 8 to 15) on four.
+    """
+    chosen = Settings.model_validate(
+        {
+            "crossbar": {"rows": 16, "cols": 16},
+            "mapping": {
+                **{"pack_groups": True, "subtract": "digital"},
+                **{"weight_bits": 5, "bits_per_cell": 1},
+            },
+        }
+    )
+    weights = np.random.default_rng(2).standard_normal((5, 1, 2, 2))
+    organisation = Organisation(arrays_per_unit=3, sum_bits=1)
+    found, _ = counts_of(
+        conv(weights, (5, 5, 4), groups=5), chosen, (1, 5, 5, 4), organisation=organisation
+    )
+    assert found.hardware.arrays == 16
+    assert found.hardware.units == 6
+    assert found.actions.partial_sum_bits == 12 * (4 * 2 + 1 * 3)
+
+
 def test_isaac_sends_sums_of_16_bits() -> None:
     chosen = load_settings(CONFIGS / "isaac.yaml")
     found, _ = counts_of(

@@ -75,7 +75,7 @@ def digital_operators(
 
     Args:
         network: the network.
-        analog: names of the nodes whose products are all on crossbars.
+        analog: names of the nodes whose products are on crossbars.
         work: multiply-accumulates of every product.
         sizes: of tensors per network input.
     """
@@ -116,5 +116,7 @@ def _operations(
             return None if size is None else size.elements
         window = math.prod(attributes(node).get("kernel_shape", (1,)))
         return None if elements is None else elements * window
-    terms = len(node.input) if kind == "elementwise" and node.op_type != "QLinearAdd" else 1
+    # A quantised sum has scales and zero points among its inputs.
+    summed = kind == "elementwise" and not node.op_type.startswith("QLinear")
+    terms = len(node.input) if summed else 1
     return None if elements is None else elements * max(terms - 1, 1)
