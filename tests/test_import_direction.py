@@ -82,9 +82,6 @@ ALLOWED: dict[str, set[str]] = {
     "scenarios": HELPERS | {"effects", "config"},
     "tiles": HELPERS | {"compensate", "circuit", "devices", "mapping", "config"},
     "converters": HELPERS | {"encodings", "config", "session", "load", "calibrate"},
-    "cost": HELPERS
-    | {"encodings", "config", "load", "devices", "mapping", "circuit", "compensate", "tiles"}
-    | {"converters"},
     "patch": HELPERS
     | {"encodings", "tiles", "converters", "calibrate", "mapping", "load", "operators"}
     | {"onnx_graph"},
