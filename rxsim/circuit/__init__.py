@@ -4,16 +4,26 @@ from rxsim.circuit.compiling import when_compiling
 from rxsim.circuit.newton import NonlinearSolution, solve_nonlinear
 from rxsim.circuit.operating import OperatingPoint, chord_matrix, full_currents, solve_cells
 from rxsim.circuit.solve import ArraySolution, gated, solve_array
+from rxsim.circuit.source_power import (
+    SourceNetwork,
+    source_currents,
+    source_network,
+    source_power,
+)
 
 __all__ = [
     "ArraySolution",
     "NonlinearSolution",
     "OperatingPoint",
+    "SourceNetwork",
     "chord_matrix",
     "full_currents",
     "gated",
     "solve_array",
     "solve_cells",
     "solve_nonlinear",
+    "source_currents",
+    "source_network",
+    "source_power",
     "when_compiling",
 ]

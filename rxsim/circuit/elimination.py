@@ -252,6 +252,50 @@ def _network_of_sources(g, factors, r_wl, near, far, sensed, met):
     return w
 
 
+@inner
+def _joined_wordlines(n_cols, r_wl, left, right):
+    """Return the ends of all wordlines, those of lines without any wire joined into one."""
+    near, far = np.empty(left.shape[0]), np.empty(left.shape[0])
+    for i in range(left.shape[0]):
+        near[i], far[i] = joined_ends(left[i], right[i], r_wl, n_cols)
+    return near, far
+
+
+@entry
+def eliminate_to_sources(g, factors, r_wl, left, right):
+    """Conductances that the sources of an array see between each other and to ground.
+
+    The bitlines' senses are ground; the work grows with the cube of the wordlines.
+
+    Args:
+        g: conductances, siemens, float64 (n_rows, n_cols).
+        factors: those of `line_factors`.
+        r_wl: wordline resistance per cell, ohm.
+        left: from a wordline's first node to its source, ohm (inf: open), float64 (n_rows,); not all of
+            them open.
+        right: from its last node to its source, ohm (inf: open), float64 (n_rows,).
+
+    Returns:
+        Siemens, float64: between each two sources (n_rows, n_rows), and to ground (n_rows,).
+    """
+    n, n_cols = g.shape
+    near, far = _joined_wordlines(n_cols, r_wl, left, right)
+    sensed, met = np.empty(n_cols, np.int64), np.empty(0, np.int64)
+    sensed[:] = -1  # all bitlines gather in one place
+    w = _network_of_sources(g, factors, r_wl, near, far, sensed, met)
+    n_nodes = w.shape[0]
+    between, to_ground = np.zeros((n, n)), np.zeros(n)
+    for a in range(n_nodes):
+        i = a if a < n else a - n  # the source of a wordline that is driven at both ends
+        to_ground[i] += w[a, _padded(n_nodes)]
+        for b in range(a + 1, n_nodes):
+            m = b if b < n else b - n
+            if m != i:
+                between[i, m] += w[a, b]
+                between[m, i] += w[a, b]
+    return between, to_ground
+
+
 @entry
 def eliminate(g, factors, r_wl, left, right, rows, cols):
     """Transfer matrix of one array between wanted wordlines and bitlines.
@@ -271,9 +315,7 @@ def eliminate(g, factors, r_wl, left, right, rows, cols):
         float64 (wanted wordlines, wanted bitlines), siemens.
     """
     n, n_cols = g.shape
-    near, far = np.empty(n), np.empty(n)
-    for i in range(n):
-        near[i], far[i] = joined_ends(left[i], right[i], r_wl, n_cols)
+    near, far = _joined_wordlines(n_cols, r_wl, left, right)
     sensed, met = np.empty(n_cols, np.int64), np.empty(cols.shape[0], np.int64)
     number_places(cols, sensed)
     w = _network_of_sources(g, factors, r_wl, near, far, sensed, met)

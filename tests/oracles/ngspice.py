@@ -21,6 +21,7 @@ from .ends import Ends, chosen
 _OPTIONS = ".options reltol=1e-12 abstol=1e-20 vntol=1e-18 gmin=1e-30 pivrel=1e-3 pivtol=1e-30"
 _TIMEOUT_S = 300.0
 _CURRENT = re.compile(r"^vm(\d+)#branch = (\S+)$", re.MULTILINE)
+_DELIVERED = re.compile(r"^vs(\d+)#branch = (\S+)$", re.MULTILINE)
 
 _Resistor = tuple[str, str, str, float]
 
@@ -134,6 +135,22 @@ def currents(deck: str) -> NDArray[np.float64]:
     if [j for j, _ in found] != asked:
         raise RuntimeError(f"ngspice did not report every current:\n{output[-2000:]}")
     return np.array([float(value) for _, value in found])
+
+
+def source_currents(deck: str, n_rows: int) -> NDArray[np.float64]:
+    """Run a netlist and return what its sources ``vs<i>`` deliver.
+
+    Args:
+        deck: A netlist of one operating point.
+        n_rows: Number of sources.
+
+    Returns:
+        Currents in A, shape (n_rows,); ngspice counts what flows into a source as positive.
+    """
+    prints = [f"print vs{i}#branch" for i in range(n_rows)]
+    output = _run(deck.replace("quit 0", "\n".join([*prints, "quit 0"])))
+    found = {int(i): -float(value) for i, value in _DELIVERED.findall(output)}
+    return np.array([found[i] for i in range(n_rows)])
 
 
 def _circuit(

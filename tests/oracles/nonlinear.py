@@ -241,14 +241,24 @@ def spice_currents(
 ) -> Floats:
     """Return the sensed currents of an array of behavioural current sources, by ngspice.
 
+    The arguments are those of ``spice_deck``.
+
+    Returns:
+        Currents in A, shape (n_cols,).
+    """
+    return ngspice.currents(spice_deck(g, expression, crossbar, v_in))
+
+
+def spice_deck(
+    g: ArrayLike, expression: Callable[[float, str], str], crossbar: Crossbar, v_in: ArrayLike
+) -> str:
+    """Return the netlist of an array of behavioural current sources; source i is ``vs<i>``.
+
     Args:
         g: Device conductances in S, shape (n_rows, n_cols).
         expression: From a conductance and the text of a voltage to the text of the cell's current.
         crossbar: Resistances and ends of the lines.
         v_in: Source voltages in V, shape (n_rows,).
-
-    Returns:
-        Currents in A, shape (n_cols,).
     """
     g = np.asarray(g, dtype=np.float64)
     n_rows, n_cols = g.shape
@@ -281,7 +291,7 @@ def spice_currents(
                 branch(f"a{i}_{j}", low, f"b{i}_{j}", crossbar.r_access)
             law = expression(float(g[i, j]), f"v(w{i}_{j},{low})")
             deck.append(f"bx{i}_{j} w{i}_{j} {low} i={law}")
-    return ngspice.currents(_deck(deck, n_cols))
+    return _deck(deck, n_cols)
 
 
 def _deck(circuit: list[str], n_cols: int) -> str:
