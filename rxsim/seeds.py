@@ -52,6 +52,7 @@ class Sample(IntEnum):
     ORDERS_OF_EFFECTS = 8
     CHOOSING_IMAGES = 9
     CHOOSING_STEPS = 10
+    ARRAY_ENERGY = 11
 
 
 def device_generator(

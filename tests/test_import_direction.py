@@ -85,6 +85,9 @@ ALLOWED: dict[str, set[str]] = {
     "patch": HELPERS
     | {"encodings", "tiles", "converters", "calibrate", "mapping", "load", "operators"}
     | {"onnx_graph"},
+    "cost": HELPERS
+    | {"config", "load", "devices", "mapping", "circuit", "compensate", "tiles", "encodings"}
+    | {"converters"},
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
     "cost": HELPERS
     | {"encodings", "config", "onnx_graph", "operators", "load", "calibrate", "devices", "mapping"}
