@@ -1,4 +1,4 @@
-"""Energy of arrays' reads: by hand in every encoding, by ngspice, and sampled means beside the full one."""
+"""Energy of arrays' reads: by hand in every encoding, by ngspice; sampled means beside the full one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from circuits import Circuit
 from known import known
 from oracles import ngspice
 from small_networks import conv, dense
+from test_bodies import branch_model
 from test_newton import LINEAR
 from test_source_power import dissipated
 from twin import complete
@@ -55,7 +56,7 @@ def energies(study: Study, **sampled: Any) -> dict[str, ReadEnergy]:
 
 def codes_of(x: np.ndarray) -> np.ndarray:
     """Codes of 6 signed bits."""
-    return np.rint(x.astype(np.float64) / np.abs(x).max() * 31)
+    return np.asarray(np.rint(x.astype(np.float64) / np.abs(x).max() * 31))
 
 
 def row_siemens() -> np.ndarray:
@@ -64,7 +65,7 @@ def row_siemens() -> np.ndarray:
     return np.asarray(share.sum(axis=1) * (G_ON - G_OFF) + 2 * 8 * G_OFF)
 
 
-def squares(encoding: str, signed_input: str) -> np.ndarray:
+def squares(encoding: str) -> np.ndarray:
     """Sum over a read of squared volts times the share of a pulse, for each input and row, by hand."""
     size = np.abs(codes_of(X)).astype(int)
     if encoding == "amplitude":
@@ -96,7 +97,7 @@ def test_without_wires_every_encoding_takes_the_sum_of_v_squared_g(
 ) -> None:
     given = [*SETTINGS[encoding], f"input.signed_input={signed_input}"]
     found = energies(study_of(dense(WEIGHT), X, *EXACT, *given), **ALL)["fc"]
-    wanted = PULSE_S * (squares(encoding, signed_input) @ row_siemens()).mean()
+    wanted = PULSE_S * (squares(encoding) @ row_siemens()).mean()
     assert found.joules == pytest.approx(wanted, rel=1e-6)
     assert (found.standard_error, found.arrays, found.inputs, found.positions) == (0, 4, 7, 1)
 
@@ -259,9 +260,7 @@ def test_the_standard_error_is_the_spread_of_repeated_samples(
     assert mean == pytest.approx(true, rel=4 * error, abs=1e-12)
 
 
-def drawn(
-    rng: np.random.Generator, population: np.ndarray, arrays: int, inputs: int
-) -> ReadEnergy:
+def drawn(rng: np.random.Generator, population: np.ndarray, arrays: int, inputs: int) -> ReadEnergy:
     """Sample a population (arrays, inputs, positions) as the pipeline does: 2 positions for each."""
     n_arrays, n_inputs, there = population.shape
     a, k = rng.permutation(n_arrays)[:arrays], rng.permutation(n_inputs)[:inputs]
@@ -305,6 +304,15 @@ def test_a_longer_pulse_takes_more_and_wires_less() -> None:
     mild = energies(wide_study(*NO_WIRES))["fc"].joules
     harsh = energies(wide_study("crossbar.r_driver=1e4", "crossbar.r_wire_wl=1e3"))["fc"].joules
     assert 0 < harsh < 0.9 * mild
+
+
+def test_a_layer_in_a_branch_that_no_input_takes_has_no_reads() -> None:
+    for mean in (3.0, -3.0):
+        model, feeds = branch_model(mean)
+        found = energies(study_of(model, feeds["x"]), **ALL)
+        (only,) = found.values()
+        assert only.inputs == len(feeds["x"])
+        assert only.joules > 0
 
 
 def test_rows_that_nothing_drives_take_nothing() -> None:

@@ -1,4 +1,4 @@
-"""What sources deliver: ngspice, dissipation added up node by node, closed forms, both ways to solve."""
+"""What sources deliver: ngspice, dissipation node by node, closed forms, both ways to solve."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def dissipated(g: np.ndarray, curve: IVCurve, bar: Crossbar, v_in: np.ndarray) -
         (v_bl[-1], ends.bottom),
     ]
     for volts, ohms in branches:
-        ohm = np.broadcast_to(ohms, volts.shape)
+        ohm = np.broadcast_to(np.asarray(ohms, np.float64), volts.shape)
         total += float((volts[ohm > 0] ** 2 / ohm[ohm > 0]).sum())
     return total
 
@@ -115,14 +115,14 @@ def test_the_network_of_sources_is_as_good_as_solving_each_input(
 def test_without_wires_it_is_the_sum_of_v_squared_g() -> None:
     rng = np.random.default_rng(0)
     g, v = rng.uniform(1e-7, 1e-5, (40, 30)), rng.uniform(-0.2, 0.2, (5, 40))
-    by_hand = [
-        sum(v_k[i] ** 2 * g[i, j] for i in range(40) for j in range(30)) for v_k in v
-    ]
+    by_hand = [sum(v_k[i] ** 2 * g[i, j] for i in range(40) for j in range(30)) for v_k in v]
     assert source_power(g, NO_WIRES, v) == pytest.approx(by_hand, rel=1e-12)
     in_series = [
         sum(v_k[i] ** 2 / (1 / g[i, j] + 9e3) for i in range(40) for j in range(30)) for v_k in v
     ]
-    assert source_power(g, NO_WIRES.model_copy(update={"r_access": 9e3}), v) == pytest.approx(in_series, rel=1e-12)
+    assert source_power(g, NO_WIRES.model_copy(update={"r_access": 9e3}), v) == pytest.approx(
+        in_series, rel=1e-12
+    )
     gated = NO_WIRES.model_copy(update={"topology": "input_gated"})
     assert source_power(g, gated, v) == pytest.approx(by_hand, rel=1e-12)
     sinh = CURVES["sinh"]

@@ -3,14 +3,14 @@
 Everything that leaves a wordline leaves it through its cells. So the current of a source is the sum of
 the exact cell currents of its row, whichever ends the line is driven at.
 
-An array of linear cells is a network of conductances between its sources and to ground (the senses),
-y_ik and y_i0, that elimination finds once in sums of positive terms. Then for every input
+An array of linear cells is a network of conductances between its sources and to ground (the
+senses), y_ik and y_i0, that elimination finds once in sums of positive terms. Then for every input
 
     P = sum over i < k of y_ik (v_i - v_k)^2 + sum over i of y_i0 v_i^2
 
-in which nothing is subtracted either: the power keeps the small relative error of the conductances. With
-ideal wires y_ik = 0, y_i0 = sum over j of g_ij. Few inputs of a large array, cells with a curve, and
-cells that the inputs gate are solved one by one.
+in which no terms cancel either: the power keeps the small relative error of the conductances. With ideal
+wires y_ik = 0, y_i0 = sum over j of g_ij. Few inputs of a large array, cells with a curve, and cells
+that the inputs gate are solved one by one.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SourceNetwork:
 
     def _current(self, v: np.ndarray) -> np.ndarray:
         to_others: np.ndarray = (self.between * (v[:, None] - v)).sum(axis=1)
-        return to_others + self.to_ground * v
+        return np.asarray(to_others + self.to_ground * v)
 
     def _power(self, v: np.ndarray) -> float:
         to_others = (self.between * np.square(v[:, None] - v)).sum() / 2  # each pair stands twice
@@ -121,7 +121,7 @@ def source_currents(
 def source_power(
     g: np.ndarray, crossbar: Crossbar, v_in: np.ndarray, curve: IVCurve | None = None
 ) -> np.ndarray:
-    """Return the power that all sources of an array deliver together: what its wires and cells dissipate.
+    """Return the power that all sources of an array deliver: what its wires and cells dissipate.
 
     Args:
         g: device conductances, siemens, (n_rows, n_cols); 0 is an open device.

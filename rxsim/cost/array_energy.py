@@ -6,9 +6,10 @@ rows are driven for the time of a pulse, whether the pass is converted or summed
     E = pulse time x sum over passes, instants and rows of share x v_i i_i
 
 `amplitude` is one pass, `bit_serial` one for each digit, `stochastic` one for each random pulse. With
-`pulse_width` a row is at its voltage for its share of the pulse, then at 0 V, and stays connected: between
-two ends of pulses the circuit is the same, so a pulse is solved once for each distinct width. Energy
-of the moments in which voltages change (charging of lines) is left out: the circuit has no capacitance.
+`pulse_width` a row is at its voltage for its share of the pulse, then at 0 V, and stays connected:
+between two ends of pulses the circuit is the same, so a pulse is solved once for each distinct width.
+Energy of the moments in which voltages change (charging of lines) is left out: the circuit has no
+capacitance.
 
 Source: docs/concepts/cost.md.
 """
@@ -101,7 +102,7 @@ def read_energies(
     if not reads:
         return np.zeros(0)
     whole = one_after_the_other(reads)
-    driven = whole.volts.any(axis=1)
+    driven = np.asarray(whole.volts.any(axis=1))
     power = np.zeros(len(driven))
     power[driven] = source_power(g, crossbar, whole.volts[driven], curve)
     read = np.repeat(np.arange(len(reads)), [len(each.shares) for each in reads])
@@ -178,9 +179,7 @@ def mean_read_energy(
     )
 
 
-def _variance(
-    table: np.ndarray, noise: float | None, n_arrays: int, n_inputs: int
-) -> float | None:
+def _variance(table: np.ndarray, noise: float | None, n_arrays: int, n_inputs: int) -> float | None:
     """Return the variance of a table's mean; None where one of several tells nothing of the others."""
     arrays, inputs = table.shape
     left_a, left_i = 1 / arrays - 1 / n_arrays, 1 / inputs - 1 / n_inputs
@@ -191,7 +190,7 @@ def _variance(
     if arrays == 1 or inputs == 1:  # all that there are: the other is a single sample
         spread = float(np.var(table, ddof=1))
         noise = spread if noise is None else noise
-        return (left_a + left_i) * max(spread - noise, 0.0) + noise / table.size
+        return float((left_a + left_i) * max(spread - noise, 0.0) + noise / table.size)
     by_array, by_input = table.mean(axis=1), table.mean(axis=0)
     rest = table - by_array[:, None] - by_input + table.mean()
     unexplained = float(np.square(rest).sum()) / ((arrays - 1) * (inputs - 1))
@@ -199,9 +198,5 @@ def _variance(
     both = max(unexplained - noise, 0.0)
     among_arrays = float(np.var(by_array, ddof=1)) - left_i * both - noise / inputs
     among_inputs = float(np.var(by_input, ddof=1)) - left_a * both - noise / arrays
-    return (
-        left_a * max(among_arrays, 0.0)
-        + left_i * max(among_inputs, 0.0)
-        + left_a * left_i * both
-        + noise / table.size
-    )
+    alone = left_a * max(among_arrays, 0.0) + left_i * max(among_inputs, 0.0)
+    return float(alone + left_a * left_i * both + noise / table.size)

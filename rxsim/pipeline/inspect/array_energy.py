@@ -118,9 +118,7 @@ def array_energies(
     }
 
 
-def _check_arguments(
-    pulse_s: float, arrays: int, inputs: int, positions: int, trial: int
-) -> None:
+def _check_arguments(pulse_s: float, arrays: int, inputs: int, positions: int, trial: int) -> None:
     counts = (("arrays", arrays, 1), ("inputs", inputs, 1), ("positions", positions, 1))
     for name, value, least in (*counts, ("trial", trial, 0)):
         if value < least:
@@ -142,10 +140,10 @@ def _drive(
     sampled: list[_Sampled], given: LayerInput, positions: int, rng: np.random.Generator
 ) -> None:
     """Draw positions of an input for every array, and note what drives it in all passes there."""
+    if not given.is_reached:
+        return
     passes = [given.voltages(number) for number in range(given.count)]
     there = passes[0].positions
-    if there == 0:
-        return
     count = min(positions, there)
     for each in sampled:
         at = np.sort(rng.choice(there, count, replace=False))

@@ -79,6 +79,8 @@ class LayerInput:
         layer: the layer on its arrays.
         count: passes.
         names: each in words; empty for a single one.
+        is_reached: whether the layer receives it; else it lies in a branch that the input does not
+            take, and a tensor of ones stands for it.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class LayerInput:
         values: np.ndarray,
         trial: int,
     ) -> None:
-        """Convert the values of a layer's input tensor.
+        """Convert the values of a layer's input tensor; an empty one is that of a branch not taken.
 
         Args:
             layer: the layer.
@@ -99,6 +101,7 @@ class LayerInput:
             trial: the chip, whose random numbers these are.
         """
         self.layer = layer
+        self.is_reached = values.size > 0
         plan = layer_input_plan(layer.layer.name, measured, settings)
         encoding, pulses = plan.encoding, plan.pulses
         if encoding.is_random:
@@ -107,7 +110,7 @@ class LayerInput:
             pulses = encoding.drawn(pulses, plan.codes, rng, measured.shape, axis)
         self.count, self.names = len(pulses), encoding.names(pulses)
         self._plan, self._pulses = plan, pulses
-        self._codes = plan.dac.codes(values)
+        self._codes = plan.dac.codes(values if self.is_reached else layer.layer.full_input)
 
     def voltages(self, number: int) -> WordlineVoltages:
         """Return what one pass puts on the wordlines."""
@@ -138,8 +141,7 @@ def inputs_of(
             item,
             settings_of(study, item),
             mapped.input_ranges[item.layer.name],
-            # In a branch that this input does not take.
-            tensors[item.layer.input] if tensors[item.layer.input].size else item.layer.full_input,
+            tensors[item.layer.input],
             trial,
         )
         for item in layers
