@@ -3,14 +3,14 @@
 Everything that leaves a wordline leaves it through its cells. So the current of a source is the sum of
 the exact cell currents of its row, whichever ends the line is driven at.
 
-An array of linear cells is a network of conductances between its sources and to ground (the
-senses), y_ik and y_i0, that elimination finds once in sums of positive terms. Then for every input
+An array of linear cells is a network of conductances between its sources and to ground (its senses),
+y_ik and y_i0. One elimination finds them in sums of positive terms. Then for every input
 
     P = sum over i < k of y_ik (v_i - v_k)^2 + sum over i of y_i0 v_i^2
 
-in which no terms cancel either: the power keeps the small relative error of the conductances. With ideal
-wires y_ik = 0, y_i0 = sum over j of g_ij. Few inputs of a large array, cells with a curve, and cells
-that the inputs gate are solved one by one.
+in which no terms cancel either: the power keeps the small relative error of the conductances. With
+ideal wires y_ik = 0, y_i0 = sum over j of g_ij. Few inputs of a large array, cells with a curve, and
+cells that the inputs gate are solved one by one.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from rxsim.pipeline.inspect.probe import LayerInput, inputs_of, program_array
 from rxsim.pipeline.study.study import Study
 from rxsim.seeds import Sample, sample_generator
 
-ARRAYS, INPUTS, POSITIONS = 4, 8, 2
+ARRAYS, INPUTS, POSITIONS = 8, 8, 2
 """Arrays of a layer, calibration inputs, and positions of each that are solved."""
 
 
