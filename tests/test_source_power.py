@@ -90,7 +90,7 @@ def test_arrays_of_cells_with_a_curve_deliver_what_ngspice_says(name: str, ends:
     assert source_power(g, bar, v_in[None], curve)[0] == pytest.approx(wanted, rel=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
 def test_the_network_of_sources_is_as_good_as_solving_each_input(
     seed: int, n_rows: int, n_cols: int
