@@ -86,12 +86,21 @@ ALLOWED: dict[str, set[str]] = {
     | {"encodings", "tiles", "converters", "calibrate", "mapping", "load", "operators"}
     | {"onnx_graph"},
     "cost": HELPERS
-    | {"config", "load", "devices", "mapping", "circuit", "compensate", "tiles", "encodings"}
-    | {"converters"},
+    | {
+        "calibrate",
+        "circuit",
+        "compensate",
+        "config",
+        "converters",
+        "devices",
+        "encodings",
+        "load",
+        "mapping",
+        "onnx_graph",
+        "operators",
+        "tiles",
+    },
     "verify": HELPERS | {"circuit", "converters", "load", "config"},
-    "cost": HELPERS
-    | {"encodings", "config", "onnx_graph", "operators", "load", "calibrate", "devices", "mapping"}
-    | {"converters", "circuit", "compensate", "tiles"},
     "run": HELPERS | {"onnx_graph", "patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
     "explain": HELPERS | BEFORE_PIPELINE | {"pipeline"},
