@@ -25,6 +25,7 @@ FUNCTIONS = (
         "inventory",
         "netlist",
         "patched",
+        "predistorted",
         "run_search",
         "run_sweep",
         "settings",
