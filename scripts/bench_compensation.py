@@ -10,14 +10,11 @@ Run it while nothing else does.
 from __future__ import annotations
 
 import argparse
-import os
 import time
-from pathlib import Path
 
-from evidence_networks import NETWORKS, enter_project
+from evidence_networks import NETWORKS, enter_project, study_of
 
-from rxsim.config import load_settings
-from rxsim.pipeline import DataOptions, Foundries, Study, open_study
+from rxsim.pipeline import Foundries, Study
 from rxsim.scenarios import as_built
 
 ALL = ("order", "predistort", "ranges", "columns", "statistics")
@@ -48,25 +45,12 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="assignments")
     given = parser.parse_args()
     enter_project()
-    model, card, data = NETWORKS[given.network]
-    values = {
-        name: Path(os.path.expandvars(path))
-        for name, path in zip(data[::2], data[1::2], strict=True)
-    }
-    options = DataOptions(
-        data=values["--data"],
-        calibrate=values.get("--calibrate"),
-        images=values.get("--images"),
-        card=Path(f"scripts/cards/{card}.yaml"),
-        limit=20,
-    )
 
-    def study_of(steps: tuple[str, ...]) -> Study:
+    def chip_of(steps: tuple[str, ...]) -> Study:
         assignments = [*given.assignments, f"compensate=[{','.join(steps)}]"]
-        settings = load_settings(xbar=given.xbar, assignments=assignments)
-        return open_study(Path(os.path.expandvars(model)), settings, options, threads=1)
+        return study_of(given.network, 20, assignments, given.xbar, threads=1)
 
-    plain = study_of(())
+    plain = chip_of(())
     base, _ = seconds(plain)
     solve = solving(plain)
     print(
@@ -74,7 +58,7 @@ def main() -> None:
     )
     print("| steps | processor time | over solving |\n|---|---|---|")
     for steps in (*((step,) for step in ALL), ALL):
-        took = seconds(study_of(steps))[0] - base
+        took = seconds(chip_of(steps))[0] - base
         print(f"| {', '.join(steps)} | {took:.2f} s | {took / solve:.1f} x |", flush=True)
 
 

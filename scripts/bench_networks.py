@@ -9,14 +9,12 @@ Run it while nothing else does.
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
+from evidence_networks import enter_project
 from measured_run import measured_run
 
-ROOT = Path(__file__).resolve().parents[1]
 MNIST = "mnist/t10k-images-idx3-ubyte.gz"
 CIFAR = "cifar10/cifar10_test.npz"
 IMAGENET = "imagenet/labels.csv"
@@ -90,11 +88,7 @@ def measure(row: Row) -> tuple[dict[str, float], float, float]:
 
 def main() -> None:
     """Run the wanted rows and print the table and the commands."""
-    if "RXSIM_ASSETS" not in os.environ:
-        raise SystemExit(
-            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names"
-        )
-    os.chdir(ROOT)
+    enter_project()
     wanted = [name for name in sys.argv[1:] if name != "--accelerators"]
     table = ACCELERATORS if "--accelerators" in sys.argv else ROWS
     rows = [row for row in table if not wanted or any(name in row.name for name in wanted)]

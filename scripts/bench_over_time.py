@@ -10,12 +10,10 @@ wall time and peak memory are printed. Run it while nothing else does.
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
+from evidence_networks import enter_project
 from measured_run import measured_run
 
-ROOT = Path(__file__).resolve().parents[1]
 DEVICES = ("pcm-nandakumar", "pcm-hermes")
 KINDS = ("none", "layer", "column")
 TIMES = ("1s", "1h", "1d", "1mo", "1y")
@@ -49,11 +47,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--limit", type=int, default=1000)
     given = parser.parse_args()
-    if "RXSIM_ASSETS" not in os.environ:
-        raise SystemExit(
-            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names"
-        )
-    os.chdir(ROOT)
+    enter_project()
     lines = [
         f"| device | compensation | {' | '.join(TIMES)} | time | peak memory |",
         f"|---|---|{'---|' * len(TIMES)}---|---|",

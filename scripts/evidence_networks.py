@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rxsim.config import load_settings
+from rxsim.pipeline import DataOptions, Study, open_study
+
 ROOT = Path(__file__).resolve().parents[1]
 CIFAR, IMAGENET = "$RXSIM_ASSETS/cifar10", "$RXSIM_ASSETS/imagenet"
 CIFAR_DATA = (
@@ -38,6 +41,38 @@ def command_of(command: str, name: str, images: int, seed: int, more: list[str])
         *("rxsim", command, model, "--card", f"scripts/cards/{card}.yaml", *data),
         *("--limit", str(images), "--seed", str(seed), *more),
     ]
+
+
+def study_of(
+    name: str,
+    images: int,
+    assignments: list[str],
+    xbar: str | None = None,
+    threads: int | None = None,
+) -> Study:
+    """Open a network under some settings, in the project's folder (see `enter_project`).
+
+    Args:
+        name: of the network.
+        images: how many are evaluated.
+        assignments: settings, as `--set` takes them.
+        xbar: array size, as `--xbar` takes it.
+        threads: work done side by side; the machine's processors where left out.
+    """
+    model, card, data = NETWORKS[name]
+    paths = {
+        option: Path(os.path.expandvars(path))
+        for option, path in zip(data[::2], data[1::2], strict=True)
+    }
+    options = DataOptions(
+        data=paths["--data"],
+        calibrate=paths.get("--calibrate"),
+        images=paths.get("--images"),
+        card=Path(f"scripts/cards/{card}.yaml"),
+        limit=images,
+    )
+    settings = load_settings(xbar=xbar, assignments=assignments)
+    return open_study(Path(os.path.expandvars(model)), settings, options, threads=threads)
 
 
 def enter_project() -> None:

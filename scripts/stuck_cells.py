@@ -11,18 +11,15 @@ digital is the mean share of weights whose product is computed digitally.
 from __future__ import annotations
 
 import argparse
-import os
 import time
-from pathlib import Path
 
 import numpy as np
+from evidence_networks import enter_project, study_of
 
-from rxsim.config import load_settings
-from rxsim.pipeline import DataOptions, Foundries, Runner, Study, open_study
+from rxsim.pipeline import Foundries, Runner
 from rxsim.scenarios import as_built
 from rxsim.statistics import chip_interval
 
-ROOT = Path(__file__).resolve().parents[1]
 READINGS = ("stuck-chen-lrs-1.75", "stuck-chen-lrs-9.04")
 STEPS = (
     (),
@@ -41,23 +38,10 @@ HARDWARE = {
 }
 
 
-def study_of(assignments: list[str], images: int) -> Study:
-    """Open ResNet-20 under some settings."""
-    folder = Path(os.environ["RXSIM_ASSETS"]) / "cifar10"
-    options = DataOptions(
-        data=folder / "cifar10_test.npz",
-        calibrate=folder / "cifar10_train1000.npz",
-        card=ROOT / "scripts" / "cards" / "resnet_cifar10.yaml",
-        limit=images,
-    )
-    settings = load_settings(assignments=assignments)
-    return open_study(folder / "resnet20_cifar10.onnx", settings, options)
-
-
 def row_of(assignments: list[str], images: int) -> str:
     """Evaluate the chips of some settings: the cells of a row."""
     start = time.perf_counter()
-    study = study_of(assignments, images)
+    study = study_of("resnet20", images, assignments)
     scenario, runner = as_built(study.settings), Runner(study)
     floating = runner.score_float()
     foundry = Foundries(study).open(scenario)
@@ -84,6 +68,7 @@ def main() -> None:
     parser.add_argument("--spares", type=int, default=4)
     parser.add_argument("--hardware", choices=list(HARDWARE), action="append")
     given = parser.parse_args()
+    enter_project()
     common = [f"trials={given.chips}", f"mapping.spare_cols={given.spares}"]
     for name in given.hardware or list(HARDWARE):
         settings = [*common, *HARDWARE[name]]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from rxsim.commands.arguments import FILE, progress_options
+from rxsim.commands.compensate_option import compensate_option, read_steps
 from rxsim.config import Settings, fault_files, load_settings, preset_files
 from rxsim.devices import check_preset_files
 from rxsim.errors import SettingError
@@ -57,11 +58,7 @@ def settings_options(function: F) -> F:
                 metavar="KEY=VALUE",
                 help="One setting by its dotted name; may be repeated.",
             ),
-            click.option(
-                "--compensate",
-                metavar="STEP[,STEP]",
-                help="Steps of compensation in their order, or auto: --set compensate=[STEP, STEP].",
-            ),
+            compensate_option,
         ],
     )
 
@@ -222,29 +219,11 @@ def read_settings(given: dict[str, Any]) -> Settings:
         assignments=given["assignments"],
         overrides={
             **{name: given.get(name) for name in ("trials", "seed")},
-            "compensate": _read_steps(given),
+            "compensate": read_steps(given),
         },
     )
     check_preset_files(preset_files(given["config"], given["assignments"]))
     return settings
-
-
-def _read_steps(given: dict[str, Any]) -> list[str] | None:
-    """Read the names of --compensate; None without it."""
-    text = given.get("compensate")
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise SettingError(
-            f"--compensate: found {text!r}, expected names of steps with commas between them, such as "
-            "order,ranges; options of steps go to --set compensate=.."
-        )
-    if any(item.partition("=")[0].strip() == "compensate" for item in given["assignments"]):
-        raise SettingError(
-            "found --compensate beside --set compensate=.., expected one of them; leave the other out"
-        )
-    return names
 
 
 def read_data_options(given: dict[str, Any]) -> DataOptions:

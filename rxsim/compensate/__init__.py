@@ -16,6 +16,7 @@ from rxsim.compensate.chosen import (
     acting_on_arrays,
     check_steps,
     chosen_steps,
+    entries_at,
     sees_float_inputs,
 )
 from rxsim.compensate.moments import correction_of_moments
@@ -64,5 +65,6 @@ __all__ = [
     "check_steps",
     "chosen_steps",
     "correction_of_moments",
+    "entries_at",
     "sees_float_inputs",
 ]

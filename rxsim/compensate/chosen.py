@@ -53,13 +53,14 @@ def chosen_steps(settings: Settings, place: Place | None = None) -> tuple[Chosen
     return tuple(found)
 
 
+def entries_at(settings: Settings, *places: Place) -> tuple[StepEntry, ...]:
+    """Return the entries of the list whose steps act at some places, in their order."""
+    return tuple(entry for entry in settings.compensate if STEPS[step_name(entry)].place in places)
+
+
 def acting_on_arrays(settings: Settings) -> tuple[StepEntry, ...]:
     """Return the steps of settings that change arrays: those of the design and of a chip's targets."""
-    return tuple(
-        entry
-        for entry in settings.compensate
-        if STEPS[step_name(entry)].place in ("design", "tile")
-    )
+    return entries_at(settings, "design", "tile")
 
 
 def sees_float_inputs(settings: Settings) -> bool:

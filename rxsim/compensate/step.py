@@ -141,7 +141,6 @@ class Workshop:
         deviation: nominal standard deviation of programmed cells from their levels, siemens.
         has_circuit: whether g_eff differs from the conductances at all.
         each: applies a function to every array number of the layer, in threads, results in order.
-        share: `share(done, total)` is told how far the step is.
     """
 
     settings: Settings
@@ -149,7 +148,6 @@ class Workshop:
     deviation: float
     has_circuit: bool
     each: Callable[[Callable[[int], Any], Sequence[int]], list[Any]]
-    share: Callable[[int, int], None]
 
 
 class DesignStep(Step[OptionsT]):

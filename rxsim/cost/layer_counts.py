@@ -241,7 +241,6 @@ def _digital_actions(
     """Count what buffers, the network and digital operators of the layer do."""
     layer = plan.layer
     bits = plan.settings.dac.n_bits or _FLOAT_BITS
-    outputs = layer.groups * layer.n_outputs
     overlaps = layer.node.op_type == "ConvTranspose"
     has_bias = len(layer.node.input) > 2 and bool(layer.node.input[2])
     return Actions(
@@ -249,7 +248,7 @@ def _digital_actions(
         buffer_write_bits=size_out.elements * bits,
         activation_bits=size_in.elements * bits,
         bias_additions=size_out.elements if has_bias else 0,
-        overlap_additions=positions * outputs if overlaps else 0,
+        overlap_additions=positions * layer.n_channels if overlaps else 0,
         compensation_multiplications=positions * needs.multipliers,
         compensation_additions=positions * needs.adders,
     )
@@ -261,7 +260,7 @@ def _hardware(plan: LayerPlan, organisation: Organisation, pulses_per_cell: floa
     cells = cells_of(plan.settings.device, plan.settings.mapping)
     each_tile = tiling.arrays_per_tile
     references = tiling.n_tiles * cells.slices if cells.has_reference else 0
-    columns = len(tiling.row_tiles) * layer.groups * layer.n_outputs
+    columns = len(tiling.row_tiles) * layer.n_channels
     written = plan.cells
     if plan.settings.mapping.unused_cells == "open":
         under = cells.slices * tiling.groups * len(tiling.col_tiles) * tiling.n_inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,3 +37,24 @@ class PhysicalArray:
     cols: np.ndarray
     col_signs: np.ndarray
     references: np.ndarray
+
+    def moved(self, rows: np.ndarray, cols: np.ndarray) -> PhysicalArray:
+        """Return the array with its lines at other places; all maps move along.
+
+        Args:
+            rows: which row lies at each place, int64 (n_rows,), each once.
+            cols: which column, int64 (n_cols,).
+        """
+        new_place = np.empty_like(cols)
+        new_place[cols] = np.arange(len(cols))
+        references = self.references[cols]
+        return replace(
+            self,
+            target=self.target[np.ix_(rows, cols)],
+            blank=self.blank[np.ix_(rows, cols)],
+            rows=self.rows[rows],
+            row_signs=self.row_signs[rows],
+            cols=self.cols[cols],
+            col_signs=self.col_signs[cols],
+            references=np.where(references >= 0, new_place[references], -1),
+        )

@@ -204,20 +204,7 @@ class MappedLayer:
         rows, cols = (
             _order(kind, length, rng) for kind, length in zip(how, array.target.shape, strict=True)
         )
-        new_place = np.empty_like(cols)
-        new_place[cols] = np.arange(len(cols))
-        moved = array.references[cols]
-        return PhysicalArray(
-            index=array.index,
-            conversion=array.conversion,
-            target=array.target[np.ix_(rows, cols)],
-            blank=array.blank[np.ix_(rows, cols)],
-            rows=array.rows[rows],
-            row_signs=array.row_signs[rows],
-            cols=array.cols[cols],
-            col_signs=array.col_signs[cols],
-            references=np.where(moved >= 0, new_place[moved], -1),
-        )
+        return array.moved(rows, cols)
 
 
 def _order(kind: str, length: int, rng: np.random.Generator) -> np.ndarray:

@@ -123,6 +123,11 @@ class Layer:
         return int(self.matrices.shape[2])
 
     @property
+    def n_channels(self) -> int:
+        """Channels of the result: the outputs of all groups."""
+        return self.groups * self.n_outputs
+
+    @property
     def kernel(self) -> tuple[int, ...]:
         """Window of a channel; () for matrix products."""
         return self.layout.kernel

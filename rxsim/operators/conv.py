@@ -64,8 +64,7 @@ class Conv(SingleProduct):
 
     def misfit(self, layer: Layer, data: Shape | None, constants: Constants) -> str:
         """Compare kernel_shape, axes, bias and channels with the weights."""
-        columns = layer.groups * layer.n_outputs
-        return conv_misfit(layer, data, constants, layer.kernel, columns)
+        return conv_misfit(layer, data, constants, layer.kernel, layer.n_channels)
 
     def macs(self, node: onnx.NodeProto, shapes: Mapping[str, Shape | None]) -> int | None:
         """Count the weights of an output channel for each entry of the result."""

@@ -25,8 +25,8 @@ def add_corrections(
     """
     layer = hardware.layer
     if hardware.added is not None:
-        wanted = layer.groups * layer.n_outputs  # the last block of packed groups need not be full
-        values = hardware.added.reshape(-1)[:wanted].reshape(layer.groups, layer.n_outputs)
+        # The last block of packed groups need not be full.
+        values = hardware.added.reshape(-1)[: layer.n_channels]
         constant = build.constant("added", layer.along_channels(values).astype(np.float32))
         total = build.add("Add", [total, constant], "corrected")
     if hardware.digital is not None:

@@ -154,7 +154,7 @@ class _ExactDecoding:
 
 def cut_surplus(build: GraphBuilder, hardware: LayerHardware, result: str) -> str:
     """Cut off the outputs of a block's empty places, which no group of the layer fills."""
-    wanted = hardware.layer.groups * hardware.layer.n_outputs
+    wanted = hardware.layer.n_channels
     if hardware.tiling.groups * hardware.tiling.n_outputs == wanted:
         return result
     return take_range(build, result, 0, wanted, hardware.layer.channel_axis, "outputs")

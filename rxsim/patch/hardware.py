@@ -108,7 +108,7 @@ class LayerHardware:
         """
         groups, outputs = self.scale.shape[1:]
         each = np.ones(groups * outputs)  # the last block of packed groups need not be full
-        each[: self.layer.groups * self.layer.n_outputs] = factors
+        each[: self.layer.n_channels] = factors
         return replace(self, scale=self.scale * each.reshape(groups, outputs))
 
     def tile(self, p: int) -> LayerHardware:

@@ -51,7 +51,6 @@ def design_layer(
     settings: Settings,
     point: OperatingPoint | None = None,
     threads: int = 1,
-    share: Callable[[int, int], None] = lambda done, total: None,
 ) -> LayerDesign:
     """Take the design steps of a layer's settings, in order.
 
@@ -60,7 +59,6 @@ def design_layer(
         settings: the layer's.
         point: where its arrays are made linear, if they are not.
         threads: arrays worked on side by side; the result does not depend on it.
-        share: is told how far a step is.
 
     Raises:
         CircuitError: an array can't be solved.
@@ -80,7 +78,6 @@ def design_layer(
         deviation=deviation,
         has_circuit=has_circuit(settings, point) or settings.crossbar.r_access > 0,
         each=each,
-        share=share,
     )
     for chosen in chosen_steps(settings, "design"):
         designed = chosen.step.design(layer, workshop, chosen.options)

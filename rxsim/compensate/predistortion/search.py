@@ -55,7 +55,6 @@ def searched(
     passes: int,
     solve: Solve,
     each: Each,
-    share: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predistortion:
     """Search for the cells whose exact g_eff is nearest to what is wanted.
 
@@ -66,7 +65,6 @@ def searched(
         passes: how often cells are moved at most.
         solve: the circuit's.
         each: applies a function to the number of every array.
-        share: is told how far the search is.
     """
     numbers = range(len(wanted))
     held = each(lambda n: wanted[n].started(solve), numbers)
@@ -81,7 +79,6 @@ def searched(
             scale = best_scale(_reach(wanted, held, slots), scale, freedom)
             held = [one.woken() for one in held]
         held = each(_Pass(wanted, held, scale, solve, number == 0), numbers)
-        share(number + 1, passes)
         now = _Judged.of(wanted, held, scale, freedom)
         fitted = _Judged.of(wanted, held, _fitted(wanted, held, scale, freedom), freedom)
         best = min(best, now if settled else fitted, key=lambda one: one.cost)

@@ -109,7 +109,7 @@ class Columns(OutputStep[ColumnsOptions]):
 
     def needs(self, layer: MappedLayer, options: ColumnsOptions) -> Needs:
         """Ask for a multiplication for each partial sum, and an addition for each output."""
-        outputs = layer.layer.groups * layer.layer.n_outputs
+        outputs = layer.layer.n_channels
         partial_sums = len(layer.row_tiles) * outputs
         added = outputs if options.offset else 0
         return Needs(

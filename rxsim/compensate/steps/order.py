@@ -13,7 +13,6 @@ Source: Agrawal, Lee and Roy, X-CHANGR, 2019 (columns); Farias, Martins and Kung
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -130,7 +129,7 @@ def ordered_tile(
                 row_order = _places(rows, array.rows, row_load)
             if options.cols and cols.any():
                 col_order = _places(cols, _columns(array, layer, options), col_load)
-            moved.append(_moved(array, row_order, col_order))
+            moved.append(array.moved(row_order, col_order))
     return moved
 
 
@@ -193,23 +192,6 @@ def _places(drops: np.ndarray, names: np.ndarray, loads: Mapping[int, float]) ->
     free = np.flatnonzero(order < 0)
     order[free[np.argsort(drops[free], kind="stable")]] = singles
     return order
-
-
-def _moved(array: PhysicalArray, rows: np.ndarray, cols: np.ndarray) -> PhysicalArray:
-    """Return an array with these lines at its places: all maps move along."""
-    new_place = np.empty_like(cols)
-    new_place[cols] = np.arange(len(cols))
-    references = array.references[cols]
-    return replace(
-        array,
-        target=array.target[np.ix_(rows, cols)],
-        blank=array.blank[np.ix_(rows, cols)],
-        rows=array.rows[rows],
-        row_signs=array.row_signs[rows],
-        cols=array.cols[cols],
-        col_signs=array.col_signs[cols],
-        references=np.where(references >= 0, new_place[references], -1),
-    )
 
 
 def _square_error(arrays: list[PhysicalArray], workshop: Workshop) -> tuple[float, int]:

@@ -97,7 +97,6 @@ class Predistort(DesignStep[Options]):
             options.passes,
             workshop.solve,
             workshop.each,
-            workshop.share,
         )
         residual = Residual(found.before, found.after, UNIT)
         if not found.helps:

@@ -13,8 +13,6 @@ Source: the assignment is that of Kuhn, Naval Res. Logist. 2, 1955; docs/concept
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -205,15 +203,7 @@ def _swapped(array: PhysicalArray, moves: dict[int, int]) -> PhysicalArray:
     order = np.arange(len(array.cols))
     for home, spare in moves.items():
         order[home], order[spare] = spare, home
-    references = array.references[order]
-    return replace(
-        array,
-        target=array.target[:, order],
-        blank=array.blank[:, order],
-        cols=array.cols[order],
-        col_signs=array.col_signs[order],
-        references=np.where(references >= 0, order[references], -1),
-    )
+    return array.moved(np.arange(len(array.rows)), order)
 
 
 STEP = Spares()

@@ -36,7 +36,7 @@ class Statistics(OutputStep[StatisticsOptions]):
 
     def needs(self, layer: MappedLayer, options: StatisticsOptions) -> Needs:
         """Ask for an addition for each output, and for a multiplication with `spread`."""
-        outputs = layer.layer.groups * layer.layer.n_outputs
+        outputs = layer.layer.n_channels
         scaled = outputs if options.spread else 0
         return Needs(multipliers=scaled, adders=outputs, stored_values=scaled + outputs, reads=1)
 

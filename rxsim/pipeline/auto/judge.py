@@ -16,8 +16,8 @@ import onnx
 from rxsim.config import StepEntry
 from rxsim.errors import InputError
 from rxsim.pipeline.chip.foundries import Foundries
+from rxsim.pipeline.study.outputs import outputs_of
 from rxsim.pipeline.study.study import Study, with_settings
-from rxsim.run import predict
 from rxsim.scenarios import as_built
 from rxsim.seeds import Sample, sample_generator
 
@@ -89,17 +89,4 @@ class Judge:
         return np.stack(rows)
 
     def _run(self, model: onnx.ModelProto, stage: str, what: str) -> np.ndarray:
-        study = self._study
-        with study.stages(stage) as progress:
-            outputs = predict(
-                model,
-                study.output,
-                study.inputs,
-                what=what,
-                batch=study.batch,
-                threads=study.threads,
-                fixed_batch=study.network.fixed_batch,
-                axis=study.output_axis,
-                progress=progress,
-            )
-        return outputs.astype(np.float64)
+        return outputs_of(self._study, model, stage, what).astype(np.float64)

@@ -73,7 +73,7 @@ def channel_sums(
     reduced = [pair.x in inside and pair.y in inside for pair in pairs]
     extended, names = _with_sums(model, pairs, reduced)
     session = Session(extended, f"the network of {stage}", fixed)
-    totals = [ChannelSums(0, np.zeros((_ROWS, channels_of(pair.layer)))) for pair in pairs]
+    totals = [ChannelSums(0, np.zeros((_ROWS, pair.layer.n_channels))) for pair in pairs]
     with study.stages(stage) as progress:
         for results in session.batches(
             study.calibration, names, batch=study.batch, threads=study.threads, progress=progress
@@ -86,11 +86,6 @@ def channel_sums(
 
 
 _SUMS = "rxsim_sums_{}"
-
-
-def channels_of(layer: Layer) -> int:
-    """Return the number of channels of a layer's result."""
-    return layer.groups * layer.n_outputs
 
 
 def _with_sums(
@@ -132,7 +127,7 @@ def _add_sums(
     """
     size = build.add("Size", [pair.x], "size")
     size = build.add("Cast", [size], "wide_size", to=TensorProto.DOUBLE)
-    zeros = build.constant("zeros", np.zeros(channels_of(pair.layer)))
+    zeros = build.constant("zeros", np.zeros(pair.layer.n_channels))
     parts = [build.add("Add", [zeros, size], "sizes")]
     names = list(dict.fromkeys([pair.x, pair.y]))
     if len(names) > 1:
@@ -153,7 +148,7 @@ def _add_sums(
 def _add_square_sum(build: GraphBuilder, layer: Layer, tensor: str, opset: int) -> str:
     """Write the sum of the squares of each channel's values, (channels,): `Mul` took twice the time."""
     behind = layer.layout.spatial_axes
-    shape = build.constant("squares_shape", np.array([-1, channels_of(layer)]))
+    shape = build.constant("squares_shape", np.array([-1, layer.n_channels]))
     if not behind:
         tensor = build.add("Reshape", [tensor, shape], "values")
     axes, given = list(range(-behind, 0)) if behind else [0], [tensor]
@@ -181,7 +176,7 @@ def add_channel_sum(build: GraphBuilder, layer: Layer, tensor: str, part: str) -
     if behind:
         axes = build.constant(f"{part}_axes", np.arange(-behind, 0))
         tensor = build.add("ReduceSum", [tensor, axes], f"{part}_places", keepdims=0)
-    shape = build.constant(f"{part}_shape", np.array([-1, channels_of(layer)]))
+    shape = build.constant(f"{part}_shape", np.array([-1, layer.n_channels]))
     tensor = build.add("Reshape", [tensor, shape], f"{part}_rows")
     first = build.constant(f"{part}_axis", np.array([0]))
     return build.add("ReduceSum", [tensor, first], part, keepdims=0)
@@ -195,7 +190,7 @@ def _read(values: np.ndarray) -> ChannelSums:
 
 def _summed(pair: Pair, tensors: dict[str, np.ndarray]) -> ChannelSums:
     """Add up the values of a pair of tensors."""
-    channels = channels_of(pair.layer)
+    channels = pair.layer.n_channels
     if not tensors[pair.x].size:  # in a branch that is not taken
         return ChannelSums(0, np.zeros((_ROWS, channels)))
     place = -1 - pair.layer.layout.spatial_axes

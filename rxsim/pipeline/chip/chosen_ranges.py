@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from rxsim.calibrate import InputRange
-from rxsim.compensate import STEPS, ChosenStep, RangeFactors, chosen_steps, sees_float_inputs
-from rxsim.config import as_plain, step_name
+from rxsim.compensate import ChosenStep, RangeFactors, chosen_steps, entries_at, sees_float_inputs
+from rxsim.config import as_plain
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.range_bench import NominalBench, scaled_ranges
 from rxsim.pipeline.chip.solved import SolvedArrays
@@ -69,12 +69,8 @@ def _key(chosen: ChosenStep, mapped: Mapped) -> str:
     """Tell apart what a choice follows from: nominal hardware, and the ranges before it."""
     plain = {}
     for name, settings in mapped.under(nominal).settings.items():
-        before = [
-            entry
-            for entry in settings.compensate
-            if STEPS[step_name(entry)].place in ("design", "ranges")
-        ]
-        plain[name] = as_plain(settings.model_copy(update={"compensate": tuple(before)}))
+        before = entries_at(settings, "design", "ranges")
+        plain[name] = as_plain(settings.model_copy(update={"compensate": before}))
     ranges = {name: known.x_max for name, known in mapped.input_ranges.items()}
     factors = sorted(mapped.adc_factors.items())
     on_float = any(map(sees_float_inputs, mapped.settings.values()))  # what ADCs are calibrated on

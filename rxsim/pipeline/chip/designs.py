@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from rxsim.compensate import STEPS, Residual, chosen_steps
-from rxsim.config import Settings, step_name
+from rxsim.compensate import Residual, chosen_steps, entries_at
+from rxsim.config import Settings
 from rxsim.errors import CircuitError
 from rxsim.mapping import MappedLayer
 from rxsim.pipeline.chip.room import threads_that_fit
@@ -53,10 +53,7 @@ class Designs:
         self, layer: MappedLayer, settings: Settings, point: OperatingPoint | None
     ) -> LayerDesign:
         linearised = None if point is None else [point.volt, point.activity]
-        steps = [
-            entry for entry in settings.compensate if STEPS[step_name(entry)].place == "design"
-        ]
-        values = DESIGN.of(settings) | {"compensate": steps}
+        values = DESIGN.of(settings) | {"compensate": entries_at(settings, "design")}
         deviation = deviation_of_design(settings)
         key = json.dumps([layer.layer.index, values, deviation, linearised])
         if key not in self._kept:

@@ -72,7 +72,7 @@ def mean_outputs(study: Study, layers: Sequence[LayerHardware]) -> Means:
     session = Session(
         with_outputs(network.model, names), "the network of drift", study.network.fixed_batch
     )
-    sums = {layer.layer.name: np.zeros(_channels(layer)) for layer in layers}
+    sums = {layer.layer.name: np.zeros(layer.layer.n_channels) for layer in layers}
     counts = dict.fromkeys(sums, 0)
     with study.stages("drift") as progress:
         for results in session.batches(
@@ -87,10 +87,6 @@ def mean_outputs(study: Study, layers: Sequence[LayerHardware]) -> Means:
                     sums[name] += flat.sum(axis=0)
                     counts[name] += len(flat)
     return {name: total / max(counts[name], 1) for name, total in sums.items()}
-
-
-def _channels(layer: LayerHardware) -> int:
-    return layer.layer.groups * layer.layer.n_outputs
 
 
 def factors_of(before: Means, now: Means, settings: Mapping[str, Settings]) -> Means:

@@ -37,7 +37,6 @@ from rxsim.pipeline.chip.channel_sums import (
     Pair,
     add_channel_sum,
     channel_sums,
-    channels_of,
 )
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session
@@ -95,7 +94,7 @@ def fits_a_single_run(study: Study, layers: Sequence[LayerHardware]) -> bool:
         currents = len(item.both_sides) * item.readouts.count * item.tiling.groups
         values = currents + (1 + len(item.input_plan.passes)) * item.layer.input_channels
         # Currents and codes, noise where there is some; products in float64 besides.
-        each = 4 * (3 if item.noise is None else 6) * values + 4 * 8 * channels_of(item.layer)
+        each = 4 * (3 if item.noise is None else 6) * values + 4 * 8 * item.layer.n_channels
         needed = max(needed, count * positions * each)
     free = available_bytes() if needed > LITTLE else None
     return free is None or needed <= free // 2

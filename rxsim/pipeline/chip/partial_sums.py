@@ -10,7 +10,7 @@ import numpy as np
 
 from rxsim.compensate import PartialSums
 from rxsim.patch import LayerHardware, patch_partial_sums
-from rxsim.pipeline.chip.channel_sums import ChannelSums, Pair, channel_sums, channels_of
+from rxsim.pipeline.chip.channel_sums import ChannelSums, Pair, channel_sums
 from rxsim.pipeline.study.study import Study
 
 
@@ -45,7 +45,7 @@ def _of_layer(item: LayerHardware, sums: dict[tuple[str, int], list[ChannelSums]
     name = item.layer.name
     tiles = [reduce(add, sums[name, p]) for p in range(len(item.rows))]
     x, y, xx, yy, xy = np.stack([tile.sums for tile in tiles], axis=1)
-    channels = channels_of(item.layer)
+    channels = item.layer.n_channels
     added = np.zeros(channels) if item.added is None else item.added.reshape(-1)[:channels]
     return PartialSums(
         count=tiles[0].count,

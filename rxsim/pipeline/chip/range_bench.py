@@ -11,16 +11,16 @@ import numpy as np
 from rxsim.calibrate import InputRange
 from rxsim.config import Settings, settings_changed
 from rxsim.converters import Adc, layer_input_plan
-from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer, Readouts
 from rxsim.onnx_graph import with_outputs
 from rxsim.parallel import ordered
 from rxsim.patch import LayerHardware, NetworkBeside, patch_beside
-from rxsim.pipeline.chip.equip import calibrate_adcs, equip
+from rxsim.pipeline.chip.equip import calibrate_adcs
+from rxsim.pipeline.chip.foundry import nominal_layers
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.pipeline.study.study import Study
-from rxsim.scenarios import Scenario, nominal, perfect
+from rxsim.scenarios import Scenario
 from rxsim.session import Session
 
 _BLOCKS = 16
@@ -98,20 +98,18 @@ class NominalBench:
 
     def _equipped(self, dac: Mapping[str, float]) -> list[LayerHardware]:
         """Put DACs of such ranges in front of all layers' arrays."""
-        plain = self._mapped.under(nominal)
-        plain = replace(plain, input_ranges=scaled_ranges(plain.input_ranges, dac))
-        transfers = self._solved.nominal(plain)
-        levels = self._solved.nominal(self._mapped.under(perfect))
-        return equip(plain, transfers, levels, Chip(self._study.settings.seed, 0))
+        return nominal_layers(self._study, self._behind(dac), self._solved)
+
+    def _behind(self, dac: Mapping[str, float]) -> Mapped:
+        """Return the layers with other input ranges."""
+        ranges = scaled_ranges(self._mapped.input_ranges, dac)
+        return replace(self._mapped, input_ranges=ranges)
 
     def _calibrated(self, dac: Mapping[str, float]) -> Mapping[str, Adc | None]:
         """Calibrate the ADCs behind such inputs; those of the last ones are kept."""
         key = {name: factor for name, factor in dac.items() if factor != 1}
         if self._adcs is None or self._adcs[0] != key:
-            mapped = replace(
-                self._mapped, input_ranges=scaled_ranges(self._mapped.input_ranges, dac)
-            )
-            open_layers = self._equipped(dac)
+            mapped, open_layers = self._behind(dac), self._equipped(dac)
             self._adcs = key, calibrate_adcs(self._study, mapped, open_layers, self._scenario)
         names = (layer.layer.name for layer in self._mapped.layers)
         return dict(zip(names, self._adcs[1], strict=True))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import onnx
 
 from rxsim.data import choose_positions
 from rxsim.errors import DataError, InputError
 from rxsim.metrics import truth_for
 from rxsim.patch import PatchedNetwork
 from rxsim.pipeline.chip.memo import remembered_outputs
+from rxsim.pipeline.study.outputs import outputs_of
 from rxsim.pipeline.study.study import Study
-from rxsim.run import LayerHealth, Scores, diagnose_layers, predict, remarks_on, score
+from rxsim.run import LayerHealth, Scores, diagnose_layers, remarks_on, score
 
 DIAGNOSED_INPUTS = 500
 """Layers are compared on at most this many of the evaluated inputs: enough for 0.1 dB."""
@@ -41,26 +41,11 @@ class Runner:
             self._classes, len(study.inputs), DIAGNOSED_INPUTS, study.settings.seed
         )
 
-    def _predict(self, model: onnx.ModelProto, stage: str, what: str) -> np.ndarray:
-        study = self._study
-        with study.stages(stage) as progress:
-            return predict(
-                model,
-                study.output,
-                study.inputs,
-                what=what,
-                batch=study.batch,
-                threads=study.threads,
-                fixed_batch=study.network.fixed_batch,
-                axis=study.output_axis,
-                progress=progress,
-            )
-
     def score_float(self) -> Scores:
         """Run the user's own model and keep its output as the reference."""
         name = self._study.network.path.name
         model = self._study.network.original
-        run = partial(self._predict, model, "float32", f"model {name}")
+        run = partial(outputs_of, self._study, model, "float32", f"model {name}")
         self._reference = remembered_outputs(self._study, model, run)
         self._check_labels()
         return self._score(self._reference)
@@ -92,7 +77,7 @@ class Runner:
 
     def score(self, patched: PatchedNetwork, rung: str, *, keep: bool = False) -> Scores:
         """Run a patched network; `keep` its outputs where others may want them again."""
-        run = partial(self._predict, patched.model, rung, f"the patched network ({rung})")
+        run = partial(outputs_of, self._study, patched.model, rung, f"the patched network ({rung})")
         return self._score(remembered_outputs(self._study, patched.model, run) if keep else run())
 
     def _score(self, outputs: np.ndarray) -> Scores:
