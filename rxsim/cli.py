@@ -24,6 +24,7 @@ _COMMANDS = {
         "Why accuracy fell: which effect, which layer, what helps.",
     ),
     "map": ("rxsim.commands.map", "What goes onto crossbars and what stays digital."),
+    "cost": ("rxsim.commands.cost", "Area, energy and time by component and layer."),
     "calibrate": ("rxsim.commands.calibrate", "Measure converter ranges once, for later runs."),
     "card": ("rxsim.commands.card", "Write a first card for a network, to edit."),
     "patch": ("rxsim.commands.patch", "Write the patched network as standard ONNX."),

@@ -1,6 +1,7 @@
 """Settings: their models, where they come from, and what identifies them."""
 
 from rxsim.config.compensation import AUTO, StepEntry, step_name, step_options
+from rxsim.config.cost import Balance, Cost
 from rxsim.config.device import Device, read_device
 from rxsim.config.fault_file import OTHERS, FaultFile, fault_maps
 from rxsim.config.identity import as_full_yaml, as_plain, as_yaml, settings_hash
@@ -39,6 +40,8 @@ __all__ = [
     "STEPS",
     "V_READ",
     "Adc",
+    "Balance",
+    "Cost",
     "Crossbar",
     "Dac",
     "Device",

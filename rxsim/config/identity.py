@@ -30,7 +30,7 @@ _LATER: tuple[tuple[str, type[BaseModel], tuple[str, ...]], ...] = (
             *("read_noise", "run_time", "read_sigma", "read_unit", "dead_rows", "dead_cols"),
         ),
     ),
-    ("", Settings, ("compensate", "drift_compensation")),
+    ("", Settings, ("compensate", "drift_compensation", "cost")),
 )
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rxsim.config.carried import carried, reading_of
 from rxsim.config.compensation import StepList
+from rxsim.config.cost import Cost
 from rxsim.config.device import Device, read_device
 from rxsim.config.models import Adc, Calibration, Crossbar, Dac, Input, Mapping
 from rxsim.config.overlay import overlay
@@ -54,6 +55,9 @@ class Settings(Section):
         "none",
         description="a factor at reading time that brings the mean output of each layer, or of each of "
         "its columns, back to what it was after programming",
+    )
+    cost: Cost | None = Field(
+        None, description="the technology that prices the hardware; null: nothing is priced"
     )
     trials: Integer = Field(1, ge=1, description="programmed chips")
     seed: Integer = Field(0, ge=0, description="seed of every random draw")

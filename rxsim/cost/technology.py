@@ -187,6 +187,14 @@ class Instructions(Sourced):
     cycles: dict[str, Positive] = Field(description="cycles by instruction")
 
 
+class Write(Sourced):
+    """A pulse that writes a cell."""
+
+    energy_j: NotNegative = Field(description="energy of a pulse, J")
+    time_s: Positive = Field(description="time of a pulse, s")
+    cells_at_once: Count = Field(1, description="cells of an array that pulses reach together")
+
+
 class Comparison(Sourced):
     """A published ratio to other hardware, for captions only."""
 
@@ -212,6 +220,7 @@ class Technology(Entry):
     carried_by: Annotated[str, ChoiceIn("rxsim.cost.adc_models")] | None = Field(
         None, description="ADC model that carries the stated ADC to other bits; null: refused"
     )
+    write: Write | None = Field(None, description="how cells are written; null: not stated")
     instructions: Instructions | None = Field(None, description="digital instructions")
     comparisons: tuple[Comparison, ...] = Field((), description="published ratios, for captions")
 

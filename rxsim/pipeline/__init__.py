@@ -7,6 +7,7 @@ from rxsim.pipeline.chip.foundries import Foundries, patched_chip
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random, patch_study
 from rxsim.pipeline.chip.mapped import for_each
 from rxsim.pipeline.chip.stamp import with_origin
+from rxsim.pipeline.inspect.cost import network_cost, study_cost
 from rxsim.pipeline.inspect.placement import LayerPlacement, take_placement
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
@@ -68,6 +69,7 @@ __all__ = [
     "for_each",
     "is_random",
     "loss_limit",
+    "network_cost",
     "on_batch",
     "open_study",
     "patch_study",
@@ -77,6 +79,7 @@ __all__ = [
     "run_trial",
     "rungs_of",
     "spice_netlist",
+    "study_cost",
     "take_inventory",
     "take_placement",
     "totals",

@@ -9,6 +9,7 @@ import numpy as np
 from rxsim.load import Network
 from rxsim.load.macs import Work, count_work, tensors_of
 from rxsim.load.network import left_digital
+from rxsim.load.tensor_sizes import TensorSize, tensor_sizes
 from rxsim.pipeline.study.make_up import example_feeds, is_text
 from rxsim.run.executed import executed_shapes
 
@@ -53,6 +54,24 @@ def work_at(network: Network, input_shapes: Mapping[str, tuple[int, ...]]) -> Wo
     if unfit:
         return count_work(network.model, input_shapes)
     return work_of(network, example_feeds(network, input_shapes))
+
+
+def sizes_of(network: Network, feeds: Mapping[str, np.ndarray]) -> dict[str, TensorSize]:
+    """Return the sizes of all tensors per network input, those of the layers from a run if need be.
+
+    Args:
+        network: the network.
+        feeds: one input by tensor name, with its batch axis; it is run only where shape inference
+            leaves the input or output of a layer on crossbars open.
+    """
+    shapes = {name: tensor.shape for name, tensor in feeds.items()}
+    sizes = tensor_sizes(network.model, shapes)
+    names = [name for layer in network.layers for name in (layer.input, layer.output)]
+    missing = [name for name in dict.fromkeys(names) if name not in sizes]
+    if not missing:
+        return sizes
+    executed = executed_shapes(network.model, _filled(network, feeds), missing)
+    return tensor_sizes(network.model, shapes, executed)
 
 
 def _filled(network: Network, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

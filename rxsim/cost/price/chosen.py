@@ -1,0 +1,134 @@
+"""The technology that settings choose: read, scaled, and with each layer's ADC."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from rxsim.config import Settings
+from rxsim.config.cost import Cost
+from rxsim.cost.adc import AdcDesign
+from rxsim.cost.adc_choice import adc_design, with_adc
+from rxsim.cost.latency import StageTimes
+from rxsim.cost.layer_counts import Organisation
+from rxsim.cost.scaling import scaled
+from rxsim.cost.technology import LevelName, Technology
+from rxsim.cost.technology_files import read_technology
+from rxsim.cost.totals import instances
+
+
+@dataclass(frozen=True)
+class ChosenTechnology:
+    """A technology as the section `cost` chooses it.
+
+    Attributes:
+        cost: the section.
+        technology: read and scaled; its ADC as it states it.
+    """
+
+    cost: Cost
+    technology: Technology
+
+    @property
+    def name(self) -> str:
+        """The technology's name or file."""
+        return self.cost.technology
+
+    @cached_property
+    def columns_per_adc(self) -> int:
+        """Columns of an array of the technology that one ADC converts."""
+        inner = self.technology.levels[self.technology.level_names[0]]
+        adcs = inner.parts.get(self.technology.adc_name, 1.0)
+        return max(math.floor(self.technology.product.cols / adcs), 1)
+
+    @property
+    def unit(self) -> LevelName:
+        """The level that adds up what its arrays give: the one around arrays, or arrays themselves."""
+        names = self.technology.level_names
+        return names[min(1, len(names) - 1)]
+
+    @property
+    def organisation(self) -> Organisation:
+        """How its arrays stand together."""
+        names = self.technology.level_names
+        return Organisation(
+            arrays_per_unit=max(int(instances(self.technology, names[0], self.unit)), 1)
+        )
+
+    def shared(self, settings: Settings) -> Settings:
+        """Give a layer's settings the technology's columns of an ADC, unless they state columns.
+
+        Accuracy does not depend on `adc.share` where it is 1.
+        """
+        if settings.adc.share > 1:
+            return settings
+        share = min(self.columns_per_adc, settings.crossbar.cols)
+        return settings.model_copy(update={"adc": settings.adc.model_copy(update={"share": share})})
+
+    def adc_design(self, settings: Settings) -> AdcDesign | None:
+        """Return what a layer asks of its ADC; None without one.
+
+        The resistance of a column is that of all its cells at the middle of their range, in parallel.
+
+        Raises:
+            InputError: the technology does not say how often its ADC converts.
+        """
+        if settings.adc.n_bits is None:
+            return None
+        device, rows = settings.device, settings.crossbar.rows
+        column_s = rows * (device.g_on + device.g_off) / 2
+        return replace(
+            adc_design(self.technology, settings.adc.n_bits),
+            rows=rows,
+            column_ohm=1 / column_s,
+            v_read=settings.input.v_read,
+        )
+
+    def at_layer(self, settings: Settings) -> Technology:
+        """Return the technology with a layer's ADC.
+
+        Raises:
+            InputError: the ADC model does not hold for the layer's ADC.
+        """
+        design = self.adc_design(settings)
+        if design is None:
+            return self.technology
+        return with_adc(
+            self.technology, self.cost.adc_model, design, scale_node=self.cost.scale_adc
+        )
+
+    def times(self, settings: Settings) -> StageTimes:
+        """Return the times of a layer's reads.
+
+        A read takes the time of the technology's array, or of a stage where that is not stated.
+
+        Args:
+            settings: of the layer, with its columns of an ADC.
+        """
+        technology = self.technology
+        array = next(
+            (each for each in technology.components.values() if each.action == "array_read"), None
+        )
+        of_array = None if array is None else array.time_of_action_s
+        return StageTimes(
+            t_read=of_array or technology.product.stage_s,
+            t_conversion=0.0
+            if settings.adc.n_bits is None
+            else 1 / (technology.adc.rate_hz or math.inf),
+            share=min(settings.adc.share, settings.crossbar.cols),
+            stages=technology.product.stages,
+        )
+
+
+def chosen_technology(cost: Cost) -> ChosenTechnology:
+    """Read the technology that a section names.
+
+    Raises:
+        InputError: there is no such technology, its file can't be read, or a node is out of range.
+        SettingError: an entry of its file is unusable.
+    """
+    technology = read_technology(cost.technology)
+    if cost.node_nm is not None:
+        technology = scaled(technology, cost.node_nm, adcs=cost.scale_adc)
+    return ChosenTechnology(cost=cost, technology=technology)

@@ -1,0 +1,84 @@
+"""What a component of a technology costs a layer: energy of an inference, and area."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from rxsim.cost.technology import Action, LevelName, Status
+
+Basis = Literal["circuit", "action", "power", "unknown"]
+"""Where an energy is from: the solved circuit, the number of acts, power x time, or nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentCost:
+    """What all instances of a component cost.
+
+    Attributes:
+        name: the component.
+        level: of the hierarchy it stands at; None for what the technology does not list.
+        action: what it is counted by.
+        instances: how many there are; a level in part counts in part.
+        actions: its acts for one inference; None: they are not counted.
+        energy_j: for one inference, J; None: the technology does not state it.
+        error_j: standard error of the energy where inputs were sampled, J.
+        basis: where the energy is from.
+        area_mm2: mm2; 0 where another component holds it; None: not stated.
+        status: how sure its numbers are: P printed, D derived, R reconstructed.
+    """
+
+    name: str
+    level: LevelName | None
+    action: Action | Literal["compensation"]
+    instances: float
+    actions: float | None
+    energy_j: float | None
+    basis: Basis
+    area_mm2: float | None
+    status: Status
+    error_j: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if self.error_j is None:
+            del values["error_j"]
+        return values
+
+
+def known_sum(values: Iterable[float | None]) -> float:
+    """Add up what is known; what is not counts nothing, and is told apart."""
+    return sum(value for value in values if value is not None)
+
+
+def summed(costs: Iterable[ComponentCost]) -> tuple[ComponentCost, ...]:
+    """Add up the costs of layers component by component, the largest energy first.
+
+    An energy or an area is unknown where it is unknown for each of them; errors of layers add up, as
+    all layers see the same inputs (a bound).
+    """
+    by_name: dict[str, ComponentCost] = {}
+    for cost in costs:
+        before = by_name.get(cost.name)
+        by_name[cost.name] = cost if before is None else _both(before, cost)
+    return tuple(sorted(by_name.values(), key=lambda cost: (-(cost.energy_j or 0), cost.name)))
+
+
+def _both(one: ComponentCost, other: ComponentCost) -> ComponentCost:
+    worst = max(one.status, other.status, key="PDR".index)
+    return replace(
+        one,
+        instances=one.instances + other.instances,
+        actions=_add(one.actions, other.actions),
+        energy_j=_add(one.energy_j, other.energy_j),
+        error_j=_add(one.error_j, other.error_j),
+        basis=one.basis if other.basis == "unknown" else other.basis,
+        area_mm2=_add(one.area_mm2, other.area_mm2),
+        status=worst,
+    )
+
+
+def _add(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else one + other

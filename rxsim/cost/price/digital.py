@@ -1,0 +1,37 @@
+"""Components that digital operators use, where a technology states the energy of their acts."""
+
+from __future__ import annotations
+
+from rxsim.cost.counts import NetworkCounts
+from rxsim.cost.price.component import ComponentCost
+from rxsim.cost.technology import Technology
+
+_KINDS = {"activation": "activation", "pooling": "pooling"}
+"""Which digital operators an action of a technology carries out."""
+
+
+def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[ComponentCost, ...]:
+    """Price activations and pooling by operations on single elements.
+
+    Their areas, and those whose power alone is stated, count with the layers that use their tiles.
+    """
+    operations = counts.digital_operations
+    priced = []
+    for name, part in technology.components.items():
+        kind = _KINDS.get(part.action)
+        if kind is None or part.energy_of_action_j is None or not operations.get(kind):
+            continue
+        priced.append(
+            ComponentCost(
+                name=name,
+                level=None,
+                action=part.action,
+                instances=0.0,
+                actions=float(operations[kind]),
+                energy_j=operations[kind] * part.energy_of_action_j,
+                basis="action",
+                area_mm2=0.0,
+                status=part.status,
+            )
+        )
+    return tuple(priced)

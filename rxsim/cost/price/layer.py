@@ -1,0 +1,288 @@
+"""Energy and area of a layer, component by component: its counts in a technology.
+
+    E = acts x energy of an act, or instances x power x time of the layer where only a power is stated
+    A = instances x area of one
+
+Source: docs/concepts/cost.md, "Prices".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rxsim.config import Settings
+from rxsim.cost.array_energy import ReadEnergy
+from rxsim.cost.layer_counts import LayerCounts
+from rxsim.cost.price.component import Basis, ComponentCost, known_sum
+from rxsim.cost.technology import Component, LevelName, Technology
+from rxsim.cost.totals import counts_in, instances
+
+COMPENSATION = "compensation"
+"""Name of the digital work that compensation asks for, beside a technology's components."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerWork:
+    """What a layer is priced by.
+
+    Attributes:
+        counts: for one inference.
+        settings: of the layer, with its columns of an ADC.
+        replicas: copies of its arrays.
+        seconds: of an inference, of all positions together.
+        energy: of a read from the circuit; None: the technology's number.
+    """
+
+    counts: LayerCounts
+    settings: Settings
+    replicas: int
+    seconds: float
+    energy: ReadEnergy | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """What a layer costs.
+
+    Attributes:
+        counts: for one inference.
+        replicas: copies of its arrays.
+        units: that all copies fill; those of the layer whose arrays it uses.
+        seconds: of an inference.
+        product_seconds: of a product, all pulses of a position.
+        components: each with energy and area; areas are 0 where the arrays are another layer's.
+    """
+
+    counts: LayerCounts
+    replicas: int
+    units: int
+    seconds: float
+    product_seconds: float
+    components: tuple[ComponentCost, ...]
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return self.counts.name
+
+    @property
+    def energy_j(self) -> float:
+        """Energy of an inference, J, of all components that state theirs."""
+        return known_sum(each.energy_j for each in self.components)
+
+    @property
+    def area_mm2(self) -> float:
+        """Area, mm2, of all components that state theirs."""
+        return known_sum(each.area_mm2 for each in self.components)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        counts, hardware = self.counts, self.counts.hardware
+        values: dict[str, Any] = {
+            "name": counts.name,
+            "op": counts.op,
+            "energy_j": self.energy_j,
+            "area_mm2": self.area_mm2,
+            "seconds": self.seconds,
+            "product_seconds": self.product_seconds,
+            "replicas": self.replicas,
+            "arrays": hardware.arrays,
+            "units": self.units,
+            "utilisation": hardware.utilisation,
+            "positions": counts.positions,
+            "pulses": counts.pulses,
+            "actions": {
+                name: getattr(counts.actions, name) for name in counts.actions.__dataclass_fields__
+            },
+            "zeros": {
+                name: getattr(hardware.zeros, name) for name in hardware.zeros.__dataclass_fields__
+            },
+            "components": [each.as_json() for each in self.components],
+        }
+        if counts.shared_with is not None:
+            values["shared_with"] = counts.shared_with
+        return values
+
+
+def price_layer(
+    work: LayerWork, technology: Technology, unit: LevelName, inference_s: float
+) -> tuple[ComponentCost, ...]:
+    """Price a layer's components.
+
+    Instances of a layer that uses the arrays of another one count there, and so does their area.
+
+    Args:
+        work: what the layer takes.
+        technology: with the layer's ADC.
+        unit: the level that adds up what its arrays give.
+        inference_s: time of an inference, s; what leaks does so all that time.
+    """
+    priced = []
+    outermost = technology.level_names[-1]
+    held = counts_in(technology, outermost)
+    for level in technology.level_names:
+        for name, parts in technology.levels[level].parts.items():
+            component = technology.components[name]
+            number = _instances(work, technology, unit, level, component, parts)
+            priced.append(
+                _price(work, name, level, component, number, held, technology, inference_s)
+            )
+    merged = _merged(priced)
+    extra = _compensation(work, technology)
+    return (*merged, *([extra] if extra else []))
+
+
+def _merged(priced: list[ComponentCost]) -> list[ComponentCost]:
+    """Keep the first of each component; further places of it add instances and area, not acts."""
+    kept: dict[str, ComponentCost] = {}
+    for cost in priced:
+        before = kept.get(cost.name)
+        if before is None:
+            kept[cost.name] = cost
+            continue
+        kept[cost.name] = ComponentCost(
+            name=cost.name,
+            level=before.level,
+            action=before.action,
+            instances=before.instances + cost.instances,
+            actions=before.actions,
+            energy_j=before.energy_j
+            if before.basis != "power"
+            else known_sum([before.energy_j, cost.energy_j]),
+            basis=before.basis,
+            area_mm2=None
+            if before.area_mm2 is None or cost.area_mm2 is None
+            else before.area_mm2 + cost.area_mm2,
+            status=before.status,
+            error_j=before.error_j,
+        )
+    return list(kept.values())
+
+
+def _instances(
+    work: LayerWork,
+    technology: Technology,
+    unit: LevelName,
+    level: LevelName,
+    component: Component,
+    parts: float,
+) -> float:
+    """Count the instances of a component that a layer's copies have, levels in part in part."""
+    hardware, crossbar, copies = work.counts.hardware, work.settings.crossbar, work.replicas
+    if level == technology.level_names[0]:
+        per_array = {
+            "array_read": crossbar.rows * crossbar.cols / _cells(technology),
+            "dac_drive": float(crossbar.rows),
+            "sample": float(crossbar.cols),
+        }
+        if component.action == "conversion":
+            return float(hardware.converters * copies)
+        return hardware.arrays * copies * per_array.get(component.action, parts)
+    return parts * hardware.units * copies / instances(technology, unit, level)
+
+
+def _cells(technology: Technology) -> int:
+    return technology.product.rows * technology.product.cols
+
+
+def _acts(work: LayerWork, technology: Technology, component: Component) -> float | None:
+    """Count what a component does for one inference; None where it is not counted."""
+    actions, crossbar = work.counts.actions, work.settings.crossbar
+    buffered = actions.buffer_read_bits + actions.buffer_write_bits
+    counted = {
+        "array_read": actions.reads * crossbar.rows * crossbar.cols / _cells(technology),
+        "dac_drive": actions.drives,
+        "sample": actions.sample_and_holds,
+        "conversion": actions.conversions,
+        "shift_add": actions.shift_and_adds,
+        "buffer": buffered / (component.bits or 1),
+        "bus": buffered / (component.bits or 1),
+        "network": (actions.activation_bits + actions.partial_sum_bits) / (component.bits or 1),
+    }
+    number = counted.get(component.action)
+    return None if number is None else float(number)
+
+
+def _price(
+    work: LayerWork,
+    name: str,
+    level: LevelName,
+    component: Component,
+    number: float,
+    held: dict[str, float],
+    technology: Technology,
+    inference_s: float,
+) -> ComponentCost:
+    acts = _acts(work, technology, component)
+    energy: float | None = None
+    error: float | None = None
+    basis: Basis = "unknown"
+    if component.action == "array_read" and work.energy is not None:
+        energy, error = _of_circuit(work)
+        basis = "circuit"
+    elif acts is not None and component.energy_of_action_j is not None:
+        energy, basis = acts * component.energy_of_action_j, "action"
+    elif component.power_of_one_w is not None:
+        energy, basis = number * component.power_of_one_w * work.seconds, "power"
+    owns = work.counts.shared_with is None
+    leakage = component.leakage_w
+    if leakage is not None and owns:
+        at_rest = number * leakage / component.together * inference_s
+        energy = at_rest if energy is None else energy + at_rest
+    return ComponentCost(
+        name=name,
+        level=level,
+        action=component.action,
+        instances=number if owns else 0.0,
+        actions=acts,
+        energy_j=energy,
+        error_j=error,
+        basis=basis,
+        area_mm2=_area(component, number, held) if owns else 0.0,
+        status=component.status,
+    )
+
+
+def _of_circuit(work: LayerWork) -> tuple[float, float | None]:
+    """Return the energy of all reads of an inference from the circuit, and its error, J."""
+    energy, positions = work.energy, work.counts.positions
+    assert energy is not None
+    error = energy.standard_error
+    return energy.joules * positions, None if error is None else error * positions
+
+
+def _area(component: Component, number: float, held: dict[str, float]) -> float | None:
+    of_one = component.area_of_one_mm2
+    if of_one is None:
+        return 0.0 if component.area_within in held else None
+    return of_one * number
+
+
+def _compensation(work: LayerWork, technology: Technology) -> ComponentCost | None:
+    """Price the digital work of compensation: by shift-and-adds.
+
+    Assumption: a multiplication by a number of b bits takes b shift-and-adds, an addition one. The area
+    of registers and multipliers is not stated by any technology.
+    """
+    actions = work.counts.actions
+    bits = work.settings.adc.n_bits or work.settings.dac.n_bits or 32
+    times, plus = actions.compensation_multiplications, actions.compensation_additions
+    if not times + plus:
+        return None
+    adder = next(
+        (part for part in technology.components.values() if part.action == "shift_add"), None
+    )
+    each = None if adder is None else adder.energy_of_action_j
+    acts = times * bits + plus
+    return ComponentCost(
+        name=COMPENSATION,
+        level=None,
+        action="compensation",
+        instances=0.0,
+        actions=float(acts),
+        energy_j=None if each is None else acts * each,
+        basis="unknown" if each is None else "action",
+        area_mm2=None,
+        status="D",
+    )

@@ -1,0 +1,256 @@
+"""What a network costs: energy of an inference, area, time, by component and layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rxsim.config import Settings
+from rxsim.cost.array_energy import ReadEnergy
+from rxsim.cost.counts import NetworkCounts
+from rxsim.cost.latency import (
+    inference_seconds,
+    layer_seconds,
+    pipelined_seconds,
+    product_seconds,
+)
+from rxsim.cost.price.chosen import ChosenTechnology
+from rxsim.cost.price.component import ComponentCost, known_sum, summed
+from rxsim.cost.price.digital import digital_components
+from rxsim.cost.price.filled import FilledLevel, filled_levels
+from rxsim.cost.price.layer import LayerCost, LayerWork, price_layer
+from rxsim.cost.price.notes import notes_of
+from rxsim.cost.price.spread import AdcSpread, adc_spread
+from rxsim.cost.price.writing import WritingCost, writing_cost
+from rxsim.cost.replicas import balanced_replicas, no_replicas
+from rxsim.cost.technology import LEVELS, LevelName, Technology
+from rxsim.cost.totals import CONVENTION
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class NetworkCost:
+    """What a network costs.
+
+    Attributes:
+        chosen: the technology, its ADC model and copies.
+        layers: on crossbars, in topological order.
+        counts: for one inference.
+        digital: components that digital operators use, where an act of theirs has an energy.
+        latency_s: of one inference, layers one after the other, s.
+        interval_s: from one inference to the next where layers work at the same time, s.
+        filled: levels of the hierarchy from the unit outwards.
+        spread: what the other ADC models say.
+        writing: of the network once.
+        notes: what the numbers leave out or assume, sentences.
+    """
+
+    chosen: ChosenTechnology
+    layers: tuple[LayerCost, ...]
+    counts: NetworkCounts
+    digital: tuple[ComponentCost, ...]
+    latency_s: float
+    interval_s: float
+    filled: tuple[FilledLevel, ...]
+    spread: AdcSpread
+    writing: WritingCost
+    notes: tuple[str, ...]
+
+    @property
+    def components(self) -> tuple[ComponentCost, ...]:
+        """Costs by component, the largest energy first."""
+        of_layers = [each for layer in self.layers for each in layer.components]
+        return summed([*of_layers, *self.digital])
+
+    @property
+    def energy_j(self) -> float:
+        """Energy of an inference, J, of all components that state theirs."""
+        return known_sum(each.energy_j for each in self.components)
+
+    @property
+    def energy_error_j(self) -> float | None:
+        """Standard error of the energy where inputs were sampled, J (a bound)."""
+        errors = [each.error_j for each in self.components if each.error_j is not None]
+        return sum(errors) if errors else None
+
+    @property
+    def area_mm2(self) -> float:
+        """Area in use, mm2: levels that are filled in part count in part."""
+        return known_sum(each.area_mm2 for each in self.components)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates on crossbars for one inference."""
+        return self.counts.actions.macs
+
+    @property
+    def ops_per_j(self) -> float | None:
+        """Operations per joule (so a second and watt), 2 a multiply-accumulate."""
+        return 2 * self.macs / self.energy_j if self.energy_j else None
+
+    @property
+    def ops_per_s_mm2(self) -> float | None:
+        """Operations a second and mm2 of the area in use, pipelined, 2 a multiply-accumulate."""
+        whole = self.interval_s * self.area_mm2
+        return 2 * self.macs / whole if whole else None
+
+    def energy_within(self, level: LevelName) -> float:
+        """Return the energy of what stands at a level or inside it, J."""
+        inside = LEVELS[: LEVELS.index(level) + 1]
+        return known_sum(each.energy_j for each in self.components if each.level in inside)
+
+    def area_within(self, level: LevelName) -> float:
+        """Return the area of what stands at a level or inside it, mm2."""
+        inside = LEVELS[: LEVELS.index(level) + 1]
+        return known_sum(each.area_mm2 for each in self.components if each.level in inside)
+
+    @property
+    def is_reconstructed(self) -> bool:
+        """Whether a number in it is read second-hand (status R)."""
+        return any(each.status == "R" and each.energy_j for each in self.components)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON, SI units but areas (mm2)."""
+        hardware, technology = self.counts.hardware, self.chosen.technology
+        copies = {layer.name: layer.replicas for layer in self.layers if layer.replicas > 1}
+        return {
+            "technology": self.chosen.name,
+            "about": technology.about,
+            "node_nm": technology.node_nm,
+            "adc_model": self.chosen.cost.adc_model,
+            "array_energy": self.chosen.cost.array_energy,
+            "convention": CONVENTION,
+            "energy_j": self.energy_j,
+            "energy_error_j": self.energy_error_j,
+            "area_mm2": self.area_mm2,
+            "latency_s": self.latency_s,
+            "interval_s": self.interval_s,
+            "macs": self.macs,
+            "ops_per_j": self.ops_per_j,
+            "ops_per_s_mm2": self.ops_per_s_mm2,
+            "arrays": sum(
+                layer.counts.hardware.arrays * layer.replicas
+                for layer in self.layers
+                if layer.counts.shared_with is None
+            ),
+            "utilisation": hardware.utilisation,
+            "replicas": copies,
+            "reconstructed": self.is_reconstructed,
+            "within": {
+                name: {"energy_j": self.energy_within(name), "area_mm2": self.area_within(name)}
+                for name in technology.level_names
+            },
+            "levels": [
+                {
+                    "name": level.name,
+                    "needed": level.needed,
+                    "holds_units": level.holds_units,
+                    "area_mm2": level.area_mm2,
+                }
+                for level in self.filled
+            ],
+            "components": [each.as_json() for each in self.components],
+            "adc_models": self.spread.as_json(),
+            "writing": self.writing.as_json(),
+            "digital_operations": self.counts.digital_operations,
+            "layers": [layer.as_json() for layer in self.layers],
+            "notes": list(self.notes),
+        }
+
+
+def price_network(
+    counts: NetworkCounts,
+    settings: Mapping[str, Settings],
+    chosen: ChosenTechnology,
+    energies: Mapping[str, ReadEnergy] | None = None,
+    calibration_inputs: int = 0,
+) -> NetworkCost:
+    """Price a network.
+
+    Args:
+        counts: for one inference.
+        settings: of each layer, with its columns of an ADC (`ChosenTechnology.shared`).
+        chosen: the technology.
+        energies: of reads by layer, from the circuit; None: the technology's number.
+        calibration_inputs: inputs that compensation's tests read.
+
+    Raises:
+        InputError: the ADC model does not hold for a layer's ADC.
+        SettingError: there are fewer arrays than `replicate` needs.
+    """
+    layers = counts.layers
+    times = {name: chosen.times(settings[name]) for name in layers}
+    products = {name: product_seconds(layer, times[name]) for name, layer in layers.items()}
+    replicas = _replicas(chosen, counts, products)
+    seconds = {
+        name: layer_seconds(layer, times[name], replicas[name]) for name, layer in layers.items()
+    }
+    latency = inference_seconds(seconds)
+    priced = []
+    for name, layer in layers.items():
+        work = LayerWork(
+            counts=layer,
+            settings=settings[name],
+            replicas=replicas[name],
+            seconds=seconds[name],
+            energy=(energies or {}).get(name),
+        )
+        technology = chosen.at_layer(settings[name])
+        priced.append(
+            LayerCost(
+                counts=layer,
+                replicas=replicas[name],
+                units=layer.hardware.units * replicas[name],
+                seconds=seconds[name],
+                product_seconds=products[name],
+                components=price_layer(work, technology, chosen.unit, latency),
+            )
+        )
+    return _network(counts, settings, chosen, priced, seconds, calibration_inputs)
+
+
+def _network(
+    counts: NetworkCounts,
+    settings: Mapping[str, Settings],
+    chosen: ChosenTechnology,
+    priced: list[LayerCost],
+    seconds: Mapping[str, float],
+    calibration_inputs: int,
+) -> NetworkCost:
+    units = sum(layer.units for layer in priced if layer.counts.shared_with is None)
+    whole = _whole_levels(list(settings.values()), chosen)
+    filled = filled_levels(chosen.technology, chosen.unit, units, whole)
+    return NetworkCost(
+        chosen=chosen,
+        layers=tuple(priced),
+        counts=counts,
+        digital=digital_components(counts, chosen.technology),
+        latency_s=inference_seconds(seconds),
+        interval_s=pipelined_seconds(counts.layers.values(), seconds),
+        filled=filled,
+        spread=adc_spread(priced, settings, chosen),
+        writing=writing_cost(priced, chosen.technology, calibration_inputs),
+        notes=notes_of(counts, settings, chosen, priced),
+    )
+
+
+def _whole_levels(settings: list[Settings], chosen: ChosenTechnology) -> Technology | None:
+    """Return the technology that areas of whole levels hold for, with the ADC of all layers.
+
+    None where arrays have another size than the technology's, or layers have different ADCs.
+    """
+    product = chosen.technology.product
+    sizes = {(each.crossbar.rows, each.crossbar.cols) for each in settings}
+    bits = {each.adc.n_bits for each in settings}
+    if sizes != {(product.rows, product.cols)} or len(bits) != 1 or bits == {None}:
+        return None
+    return chosen.at_layer(settings[0])
+
+
+def _replicas(
+    chosen: ChosenTechnology, counts: NetworkCounts, products: Mapping[str, float]
+) -> dict[str, int]:
+    wanted = chosen.cost.replicate
+    if wanted == "none":
+        return no_replicas(counts.layers)
+    return balanced_replicas(counts.layers, products, wanted.balance)

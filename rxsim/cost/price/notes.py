@@ -1,0 +1,152 @@
+"""What the numbers of a cost leave out or assume, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rxsim.config import Settings
+from rxsim.cost.counts import NetworkCounts
+from rxsim.cost.price.chosen import ChosenTechnology
+from rxsim.cost.price.layer import COMPENSATION, LayerCost
+from rxsim.cost.technology import Technology
+
+
+def notes_of(
+    counts: NetworkCounts,
+    settings: Mapping[str, Settings],
+    chosen: ChosenTechnology,
+    layers: Iterable[LayerCost],
+) -> tuple[str, ...]:
+    """List what a reader of the numbers must know.
+
+    Args:
+        counts: for one inference.
+        settings: of each layer, with its columns of an ADC.
+        chosen: the technology.
+        layers: priced.
+    """
+    priced = list(layers)
+    return (
+        *_of_size(settings, chosen),
+        *_of_dacs(settings, chosen),
+        *_of_adcs(settings, chosen),
+        *_not_stated(priced, chosen.technology),
+        *_not_priced(counts, priced, chosen.technology),
+    )
+
+
+def _of_size(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
+    product = chosen.technology.product
+    sizes = {(each.crossbar.rows, each.crossbar.cols) for each in settings.values()}
+    other = sorted(sizes - {(product.rows, product.cols)})
+    if not other:
+        return
+    told = ", ".join(f"{rows}x{cols}" for rows, cols in other)
+    yield (
+        f"arrays of {told}: {chosen.name} states an array of {product.rows}x{product.cols}; its area "
+        "and energy go with the number of cells, DACs with rows, sample-and-holds with columns"
+    )
+    parts = chosen.technology.components.values()
+    if any(part.area_within is not None for part in parts):
+        yield (
+            f"{chosen.name} states areas of arrays within another component; that area is not changed "
+            "by their size"
+        )
+
+
+def _of_dacs(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
+    stated = [
+        part.bits for part in chosen.technology.components.values() if part.action == "dac_drive"
+    ]
+    if not stated or stated[0] is None:
+        return
+    wanted = sorted({pulse_bits(each) for each in settings.values()})
+    if wanted == [stated[0]]:
+        return
+    bits = ", ".join("unrounded" if each == 0 else str(each) for each in wanted)
+    yield (
+        f"DACs: {chosen.name} states one of {stated[0]} bits; a pulse here carries {bits}, and a drive "
+        "is priced as it is stated"
+    )
+
+
+def pulse_bits(settings: Settings) -> int:
+    """Return the bits of one pulse's voltage: those of its DAC; 0 where nothing rounds it."""
+    given = settings.input
+    if given.encoding == "bit_serial":
+        return min(given.bits_per_pulse, settings.dac.n_bits or given.bits_per_pulse)
+    if given.encoding in ("stochastic", "pulse_width"):
+        return 1
+    return settings.dac.n_bits or 0
+
+
+def _of_adcs(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
+    without = sum(each.adc.n_bits is None for each in settings.values())
+    if without:
+        yield f"{without} of {len(settings)} layers have no ADC (adc.n_bits is null): nothing converts"
+    adc = chosen.technology.adc
+    bits = {each.adc.n_bits for each in settings.values()} - {None, adc.bits}
+    if bits and chosen.cost.adc_model == "table":
+        told = ", ".join(str(each) for each in sorted(each for each in bits if each))
+        yield (
+            f"ADCs of {told} bits: {chosen.name} states one of {adc.bits}, carried over by the model "
+            f"{chosen.technology.carried_by}"
+        )
+
+
+def _not_stated(layers: list[LayerCost], technology: Technology) -> Iterator[str]:
+    """Name what has a number of acts or a power, but no energy, and what has no area."""
+    costs = [each for layer in layers for each in layer.components]
+    energies = sorted({each.name for each in costs if each.basis == "unknown"})
+    areas = sorted(
+        {each.name for each in costs if each.area_mm2 is None and each.name != COMPENSATION}
+    )
+    if energies:
+        yield f"energy not stated, and left out: {', '.join(energies)}"
+    if areas:
+        yield f"area not stated, and left out: {', '.join(areas)}"
+    if any(each.name == COMPENSATION for each in costs):
+        yield (
+            "compensation's digital work is priced by shift-and-adds (a multiplication by b bits as b "
+            "of them); the area of its multipliers and registers is left out"
+        )
+    if technology.write is None:
+        yield "no technology entry 'write': pulses that write the network are counted, not priced"
+
+
+def _not_priced(
+    counts: NetworkCounts, layers: list[LayerCost], technology: Technology
+) -> Iterator[str]:
+    """Name acts that no component of the technology carries out, and digital work."""
+    has = {part.action for part in technology.components.values()}
+    actions = counts.actions
+    missing = [
+        f"{title} ({number:,})"
+        for title, number, action in (
+            ("sample-and-holds", actions.sample_and_holds, "sample"),
+            ("shift-and-adds", actions.shift_and_adds, "shift_add"),
+            ("bits of buffers", actions.buffer_read_bits + actions.buffer_write_bits, "buffer"),
+            (
+                "bits over the network",
+                actions.activation_bits + actions.partial_sum_bits,
+                "network",
+            ),
+        )
+        if number and action not in has
+    ]
+    rest = [name for name, part in technology.components.items() if part.action == "other"]
+    if missing and rest:
+        yield f"within {', '.join(rest)}, not counted by acts: {', '.join(missing)}"
+    elif missing:
+        yield f"the technology has no component for, and leaves out: {', '.join(missing)}"
+    digital = counts.digital_operations
+    kinds = {"activation": "activation", "pooling": "pooling"}
+    open_kinds = [
+        f"{kind} ({number:,})"
+        for kind, number in sorted(digital.items())
+        if number and kinds.get(kind) not in has
+    ]
+    if open_kinds:
+        yield f"digital operators without a component, by operations: {', '.join(open_kinds)}"
+    if counts.unknown:
+        yield f"digital operators of unknown size: {', '.join(counts.unknown)}"

@@ -1,0 +1,111 @@
+"""What a network costs: counts of its tile map, energy of its arrays on real inputs, a technology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rxsim.config import Cost, Settings
+from rxsim.cost.array_energy import ReadEnergy
+from rxsim.cost.counts import count_network
+from rxsim.cost.price.chosen import ChosenTechnology, chosen_technology
+from rxsim.cost.price.network import NetworkCost, price_network
+from rxsim.load import Network
+from rxsim.load.macs import Work
+from rxsim.load.tensor_sizes import TensorSize
+from rxsim.mapping import plan_network
+from rxsim.pipeline.chip.mapped import input_ranges, map_study
+from rxsim.pipeline.inspect.array_energy import array_energies
+from rxsim.pipeline.study.make_up import example_feeds
+from rxsim.pipeline.study.study import Study, settings_by_layer
+from rxsim.pipeline.study.work import mappable, sizes_of, work_at
+from rxsim.scenarios import SCENARIOS
+
+
+def study_cost(study: Study, cost: Cost | None = None) -> NetworkCost:
+    """Price a study's network, with the energy of its arrays on calibration inputs.
+
+    Args:
+        study: the study.
+        cost: what is priced; the settings' section, or its defaults, where left out.
+
+    Raises:
+        RxsimError: a technology can't be used, a shape is unknown, or an array can't be solved.
+    """
+    cost = cost or study.settings.cost or Cost()
+    chosen = chosen_technology(cost)
+    ranges = input_ranges(study)
+    energies = None
+    if cost.array_energy == "circuit":
+        energies = _energies(study, chosen)
+    feeds = study.inputs.feeds(0, 1)
+    return _priced(
+        study.network,
+        study.layer_settings(),
+        study.plan.work,
+        sizes_of(study.network, feeds),
+        chosen,
+        signed={name: found.signed for name, found in ranges.items()},
+        energies=energies,
+        calibration_inputs=len(study.calibration),
+    )
+
+
+def network_cost(
+    network: Network,
+    settings: Settings,
+    input_shapes: Mapping[str, tuple[int, ...]],
+    cost: Cost | None = None,
+) -> NetworkCost:
+    """Price a network without running it: with the technology's number for the arrays' energy.
+
+    Layers whose inputs can be below 0 count as signed.
+
+    Args:
+        network: the network.
+        settings: resolved settings.
+        input_shapes: shape of each input, with a batch axis of 1.
+        cost: what is priced; the settings' section, or its defaults, where left out.
+
+    Raises:
+        RxsimError: a technology can't be used, or a shape is unknown.
+    """
+    chosen = chosen_technology(cost or settings.cost or Cost())
+    work = work_at(network, input_shapes)
+    network = mappable(network, work)
+    return _priced(
+        network,
+        settings_by_layer(network, settings),
+        work,
+        sizes_of(network, example_feeds(network, input_shapes)),
+        chosen,
+        signed={layer.name: True for layer in network.layers},
+    )
+
+
+def _energies(study: Study, chosen: ChosenTechnology) -> dict[str, ReadEnergy]:
+    """Return the energy of reads that take the technology's time, on the first chip."""
+    times = {chosen.times(settings).t_read for settings in study.layer_settings().values()}
+    (pulse_s,) = times or {1.0}
+    return array_energies(study, map_study(study, SCENARIOS["nonideal"]), pulse_s=pulse_s)
+
+
+def _priced(
+    network: Network,
+    settings: Mapping[str, Settings],
+    work: Work,
+    sizes: Mapping[str, TensorSize],
+    chosen: ChosenTechnology,
+    *,
+    signed: Mapping[str, bool],
+    energies: Mapping[str, ReadEnergy] | None = None,
+    calibration_inputs: int = 0,
+) -> NetworkCost:
+    shared = {name: chosen.shared(of_layer) for name, of_layer in settings.items()}
+    counts = count_network(
+        network,
+        plan_network(network, shared, work),
+        signed=signed,
+        sizes=sizes,
+        organisation=chosen.organisation,
+    )
+    return price_network(counts, shared, chosen, energies, calibration_inputs)
