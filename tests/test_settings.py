@@ -331,7 +331,7 @@ UNPRINTED = {
 def test_config_schema_knows_every_printed_key(capsys: pytest.CaptureFixture[str]) -> None:
     schema = json.loads(_printed(capsys, "config", "schema"))
     # Settings that came later are not printed at their defaults: earlier results keep their identity.
-    assert set(schema["properties"]) == {*DEFAULTS, "compensate", "drift_compensation"}
+    assert set(schema["properties"]) == {*DEFAULTS, "compensate", "cost", "drift_compensation"}
     for section, value in DEFAULTS.items():
         if not isinstance(value, dict) or section == "layers":
             continue
