@@ -215,6 +215,9 @@ def test_remedies_that_change_nothing_have_no_row() -> None:
     assert [at for at in range(16) if re.search(rf"remedy {at}\b", text)] == list(range(12))
     text = printed(made_explanation(attempts=tuple(idle)))
     assert "Remedies tried" not in text
+    page = Page(build_explanation_page(made_explanation(attempts=(first, *idle)), "x.json"))
+    assert [row[0] for row in page.table("remedy")] == [first.title]
+    assert f"{len(idle)} changed nothing and have no row" in "".join(page.text)
 
 
 @pytest.mark.parametrize("width", [120, 180])

@@ -272,6 +272,12 @@ class Attempt:
     fresh_chips: int | None = None
     trap: str = ""
 
+    @property
+    def changes_anything(self) -> bool:
+        """Whether it changed the quantity of any chip and image: gain and interval are not all 0."""
+        gains = [self.gain] if self.confirmed is None else [self.gain, self.confirmed]
+        return any(part for gain in gains for part in (gain.mean, gain.low, gain.high))
+
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {

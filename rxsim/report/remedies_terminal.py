@@ -42,7 +42,7 @@ def print_remedies(explanation: Explanation, words: Wording, console: Console) -
     if nothing_was_lost(explanation):
         _say(NOTHING_TO_MEND, console)
         return
-    changing = [attempt for attempt in attempts if changes_anything(attempt)]
+    changing = [attempt for attempt in attempts if attempt.changes_anything]
     shown = [
         attempt for at, attempt in enumerate(changing) if at < _BEST or is_proven_gain(attempt)
     ]
@@ -62,12 +62,6 @@ def print_remedies(explanation: Explanation, words: Wording, console: Console) -
         told.append(f"{counted(idle, 'remedy', 'remedies')} changed nothing and left no row.")
     if told:
         _say(" ".join(told), console)
-
-
-def changes_anything(attempt: Attempt) -> bool:
-    """Tell whether a remedy changed the quantity of any chip and image: gain and interval are not 0."""
-    gains = [attempt.gain] if attempt.confirmed is None else [attempt.gain, attempt.confirmed]
-    return any(part for gain in gains for part in (gain.mean, gain.low, gain.high))
 
 
 def is_proven_gain(attempt: Attempt) -> bool:

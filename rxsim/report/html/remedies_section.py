@@ -78,6 +78,7 @@ def _table(explanation: Explanation, attempts: tuple[Attempt, ...], words: Wordi
     value = f"{metric.label} ({metric.unit})" if metric.unit else metric.label
     gain = f"gain ({words.unit})" if words.unit else "gain"
     confirmed = any_confirmed(explanation)
+    changing = [attempt for attempt in attempts if attempt.changes_anything]
     rows = [
         (
             shortened(attempt.title, LONGEST_REMEDY),
@@ -88,16 +89,19 @@ def _table(explanation: Explanation, attempts: tuple[Attempt, ...], words: Wordi
             "-" if attempt.arrays is None else f"{attempt.arrays:,}",
             "-" if attempt.conversions is None else f"{attempt.conversions:,}",
         )
-        for attempt in attempts[:_MOST_ROWS]
+        for attempt in changing[:_MOST_ROWS]
     ]
+    caption = f"{counted(len(attempts), 'remedy', 'remedies').capitalize()} tried, best first"
+    if idle := len(attempts) - len(changing):
+        caption += f"; {idle} changed nothing and have no row"
     return Table(
-        caption=f"{counted(len(attempts), 'remedy', 'remedies').capitalize()} tried, best first",
+        caption=caption,
         head=(
             *("remedy", gain, "95 %", *(("confirmed", "95 %") if confirmed else ())),
             *(value, "arrays", "ADC conversions"),
         ),
         rows=rows,
-        marked=frozenset({0} if explanation.better is not None else ()),
+        marked=frozenset({0} if explanation.better is not None and changing else ()),
     )
 
 
