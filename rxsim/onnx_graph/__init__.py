@@ -30,6 +30,7 @@ from rxsim.onnx_graph.shapes import (
     shape_of,
     without_large_constants,
 )
+from rxsim.onnx_graph.signs import nonnegative_tensors
 from rxsim.onnx_graph.stamp import stamp, stamp_of
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "keep_outputs",
     "n_entries",
     "nodes_with_holders",
+    "nonnegative_tensors",
     "raw_values",
     "remove_constants",
     "set_constant",
