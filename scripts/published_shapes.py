@@ -15,7 +15,8 @@ Sources of the shapes:
   Caffe's do.
 - mlpl4 to lstm2048: the benchmarks of PUMA (Ankit et al., ASPLOS 2019). Layers and lengths are those of
   the authors' scripts, github.com/Aayush-Ankit/ml-inference-benchmarks; a sequence has 50 steps.
-  Parameters follow the formulas there, which give PUMA's 5, 21, 91, 125, 856 and 554 million.
+  Parameters follow the formulas there: 5, 21, 91, 125, 856 and 554 million. The paper's abstract says
+  5 M to 800 M synapses.
 
 Assumptions, where that leaves something open:
 - nmtl3, nmtl5: the decoder starts with the encoder's last states, as in the scripts; both run once over
@@ -180,32 +181,32 @@ NETWORKS: dict[str, Published] = {
     "mlpl4": Published(
         write=lambda to: mlp(to, (1024, 1024, 2048, 1024, 10)),
         parameters=5_257_226,
-        what="4 Gemm (PUMA: 5 M)",
+        what="4 Gemm, PUMA",
     ),
     "mlpl5": Published(
         write=lambda to: mlp(to, (1024, 2048, 3072, 3072, 1024, 10)),
         parameters=20_990_986,
-        what="5 Gemm (PUMA: 21 M)",
+        what="5 Gemm, PUMA",
     ),
     "nmtl3": Published(
         write=lambda to: translation(to, 3),
         parameters=91_356_224,
-        what="3 + 3 LSTM, 1 MatMul, 50 steps (PUMA: 91 M)",
+        what="3 + 3 LSTM, 1 MatMul, 50 steps, PUMA",
     ),
     "nmtl5": Published(
         write=lambda to: translation(to, 5),
         parameters=124_927_040,
-        what="5 + 5 LSTM, 1 MatMul, 50 steps (PUMA: 125 M)",
+        what="5 + 5 LSTM, 1 MatMul, 50 steps, PUMA",
     ),
     "biglstm": Published(
         write=lambda to: language(to, 2, 1024),
         parameters=855_703_552,
-        what="2 LSTM, 2 MatMul, 50 steps (PUMA: 856 M); 3.2 GiB",
+        what="2 LSTM, 2 MatMul, 50 steps, PUMA, 3.2 GiB",
     ),
     "lstm2048": Published(
         write=lambda to: language(to, 1, 2048),
         parameters=553_680_896,
-        what="1 LSTM, 1 MatMul, 50 steps (PUMA: 554 M); 2.1 GiB",
+        what="1 LSTM, 1 MatMul, 50 steps, PUMA, 2.1 GiB",
     ),
 }
 

@@ -37,7 +37,7 @@ PARAMETERS = {
     "biglstm": 4 * (8193 * 8192 + 8192**2 + 1025 * 8192 + 8192**2) + 2 * 8192 * 1024,
     "lstm2048": 4 * (8193 * 8192 + 8192**2) + 8192 * 2048,
 }
-# Millions, as PUMA's table of benchmarks has them.
+# What the formulas come to in millions; PUMA's abstract: 5 M to 800 M synapses.
 PUMA = {"mlpl4": 5, "mlpl5": 21, "nmtl3": 91, "nmtl5": 125, "biglstm": 856, "lstm2048": 554}
 QUICK = ("mlpl4", "googlenet")
 LARGE = ("mlpl5", "alexnet", "resnet50", "vgg16", "nmtl3", "nmtl5")
