@@ -13,6 +13,7 @@ from rxsim.load import Network
 from rxsim.load.macs import Work
 from rxsim.load.tensor_sizes import TensorSize
 from rxsim.mapping import plan_network
+from rxsim.onnx_graph import nonnegative_tensors
 from rxsim.pipeline.chip.mapped import input_ranges, map_study
 from rxsim.pipeline.inspect.array_energy import array_energies
 from rxsim.pipeline.study.make_up import example_feeds
@@ -58,7 +59,7 @@ def network_cost(
 ) -> NetworkCost:
     """Price a network without running it: with the technology's number for the arrays' energy.
 
-    Layers whose inputs can be below 0 count as signed.
+    Layers count as signed unless the graph tells that their inputs are never below 0.
 
     Args:
         network: the network.
@@ -72,13 +73,14 @@ def network_cost(
     chosen = chosen_technology(cost or settings.cost or Cost())
     work = work_at(network, input_shapes)
     network = mappable(network, work)
+    never_negative = nonnegative_tensors(network.model)
     return _priced(
         network,
         settings_by_layer(network, settings),
         work,
         sizes_of(network, example_feeds(network, input_shapes)),
         chosen,
-        signed={layer.name: True for layer in network.layers},
+        signed={layer.name: layer.input not in never_negative for layer in network.layers},
     )
 
 
