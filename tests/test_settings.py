@@ -318,7 +318,7 @@ def _words(schema: dict[str, Any]) -> set[str]:
 
 
 UNPRINTED = {
-    "mapping": {"fold"},
+    "mapping": {"fold", "skip_zero"},
     "dac": {"noise"},
     "adc": {"noise", "thresholds"},
     "device": {

@@ -19,7 +19,7 @@ _WRITER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 # Settings that came after the first results, by section.
 _LATER: tuple[tuple[str, type[BaseModel], tuple[str, ...]], ...] = (
-    ("mapping", Mapping, ("fold",)),
+    ("mapping", Mapping, ("fold", "skip_zero")),
     ("dac", Dac, ("noise",)),
     ("adc", Adc, ("noise", "thresholds")),
     (

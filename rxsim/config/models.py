@@ -114,6 +114,11 @@ class Mapping(Section):
         "Gemm, or every constant scale where that is exact",
     )
 
+    skip_zero: bool = Field(
+        False,
+        description="rows, columns and whole arrays without a weight other than 0 are left out",
+    )
+
     @property
     def is_permuted(self) -> bool:
         """Whether rows or columns of arrays are permuted."""

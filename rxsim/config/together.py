@@ -17,6 +17,7 @@ def check_together(
         ValueError: naming what was found and what was expected.
     """
     _check_per_layer(mapping, adc)
+    _check_skipping(mapping, adc)
     _check_levels(device, mapping)
     _check_inputs(inputs, dac)
     _check_unit_lsb(device, mapping, dac, adc)
@@ -60,6 +61,17 @@ def _check_per_layer(mapping: Mapping, adc: Adc) -> None:
                 f"found {name}: tile with adc.where: per_layer, expected layer or column "
                 "(the tiles' currents are summed before one conversion)"
             )
+
+
+def _check_skipping(mapping: Mapping, adc: Adc) -> None:
+    """Refuse arrays that are left out of a sum from whose whole an offset is taken."""
+    digital = mapping.scheme == "offset" and mapping.offset_removal == "digital"
+    if mapping.skip_zero and digital and adc.where == "per_layer":
+        raise ValueError(
+            "found mapping.skip_zero with mapping.offset_removal: digital and adc.where: per_layer, "
+            "expected adc.where: per_tile or mapping.offset_removal: reference_column (the offset of "
+            "arrays that are left out can't be told apart in a sum of all row tiles)"
+        )
 
 
 def _check_levels(device: Device, mapping: Mapping) -> None:

@@ -23,7 +23,8 @@ def range_blocks(
         groups: separate matrices.
         slices: slice of each readout, int64 (readouts,).
         col_tiles: column tile of each readout, int64 (readouts,).
-        present: which readouts carry anything, bool (groups, readouts).
+        present: which readouts carry anything, bool (groups, readouts), or (row tiles, groups,
+            readouts).
 
     Returns:
         Number of the range that each conversion uses, int64 (passes * row tiles, groups, readouts);

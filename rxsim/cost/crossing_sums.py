@@ -31,22 +31,23 @@ def crossing_sums(plan: LayerPlan, arrays_per_unit: int) -> int:
         plan: of the layer.
         arrays_per_unit: arrays of a unit.
     """
-    tiling, layer = plan.tiling, plan.layer
+    tiling = plan.tiling
     each = tiling.arrays_per_tile
     cells = cells_of(plan.settings.device, plan.settings.mapping)
     in_pairs = each > 1 and cells.polarities == 2 and plan.settings.mapping.subtract == "analog"
     converted = np.arange(0, each, 2 if in_pairs else 1)
-    shape = (tiling.groups, len(tiling.row_tiles), len(tiling.col_tiles), each)
-    units = np.arange(plan.arrays).reshape(shape)[..., converted] // arrays_per_unit
-    units = units[:, : plan.converted_row_tiles]
+    places, outputs = tiling.places, tiling.lines(plan.layer.groups)[1]
+    columns = places[:, 0] * len(tiling.col_tiles) + places[:, 2]
+    order = np.argsort(columns, kind="stable")  # the row tiles of a column tile one after the other
+    if plan.settings.adc.where == "per_layer":  # currents belong to the first that there is
+        order = order[np.diff(columns[order], prepend=-1) > 0]
+    units = (order[:, None] * each + converted) // arrays_per_unit
     # Numbers rise along row tiles and arrays of a tile: where a number is new, a unit is.
-    ordered = units.transpose(0, 2, 1, 3).reshape(shape[0], shape[2], -1)
-    others = np.count_nonzero(np.diff(ordered, axis=2), axis=2)
-    present = np.minimum(layer.groups - np.arange(tiling.groups) * tiling.packed, tiling.packed)
-    widths = np.array([stop - start for start, stop in tiling.col_tiles])
-    if tiling.packed > 1:  # a block lies on one array; the last one may hold fewer groups
-        return int((others[:, 0] * present).sum()) * layer.n_outputs
-    return int((others * widths).sum())
+    within = np.count_nonzero(np.diff(units, axis=1), axis=1)
+    follows = np.diff(columns[order], prepend=-1) == 0
+    before = np.roll(units[:, -1], 1)
+    others = within + (follows & (units[:, 0] != before))
+    return int((others * outputs[order]).sum())
 
 
 def sum_width(plan: LayerPlan, pass_weights: Sequence[float], code_bits: int) -> int:
@@ -60,5 +61,5 @@ def sum_width(plan: LayerPlan, pass_weights: Sequence[float], code_bits: int) ->
         code_bits: bits of an ADC's code, its sign included.
     """
     weight = round(sum(abs(each) for each in pass_weights))
-    weight *= int(np.abs(plan.readouts.weights).sum()) * plan.converted_row_tiles
+    weight *= int(np.abs(plan.readouts.weights).sum()) * int(plan.conversions_of_tiles.max())
     return code_bits + (weight - 1).bit_length()

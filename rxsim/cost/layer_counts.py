@@ -244,11 +244,11 @@ def _digital_actions(
     overlaps = layer.node.op_type == "ConvTranspose"
     has_bias = len(layer.node.input) > 2 and bool(layer.node.input[2])
     return Actions(
-        buffer_read_bits=positions * layer.groups * layer.n_inputs * bits,
+        buffer_read_bits=positions * plan.tiling.inputs_read(layer.groups) * bits,
         buffer_write_bits=size_out.elements * bits,
         activation_bits=size_in.elements * bits,
         bias_additions=size_out.elements if has_bias else 0,
-        overlap_additions=positions * layer.n_channels if overlaps else 0,
+        overlap_additions=positions * plan.tiling.outputs_held(layer.groups) if overlaps else 0,
         compensation_multiplications=positions * needs.multipliers,
         compensation_additions=positions * needs.adders,
     )
@@ -260,10 +260,11 @@ def _hardware(plan: LayerPlan, organisation: Organisation, pulses_per_cell: floa
     cells = cells_of(plan.settings.device, plan.settings.mapping)
     each_tile = tiling.arrays_per_tile
     references = tiling.n_tiles * cells.slices if cells.has_reference else 0
-    columns = len(tiling.row_tiles) * layer.n_channels
+    rows, outputs = tiling.lines(layer.groups)
     written = plan.cells
     if plan.settings.mapping.unused_cells == "open":
-        under = cells.slices * tiling.groups * len(tiling.col_tiles) * tiling.n_inputs
+        heights = np.array([len(part) for part in tiling.row_tiles])
+        under = cells.slices * int(heights[tiling.places[:, 1]].sum())
         written = tiling.weights + (under if cells.has_reference else 0)
     return Hardware(
         arrays=plan.arrays,
@@ -272,8 +273,8 @@ def _hardware(plan: LayerPlan, organisation: Organisation, pulses_per_cell: floa
         weight_cells=tiling.weights,
         cells_written=written,
         write_pulses=written * pulses_per_cell,
-        driven_rows=each_tile * len(tiling.col_tiles) * layer.groups * layer.n_inputs,
-        used_columns=columns * cells.slices * cells.polarities + references,
+        driven_rows=each_tile * int(rows.sum()),
+        used_columns=int(outputs.sum()) * cells.slices * cells.polarities + references,
         converters=_converters(plan),
         zeros=zero_lines(layer, tiling, cells.slices * cells.polarities),
     )
@@ -284,10 +285,11 @@ def _converters(plan: LayerPlan) -> int:
     adc, readouts = plan.settings.adc, plan.readouts
     if adc.n_bits is None:
         return 0
-    group, readout = np.nonzero(readouts.present)
+    conversions = plan.conversions_of_tiles
+    group, readout = np.nonzero(conversions)
     places = readouts.col_tiles[readout], readouts.columns[readout] // adc.share
-    apart = int(np.unique(np.stack([group, *places]), axis=1).shape[1])
-    return plan.converted_row_tiles * apart
+    _, first = np.unique(np.stack([group, *places]), axis=1, return_index=True)
+    return int(conversions[group, readout][first].sum())
 
 
 def _needs(plan: LayerPlan) -> Needs:

@@ -94,13 +94,13 @@ def _tiles(transfer: LayerTransfer, exact: LayerTransfer, volts: RowVoltages) ->
         for at, some in enumerate(terms):
             squares[:, p, at] = np.square(_decoded(mapped, wrong, some) * scale)
     size = _rms(outputs[present])
-    columns = [np.arange(*part) for part in tiling.col_tiles]
+    columns = [tiling.outputs[slice(*part)] for part in tiling.col_tiles]
     tiles = []
-    for group, p, q in np.ndindex(tiling.groups, len(mapped.row_tiles), len(columns)):
+    for number, (group, p, q) in enumerate(tiling.places.tolist()):
         used = columns[q][present[group, columns[q]]]
         for at in range(len(terms)):
             error = float(np.sqrt(squares[group, p, at, used].sum() / max(len(used), 1)))
-            numbers = _arrays(mapped, (group, p, q), at)
+            numbers = _arrays(mapped, number, at)
             tiles.append(_Tile(transfer, numbers, error / size if size > 0 else 0.0))
     return tiles
 
@@ -128,17 +128,15 @@ def _decoded(mapped: MappedLayer, currents: np.ndarray, terms: np.ndarray) -> np
     return np.asarray(np.einsum("t,gtn->gn", readouts.weights[terms].astype(np.float64), places))
 
 
-def _arrays(mapped: MappedLayer, tile: tuple[int, int, int], at: int) -> tuple[int, ...]:
+def _arrays(mapped: MappedLayer, tile: int, at: int) -> tuple[int, ...]:
     """Return the numbers of a tile's arrays, of one of its slices where these are apart.
 
     Args:
         mapped: the layer.
-        tile: its group, row tile and column tile.
+        tile: its number.
         at: its slice; 0 where all are on the same array.
     """
-    tiling = mapped.tiling
-    counts = (tiling.groups, len(tiling.row_tiles), len(tiling.col_tiles))
-    first = int(np.ravel_multi_index(tile, counts)) * tiling.arrays_per_tile
+    first = tile * mapped.tiling.arrays_per_tile
     if mapped.mapping.layout == "adjacent":
         return (first,)
     polarities = mapped.cells.polarities

@@ -26,7 +26,10 @@ def block_weights(
     """
     first = block * packed
     if packed == 1:
-        weights = layer.matrices[first, k, n[0] : n[-1] + 1].astype(np.float64)
+        if n[-1] - n[0] + 1 == len(n):  # neighbours are taken at once
+            weights = layer.matrices[first, k, n[0] : n[-1] + 1].astype(np.float64)
+        else:
+            weights = layer.matrices[first, k[:, None], n].astype(np.float64)
         here = np.ones(len(k), dtype=bool), np.ones(len(n), dtype=bool)
         return weights, None, here
     row_group, row = np.divmod(k, layer.n_inputs)

@@ -1,5 +1,6 @@
-"""The hardware plan of a network: arrays, cells and conversions of each layer, from shapes alone.
+"""The hardware plan of a network: arrays, cells and conversions of each layer.
 
+All follow from shapes alone, unless lines of zeros are left out.
 Batch sizes, totals, `rxsim map` and the report all count from this plan.
 """
 
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+
+import numpy as np
 
 from rxsim.config import Reads, Settings
 from rxsim.encodings import ENCODINGS
@@ -71,11 +74,6 @@ class LayerPlan:
         encoding = ENCODINGS[self.settings.input.encoding]
         return encoding.most_passes(self.settings.input, self.settings.dac.n_bits)
 
-    @property
-    def converted_row_tiles(self) -> int:
-        """Row tiles whose currents are converted separately."""
-        return 1 if self.settings.adc.where == "per_layer" else len(self.tiling.row_tiles)
-
     @cached_property
     def readouts(self) -> Readouts:
         """Its converted currents."""
@@ -90,6 +88,25 @@ class LayerPlan:
         mapping = self.settings.mapping.model_copy(update={"pack_groups": False})
         return tile_layer(self.layer, self.settings.crossbar, mapping).n_arrays
 
+    @property
+    def arrays_with_zeros(self) -> int | None:
+        """Arrays if no line of zeros was left out; None where none is."""
+        if not self.settings.mapping.skip_zero:
+            return None
+        mapping = self.settings.mapping.model_copy(update={"skip_zero": False})
+        return tile_layer(self.layer, self.settings.crossbar, mapping).n_arrays
+
+    @property
+    def conversions_of_tiles(self) -> np.ndarray:
+        """How often each readout is converted for a pass, int64 (groups, readouts).
+
+        Once for each row tile that has arrays of it; once with `per_layer`.
+        """
+        counts = self.tiling.there.sum(axis=1)
+        if self.settings.adc.where == "per_layer":
+            counts = np.minimum(counts, 1)
+        return np.asarray(counts[:, self.readouts.col_tiles] * self.readouts.present)
+
     def conversions(self, passes: int) -> int | None:
         """Count the conversions per network input; None where a shape is unknown.
 
@@ -98,8 +115,7 @@ class LayerPlan:
         """
         if self.positions is None:
             return None
-        per_position = passes * self.converted_row_tiles * int(self.readouts.present.sum())
-        return self.positions * per_position
+        return self.positions * passes * int(self.conversions_of_tiles.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,8 +22,8 @@ from rxsim.seeds import layout_generator
 class MappedLayer:
     """A layer cut into tiles; its physical arrays are made one at a time, on demand.
 
-    Arrays are numbered ((group * row tiles + p) * column tiles + q) * arrays of a tile + a. On separate
-    arrays a is slice * polarities + polarity, where polarity 0 carries max(w, 0) and 1 carries
+    Arrays are numbered ((group * row tiles + p) * column tiles + q) * arrays of a tile + a; tiles that
+    are left out have no number. On separate arrays a is slice * polarities + polarity, where polarity 0 carries max(w, 0) and 1 carries
     max(-w, 0); in the layout `adjacent` a tile is one array, and an output's cells lie side by side in
     this order.
 
@@ -82,9 +82,14 @@ class MappedLayer:
 
     @property
     def weight_per_siemens(self) -> np.ndarray:
-        """Weight per siemens of an output's sum of readouts, (row tiles, groups, N)."""
+        """Weight per siemens of an output's sum of readouts, (row tiles, groups, N).
+
+        0 where a row tile has no cells of an output: whatever its converters read does not count.
+        """
         weight = self.w_max * self.cells.weight_per_siemens
-        return weight if self.gain is None else weight / self.gain
+        weight = weight if self.gain is None else weight / self.gain
+        carried = self.tiling.carried
+        return weight if carried is None else np.where(carried, weight, 0.0)
 
     def array(self, index: int, *, used_only: bool = False) -> PhysicalArray:
         """Make a physical array with its target conductances.
@@ -98,19 +103,16 @@ class MappedLayer:
         if self.designed is not None:
             return self.designed[index]
         tile, a = divmod(index, self.tiling.arrays_per_tile)
-        rest, q = divmod(tile, len(self.tiling.col_tiles))
-        group, p = divmod(rest, len(self.row_tiles))
+        group, p, q = self.tiling.place(tile)
         start, stop = self.tiling.col_tiles[q]
-        k = self.row_tiles[p]
-        weights, used, present = block_weights(
-            self.layer, group, self.tiling.packed, k, np.arange(start, stop)
-        )
+        k, n = self.row_tiles[p], self.tiling.outputs[start:stop]
+        weights, used, present = block_weights(self.layer, group, self.tiling.packed, k, n)
         kinds = self._kinds(a)
         shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
         if used_only and not self.mapping.is_permuted:
             behind = len(self._reference_slices(kinds))
             shape = (len(k), (stop - start) * len(kinds) + behind)
-        w_max = self.w_max[p, group, start:stop]
+        w_max = self.w_max[p, group, n]
         target, blank = self._targets(shape, kinds, weights, w_max, used)
         rows = np.full(target.shape[0], -1, dtype=np.int64)
         rows[: len(k)] = np.where(present[0], group * self.tiling.n_inputs + k, -1)
@@ -189,7 +191,7 @@ class MappedLayer:
         for at, s in enumerate(self._reference_slices(kinds)):
             col = n_outputs * len(kinds) + at
             if digital:
-                all_outputs = self.tiling.n_outputs * cells.readouts
+                all_outputs = len(self.tiling.outputs) * cells.readouts
                 cols[col] = first + all_outputs + q * cells.slices + s
             else:
                 references[at : n_outputs * len(kinds) : len(kinds)] = col

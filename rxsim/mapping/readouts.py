@@ -14,7 +14,8 @@ from rxsim.mapping.tiling import Tiling
 class Readouts:
     """The readouts of a group: every output's slices and polarities, then reference columns.
 
-    Output n is the sum over terms t of `weights[t] * readout[places[t, n]]`.
+    Output n is the sum over terms t of `weights[t] * readout[places[t, n]]`; one without columns, which
+    is 0, points at the first readout (its scale is 0).
 
     Attributes:
         count: number C of readouts of a group.
@@ -36,8 +37,8 @@ class Readouts:
 
     @property
     def is_plain(self) -> bool:
-        """Whether each output is a single readout."""
-        return len(self.weights) == 1
+        """Whether each output is a single readout, in order."""
+        return len(self.weights) == 1 and self.places.shape[1] == self.count
 
     @staticmethod
     def plain(n_outputs: int) -> Readouts:
@@ -66,8 +67,9 @@ def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
     """
     per_output, slices = cells.readouts, cells.slices
     digital_pairs = per_output // slices
-    outputs = np.arange(tiling.n_outputs)
-    tile_of = np.zeros(tiling.n_outputs, dtype=np.int64)
+    n_outputs = len(tiling.outputs)  # from here on outputs are those on columns
+    outputs = np.arange(n_outputs)
+    tile_of = np.zeros(n_outputs, dtype=np.int64)
     for q, (start, stop) in enumerate(tiling.col_tiles):
         tile_of[start:stop] = q
     starts = np.array([start for start, _ in tiling.col_tiles])
@@ -77,11 +79,11 @@ def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
         cells.slice_weight(int(kind) // digital_pairs) * (-1 if kind % digital_pairs else 1)
         for kind in kinds
     ]
-    slice_of = np.tile(kinds // digital_pairs, tiling.n_outputs)
+    slice_of = np.tile(kinds // digital_pairs, n_outputs)
     q_of = np.repeat(tile_of, per_output)
     output_of = np.repeat(outputs, per_output)
     column = (outputs - starts[tile_of])[:, None] * per_output + kinds
-    count = tiling.n_outputs * per_output
+    count = n_outputs * per_output
     columns = column.ravel()
     if cells.has_reference and cells.mapping.subtract == "digital":
         n_tiles = len(tiling.col_tiles)
@@ -91,18 +93,20 @@ def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
         slice_of = np.concatenate([slice_of, np.tile(np.arange(slices), n_tiles)])
         q_of = np.concatenate([q_of, np.repeat(np.arange(n_tiles), slices)])
         output_of = np.concatenate(
-            [output_of, tiling.n_outputs + np.repeat(np.arange(n_tiles), slices)]
+            [output_of, n_outputs + np.repeat(np.arange(n_tiles), slices)]
         )
         sizes = np.array([stop - start for start, stop in tiling.col_tiles])
         behind = sizes[:, None] * per_output + np.arange(slices)
         columns = np.concatenate([columns, behind.ravel()])
         count += n_tiles * slices
-    in_block = np.minimum(output_of // (tiling.n_outputs // tiling.packed), tiling.packed - 1)
-    in_block[output_of >= tiling.n_outputs] = 0  # a reference column is there in any case
+    in_block = np.minimum(output_of // (n_outputs // tiling.packed), tiling.packed - 1)
+    in_block[output_of >= n_outputs] = 0  # a reference column is there in any case
     first = np.arange(tiling.groups)[:, None] * tiling.packed
+    every = np.zeros((len(places), tiling.n_outputs), dtype=np.int64)
+    every[:, tiling.outputs] = places
     return Readouts(
         count=count,
-        places=np.array(places),
+        places=every,
         weights=np.array(weights),
         slices=slice_of,
         col_tiles=q_of,

@@ -40,8 +40,9 @@ def weight_scales(layer: Layer, tiling: Tiling, scope: str, percentile: float) -
     else:
         for p, rows in enumerate(tiling.row_tiles):
             for start, stop in tiling.col_tiles:
-                tile = magnitudes[:, rows, start:stop]
-                scales[p, :, start:stop] = _largest(tile, percentile, (1, 2))[:, None]
+                outputs = tiling.outputs[start:stop]
+                tile = magnitudes[:, rows[:, None], outputs]
+                scales[p][:, outputs] = _largest(tile, percentile, (1, 2))[:, None]
     return np.where(scales > 0, scales, 1.0)
 
 

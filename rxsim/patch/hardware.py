@@ -140,6 +140,14 @@ class LayerHardware:
         return np.repeat(np.array(signed), len(self.rows))
 
     @property
+    def converted(self) -> np.ndarray:
+        """Which readouts each row tile has, bool (row tiles, groups, readouts)."""
+        there = self.tiling.there.transpose(1, 0, 2)
+        if len(self.rows) < len(there):  # the row tiles' currents are summed first
+            there = there.any(axis=0, keepdims=True)
+        return np.asarray(there[:, :, self.readouts.col_tiles] & self.readouts.present)
+
+    @property
     def is_plain(self) -> bool:
         """Whether an output is a single readout of a single pass, and nothing is removed."""
         single = self.readouts.is_plain and len(self.input_plan.passes) == 1
@@ -264,7 +272,7 @@ def layer_hardware(
         matrices = (np.concatenate(matrices, axis=1),)
         if variances is not None:
             variances = (np.concatenate(variances, axis=1),)
-        scale = scale[:1]
+        scale = scale.max(axis=0, keepdims=True)  # 0 where a row tile has no cells of an output
         constant = None if constant is None else constant.sum(axis=0, keepdims=True)
         offsets = None if offsets is None else (np.sum(offsets, axis=0),)
     return LayerHardware(

@@ -26,8 +26,8 @@ class LayerTaps:
         adc_bounds: for each conversion the smallest and the largest code of its ADCs; None where
             there is no converter.
         input_bounds: activations from which on its DACs saturate, below and above; None likewise.
-        present: which channels of the currents belong to groups that exist, bool (channels,); None
-            where all do.
+        present: which channels of each conversion's currents belong to columns that exist, bool
+            (conversions, channels); None where all do.
     """
 
     currents: tuple[str, ...]
@@ -156,5 +156,6 @@ def _taps(hardware: LayerHardware, currents: tuple[str, ...]) -> LayerTaps:
     codes = None
     if adc is not None:
         codes = tuple((int(low), int(high)) for low, high in zip(adc.low, adc.high, strict=True))
-    present = hardware.readouts.present
-    return LayerTaps(currents, codes, bounds, None if present.all() else present.ravel())
+    present = np.tile(hardware.converted, (len(hardware.input_plan.passes), 1, 1))
+    present = present.reshape(len(present), -1)
+    return LayerTaps(currents, codes, bounds, None if present.all() else present)

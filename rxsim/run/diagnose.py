@@ -112,8 +112,11 @@ def _sums(
         sums[2:4] = _outside(x, *tap.input_bounds), x.size
     if tap.adc_bounds is not None:
         currents = [tensors[name] for name in tap.currents]
-        if tap.present is not None:  # packed groups: the last array need not be full
-            currents = [np.compress(tap.present, values, layer.channel_axis) for values in currents]
+        if tap.present is not None:  # the last array of packed groups need not be full
+            currents = [
+                np.compress(present, values, layer.channel_axis)
+                for present, values in zip(tap.present, currents, strict=True)
+            ]
         sums[4:6] = (
             # A tie beside an odd code rounds away from it.
             sum(

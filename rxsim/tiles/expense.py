@@ -65,10 +65,10 @@ def _used_sizes(tiling: Tiling, settings: Settings) -> Counter[tuple[int, int]]:
     per_output, references = 1, 1 if cells.has_reference else 0
     if settings.mapping.layout == "adjacent":
         per_output, references = cells.slices * cells.polarities, references * cells.slices
-    rows = Counter(len(part) for part in tiling.row_tiles)
-    cols = Counter((stop - start) * per_output + references for start, stop in tiling.col_tiles)
-    each = tiling.groups * tiling.arrays_per_tile
-    return Counter({(r, c): rows[r] * cols[c] * each for r in rows for c in cols})
+    rows = [len(part) for part in tiling.row_tiles]
+    cols = [(stop - start) * per_output + references for start, stop in tiling.col_tiles]
+    tiles = Counter((rows[p], cols[q]) for _, p, q in tiling.places.tolist())
+    return Counter({size: count * tiling.arrays_per_tile for size, count in tiles.items()})
 
 
 def _conductances(settings: Settings) -> tuple[float, float]:

@@ -24,7 +24,8 @@ class GainSlots:
         self._over_tiles = settings.adc.where == "per_layer"
         readouts = layer.readouts
         self._output_of = np.zeros(readouts.count, dtype=np.int64)
-        self._output_of[readouts.places] = np.arange(layer.tiling.n_outputs)
+        outputs = layer.tiling.outputs
+        self._output_of[readouts.places[:, outputs]] = outputs
 
     @property
     def _shape(self) -> tuple[int, ...]:

@@ -42,7 +42,7 @@ def lines_of(arrays: Sequence[PhysicalArray], layer: MappedLayer) -> list[Line]:
     """
     lines: list[Line] = []
     references: list[tuple[int, int, np.ndarray]] = []
-    split, behind = sides_apart(layer), layer.tiling.n_outputs * layer.cells.readouts
+    split, behind = sides_apart(layer), len(layer.tiling.outputs) * layer.cells.readouts
     for number, array in enumerate(arrays):
         for col in np.flatnonzero(array.cols >= 0).tolist():
             readout = int(array.cols[col]) % layer.readouts.count

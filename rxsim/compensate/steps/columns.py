@@ -109,9 +109,9 @@ class Columns(OutputStep[ColumnsOptions]):
 
     def needs(self, layer: MappedLayer, options: ColumnsOptions) -> Needs:
         """Ask for a multiplication for each partial sum, and an addition for each output."""
-        outputs = layer.layer.n_channels
-        partial_sums = len(layer.row_tiles) * outputs
-        added = outputs if options.offset else 0
+        tiling, groups = layer.tiling, layer.layer.groups
+        partial_sums = int(tiling.lines(groups)[1].sum())
+        added = tiling.outputs_held(groups) if options.offset else 0
         return Needs(
             multipliers=partial_sums,
             adders=added,

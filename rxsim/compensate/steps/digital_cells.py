@@ -55,7 +55,7 @@ class DigitalCells(OutputStep[Options]):
         works = (1 - device.stuck_lrs - device.stuck_hrs) * (1 - device.dead_rows)
         works *= 1 - device.dead_cols
         cells = layer.cells.polarities * layer.cells.slices
-        count = round(layer.layer.matrices.size * (1 - works**cells))
+        count = round(layer.tiling.weights // cells * (1 - works**cells))
         return Needs(
             multipliers=count,
             adders=count,
@@ -86,7 +86,7 @@ def _correction(
         rest: the input that an input of 0 drives besides.
         least_error: share of w_max below which a weight is left alone.
     """
-    w_max = np.empty_like(changed)
+    w_max = np.ones_like(changed)  # also of rows that lie on no array
     for p, rows in enumerate(layer.row_tiles):
         w_max[:, rows] = layer.w_max[p][:, None]
     share = changed / w_max

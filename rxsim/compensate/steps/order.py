@@ -76,10 +76,11 @@ class Order(DesignStep[OrderOptions]):
     def needs(self, layer: MappedLayer, options: OrderOptions) -> Needs:
         """Ask for the addresses of inputs and outputs, one for each line of a tile."""
         tiling = layer.tiling
-        rows = tiling.groups * len(tiling.col_tiles) * tiling.n_inputs * options.rows
-        cols = tiling.groups * len(tiling.row_tiles) * tiling.n_outputs * options.cols
+        blocks, p, q = tiling.places.T
+        rows = np.array([len(part) for part in tiling.row_tiles])[p].sum() * options.rows
+        cols = np.array([stop - start for start, stop in tiling.col_tiles])[q].sum() * options.cols
         orders = 1 if options.together else tiling.arrays_per_tile
-        return Needs(stored_values=(rows + cols) * orders)
+        return Needs(stored_values=int(rows + cols) * orders)
 
     def design(self, layer: MappedLayer, workshop: Workshop, options: OrderOptions) -> Designed:
         """Move the rows and columns of every array."""
@@ -158,7 +159,7 @@ def _columns(array: PhysicalArray, layer: MappedLayer, options: OrderOptions) ->
     -1: neither read nor a reference. A reference column has a number of its own.
     """
     cols, per_output = array.cols, layer.cells.readouts
-    readout, outputs = cols % layer.readouts.count, layer.tiling.n_outputs
+    readout, outputs = cols % layer.readouts.count, len(layer.tiling.outputs)
     number = readout // per_output if options.together else np.arange(len(cols))
     number = np.where(cols >= 0, number, -1)
     is_reference = (cols >= 0) & (readout >= outputs * per_output)

@@ -72,8 +72,9 @@ def _sharing(mapped: MappedLayer) -> np.ndarray:
         return columns.ravel() if scope == "tile" else columns[:, output]
     if scope == "column":
         return np.asarray(sizes[group, :, output])
-    tile = next((a, b) for a, b in mapped.tiling.col_tiles if a <= output < b)
-    return np.asarray(sizes[group, mapped.row_tiles[p], tile[0] : tile[1]]).ravel()
+    tiles = [mapped.tiling.outputs[a:b] for a, b in mapped.tiling.col_tiles]
+    outputs = next((each for each in tiles if output in each), tiles[0])
+    return np.asarray(sizes[group][mapped.row_tiles[p]][:, outputs]).ravel()
 
 
 def _currents(evidence: Evidence, settings: Mapping[str, Settings]) -> str:

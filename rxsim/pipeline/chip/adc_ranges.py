@@ -220,7 +220,7 @@ def layer_blocks(item: LayerHardware, scope: str) -> np.ndarray:
         item.tiling.groups,
         readouts.slices,
         readouts.col_tiles,
-        readouts.present,
+        item.converted,
     )
 
 

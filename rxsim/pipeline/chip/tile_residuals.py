@@ -47,7 +47,7 @@ def relative_to_w_max(layer: MappedLayer, weights: np.ndarray) -> np.ndarray:
         layer: the layer.
         weights: float64 (groups, K, N) of its tiling.
     """
-    w_max = np.empty_like(weights)
+    w_max = np.ones_like(weights)  # also of rows that lie on no array
     for p, rows in enumerate(layer.row_tiles):
         w_max[:, rows] = layer.w_max[p][:, None]
     return np.asarray(weights / w_max)
