@@ -55,9 +55,15 @@ def parts(length: int, size: int, split: str) -> list[range]:
     return [range(sum(sizes[:p]), sum(sizes[: p + 1])) for p in range(count)]
 
 
-def arrays_of(shape: tuple[int, int, int], kernel: int, settings: dict[str, Any]) -> Any:
+def arrays_of(weights: np.ndarray, kernel: int, settings: dict[str, Any]) -> Any:
     """Lay the weights of G matrices K x N onto arrays, in the order of their numbers."""
-    groups, k, n = shape
+    groups, all_k, all_n = weights.shape
+    skips = settings["mapping"]["skip_zero"]
+    kept_rows, kept_columns = list(range(all_k)), list(range(all_n))
+    if skips:
+        kept_rows = [i for i in kept_rows if any(w != 0 for w in weights[:, i].flat)] or [0]
+        kept_columns = [j for j in kept_columns if any(w != 0 for w in weights[:, :, j].flat)] or [0]
+    k, n = len(kept_rows), len(kept_columns)
     bar, mapping = settings["crossbar"], settings["mapping"]
     sides = 2 if mapping["scheme"] == "differential" else 1
     slices = 1
@@ -73,14 +79,14 @@ def arrays_of(shape: tuple[int, int, int], kernel: int, settings: dict[str, Any]
     packed = 1
     if mapping["pack_groups"]:
         packed = min(groups, max(1, min(bar["rows"] // k, room // n)))
-    order = list(range(k))
+    order = list(kept_rows)
     if mapping["row_order"] == "kernel_major":
         order.sort(key=lambda row: (row % kernel, row // kernel))
     arrays = []
     for block in range(math.ceil(groups / packed)):
         members = [block * packed + place for place in range(packed)]
         rows = [(group, row) for group in members for row in order]
-        outputs = [(group, column) for group in members for column in range(n)]
+        outputs = [(group, column) for group in members for column in kept_columns]
         for p, row_part in enumerate(parts(len(rows), bar["rows"], mapping["split"])):
             for q, col_part in enumerate(parts(len(outputs), room, mapping["split"])):
                 for each in on_array:
@@ -94,7 +100,15 @@ def arrays_of(shape: tuple[int, int, int], kernel: int, settings: dict[str, Any]
                             places=len(row_part),
                         )
                     )
+    if skips:
+        full = [array for array in arrays if any(w != 0 for w in _held(weights, array))]
+        arrays = full or arrays[: len(on_array)]
     return arrays, slices, sides
+
+
+def _held(weights: np.ndarray, array: PlainArray) -> list[float]:
+    """List the weights on an array."""
+    return [weights[g, i, j] for g, i in array.rows for group, j in array.outputs if group == g]
 
 
 def plain_counts(
@@ -116,10 +130,13 @@ def plain_counts(
         signed: whether inputs are below 0.
         arrays_per_unit: arrays of a unit.
     """
-    arrays, slices, sides = arrays_of(weights.shape, kernel, settings)
+    arrays, slices, sides = arrays_of(weights, kernel, settings)
     passes = conversions_of(settings, signed)
     has_adc = settings["adc"]["n_bits"] is not None
-    readouts = [_readouts(array, settings) if has_adc else [] for array in arrays]
+    converts = converting(arrays, settings)
+    readouts = [
+        _readouts(array, settings) if has_adc and array.tile in converts else [] for array in arrays
+    ]
     found: dict[str, Any] = dict.fromkeys(
         ("reads", "drives", "sample_and_holds", "conversions", "shift_and_adds", "macs"), 0
     )
@@ -138,6 +155,7 @@ def plain_counts(
     bits = settings["dac"]["n_bits"] or 32
     row_tiles = {array.tile[:2]: array.rows for array in arrays}
     found["buffer_read_bits"] = positions * bits * sum(map(len, row_tiles.values()))
+    found["outputs"] = len({(o, a.tile[0]) for a in arrays for o in a.outputs})
     found["pulses"] = sum(len(converted) for converted in passes)
     found["passes"] = len(passes)
     found["crossing"] = positions * _crossing(arrays, settings, arrays_per_unit)
@@ -153,11 +171,20 @@ def _dense(weights: np.ndarray) -> list[PlainArray]:
     ]
 
 
+def converting(arrays: Sequence[PlainArray], settings: dict[str, Any]) -> set[tuple[int, int, int]]:
+    """List the tiles where currents are converted: all, or the first of those that are summed."""
+    tiles = sorted({array.tile for array in arrays})
+    if settings["adc"]["where"] == "per_tile":
+        return set(tiles)
+    first: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for block, p, q in tiles:
+        first.setdefault((block, q), (block, p, q))
+    return set(first.values())
+
+
 def _readouts(array: PlainArray, settings: dict[str, Any]) -> list[int]:
     """List the converted columns of an array by their place among those of its tile."""
     mapping = settings["mapping"]
-    if settings["adc"]["where"] == "per_layer" and array.tile[1] > 0:
-        return []  # its currents are converted with those of the first row tile
     digital = mapping["subtract"] == "digital"
     kinds = [kind for kind in array.kinds if digital or kind[1] == 0]
     converted = len(array.outputs) * len(kinds)
@@ -177,7 +204,7 @@ def _hardware(
     )
     zeros = dict.fromkeys(("rows", "columns", "arrays"), 0)
     for array in arrays:
-        here = [weights[g, i, j] for g, i in array.rows for group, j in array.outputs if group == g]
+        here = _held(weights, array)
         cells = len(here) * len(array.kinds)
         found["cells"] += bar["rows"] * bar["cols"]
         found["weight_cells"] += cells
@@ -204,8 +231,9 @@ def _crossing(arrays: Sequence[PlainArray], settings: dict[str, Any], arrays_per
     """Count sums that leave their unit: every unit but one of an output's sends its own."""
     units: dict[tuple[int, int, int], set[int]] = {}
     digital = settings["mapping"]["subtract"] == "digital"
+    converts = converting(arrays, settings)
     for number, array in enumerate(arrays):
-        if settings["adc"]["where"] == "per_layer" and array.tile[1] > 0:
+        if array.tile not in converts:
             continue
         if not digital and all(side == 1 for _, side in array.kinds):
             continue
@@ -226,10 +254,10 @@ def _largest_sum(
     digital = settings["mapping"]["subtract"] == "digital"
     base = 2 ** (settings["mapping"]["bits_per_cell"] or 0)
     total = 0
-    row_tiles = {array.tile[1] for array in arrays}
-    if settings["adc"]["where"] == "per_layer":
-        row_tiles = {0}
-    for _p in row_tiles:
+    above: dict[tuple[int, int], int] = {}
+    for block, _p, q in converting(arrays, settings):
+        above[block, q] = above.get((block, q), 0) + 1
+    for _ in range(max(above.values())):
         for s in range(slices):
             copies = sides if digital else 1
             if digital and arrays[0].references:

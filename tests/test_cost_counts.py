@@ -144,12 +144,16 @@ def all_settings(draw: st.DrawFn) -> dict[str, Any]:
         "unused_cells": one("g_off", "open"),
         "spare_cols": one(0, 1),
         "pack_groups": one(True, False),
+        "skip_zero": one(True, False),
         "weight_bits": 5 if sliced else None,
         "bits_per_cell": one(1, 2, 3) if sliced else None,
     }
     if scheme == "offset":
         mapping["offset_removal"] = one("digital", "reference_column")
         mapping["pack_groups"] &= mapping["unused_cells"] == "g_off"
+    where = one("per_tile", "per_layer")
+    if scheme == "offset" and mapping["offset_removal"] == "digital":
+        mapping["skip_zero"] &= where == "per_tile"
     encoding = one("amplitude", "pulse_width", "bit_serial", "stochastic")
     signs = {
         "bit_serial": ("bipolar", "two_phase", "twos_complement", "offset"),
@@ -167,7 +171,7 @@ def all_settings(draw: st.DrawFn) -> dict[str, Any]:
             "adc_per_pass": one(True, False),
         },
         "dac": {"n_bits": one(3, 6)},
-        "adc": {"n_bits": one(None, 5, 8), "where": one("per_tile", "per_layer")},
+        "adc": {"n_bits": one(None, 5, 8), "where": where},
     }
 
 
@@ -213,7 +217,7 @@ def test_counts_are_those_of_a_plain_counter(
     if chosen.adc.n_bits is not None:
         (planned_layer,) = plan.layers.values()
         assert layer.actions.conversions == planned_layer.conversions(layer.passes)
-    added = positions * matrices.shape[0] * matrices.shape[2] * (layer.op == "ConvTranspose")
+    added = positions * plain["outputs"] * (layer.op == "ConvTranspose")
     assert layer.actions.overlap_additions == added
 
 

@@ -76,3 +76,56 @@ def test_without_wires_nothing_changes(number: int) -> None:
     twin = build(model, chosen, x[0], case.trial)
     if not twin.calibration_risk:
         compare(patched(model, skipping(chosen), x[0], case.trial), twin, x[1])
+
+
+def smaller(rng: np.random.Generator, kind: str) -> tuple[onnx.ModelProto, onnx.ModelProto, Any]:
+    """Return a layer with dead input channels and outputs, the layer without them, and which live.
+
+    Weights are nowhere else 0.
+    """
+    n_inputs, n_outputs = int(rng.integers(2, 13)), int(rng.integers(2, 8))
+    kernel = (3, 2) if kind == "conv" else ()
+    weights = rng.standard_normal((n_outputs, n_inputs, *kernel)) + 0.01
+    lives = [rng.random(size) < 0.6 for size in (n_inputs, n_outputs)]
+    for life in lives:
+        life[rng.integers(len(life))] = True
+    weights[:, ~lives[0]], weights[~lives[1]] = 0, 0
+    left = weights[:, lives[0]][lives[1]]
+    if kind == "dense":
+        return dense(weights.T), dense(left.T), lives
+    shape = (4, 3)
+    return conv(weights, (n_inputs, *shape)), conv(left, (int(lives[0].sum()), *shape)), lives
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["dense", "conv"]))
+def test_what_is_left_is_the_smaller_layer(number: int, kind: str) -> None:
+    """Wires, errors of cells and of converters: every array and draw is that of the smaller layer."""
+    rng = np.random.default_rng(number)
+    whole, left, (inputs, outputs) = smaller(rng, kind)
+    case = some_case(Dice(11, number), Axes(wires=True, chip=True, converters=True))
+    chosen = case.settings
+    chosen["input"]["percentile"] = 100
+    chosen["device"].pop("faults", None)
+    if chosen["input"]["encoding"] == "stochastic":
+        chosen["input"] |= {"encoding": "amplitude", "signed_input": "bipolar"}
+    mapping = chosen["mapping"]
+    mapping["w_percentile"] = 100
+    if mapping["scheme"] == "offset" and mapping["offset_removal"] == "digital":
+        chosen["adc"]["where"] = "per_tile"
+    shape = (N_CALIBRATION + N_IMAGES, len(inputs), *((4, 3) if kind == "conv" else ()))
+    x = np.clip(rng.standard_normal(shape), -2, 2).astype(np.float32)
+    if not case.negative:
+        x = np.abs(x)
+    first = np.flatnonzero(inputs)[0]
+    x[:2, first] = [[[2]], [[-2 if case.negative else 1]]] if kind == "conv" else [2, -2 if case.negative else 1]
+    twin = build(left, chosen, x[:N_CALIBRATION, inputs], case.trial)
+    if twin.calibration_risk:
+        return
+    (layer,) = twin.layers.values()
+    images = x[N_CALIBRATION:]
+    expected, risky, size = layer.forward(images[:, inputs])
+    found = output(patched(whole, skipping(chosen), x[:N_CALIBRATION], case.trial), images)
+    allowed = max(TOLERANCE * size.max(), 1e-12 * float(layer.x_max * layer.w_max.max()))
+    assert (found[:, ~outputs] == 0).all()
+    assert ((np.abs(found[:, outputs] - expected) <= allowed) | risky).all()

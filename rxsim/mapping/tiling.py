@@ -95,6 +95,12 @@ class Tiling:
         here = self.groups_in(blocks, layer_groups)
         return rows // self.packed * here, outputs // self.packed * here
 
+    def driven_inputs(self, layer_groups: int) -> np.ndarray:
+        """List the inputs `group * K + k` of the layer that drive tiles, once for each, int64."""
+        listed = [block * self.n_inputs + self.row_tiles[p] for block, p, _ in self.places.tolist()]
+        inputs = np.concatenate(listed)
+        return inputs[inputs < layer_groups * (self.n_inputs // self.packed)]
+
     def inputs_read(self, layer_groups: int) -> int:
         """Count the inputs of a position, once for each row tile that reads them."""
         _, first = np.unique(self.places[:, :2], axis=0, return_index=True)

@@ -260,6 +260,7 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
         text = f"MACs of {count} come from a run on one input: the file's shapes do not tell them."
         console.print(text, soft_wrap=True)
     _print_packing(inventory, console)
+    _print_skipping(inventory, console)
     if shared := [place for place in inventory.layers if place.shared_with is not None]:
         pairs = ", ".join(f"{place.name} (with {place.shared_with})" for place in shared[:3])
         more = ", .." if len(shared) > 3 else ""
@@ -269,6 +270,24 @@ def _print_rest(inventory: Inventory, console: Console) -> None:
         )
     if inventory.digital:
         console.print(_digital_table(inventory))
+
+
+def _print_skipping(inventory: Inventory, console: Console) -> None:
+    """Print how many arrays are saved where lines of zeros are left out."""
+    skipping = [
+        place
+        for place in inventory.layers
+        if place.arrays_with_zeros is not None and place.shared_with is None
+    ]
+    if skipping:
+        before = sum(place.arrays_with_zeros or 0 for place in skipping)
+        after = sum(place.arrays for place in skipping)
+        share = percent(1 - after / before)
+        console.print(
+            f"Zeros left out: {counted(len(skipping), 'layer')} on {counted(after, 'array')} instead of "
+            f"{before:,}, {share} less.",
+            soft_wrap=True,
+        )
 
 
 def _print_packing(inventory: Inventory, console: Console) -> None:

@@ -39,6 +39,7 @@ class LayerPlace:
         arrays_unpacked: physical arrays if each group had arrays of its own; None where each has.
         shared_with: the layer with the same weights whose arrays these are, mapped once; None for
             arrays of its own.
+        arrays_with_zeros: physical arrays if no line of zeros was left out; None where none is.
     """
 
     name: str
@@ -53,12 +54,14 @@ class LayerPlace:
     parameters: int
     arrays_unpacked: int | None = None
     shared_with: str | None = None
+    arrays_with_zeros: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values for JSON; `shared_with` only where arrays are shared."""
+        """Return plain values for JSON; the last two only where there are some."""
         values = asdict(self)
-        if self.shared_with is None:
-            del values["shared_with"]
+        for name in ("shared_with", "arrays_with_zeros"):
+            if values[name] is None:
+                del values[name]
         return values
 
 
@@ -174,6 +177,7 @@ def _place(plan: LayerPlan, total: int | None) -> LayerPlace:
         parameters=plan.parameters,
         arrays_unpacked=plan.arrays_unpacked,
         shared_with=plan.shared_with,
+        arrays_with_zeros=plan.arrays_with_zeros,
     )
 
 
