@@ -62,7 +62,9 @@ def arrays_of(weights: np.ndarray, kernel: int, settings: dict[str, Any]) -> Any
     kept_rows, kept_columns = list(range(all_k)), list(range(all_n))
     if skips:
         kept_rows = [i for i in kept_rows if any(w != 0 for w in weights[:, i].flat)] or [0]
-        kept_columns = [j for j in kept_columns if any(w != 0 for w in weights[:, :, j].flat)] or [0]
+        kept_columns = [j for j in kept_columns if any(w != 0 for w in weights[:, :, j].flat)] or [
+            0
+        ]
     k, n = len(kept_rows), len(kept_columns)
     bar, mapping = settings["crossbar"], settings["mapping"]
     sides = 2 if mapping["scheme"] == "differential" else 1

@@ -422,6 +422,24 @@ def test_the_share_of_driven_wordlines(encoding: str) -> None:
     assert driven_share(layer, inputs, codes) == pytest.approx(active / drives, rel=1e-12)
 
 
+def test_inputs_count_as_often_as_they_drive_a_tile() -> None:
+    """Row 0 drives both column tiles, row 1 the second only, row 2 none: codes 4, 0 and 7 of 7."""
+    weights = np.zeros((3, 8))
+    weights[0], weights[1, 4:] = 1, 2
+    chosen = Settings.model_validate(
+        {"crossbar": {"rows": 1, "cols": 4}, "mapping": {"skip_zero": True}, "dac": {"n_bits": 3}}
+    )
+    found, plan = counts_of(dense(weights), chosen, (1, 3))
+    (planned_layer,) = plan.layers.values()
+    layer, tiling = planned_layer.layer, planned_layer.tiling
+    assert (tiling.n_tiles, found.hardware.driven_rows) == (3, 2 * 3)
+    inputs = layer_input_plan("fc", InputRange(1.0, signed=False), chosen)
+    codes = np.array([[4.0, 0.0, 7.0]])
+    assert driven_share(layer, inputs, codes, tiling) == pytest.approx(2 / 3)
+    assert driven_share(layer, inputs, codes) == pytest.approx(2 / 3)
+    assert driven_share(layer, inputs, np.array([[0.0, 4.0, 7.0]]), tiling) == pytest.approx(1 / 3)
+
+
 def test_an_unknown_shape_is_told() -> None:
     model = dense(np.ones((3, 2)))
     loaded, plan = planned(model, Settings(), {"x": np.ones((1, 3), np.float32)})

@@ -49,7 +49,10 @@ def zero_lines(layer: Layer, tiling: Tiling, cells_per_weight: int) -> ZeroLines
         return ZeroLines()
     there, rows = tiling.there, np.concatenate(tiling.row_tiles)
     if tiling.packed > 1:  # a block lies on one tile, its groups apart from each other
-        rows, columns = rows[rows < layer.n_inputs], tiling.outputs[tiling.outputs < layer.n_outputs]
+        rows, columns = (
+            rows[rows < layer.n_inputs],
+            tiling.outputs[tiling.outputs < layer.n_outputs],
+        )
         held = held[:, rows[:, None], columns]
         in_row, in_column = held.any(axis=2), held.any(axis=1)
         in_group = in_row.any(axis=1)

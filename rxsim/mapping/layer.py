@@ -23,9 +23,9 @@ class MappedLayer:
     """A layer cut into tiles; its physical arrays are made one at a time, on demand.
 
     Arrays are numbered ((group * row tiles + p) * column tiles + q) * arrays of a tile + a; tiles that
-    are left out have no number. On separate arrays a is slice * polarities + polarity, where polarity 0 carries max(w, 0) and 1 carries
-    max(-w, 0); in the layout `adjacent` a tile is one array, and an output's cells lie side by side in
-    this order.
+    are left out have no number. On separate arrays a is slice * polarities + polarity, where polarity 0
+    carries max(w, 0) and 1 carries max(-w, 0); in the layout `adjacent` a tile is one array, and an
+    output's cells lie side by side in this order.
 
     Attributes:
         layer: the layer.

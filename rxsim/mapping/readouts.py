@@ -92,9 +92,7 @@ def readouts_of(tiling: Tiling, cells: Cells, layer_groups: int) -> Readouts:
             weights.append(-cells.slice_weight(place))
         slice_of = np.concatenate([slice_of, np.tile(np.arange(slices), n_tiles)])
         q_of = np.concatenate([q_of, np.repeat(np.arange(n_tiles), slices)])
-        output_of = np.concatenate(
-            [output_of, n_outputs + np.repeat(np.arange(n_tiles), slices)]
-        )
+        output_of = np.concatenate([output_of, n_outputs + np.repeat(np.arange(n_tiles), slices)])
         sizes = np.array([stop - start for start, stop in tiling.col_tiles])
         behind = sizes[:, None] * per_output + np.arange(slices)
         columns = np.concatenate([columns, behind.ravel()])

@@ -85,7 +85,7 @@ class Tiling:
 
     def groups_in(self, blocks: np.ndarray, layer_groups: int) -> np.ndarray:
         """Count the groups of the layer in blocks: the last one may hold fewer than the others."""
-        return np.minimum(layer_groups - blocks * self.packed, self.packed)
+        return np.asarray(np.minimum(layer_groups - blocks * self.packed, self.packed))
 
     def lines(self, layer_groups: int) -> tuple[np.ndarray, np.ndarray]:
         """Count the rows and the outputs that carry weights in each tile, int64 (tiles,) each."""

@@ -144,7 +144,7 @@ class LayerHardware:
         """Which readouts each row tile has, bool (row tiles, groups, readouts)."""
         there = self.tiling.there.transpose(1, 0, 2)
         if len(self.rows) < len(there):  # the row tiles' currents are summed first
-            there = there.any(axis=0, keepdims=True)
+            there = np.asarray(there.any(axis=0, keepdims=True))
         return np.asarray(there[:, :, self.readouts.col_tiles] & self.readouts.present)
 
     @property

@@ -284,8 +284,8 @@ def _print_skipping(inventory: Inventory, console: Console) -> None:
         after = sum(place.arrays for place in skipping)
         share = percent(1 - after / before)
         console.print(
-            f"Zeros left out: {counted(len(skipping), 'layer')} on {counted(after, 'array')} instead of "
-            f"{before:,}, {share} less.",
+            f"Zeros left out: {counted(len(skipping), 'layer')} on {counted(after, 'array')} instead "
+            f"of {before:,}, {share} less.",
             soft_wrap=True,
         )
 

@@ -76,7 +76,7 @@ class Order(DesignStep[OrderOptions]):
     def needs(self, layer: MappedLayer, options: OrderOptions) -> Needs:
         """Ask for the addresses of inputs and outputs, one for each line of a tile."""
         tiling = layer.tiling
-        blocks, p, q = tiling.places.T
+        _, p, q = tiling.places.T
         rows = np.array([len(part) for part in tiling.row_tiles])[p].sum() * options.rows
         cols = np.array([stop - start for start, stop in tiling.col_tiles])[q].sum() * options.cols
         orders = 1 if options.together else tiling.arrays_per_tile
