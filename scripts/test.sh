@@ -9,5 +9,6 @@ scripts/setup.sh requirements-dev.lock
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # Each worker, and each command that a test starts, reads the modules that an earlier one compiled.
 unset PYTHONDONTWRITEBYTECODE
-[ $# -gt 0 ] || set -- -n 2 --dist loadfile
+# The long files come first (tests/conftest.py): xdist must not begin with those of many tests.
+[ $# -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder
 exec .venv/bin/python -m pytest "$@"

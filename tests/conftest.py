@@ -1,5 +1,6 @@
 """What all tests share: compiled kernels, no stage that counts as long, sweeps without workers."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -10,6 +11,27 @@ from here_pool import HerePool
 from rxsim.circuit import solve_array
 from rxsim.commands import progress, workers
 from rxsim.config import Crossbar
+
+# The files that take longest, the longest first. Two workers that take a file each then end together.
+LONG_FILES = (
+    *("test_sweep_faults", "test_remedies", "test_laws", "test_twin_drawn", "test_explain"),
+    *("test_converter_errors", "test_calibration", "test_kernel_cache", "test_predistort"),
+    *("test_patch_float", "test_remember", "test_over_time", "test_fit_presets", "test_search"),
+    *("test_line_ends", "test_cli", "test_fit_command", "test_newton", "test_ranges"),
+    *("test_explanation_shown", "test_bad_input", "test_html_report", "test_gate_verdict"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    places = {f"{name}.py": place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at 10,000 collected tests and all modules once."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

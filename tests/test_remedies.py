@@ -24,6 +24,7 @@ from rxsim.estimate import estimate
 from rxsim.explain import remedy_runs
 from rxsim.explain.advice import Advice, candidates_of, try_remedies
 from rxsim.explain.changes import changed, everywhere, in_layer, joined
+from rxsim.explain.evidence import Evidence
 from rxsim.explain.finalists import MOST_FINALISTS, Confirmation, finalists_of
 from rxsim.explain.remedies import REMEDIES
 from rxsim.explain.remedies_together import tried_together
@@ -50,6 +51,12 @@ def loaded(*assignments: str) -> Settings:
 
 def studied(*assignments: str, model: Path = MLP, limit: int = 100) -> Study:
     return open_study(model, loaded(*assignments), DataOptions(limit=limit), threads=1)
+
+
+@pytest.fixture(scope="module")
+def coarse() -> Evidence:
+    """What is known of hardware whose ADCs have two bits; it is read only."""
+    return evidence_of(studied("adc.n_bits=2", limit=20), "agreement")
 
 
 # Changes of settings
@@ -345,9 +352,10 @@ def test_the_better_settings_load_as_they_were_written_and_give_the_same(tmp_pat
 # Time and work
 
 
-def test_nothing_is_begun_after_the_deadline_and_what_is_left_out_is_named() -> None:
-    study = studied("adc.n_bits=2", limit=20)
-    advice = try_remedies(evidence_of(study, "agreement"), Deadline(0.0))
+def test_nothing_is_begun_after_the_deadline_and_what_is_left_out_is_named(
+    coarse: Evidence,
+) -> None:
+    advice = try_remedies(coarse, Deadline(0.0))
     assert (advice.attempts, advice.better, advice.runs) == ((), None, 0)
     assert advice.left_out[0].startswith("remedies not tried, for there was no time: ")
     assert "a weight scale for each column" in advice.left_out[0]
@@ -385,32 +393,29 @@ def _what_arrays_depend_on(settings: Settings) -> str:
 
 
 def test_settings_that_cannot_be_run_are_told_and_the_others_go_on(
-    monkeypatch: pytest.MonkeyPatch,
+    coarse: Evidence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = studied("adc.n_bits=2", limit=20)
-    evidence = evidence_of(study, "agreement")
-
     def refusing(study: Study) -> Any:
         if study.settings.adc.scope == "column":
             raise InputError("found too little, expected more; add some")
         return Foundries(study)
 
     monkeypatch.setattr(remedy_runs, "Foundries", refusing)
-    advice = try_remedies(evidence, limit=12)
+    advice = try_remedies(coarse, limit=12)
     told = "an ADC range for each column could not be tried: found too little"
     assert any(sentence.startswith(told) for sentence in advice.left_out)
     assert len(advice.attempts) >= 4
     assert advice.untried is None
 
 
-def test_where_none_can_be_run_that_is_why_none_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    evidence = evidence_of(studied("adc.n_bits=2", limit=20), "agreement")
-
+def test_where_none_can_be_run_that_is_why_none_was_tried(
+    coarse: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refusing(study: Study) -> Any:
         raise InputError("found too little, expected more; add some")
 
     monkeypatch.setattr(remedy_runs, "Foundries", refusing)
-    advice = try_remedies(evidence)
+    advice = try_remedies(coarse)
     assert (advice.attempts, advice.untried) == ((), Untried.FAILED)
 
 
@@ -421,13 +426,12 @@ def test_where_nothing_is_lost_nothing_is_tried() -> None:
     assert advice.left_out[0].startswith("nothing to mend: ")
 
 
-def test_random_devices_on_other_arrays_are_told_to_be_other_draws() -> None:
+def test_random_devices_on_other_arrays_are_told_to_be_other_draws(coarse: Evidence) -> None:
     study = studied("device.write_sigma=10%", "trials=2", "adc.n_bits=3", limit=30)
     advice = try_remedies(evidence_of(study, "agreement"))
     (note,) = (each for each in advice.left_out if "other draws of device errors" in each)
     assert "arrays of 32x64" in note
-    fixed = studied("adc.n_bits=2", limit=20)
-    left_out = try_remedies(evidence_of(fixed, "agreement")).left_out
+    left_out = try_remedies(coarse).left_out  # devices without random errors
     assert not any("draws" in each or "chips" in each for each in left_out)
 
 
@@ -564,21 +568,21 @@ def test_the_remedy_of_a_trap_is_tried_first_and_named() -> None:
     assert attempt.value == pytest.approx(table.mean(), abs=1e-12)
 
 
-def test_what_a_trap_advises_together_is_a_combination_of_candidates() -> None:
-    study = studied("adc.n_bits=2", limit=20)
+def test_what_a_trap_advises_together_is_a_combination_of_candidates(coarse: Evidence) -> None:
     both = {"mapping.w_max_scope": "column", "adc.scope": "column"}
     trap = Trap(name="shared_weight_scale", sentence="seen", advice=(both,))
-    evidence = replace(evidence_of(study, "agreement"), traps=(trap,))
+    evidence = replace(coarse, traps=(trap,))
     [led] = trap_remedies(evidence, candidates_of(evidence))
     assert led.names == ("weight_scale", "adc_scope")
     assert led.changes == both
 
 
-def test_remedies_of_layers_that_nobody_looked_at_are_told_to_be_left_out() -> None:
-    evidence = evidence_of(studied("adc.n_bits=2", limit=20), "agreement")
+def test_remedies_of_layers_that_nobody_looked_at_are_told_to_be_left_out(
+    coarse: Evidence,
+) -> None:
     told = "remedies for single layers were not tried"
-    assert any(each.startswith(told) for each in try_remedies(evidence, limit=1).left_out)
-    layers = evidence_of(studied("adc.n_bits=2", limit=20), "agreement", ["fc1"])
+    assert any(each.startswith(told) for each in try_remedies(coarse, limit=1).left_out)
+    layers = evidence_of(coarse.study, "agreement", ["fc1"])
     assert not any(each.startswith(told) for each in try_remedies(layers, limit=1).left_out)
 
 

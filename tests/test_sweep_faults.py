@@ -52,6 +52,11 @@ def start(sweep: Path, results: Path, *more: str, **options: Any) -> subprocess.
     )
 
 
+def interruptible() -> None:
+    """Let Ctrl-C reach a child: a shell starts what runs in its background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def finish(sweep: Path, results: Path, *more: str) -> str:
     child = start(sweep, results, *more)
     out, err = child.communicate(timeout=300)
@@ -199,7 +204,7 @@ def test_an_ended_sweep_leaves_no_workers_and_goes_on(
     tmp_path: Path, uninterrupted: list[tuple[Any, ...]], how: signal.Signals, code: int
 ) -> None:
     sweep, results = write_sweep(tmp_path), tmp_path / "r.sqlite"
-    child = start(sweep, results)
+    child = start(sweep, results, preexec_fn=interruptible)
     wait_until(lambda: count(results) >= 2)
     workers = workers_of(child.pid)
     assert len(workers) == 2

@@ -24,6 +24,7 @@ from rxsim.pipeline import DataOptions
 from rxsim.report import drawing, figure
 from rxsim.report.figure import Plot, draw_figure
 from rxsim.report.html import build_page
+from rxsim.report.html import page as page_module
 from rxsim.report.html.over_time_section import over_time_section
 from rxsim.report.html.page_blocks import Chart, Table
 from rxsim.report.html.svg import SvgMaker
@@ -290,7 +291,11 @@ def test_the_page_shows_an_evaluation_over_time(tmp_path: Path) -> None:
         [at_time(time, 0.9) for time in range(1000)],
     ],
 )
-def test_whatever_a_file_holds_the_page_is_written(stored: Any, tmp_path: Path) -> None:
+def test_whatever_a_file_holds_the_page_is_written(
+    stored: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("ladder_section", "layers_section"):  # long to draw; neither reads it
+        monkeypatch.setattr(page_module, other, lambda *given: None)
     material = evaluation(tmp_path / "e.json", stored, drift_compensation=SCRIPT)
     section = over_time_section(material, SvgMaker())
     page = build_page(material)

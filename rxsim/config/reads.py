@@ -44,7 +44,13 @@ class Reads:
 
     def of(self, settings: Settings) -> dict[str, Any]:
         """Return the values that are read, plain, by dotted name."""
-        return {name: value for name, value in flat_settings(settings).items() if self.covers(name)}
+        values = flat_settings(settings)
+        return {name: values[name] for name in _covered(self, tuple(values))}
+
+
+@cache
+def _covered(reads: Reads, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(reads.covers, names))
 
 
 def _under(name: str, places: tuple[str, ...]) -> bool:

@@ -42,8 +42,14 @@ def _any_ends(seed: int, shape: tuple[int, int]) -> Ends:
 @pytest.mark.parametrize("far", FAR)
 @pytest.mark.parametrize("sides", SIDES)
 def test_sparse_matches_rational_arithmetic(sides: tuple[str, str], far: tuple[Any, ...]) -> None:
-    """Every combination of sides and far ends, wires and near ends of 0 ohm among them."""
+    """Every combination of sides and far ends, wires and near ends of 0 ohm among them.
+
+    Of all combinations every second one, so that any three choices still meet.
+    """
+    case = SIDES.index(sides) + FAR.index(far)
     for k, (wires, near) in enumerate(itertools.product(WIRES, NEAR)):
+        if (case + k // len(NEAR) + k) % 2:
+            continue
         shape = [(2, 3), (3, 2), (1, 3), (3, 1)][k % 4]
         g = _conductances(k, shape)
         ends = placed(shape, *near, *sides, *far)
