@@ -28,7 +28,7 @@ from rxsim.run import LayerHealth, score
 from rxsim.run.diagnose import diagnose_layers
 
 MODELS = Path(__file__).parents[1] / "models"
-NOISY = ("device.write_sigma=0.05", "trials=3")
+NOISY = ("device.write_sigma=0.05", "trials=2")
 OPEN = ("adc.n_bits=null", "dac.n_bits=null")
 NO_WIRES = tuple(f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense"))
 
@@ -125,14 +125,15 @@ def test_more_effects_than_six_are_sampled_and_add_up() -> None:
         "digits_mlp",
         *("device.write_sigma=0.03", "device.d2d_sigma=0.1", "device.stuck_lrs=0.01"),
         *("adc.offset_sigma=0.5", "mapping.w_percentile=99"),
+        *NO_WIRES,  # many sets of effects, none of which has a circuit to solve
         limit=20,
     )
     found = explain(study, Asked(by="effects", remedies=False))
     assert found.effects is not None
-    assert (len(found.effects.rows), found.effects.method) == (9, "sampled")
+    assert (len(found.effects.rows), found.effects.method) == (8, "sampled")
     values = [row.shapley.mean for row in found.effects.rows if row.shapley is not None]
     assert sum(values) == pytest.approx(found.all - found.none, abs=1e-9)
-    assert found.effects.coalitions < 2**9
+    assert found.effects.coalitions < 2**8
 
 
 def test_sets_of_effects_that_leave_the_same_hardware_run_once() -> None:
@@ -158,8 +159,8 @@ def test_nothing_is_solved_twice(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Cache, "put", put)
         explain_effects(chips, players_of(study), Deadline(None))
-    # Layers x (nominal with and without levels, and 3 chips of both), where there are wires.
-    circuits = 4 * 2 * (1 + 3)
+    # Layers x (nominal with and without levels, and 2 chips of both), where there are wires.
+    circuits = 4 * 2 * (1 + 2)
     transfers = 0
     for path in tmp_path.rglob("*.npz"):
         with np.load(path, allow_pickle=False) as kept:

@@ -401,7 +401,7 @@ def test_settings_that_cannot_be_run_are_told_and_the_others_go_on(
         return Foundries(study)
 
     monkeypatch.setattr(remedy_runs, "Foundries", refusing)
-    advice = try_remedies(coarse, limit=12)
+    advice = try_remedies(coarse, limit=8)
     told = "an ADC range for each column could not be tried: found too little"
     assert any(sentence.startswith(told) for sentence in advice.left_out)
     assert len(advice.attempts) >= 4
