@@ -16,9 +16,9 @@ from rxsim.config import Crossbar
 LONG_FILES = (
     *("test_sweep_faults", "test_remedies", "test_laws", "test_twin_drawn", "test_explain"),
     *("test_converter_errors", "test_calibration", "test_kernel_cache", "test_predistort"),
-    *("test_patch_float", "test_remember", "test_over_time", "test_fit_presets", "test_search"),
-    *("test_line_ends", "test_cli", "test_fit_command", "test_newton", "test_ranges"),
-    *("test_explanation_shown", "test_bad_input", "test_html_report", "test_gate_verdict"),
+    *("test_patch_float", "test_twin_shipped", "test_fit_curves", "test_fit_presets"),
+    *("test_over_time", "test_remember", "test_search", "test_line_ends", "test_fit_drift"),
+    *("test_ranges", "test_shipped_sweeps", "test_explanation_shown", "test_newton"),
 )
 
 
