@@ -254,6 +254,22 @@ def test_a_step_that_did_something_tells_what_it_needs(step: str, more: list[str
     assert step_rows(found["compensation"])[0].needs != "nothing changed"
 
 
+def test_the_test_of_cells_is_listed_once() -> None:
+    more = ["device.stuck_lrs=0.02", "mapping.spare_cols=2"]
+    names = ["spares", "pairs", "digital_cells"]
+    found = evaluate(studied(f"compensate={json.dumps(names)}", *more, limit=5), RUNGS)
+    told = found.as_json()["compensation"]
+    alone = evaluate(studied("compensate=[pairs]", *more, limit=5), RUNGS).as_json()
+    cells = alone["compensation"]["steps"][0]["needs"]["cell_reads"]
+    assert cells > 0
+    assert [step["needs"]["cell_reads"] for step in told["steps"]] == [cells, 0, 0]
+    assert [step.get("cells_tested_for") for step in told["steps"]] == [None, "spares", "spares"]
+    asked = [row.needs for row in step_rows(told)]
+    assert asked[0].endswith(f"{cells:,} cells read")
+    assert asked[1] == "the cells read for spares"
+    assert asked[2].endswith(", the cells read for spares")
+
+
 def test_a_negative_share_is_said_in_points() -> None:
     block = {
         "metric": "accuracy",

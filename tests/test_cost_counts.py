@@ -372,6 +372,18 @@ def test_layers_with_the_same_weights_share_arrays_but_not_work() -> None:
     assert (second.needs.cell_reads, second.needs.spare_columns) == (0, 0)
 
 
+def test_one_test_of_cells_serves_all_steps() -> None:
+    weights = np.random.default_rng(1).standard_normal((6, 6))
+    chosen = {"compensate": ["spares", "pairs", "digital_cells"], "mapping": {"spare_cols": 2}}
+    found, _ = counts_of(
+        network("[a] y = MatMul(x, w)", (6,), {"w": weights}),
+        Settings.model_validate(chosen),
+        (1, 6),
+    )
+    (layer,) = found.layers.values()
+    assert layer.needs.cell_reads == 2 * 64 * 64
+
+
 def test_compensation_is_counted_at_every_position() -> None:
     """Gain and offset of each column: 2 row tiles of 3 outputs are multiplied, 3 outputs added to."""
     weights = np.random.default_rng(1).standard_normal((3, 8, 2, 2))

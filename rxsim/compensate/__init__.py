@@ -36,6 +36,7 @@ from rxsim.compensate.step import (
     Step,
     TileStep,
     Workshop,
+    tested_once,
 )
 
 __all__ = [
@@ -67,4 +68,5 @@ __all__ = [
     "correction_of_moments",
     "entries_at",
     "sees_float_inputs",
+    "tested_once",
 ]

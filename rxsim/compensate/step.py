@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 import numpy as np
@@ -60,6 +60,20 @@ class Needs:
         """Return what two steps or layers ask for together."""
         names = self.__dataclass_fields__
         return Needs(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+def tested_once(needs: Sequence[Needs]) -> list[Needs]:
+    """Count the test of a layer's cells at the first step that asks for it: it serves all later ones.
+
+    Args:
+        needs: of each step in one layer, in the order of the list.
+    """
+    counted, tested = [], 0
+    for each in needs:
+        further = max(each.cell_reads - tested, 0)
+        counted.append(replace(each, cell_reads=further))
+        tested += further
+    return counted
 
 
 @dataclass(frozen=True, slots=True)

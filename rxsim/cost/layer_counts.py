@@ -14,7 +14,7 @@ from operator import add
 import numpy as np
 
 from rxsim.calibrate import InputRange
-from rxsim.compensate import Needs, chosen_steps
+from rxsim.compensate import Needs, chosen_steps, tested_once
 from rxsim.converters import InputPlan, layer_input_plan
 from rxsim.cost.crossing_sums import crossing_sums, sum_width, units_of
 from rxsim.cost.zero_lines import ZeroLines, zero_lines
@@ -293,11 +293,13 @@ def _converters(plan: LayerPlan) -> int:
 
 
 def _needs(plan: LayerPlan) -> Needs:
-    """Add up what compensation steps ask for; cells that layers share are tested once."""
+    """Add up what compensation steps ask for; a test of cells serves all steps and sharing layers."""
     settings = plan.settings
     steps = chosen_steps(settings)
     if not steps:
         return Needs()
     mapped = map_layer(plan.layer, settings.crossbar, settings.device, settings.mapping)
-    needs: Needs = reduce(add, (chosen.step.needs(mapped, chosen.options) for chosen in steps))
+    needs: Needs = reduce(
+        add, tested_once([each.step.needs(mapped, each.options) for each in steps])
+    )
     return needs if plan.shared_with is None else replace(needs, spare_columns=0, cell_reads=0)

@@ -67,7 +67,7 @@ def step_rows(block: Any) -> list[StepRow]:
             gain=_gain(at(step, "gain"), metric),
             interval=_interval(at(step, "gain"), metric),
             residual=_residual(at(step, "residual")),
-            needs=NOTHING_CHANGED if at(step, "changed") is False else _needs(at(step, "needs")),
+            needs=NOTHING_CHANGED if at(step, "changed") is False else _needs(step),
         )
         for step in as_list(at(block, "steps"))[:_MOST_STEPS]
     ]
@@ -185,13 +185,16 @@ def _unit_of(residual: Any) -> str:
     return shortened(text, _LONGEST) if text else ""
 
 
-def _needs(needs: Any) -> str:
-    """Write what is asked for, in words."""
-    told = []
+def _needs(step: Any) -> str:
+    """Write what a step asks for, in words."""
+    needs, told = at(step, "needs"), []
     for name, (one, several) in _NEEDS.items():
         count = as_number(at(needs, name))
         if count:
             told.append(f"{count:,.0f} {one if count == 1 else several}")
+    tested = as_text(at(step, "cells_tested_for"))
+    if tested:
+        told.append(f"the cells read for {shortened(tested, _LONGEST)}")
     if told or isinstance(needs, Mapping):
         return ", ".join(told) or "nothing"
     return "-"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rxsim.compensate import ChosenStep, Needs, Residual, chosen_steps
+from rxsim.compensate import ChosenStep, Needs, Residual, chosen_steps, tested_once
 from rxsim.estimate import Estimate, estimate
 from rxsim.metrics import all_metrics, chosen_metric
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
@@ -33,11 +33,13 @@ class StepTold:
         knows: design, or chip.
         source: the publication.
         rung: the rung whose last step it is.
-        needs: the hardware that it asks for, by layer name; nothing where it changed nothing.
+        needs: the hardware that it asks for, by layer name, beyond the test of cells that a step
+            before it asked for; nothing where it changed nothing.
         residuals: the error that it works on, by layer name, of the first chip; empty where it tells
             none.
         gain: of its rung over the rung before; None where either was not run.
         changed: whether it changed anything: on the first chip, or in what any chip makes of an image.
+        cells_tested_for: the step whose test of cells serves this one, too.
     """
 
     name: str
@@ -51,6 +53,7 @@ class StepTold:
     residuals: Mapping[str, Residual]
     gain: Estimate | None = None
     changed: bool = True
+    cells_tested_for: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON; `needs_by_layer` holds layers of which it asks anything."""
@@ -71,6 +74,7 @@ class StepTold:
             },
             "residual": _residual_as_json(self.residuals),
             "gain": None if self.gain is None else self.gain.as_json(),
+            **({"cells_tested_for": self.cells_tested_for} if self.cells_tested_for else {}),
         }
 
 
@@ -133,7 +137,7 @@ def compensation_of(
     return Compensation(
         rung=rungs[-1],
         metric=gains.metric,
-        steps=tuple(told),
+        steps=tuple(_tested_once(told)),
         taken=gains.between(UNCOMPENSATED, WITHOUT_CIRCUIT),
         gain=gains.between(UNCOMPENSATED, rungs[-1]),
         returned=gains.share_returned(rungs[-1]),
@@ -160,6 +164,23 @@ def _told(chosen: ChosenStep, rung: str, foundry: Foundry) -> StepTold:
         needs=needs,
         residuals={},
     )
+
+
+def _tested_once(steps: Sequence[StepTold]) -> list[StepTold]:
+    """List the test of all cells at the first step that needs it, and name that step at the others."""
+    counted = {
+        name: tested_once([step.needs[name] for step in steps])
+        for name in (steps[0].needs if steps else {})
+    }
+    told: list[StepTold] = []
+    tests: str | None = None
+    for at, step in enumerate(steps):
+        asks = any(each.cell_reads for each in step.needs.values())
+        needs = {name: counted[name][at] for name in step.needs}
+        told.append(replace(step, needs=needs, cells_tested_for=tests if asks else None))
+        if asks and tests is None:
+            tests = step.name
+    return told
 
 
 def _is_idle(step: StepTold, chip: MadeChip) -> bool:
