@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from chips import found
+from circuits import Circuit
 from test_predistort import chip, study_of
 
+import rxsim
 from rxsim.cache import Cache
-from rxsim.config import Device
+from rxsim.cli import main
+from rxsim.config import Crossbar, Device
 from rxsim.devices import Chip, nominal_deviation, program
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.scenarios import SCENARIOS
@@ -123,3 +127,55 @@ def test_kept_arrays_of_another_design_are_not_taken(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*"))
     kept = chip(replace(study_of(**noisy), cache=cache)).network.model.SerializeToString()
     assert kept == fresh
+
+
+MATRIX = np.random.default_rng(4).uniform(2e-5, 9e-5, (24, 16))
+WIRES = {"r_wire_wl": 10, "r_wire_bl": 10, "r_driver": 100, "r_sense": 100}
+ENDS = {"r_wire_wl": 0, "r_wire_bl": 0, "r_driver": 0, "r_sense": 0}
+
+
+def of_one_matrix(crossbar: Mapping[str, float], **device: Any) -> Any:
+    settings = {"device": {**RANGE, **device}}
+    return rxsim.predistorted(MATRIX, crossbar, settings=settings, headroom=None)
+
+
+def test_a_programmed_matrix_without_wires_is_off_by_the_write_error() -> None:
+    """Targets stay; the rms of n values is known to 1/sqrt(2 n): within 5 standard errors."""
+    made = of_one_matrix(ENDS, write_sigma=0.02)
+    assert made.after == pytest.approx(0, abs=1e-12)
+    for value, chips in ((made.after_on_chip, 1), (made.after_expected, 4)):
+        assert value == pytest.approx(0.02, rel=5 / (2 * chips * MATRIX.size) ** 0.5)
+
+
+def test_the_error_of_a_programmed_matrix_is_that_of_the_exact_circuit() -> None:
+    made = of_one_matrix(WIRES, write_sigma=0.02)
+    device = Device.model_validate({**RANGE, "write_sigma": 0.02})
+    g = program(Middle(made.g, np.zeros(made.g.shape, bool)), 0, device, Chip(0, 0))
+    held = Circuit(g, Crossbar.model_validate(WIRES)).reference()
+    error = ((held - made.shift) / made.gain - MATRIX) / SPAN
+    assert made.after_on_chip == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
+    assert made.after_on_chip > 2 * made.after
+
+
+def test_a_single_matrix_counts_write_errors_as_a_layer_does() -> None:
+    gains = [of_one_matrix(WIRES, write_sigma=sigma).gain[0] for sigma in (0.0, 0.02, 0.2)]
+    assert gains[0] < gains[1] < gains[2]
+    assert of_one_matrix(WIRES).after_on_chip is None
+
+
+def test_the_command_tells_the_error_of_a_programmed_chip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "g.npy", MATRIX)
+    ranges = ("--set", "device.g_off=1e-5", "--set", "device.g_on=1e-4")
+    said = []
+    for more in ((), ("--set", "device.write_sigma=0.02")):
+        with pytest.raises(SystemExit) as stop:
+            main(["solve", str(tmp_path / "g.npy"), "--predistort", *ranges, *more])
+        assert not stop.value.code
+        said.append(capsys.readouterr().out)
+    assert len(said[0].splitlines()) == 1
+    settings = {"device": {"g_off": 1e-5, "g_on": 1e-4, "write_sigma": 0.02}}
+    made = rxsim.predistorted(MATRIX, settings=settings)
+    assert f"{made.after_on_chip:.2e} on a programmed chip" in said[1]
+    assert f"{made.after_expected:.2e} expected" in said[1]

@@ -13,10 +13,16 @@ from rxsim.api.accepted import settings as resolved
 from rxsim.api.shown import Verification, shown
 from rxsim.circuit import ArraySolution, NonlinearSolution, solve_array, solve_cells
 from rxsim.circuit.expense import solve_bytes
-from rxsim.compensate.predistortion import Predistorted, ScaleBy, refuse_beyond_range
+from rxsim.compensate.predistortion import (
+    Predistorted,
+    ScaleBy,
+    refuse_beyond_range,
+    with_write_errors,
+)
 from rxsim.compensate.predistortion import predistorted as search_targets
 from rxsim.config import Crossbar
 from rxsim.counted import counted
+from rxsim.devices import nominal_deviation
 from rxsim.errors import DataError, SettingError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type, refuse_impossible
@@ -24,6 +30,7 @@ from rxsim.memory import require
 from rxsim.pipeline import Calibration, spice_netlist
 from rxsim.pipeline import verify as verify_study
 from rxsim.pipeline.inspect.verification import N_ARRAYS, N_VECTORS
+from rxsim.scenarios import only_writing
 from rxsim.schema import validated
 from rxsim.verify import REFERENCES, TOLERANCE
 
@@ -93,14 +100,16 @@ def predistorted(
         conductances: wanted, siemens, (n_rows, n_cols), between device.g_off and device.g_on, or 0 for
             a place without a cell.
         crossbar: the array's resistances, as `rxsim.solve` takes them.
-        settings: as `rxsim.evaluate` takes them: crossbar and range of the cells count.
+        settings: as `rxsim.evaluate` takes them: crossbar, range of the cells, write errors and
+            variation count.
         scale: what shares a gain that is divided out: "none", "layer" (the whole array) or "column".
         headroom: share of the range left free at each end; None: a shift of all cells is chosen, which
             a second array is to take away.
         passes: how often cells are moved at most.
 
     Returns:
-        The targets, their g_eff, gain and shift, and the error before and after.
+        The targets, their g_eff, gain and shift, and the error before and after; with write errors or
+        variation also that of programmed chips (`after_on_chip`, `after_expected`).
 
     Raises:
         CircuitError: no accuracy can be certified.
@@ -135,7 +144,14 @@ def predistorted(
     refuse_beyond_range(g, limits, "conductances")
     require(solve_bytes(g.size, nodes=False), f"an array of {g.shape[0]}x{g.shape[1]}")
     times = as_count(passes, "passes")
-    return search_targets(g, limits, bar, scale=scale, headroom=headroom, passes=times)
+    found = search_targets(
+        *(g, limits, bar),
+        scale=scale,
+        headroom=headroom,
+        passes=times,
+        deviation=nominal_deviation(chosen.device),
+    )
+    return with_write_errors(found, g, only_writing(chosen).device, bar, chosen.seed)
 
 
 def _crossbar(given: Any) -> Crossbar:

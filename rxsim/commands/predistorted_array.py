@@ -11,16 +11,28 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
-from rxsim.compensate.predistortion import ScaleBy, predistorted, refuse_beyond_range
+from rxsim.compensate.predistortion import (
+    Predistorted,
+    ScaleBy,
+    predistorted,
+    refuse_beyond_range,
+    with_write_errors,
+)
 from rxsim.config import Crossbar, Settings
 from rxsim.counted import counted
+from rxsim.devices import nominal_deviation
 from rxsim.errors import SettingError
 from rxsim.parallel import ordered
+from rxsim.scenarios import only_writing
 
 OPTIONS = ("scale", "headroom", "shift")
 """Parameters that belong to --predistort."""
-RANGE = ("device.g_on", "device.g_off", "device.r_on", "device.r_off")
-"""Settings that say which targets a cell can have."""
+CELLS = (
+    *("device.g_on", "device.g_off", "device.r_on", "device.r_off"),
+    *("device.model", "device.without", "device.write_sigma", "device.write_unit"),
+    *("device.verify", "device.d2d_sigma", "seed"),
+)
+"""Settings that say which targets a cell can have, and how near programming comes to them."""
 
 _OPTIONS = (
     click.option(
@@ -117,15 +129,24 @@ def targets_of(
     limits = (device.g_off, device.g_on)
     refuse_beyond_range(wanted.g, limits, wanted.name)
     free = None if shift else headroom
-    (result,) = ordered(
-        lambda g: predistorted(g, limits, wanted.crossbar, scale=scale, headroom=free),
-        [wanted.g],
-        threads=1,
-    )
+    deviation = nominal_deviation(device)
+    written, seed = only_writing(wanted.settings).device, wanted.settings.seed
+
+    def search(g: np.ndarray) -> Predistorted:
+        bar = wanted.crossbar
+        found = predistorted(g, limits, bar, scale=scale, headroom=free, deviation=deviation)
+        return with_write_errors(found, g, written, bar, seed)
+
+    (result,) = ordered(search, [wanted.g], threads=1)
     gain, moved = result.gain, result.shift.mean() / (limits[1] - limits[0])
     factor = f"{gain[0]:.4f}" if scale != "column" else f"{gain.min():.4f} to {gain.max():.4f}"
     told = (
         f"predistort: error of g_eff {result.before:.2e} before, {result.after:.2e} after, rms of the "
         f"range; gain {factor}, shift {moved:.4f} of the range; {counted(result.solves, 'solve')}"
     )
+    if result.after_on_chip is not None:
+        told += (
+            f"\nwith write errors and variation: {result.after_on_chip:.2e} on a programmed chip, "
+            f"{result.after_expected:.2e} expected, rms of the range, before levels"
+        )
     return result.g, {"g": result.g, "gain": gain, "shift": result.shift}, told

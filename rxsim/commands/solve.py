@@ -18,7 +18,7 @@ from rxsim.circuit.expense import solve_bytes, solve_seconds
 from rxsim.circuit.lines import lines_of
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.predistorted_array import (
-    RANGE,
+    CELLS,
     Wanted,
     check_options,
     predistort_options,
@@ -37,6 +37,7 @@ from rxsim.pipeline.chip.room import LONG_SECONDS, duration
 from rxsim.schema import validated
 from rxsim.stages import Stages
 
+_CELLS = tuple(f"{name}." for name in CELLS)
 _RESISTANCES = {
     "r_wire_wl": "Ohm per cell of a wordline",
     "r_wire_bl": "Ohm per cell of a bitline",
@@ -99,8 +100,10 @@ def command(
     takes nothing else.
 
     --predistort first searches for other targets, within device.g_off and device.g_on, whose g_eff is
-    nearest to G.npy, and reports how near. Everything else is then told of these targets, and OUT.npz
-    holds them as g, with the gain and the shift that they hold.
+    nearest to G.npy, and reports how near. Write errors and variation of the settings (device.model,
+    write_sigma, verify, d2d_sigma) count: they hold the gain near 1, and the error of programmed chips
+    is told beside that of the targets. Everything else is then told of these targets, and OUT.npz holds
+    them as g, with the gain and the shift that they hold.
     """
     check_options(click.get_current_context(), predistort=predistort)
     _check_files(conductances, v_in, config, output, plot, predistort=predistort)
@@ -177,7 +180,7 @@ def _check_assigned(
     Args:
         assignments: of --set, known to be valid.
         given: resistances given by options, by name.
-        predistort: whether the range of the cells counts.
+        predistort: whether the range of the cells and their write errors count.
 
     Raises:
         SettingError: naming the setting.
@@ -197,7 +200,7 @@ def _check_assigned(
                     f"found both {option} and --set {name}, expected one of them; leave one out"
                 )
             known = section == "crossbar" or name == "input.v_read"
-            known = known or (predistort and name in RANGE)
+            known = known or (predistort and f"{name}.".startswith(_CELLS))
             if not known and not f"{name}.".startswith("device.iv."):
                 raise SettingError(
                     f"--set {name}: found a setting that one array has no use for, expected "

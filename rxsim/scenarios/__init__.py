@@ -133,6 +133,11 @@ def only_design(settings: Settings) -> Settings:
     return without(settings, per_chip_effects() | {"wires", "nonlinearity"})
 
 
+def only_writing(settings: Settings) -> Settings:
+    """Keep write errors and device variation: what separates a programmed chip from its targets."""
+    return without(settings, frozenset(effects()) - {"write_error", "variation"})
+
+
 def only_faults(settings: Settings) -> Settings:
     """Keep this besides stuck cells and dead lines: what these change in the weights of a chip."""
     return without(settings, (per_chip_effects() - {"faults"}) | {"wires", "nonlinearity"})

@@ -8,6 +8,7 @@ from rxsim.compensate.predistortion.held_array import WantedArray
 from rxsim.compensate.predistortion.layer import GainSlots, wanted_array, with_targets
 from rxsim.compensate.predistortion.search import Predistortion, searched
 from rxsim.compensate.predistortion.single import Predistorted, predistorted, refuse_beyond_range
+from rxsim.compensate.predistortion.written import with_write_errors
 
 __all__ = [
     "GainSlots",
@@ -21,4 +22,5 @@ __all__ = [
     "start_and_freedom",
     "wanted_array",
     "with_targets",
+    "with_write_errors",
 ]

@@ -28,8 +28,11 @@ class Predistorted:
         shift: siemens that each cell holds besides, which a second column or array with the same shift
             takes away, float64 (n_cols,).
         before: error of g_eff without predistortion, rms over the cells, of the range.
-        after: error of (g_eff - shift)/gain, likewise.
+        after: error of (g_eff - shift)/gain, likewise, of cells that are exactly at their targets.
         solves: how often the circuit was solved.
+        after_on_chip: the same on one programmed chip, whose cells have write errors and variation;
+            None where the settings have none.
+        after_expected: the root of its mean square over a few chips; None likewise.
     """
 
     g: np.ndarray
@@ -39,6 +42,8 @@ class Predistorted:
     before: float
     after: float
     solves: int
+    after_on_chip: float | None = None
+    after_expected: float | None = None
 
 
 def refuse_beyond_range(g: np.ndarray, limits: tuple[float, float], what: str) -> None:

@@ -21,7 +21,7 @@ from rxsim.counted import counted
 from rxsim.mapping import MappedLayer
 from rxsim.schema import Integer, Number, Section
 
-UNIT = "of the conductance range, rms, before levels"
+UNIT = "of the conductance range, rms, before levels and write errors"
 
 
 class Options(Section):
