@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import rxsim
 from rxsim.cli import root
-from rxsim.config import StepEntry, load_settings
+from rxsim.config import StepEntry, load_settings, step_name
 from rxsim.deadline import Deadline
 from rxsim.errors import InputError, SettingError
 from rxsim.pipeline import DataOptions, Study, evaluate, open_study, with_chosen_steps
 from rxsim.pipeline.auto import choose
+from rxsim.pipeline.auto.candidates import candidates
 from rxsim.pipeline.auto.choose import choose_steps
 from rxsim.pipeline.auto.judge import Judge
 
@@ -176,3 +178,68 @@ def test_eval_writes_what_it_chose_and_the_file_gives_the_same(tmp_path: Path) -
     assert steps["steps"] == results[0]["settings"]["compensate"] != []
     assert steps["error_after"] < steps["error_before"]
     assert "chosen_steps" not in results[1]["provenance"]
+
+
+def test_no_steps_are_chosen_for_a_calibration_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds what no step changes: the file with auto is that without steps."""
+
+    def run(*arguments: object, **options: object) -> NoReturn:
+        raise AssertionError("steps are chosen")
+
+    monkeypatch.setattr("rxsim.pipeline.auto.choose.choose_steps", run)
+    written = []
+    for name, more in (("auto", ["--compensate", "auto"]), ("none", [])):
+        file = tmp_path / name
+        words = ["calibrate", str(MODEL), "--xbar", "32x32", "--quiet", *more, "-o", str(file)]
+        assert CliRunner().invoke(root, words).exit_code == 0
+        written.append(file.read_bytes())
+    assert written[0] == written[1]
+    settings = load_settings(xbar="32x32", assignments=["compensate=auto"])
+    assert rxsim.calibration(MODEL, settings).to_json().encode() == written[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [
+        ([], {"predistort", "order", "ranges", "columns", "statistics"}),
+        (["device.stuck_hrs=0.01"], {"pairs", "digital_cells"}),
+        (
+            [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")],
+            None,
+        ),
+    ],
+)
+def test_steps_against_what_is_not_there_are_not_tried(
+    more: list[str], steps: set[str] | None
+) -> None:
+    settings = load_settings(assignments=[*HARSH, *more])
+    names = {step_name(entry) for entry in candidates([settings])}
+    always = {"ranges", "columns", "statistics"}
+    if steps is None:
+        assert names == always
+    else:
+        assert names >= always | steps
+        assert ("pairs" in names) == ("pairs" in steps)
+
+
+def test_what_helps_each_of_two_chips_is_kept_though_they_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Student's t over two chips, 12.7, would prove nothing; one that is harmed is enough to refuse."""
+    inputs = 40
+    noise = np.random.default_rng(3).normal(0, 0.05, inputs)
+    gains = {"statistics": [0.5, 0.3], "columns": [1.0, -0.1], "ranges": [0.0, 0.0]}
+
+    class Made:
+        def __init__(self, study: Study) -> None:
+            self.inputs = inputs
+
+        def errors(self, taken: Sequence[StepEntry]) -> np.ndarray:
+            total = sum((np.array(gains[step_name(step)]) for step in taken), np.zeros(2))
+            return 2 - total[:, None] + noise * (len(taken) > 0)
+
+    monkeypatch.setattr(choose, "Judge", Made)
+    monkeypatch.setattr(choose, "candidates", lambda settings: list(gains))
+    assert choose_steps(study_of(), Deadline()).steps == ("statistics",)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rxsim.config import Settings, load_settings, parse_xbar, preset_files, settings_with
+from rxsim.config import AUTO, Settings, load_settings, parse_xbar, preset_files, settings_with
 from rxsim.devices import check_preset_files, check_presets
 from rxsim.dotted import flat
 from rxsim.errors import ModelError, SettingError
@@ -202,15 +202,21 @@ def opened(
     threads: int | None = None,
     calibration: Calibration | str | Path | None = None,
     evaluates: bool = True,
+    takes_steps: bool = True,
 ) -> Study:
     """Open the study that the arguments of a function describe; see `rxsim.pipeline.open_study`.
+
+    With `takes_steps` false no steps of compensation are chosen: they would change nothing.
 
     Raises:
         InputError: an argument is of another kind than expected, or can't be used.
     """
+    chosen = settings(given, trials=trials, seed=seed)
+    if not takes_steps and chosen.compensate == AUTO:
+        chosen = chosen.model_copy(update={"compensate": ()})
     study = open_study(
         as_model(model),
-        settings(given, trials=trials, seed=seed),
+        chosen,
         as_data(data, limit),
         threads=None if threads is None else as_count(threads, "threads"),
         calibration=_as_calibration(calibration),

@@ -154,7 +154,7 @@ def calibration(
     """
     path = as_destination(output, model)
     measured = calibrate_study(
-        opened(model, settings, data, seed=seed, limit=limit, threads=threads)
+        opened(model, settings, data, seed=seed, limit=limit, threads=threads, takes_steps=False)
     )
     if path is not None:
         write_atomically(path, measured.to_json().encode())

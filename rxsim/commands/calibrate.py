@@ -29,11 +29,12 @@ def command(model: Path, output: Path, **given: Any) -> None:
 
     CAL.json holds every layer's input range and calibrated ADC ranges, and what they depend on: model,
     calibration data, settings (but for trials, device errors and static errors of converters). Other
-    commands take it with --calibration and give the very results that measuring would give.
+    commands take it with --calibration and give the very results that measuring would give. Steps of
+    compensation change nothing of it: with --compensate auto none is chosen.
     """
     check_destination(output, files_read(model, given))
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
-        study = open_given(model, given, Stages(watcher))
+        study = open_given(model, given, Stages(watcher), takes_steps=False)
         calibration = calibrate(study)
     write_atomically(output, calibration.to_json().encode())
     instead = study.calibrated_instead()

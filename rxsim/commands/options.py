@@ -10,7 +10,7 @@ import click
 
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.compensate_option import compensate_option, read_steps
-from rxsim.config import Settings, fault_files, load_settings, preset_files
+from rxsim.config import AUTO, Settings, fault_files, load_settings, preset_files
 from rxsim.devices import check_preset_files
 from rxsim.errors import SettingError
 from rxsim.metrics import metric_options
@@ -336,10 +336,22 @@ def open_given(
     stages: Stages,
     *,
     evaluates: bool = True,
+    takes_steps: bool = True,
     times: Sequence[float] = (),
 ) -> Study:
-    """Open the study that a command's options describe; see `open_study`."""
+    """Open the study that a command's options describe; see `open_study`.
+
+    Args:
+        model: the ONNX file.
+        given: the command's parameters.
+        stages: take the time.
+        evaluates: whether inputs are evaluated.
+        takes_steps: whether steps of compensation change what the command does; else none is chosen.
+        times: at which chips are read.
+    """
     settings = read_settings(given)
+    if not takes_steps and settings.compensate == AUTO:
+        settings = settings.model_copy(update={"compensate": ()})
     path = given.get("calibration")
     study = open_study(
         model,

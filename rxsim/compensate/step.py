@@ -100,6 +100,7 @@ class Step(ABC, Generic[OptionsT]):
         options: model of its options.
         place: where it acts; the class of its kind says so.
         variants: the options that `compensate: auto` tries, one after the other.
+        mends: name of the effect without which it does nothing; None where it acts against several.
         on_float_inputs: whether it leaves layers that see about what the float network brings to them,
             so that ADC ranges are calibrated on that.
     """
@@ -109,6 +110,7 @@ class Step(ABC, Generic[OptionsT]):
     options: type[OptionsT]
     place: Place
     variants: tuple[Mapping[str, Any], ...] = ({},)
+    mends: str | None = None
     on_float_inputs: bool = False
 
     @abstractmethod

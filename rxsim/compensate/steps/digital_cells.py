@@ -38,6 +38,7 @@ class DigitalCells(OutputStep[Options]):
     title = "stuck cells computed digitally"
     source = "docs/concepts/model.md section 14"
     options = Options
+    mends = "faults"
     on_float_inputs = False
 
     def knows(self, options: Options) -> Knowledge:

@@ -49,6 +49,7 @@ class Order(DesignStep[OrderOptions]):
     title = "rows and columns in order of conductance"
     source = "X-CHANGR 2019; MDM, arXiv 2511.04798, 2025"
     options = OrderOptions
+    mends = "wires"
 
     def check(self, settings: Settings, options: OrderOptions) -> str | None:
         """Refuse an order after targets were fitted to places, and columns that would not add up."""

@@ -46,6 +46,7 @@ class Pairs(TileStep[NoOptions]):
     title = "other cell of a pair"
     source = "docs/concepts/model.md section 14"
     options = NoOptions
+    mends = "faults"
 
     def check(self, settings: Settings, options: NoOptions) -> str | None:
         """Refuse weights without pairs."""

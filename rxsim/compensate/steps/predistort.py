@@ -46,6 +46,7 @@ class Predistort(DesignStep[Options]):
     title = "targets that make up for the wires"
     source = "Hu et al., DAC 2016; Zhang and Hu, JETC 2020"
     options = Options
+    mends = "wires"
     counts_deviation = True
 
     def check(self, settings: Settings, options: Options) -> str | None:

@@ -33,6 +33,7 @@ class Spares(TileStep[NoOptions]):
     title = "spare columns"
     source = "docs/concepts/model.md section 14"
     options = NoOptions
+    mends = "faults"
 
     def check(self, settings: Settings, options: NoOptions) -> str | None:
         """Refuse arrays without spare columns."""
