@@ -22,7 +22,7 @@ from known import known
 from twin import Network, build
 
 from rxsim.compensate import Correction, PartialSums, Residual
-from rxsim.compensate.steps.columns import STEP, ColumnsOptions, fitted_lines
+from rxsim.compensate.steps.columns import STEP, ColumnsOptions, fitted_lines, inverted_lines
 from rxsim.errors import SettingError
 
 COUNT = 14
@@ -161,6 +161,58 @@ def test_chance_is_not_fitted() -> None:
     lines = fitted_lines(sums_of(y, y + 0.3 * rng.normal(size=y.shape)), offset=True)
     share = float(np.exp(-2))
     assert abs(lines.kept.mean() - share) < 4 * np.sqrt(share * (1 - share) / 4000)
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_the_fit_of_size_is_the_inverse_line_of_numpy(offset: bool) -> None:
+    rng = np.random.default_rng(7)
+    y = rng.normal(0.3, 1.0, (400, 5))
+    x = y * [0.5, 0.8, 1.3, 0.9, 0.7] + 0.2 * offset + 0.3 * rng.normal(size=y.shape)
+    lines = inverted_lines(sums_of(x, y), offset=offset)
+    for at in range(5):
+        matrix = np.stack([y[:, at], np.ones(400)][: 1 + offset], axis=1)
+        slope, start = [*np.linalg.lstsq(matrix, x[:, at], rcond=None)[0], 0.0][:2]
+        assert lines.gain[0, at] == pytest.approx(1 / slope, rel=1e-9)
+        assert lines.offset[0, at] == pytest.approx(-start / slope, rel=1e-9, abs=1e-12)
+        left = (x[:, at] / slope - start / slope - y[:, at]) ** 2
+        assert lines.after[0, at] == pytest.approx(left.sum(), rel=1e-9)
+
+
+def test_noise_shrinks_the_line_of_least_error_but_not_that_of_size() -> None:
+    """x = 0.8 y + noise of the same power as y: gains 0.8/1.64 and 1/0.8, within 5 standard errors.
+
+    Those of a slope of n pairs: deviation of what is left, over that of what it is a slope on, over
+    sqrt(n); a quotient has the relative error of its slope.
+    """
+    rng, n = np.random.default_rng(8), 20_000
+    y = rng.normal(size=(n, 4))
+    sums = sums_of(0.8 * y + rng.normal(size=y.shape), y)
+    least, size = fitted_lines(sums, offset=True), inverted_lines(sums, offset=True)
+    power = 0.8**2 + 1
+    left = np.sqrt(1 - 0.8**2 / power)
+    assert least.gain[0] == pytest.approx([0.8 / power] * 4, abs=5 * left / np.sqrt(power * n))
+    assert size.gain[0] == pytest.approx([1 / 0.8] * 4, rel=5 / 0.8 / np.sqrt(n))
+    assert (size.after > least.after).all()
+
+
+def test_a_column_whose_size_is_not_known_is_left_alone() -> None:
+    """A dead column and pure noise; one of half the size is doubled."""
+    rng = np.random.default_rng(9)
+    y = rng.normal(size=(300, 3))
+    x = np.stack([np.zeros(300), rng.normal(size=300), 0.5 * y[:, 2]], axis=1)
+    lines = inverted_lines(sums_of(x, y), offset=True)
+    assert lines.kept[0].tolist() == [False, False, True]
+    assert lines.gain[0] == pytest.approx([1.0, 1.0, 2.0])
+    assert lines.offset[0] == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
+
+
+def test_the_step_takes_the_fit_that_is_asked_for() -> None:
+    x = inputs(0, 60)
+    bench = bench_of(compensated(study_of(grouped(), x, *HARSH)), 1)
+    found = STEP.correct(bench, ColumnsOptions(fit="size"))
+    for name, sums in bench.partial_sums().items():
+        gain = known(found[name].gain).reshape(len(sums.measured), -1)[:, : sums.measured.shape[1]]
+        assert gain == pytest.approx(inverted_lines(sums, offset=True).gain)
 
 
 def test_measured_on_the_design_every_chip_has_the_nominal_gains() -> None:
