@@ -21,6 +21,7 @@ import rxsim
 from rxsim.cli import main
 from rxsim.compensate import NoOptions, OutputStep
 from rxsim.config import load_settings
+from rxsim.errors import SettingError
 from rxsim.explain.advice import candidates_of
 from rxsim.explain.remedies import REMEDIES
 from rxsim.pipeline import DataOptions, Foundries, Study, evaluate, open_study, until_ci
@@ -383,6 +384,27 @@ def test_a_point_of_a_sweep_is_the_built_chips(tmp_path: Path) -> None:
         page = build_page(material)
         assert ("Compensation, step by step" in page) == has_steps
         assert wanted.name in page
+
+
+def test_an_axis_takes_lists_of_steps_as_text(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    values = ["none", "order", "order,ranges", "ranges, columns"]
+    plan = {"model": str(MODEL), "limit": LIMIT, "axes": {"compensate": values}}
+    file.write_text(json.dumps(plan))
+    points = read_plan(file).points
+    wanted: list[tuple[str, ...]] = [(), ("order",), ("order", "ranges"), ("ranges", "columns")]
+    assert [point.settings.compensate for point in points] == wanted
+    assert [point.values["compensate"] for point in points] == values
+    plan["axes"] = {"compensate": [["order", "ranges"]]}
+    file.write_text(json.dumps(plan))
+    with pytest.raises(SettingError, match="names of steps as one text with commas between them"):
+        read_plan(file)
+
+
+@pytest.mark.parametrize("text", ["order,", ",", "none,order", "order;ranges"])
+def test_a_text_that_is_no_list_of_steps_is_refused(text: str) -> None:
+    with pytest.raises(SettingError, match=r"compensate: found .*, expected steps of"):
+        load_settings(assignments=[f"compensate='{text}'"])
 
 
 def test_search_judges_the_built_chips(tmp_path: Path, capsys: Any, sweeps_run_here: None) -> None:

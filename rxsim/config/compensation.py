@@ -16,6 +16,7 @@ from rxsim.schema import in_yaml
 
 STEP_PACKAGE = "rxsim.compensate.steps"
 AUTO = ("auto",)
+NONE = "none"
 
 StepEntry = str | dict[str, Any]
 """A step's name, or a mapping from its name to its options."""
@@ -32,9 +33,12 @@ def step_options(entry: StepEntry) -> dict[str, Any]:
 
 
 def _read(value: Any) -> Any:
-    """Bring a list of steps to its canonical form: a name without options is text."""
+    """Bring a list of steps to its canonical form: a name without options is text.
+
+    A text holds names with commas between them, or `none`.
+    """
     if isinstance(value, str):
-        value = [value]
+        value = [] if value.strip() == NONE else [name.strip() for name in value.split(",")]
     if not isinstance(value, Sequence):
         raise ValueError(
             f"found {in_yaml(value)}, expected a list of steps such as [predistort, columns], or auto"

@@ -137,6 +137,12 @@ class Axis:
         parts = value if isinstance(value, list) else [value]
         wrong = isinstance(value, list) and len(value) != len(self.names)
         if wrong or not all(part is None or isinstance(part, str | int | float) for part in parts):
+            if self.names == ("compensate",):
+                raise SettingError(
+                    f"{where}: found the value {in_yaml(value)}, expected names of steps as one text "
+                    "with commas between them, such as 'order,ranges', or none; steps with options go "
+                    "to settings files (configs)"
+                )
             raise SettingError(
                 f"{where}: found the value {in_yaml(value)}, expected a number, a word or null"
                 + (f", or a list of {len(self.names)}" if len(self.names) > 1 else "")
