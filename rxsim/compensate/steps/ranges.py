@@ -63,11 +63,18 @@ class Ranges(RangeStep[RangesOptions]):
         dac = ones | search(
             with_dac, lambda factors: bench.square_errors(factors.keys(), factors, None)
         )
-        adc = ones | search(
-            with_adc, lambda factors: bench.square_errors(factors.keys(), dac, factors)
-        )
+        known: dict[tuple[str, float], np.ndarray] = {}
+
+        def behind(factors: Mapping[str, float]) -> Mapping[str, np.ndarray]:
+            errors = bench.square_errors(factors.keys(), dac, factors)
+            known.update({(name, factors[name]): each for name, each in errors.items()})
+            return errors
+
+        adc = ones | search(with_adc, behind)
+        if unknown := {name: adc[name] for name in names if (name, adc[name]) not in known}:
+            behind(unknown)
+        after = {name: known[name, adc[name]] for name in names}
         before = bench.square_errors(names, ones, ones)
-        after = bench.square_errors(names, dac, adc)
         chosen = {}
         for name in names:
             kept = _is_lower(before[name], after[name])

@@ -11,17 +11,18 @@ import numpy as np
 from rxsim.calibrate import InputRange
 from rxsim.config import Settings, settings_changed
 from rxsim.converters import Adc, layer_input_plan
+from rxsim.devices import Chip
 from rxsim.mapping import MappedLayer, Readouts
 from rxsim.onnx_graph import with_outputs
 from rxsim.parallel import ordered
 from rxsim.patch import LayerHardware, NetworkBeside, patch_beside
-from rxsim.pipeline.chip.equip import calibrate_adcs
-from rxsim.pipeline.chip.foundry import nominal_layers
+from rxsim.pipeline.chip.equip import calibrate_adcs, equip
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.solved import SolvedArrays
 from rxsim.pipeline.study.study import Study
-from rxsim.scenarios import Scenario
+from rxsim.scenarios import Scenario, nominal, perfect
 from rxsim.session import Session
+from rxsim.tiles import LayerTransfer
 
 _BLOCKS = 16
 """Blocks of calibration inputs; half of them choose, the others judge."""
@@ -49,7 +50,7 @@ class NominalBench:
         """
         self._study, self._scenario, self._mapped = study, scenario, mapped
         self._solved, self._inputs = solved, inputs
-        self._adcs: tuple[dict[str, float], list[Adc | None]] | None = None
+        self._adcs: dict[tuple[tuple[str, float], ...], list[Adc | None]] = {}
 
     @property
     def layers(self) -> tuple[MappedLayer, ...]:
@@ -98,7 +99,16 @@ class NominalBench:
 
     def _equipped(self, dac: Mapping[str, float]) -> list[LayerHardware]:
         """Put DACs of such ranges in front of all layers' arrays."""
-        return nominal_layers(self._study, self._behind(dac), self._solved)
+        plain, transfers, levels = self._arrays
+        mapped = replace(plain, input_ranges=scaled_ranges(plain.input_ranges, dac))
+        return equip(mapped, transfers, levels, Chip(self._study.settings.seed, 0))
+
+    @cached_property
+    def _arrays(self) -> tuple[Mapped, list[LayerTransfer], list[LayerTransfer]]:
+        """The layers on nominal devices, what their arrays compute, and what these do without wires."""
+        plain = self._mapped.under(nominal)
+        perfected = self._mapped.under(perfect)
+        return plain, self._solved.nominal(plain), self._solved.nominal(perfected)
 
     def _behind(self, dac: Mapping[str, float]) -> Mapped:
         """Return the layers with other input ranges."""
@@ -106,13 +116,13 @@ class NominalBench:
         return replace(self._mapped, input_ranges=ranges)
 
     def _calibrated(self, dac: Mapping[str, float]) -> Mapping[str, Adc | None]:
-        """Calibrate the ADCs behind such inputs; those of the last ones are kept."""
-        key = {name: factor for name, factor in dac.items() if factor != 1}
-        if self._adcs is None or self._adcs[0] != key:
+        """Calibrate the ADCs behind such inputs, once."""
+        key = tuple(sorted((name, factor) for name, factor in dac.items() if factor != 1))
+        if key not in self._adcs:
             mapped, open_layers = self._behind(dac), self._equipped(dac)
-            self._adcs = key, calibrate_adcs(self._study, mapped, open_layers, self._scenario)
+            self._adcs[key] = calibrate_adcs(self._study, mapped, open_layers, self._scenario)
         names = (layer.layer.name for layer in self._mapped.layers)
-        return dict(zip(names, self._adcs[1], strict=True))
+        return dict(zip(names, self._adcs[key], strict=True))
 
     @cached_property
     def _beside(self) -> NetworkBeside:
@@ -214,7 +224,13 @@ def _sums(
     """Sum the squares of a layer's errors and of its outputs."""
     error = signal = 0.0
     for wanted, found in pairs:
-        exact = tensors[wanted].astype(np.float64)
-        error += float(np.square(tensors[found] - exact).sum())
-        signal += float(np.square(exact).sum())
+        exact = tensors[wanted]
+        # Differences in float32: numbers that are near each other have exact ones.
+        error += _square_sum(tensors[found] - exact)
+        signal += _square_sum(exact)
     return error, signal
+
+
+def _square_sum(values: np.ndarray) -> float:
+    flat = values.ravel().astype(np.float64)
+    return float(flat @ flat)
