@@ -8,9 +8,10 @@
 
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `predistorted`
-(solve --predistort), `run_sweep` (sweep), `run_search` (search), `explanation` (explain), `check`,
-`compare`, `fit`; `settings` resolves settings as --config, --xbar and --set do. What can't be used
-raises `RxsimError` with one sentence.
+(solve --predistort), `run_sweep` (sweep), `run_search` (search), `explanation` (explain), `price`
+(cost: `rxsim.cost` is the package of counts and technologies), `check`, `compare`, `fit`; `settings`
+resolves settings as --config, --xbar and --set do. What can't be used raises `RxsimError` with one
+sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Explanation,
         FittedDevice,
         Inventory,
+        NetworkCost,
         Verification,
         calibration,
         check,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         netlist,
         patched,
         predistorted,
+        price,
         run_search,
         run_sweep,
         settings,
@@ -54,10 +57,10 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("calibration", "check", "compare", "evaluate", "explanation", "fit", "inventory"),
-            *("netlist", "patched", "predistorted", "run_search", "run_sweep", "settings", "solve"),
-            "verification",
+            *("netlist", "patched", "predistorted", "price", "run_search", "run_sweep", "settings"),
+            *("solve", "verification"),
             *("Comparison", "Evaluation", "Explanation", "FittedDevice", "Inventory"),
-            "Verification",
+            *("NetworkCost", "Verification"),
         ),
         "rxsim.api",
     ),
@@ -76,6 +79,7 @@ __all__ = [
     "Explanation",
     "FittedDevice",
     "Inventory",
+    "NetworkCost",
     "RxsimError",
     "Scenario",
     "Settings",
@@ -91,6 +95,7 @@ __all__ = [
     "netlist",
     "patched",
     "predistorted",
+    "price",
     "run_search",
     "run_sweep",
     "settings",

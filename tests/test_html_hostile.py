@@ -103,7 +103,7 @@ def test_details_of_other_versions_make_no_report_fail(value: Any, tmp_path: Pat
         (b"hello", "neither a results file nor the JSON"),
         (b"{", "not valid JSON"),
         (b"{}", "no evaluation"),
-        (b"{}", "'rxsim sweep' or 'rxsim search', or what 'rxsim eval --json' or 'rxsim explain"),
+        (b"{}", "'rxsim sweep' or 'rxsim search', or what 'rxsim eval --json', 'rxsim explain"),
         (b'{"ladder": 3, "settings": {}, "provenance": {}}', "no evaluation"),
         (b"SQLite format 3\x00 but cut", "is not a results file"),
     ],

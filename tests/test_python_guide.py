@@ -26,6 +26,7 @@ FUNCTIONS = (
         "netlist",
         "patched",
         "predistorted",
+        "price",
         "run_search",
         "run_sweep",
         "settings",

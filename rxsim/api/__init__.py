@@ -7,11 +7,19 @@ Nothing here prints or writes unless it is given a path. What can't be used rais
 from rxsim.api.accepted import settings
 from rxsim.api.campaigns import check, run_sweep
 from rxsim.api.comparisons import compare
+from rxsim.api.costs import price
 from rxsim.api.devices import FittedDevice, fit
 from rxsim.api.explanations import explanation
 from rxsim.api.networks import calibration, evaluate, inventory, patched
 from rxsim.api.searches import run_search
-from rxsim.api.shown import Comparison, Evaluation, Explanation, Inventory, Verification
+from rxsim.api.shown import (
+    Comparison,
+    Evaluation,
+    Explanation,
+    Inventory,
+    NetworkCost,
+    Verification,
+)
 from rxsim.api.single_arrays import netlist, predistorted, solve, verification
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "Explanation",
     "FittedDevice",
     "Inventory",
+    "NetworkCost",
     "Verification",
     "calibration",
     "check",
@@ -31,6 +40,7 @@ __all__ = [
     "netlist",
     "patched",
     "predistorted",
+    "price",
     "run_search",
     "run_sweep",
     "settings",

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from rich.table import Table
 
 from rxsim import comparison, explain, pipeline
+from rxsim.cost.price import network as cost
 from rxsim.errors import InputError
 from rxsim.report.comparison_terminal import (
     comparison_notes,
@@ -16,6 +17,8 @@ from rxsim.report.comparison_terminal import (
     verdict_sentence,
 )
 from rxsim.report.compensation_terminal import compensation_notes, compensation_table
+from rxsim.report.cost_brief import brief_lines
+from rxsim.report.cost_terminal import print_cost
 from rxsim.report.explain_terminal import print_explanation
 from rxsim.report.notebook import as_frame, as_html, as_text, printed
 from rxsim.report.over_time_terminal import over_time_table
@@ -51,6 +54,7 @@ class Evaluation(pipeline.Evaluation):
         asked += [] if needed is None else [needed]
         if self.yield_at is not None:
             asked += yield_notes(self)
+        asked += [] if self.cost is None else brief_lines(self.cost)
         return [*asked, *(f"Note: {remark}." for remark in self.remarks.values())]
 
     def to_frame(self, what: str = "ladder") -> Any:
@@ -109,6 +113,33 @@ class Explanation(explain.Explanation):
         return as_frame(
             [row.as_json() for row in chosen], "title" if what == "attempts" else "name"
         )
+
+
+class NetworkCost(cost.NetworkCost):
+    """What a network costs; it prints as `rxsim cost` does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Write the totals, the components, the layers, and what the numbers leave out as text."""
+        return printed(lambda console: print_cost("Cost", self, self.inputs, {}, console))
+
+    def _repr_html_(self) -> str:
+        """Write the same for a notebook."""
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+    def to_frame(self, what: str = "components") -> Any:
+        """Return the components or the layers as a pandas table, by name.
+
+        Args:
+            what: "components" or "layers".
+
+        Raises:
+            InputError: pandas is not installed, or there is no such table.
+        """
+        if what not in ("components", "layers"):
+            raise InputError(f"to_frame: found {what!r}, expected components or layers; choose one")
+        return as_frame([each.as_json() for each in getattr(self, what)], "name")
 
 
 class Inventory(pipeline.Inventory):

@@ -51,18 +51,15 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
         stages = Stages(watcher)
         if cost.array_energy == "technology":
             result = _without_running(model, settings, cost, given, stages)
-            told = ""
         else:
             study = open_given(model, given, stages, evaluates=False)
             result = study_cost(study, cost)
-            data = study.provenance.calibration
-            told = "made-up inputs" if study.provenance.made_up_ranges else f"inputs of {data.name}"
     if write_json(
-        {"schema_version": 1, "model": model.name, **result.as_json()},
+        {"schema_version": 1, "kind": "cost", "model": model.name, **result.as_json()},
         json_path,
     ):
         return
-    print_cost(model.name, result, told, stages.seconds)
+    print_cost(model.name, result, result.inputs, stages.seconds)
 
 
 def _without_running(

@@ -41,14 +41,10 @@ def cost_options(function: F) -> F:
     return function
 
 
-def is_cost_asked(given: dict[str, Any]) -> bool:
-    """Tell whether any option of `cost_options` is given."""
-    return bool(_assignments(given))
-
-
 def with_cost(given: dict[str, Any]) -> dict[str, Any]:
-    """Return a command's options with those of `cost_options` as settings."""
-    return {**given, "assignments": (*given["assignments"], *_assignments(given))}
+    """Return a command's options with those of `cost_options`, and a flag --cost, as settings."""
+    asked = ("cost={}",) if given.get("cost") else ()  # the section, with what else is said of it
+    return {**given, "assignments": (*asked, *given["assignments"], *_assignments(given))}
 
 
 def _assignments(given: dict[str, Any]) -> list[str]:

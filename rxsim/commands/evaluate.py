@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from rxsim.commands.arguments import FILE
+from rxsim.commands.cost_options import cost_options, with_cost
 from rxsim.commands.json_output import json_file, write_json
 from rxsim.commands.options import (
     calibration_option,
@@ -32,9 +33,14 @@ from rxsim.stages import Stages
 
 _NOT_OF_EXPLAIN = (
     *("json_path", "save_patched", "save_settings", "only", "without", "until_ci", "yield_at"),
-    *("quiet", "threads"),
+    *("quiet", "threads", "cost", "technology", "adc_model", "replicate", "array_energy"),
 )
 """Options that `rxsim explain` does not take, and those that say nothing of what is explained."""
+_NOT_OF_COST = (
+    *("json_path", "save_patched", "save_settings", "only", "without", "until_ci", "yield_at"),
+    *("quiet", "threads", "cost", "times", "trials"),
+)
+"""Options that `rxsim cost` does not take, and those that change nothing in what it tells."""
 
 
 @click.command("eval")
@@ -71,6 +77,12 @@ _NOT_OF_EXPLAIN = (
     metavar="EFFECT",
     help="One more rung: everything but this effect; repeatable.",
 )
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="Area, energy and time beside accuracy; each of the four options that follow implies it.",
+)
+@cost_options
 @click.option("--json", "json_path", metavar="FILE|-", help="Write all results as JSON.")
 @click.option(
     "-o",
@@ -97,6 +109,7 @@ def command(
     for path in filter(None, places):
         others = [other for other in places if other is not path]
         check_destination(path, [*files_read(model, given), *others])
+    given = with_cost(given)
     times = take_times(given, several=True)
     until = until_ci(given["until_ci"], given["trials"])
     limit = loss_limit(given["yield_at"])
@@ -119,6 +132,9 @@ def command(
     if write_json(result.as_json(), json_path):
         return
     print_evaluation(result)
+    if result.cost is not None:
+        whole = _pricing(click.get_current_context())
+        click.echo(f"All components and layers: {whole}")
     if fall := largest_fall(result):
         click.echo(f"{fall}. Why: {_explaining(result, click.get_current_context())}")
 
@@ -131,6 +147,13 @@ def _explaining(result: Evaluation, context: click.Context) -> str:
     if result.chips_needed is not None:
         instead["trials"] = result.chips_needed.chips
     return with_same_options(context, "explain", _NOT_OF_EXPLAIN, instead)
+
+
+def _pricing(context: click.Context) -> str:
+    """Write the command that tells the whole cost of what was evaluated, at its first time."""
+    first = str(context.params["times"]).partition(",")[0]
+    time = f" --set device.time={first}" if is_given(context, "times") else ""
+    return f"{with_same_options(context, 'cost', _NOT_OF_COST, {})}{time}"
 
 
 def _tell_what_is_not_there(study: Study, names: Iterable[str]) -> None:

@@ -11,6 +11,9 @@ from rxsim.commands.no_gc import nothing_collected
 from rxsim.commands.progress import watched
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
+from rxsim.report.cost_charts import COST_QUANTITIES
+from rxsim.report.cost_figure import COST_KINDS, check_cost_figure, draw_cost
+from rxsim.report.cost_kind import HOLDS_COST, cost_json, cost_of_evaluation
 from rxsim.report.explanation_kind import explanation_json, refuse_options
 from rxsim.report.figure import COLUMN_MM, Plot, check_form, check_plot, draw_figure
 from rxsim.report.labels import QUANTITIES
@@ -24,10 +27,13 @@ from rxsim.stages import Stages
     "--x",
     metavar="NAME",
     help="Setting along the horizontal axis. Of an explanation: effects (the waterfall; default), "
-    "layers or remedies.",
+    "layers or remedies. Of a cost: layers (in stacks of components; default) or components.",
 )
 @click.option(
-    "--y", metavar="QUANTITY", help=f"One of {', '.join(QUANTITIES)}. Not for an explanation."
+    "--y",
+    metavar="QUANTITY",
+    help=f"One of {', '.join(QUANTITIES)}. Not for an explanation. Of a cost: energy (default) or "
+    "area.",
 )
 @click.option("--by", metavar="NAME", help="Setting with a line for each of its values.")
 @click.option(
@@ -73,7 +79,8 @@ def command(
     """Draw a quantity of RESULTS along a setting, fit for a paper, with 95 % intervals.
 
     RESULTS is what 'rxsim sweep' or 'rxsim eval --json' wrote. Of what 'rxsim explain --json' wrote
-    it draws the waterfall from the float network to the built chips.
+    it draws the waterfall from the float network to the built chips. Of 'rxsim cost --json', or of
+    'rxsim eval --cost --json' with --x layers or components, it draws the energy (--y area: the area).
     """
     check_destination(output, [results])
     check_form(form := output.suffix[1:].lower(), width)
@@ -90,7 +97,15 @@ def command(
         stages = Stages(watcher)
         with stages("read"):
             explanation = explanation_json(results)
-        if explanation is not None:
+            cost = None if explanation is not None else _cost_in(results, x, y)
+        if cost is not None:
+            refuse_options({n: v for n, v in options.items() if n != "--y"}, results, HOLDS_COST)
+            kind, y = x or COST_KINDS[0], y or next(iter(COST_QUANTITIES))
+            check_cost_figure(kind, y, width, form)
+            with stages("draw"):
+                figure = draw_cost(cost, results.name, kind, y, form, width_mm=width, title=title)
+            told = f"{y} by {kind}"
+        elif explanation is not None:
             refuse_options(options, results)
             with stages("draw"):
                 figure = _explanation_figure(explanation, results, x, form, width, title)
@@ -116,6 +131,14 @@ def command(
             told = f"{y} along {x}{'' if by is None else f' by {by}'}"
     write_atomically(output, figure)
     click.echo(f"{output}: {told}")
+
+
+def _cost_in(results: Path, x: str | None, y: str | None) -> object | None:
+    """Return the cost that a file holds, or that is asked for of an evaluation; None for another."""
+    cost = cost_json(results)
+    if cost is not None or x not in COST_KINDS or y not in (None, *COST_QUANTITIES):
+        return cost
+    return cost_of_evaluation(results)
 
 
 def _needed(option: str, value: str | None) -> str:

@@ -14,8 +14,10 @@ from rxsim.commands.progress import watched
 from rxsim.counted import counted
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
+from rxsim.report.cost_kind import HOLDS_COST, cost_json
 from rxsim.report.explanation_kind import explanation_json, refuse_options
 from rxsim.report.html import build_page
+from rxsim.report.html.cost_page import build_cost_page
 from rxsim.report.labels import QUANTITIES
 from rxsim.report.material import read_material
 from rxsim.stages import Stages
@@ -51,8 +53,8 @@ def command(
 ) -> None:
     """Write RESULTS as one HTML page that needs nothing else.
 
-    RESULTS is what 'rxsim sweep', 'rxsim eval --json' or 'rxsim explain --json' wrote. The page
-    holds no scripts, loads nothing, is light or dark as the reader likes, and prints.
+    RESULTS is what 'rxsim sweep', 'rxsim eval --json', 'rxsim explain --json' or 'rxsim cost --json'
+    wrote. The page holds no scripts, loads nothing, is light or dark as the reader likes, and prints.
     """
     check_destination(output, [results])
     if output.suffix.lower() not in (".html", ".htm"):
@@ -61,15 +63,21 @@ def command(
             "HTML page; name it so ('rxsim plot' draws other kinds of figures)"
         )
     options = {"--sweep": sweep, "--quantity": quantity, "--point": point}
+    of_results = {**options, "--new-images": new_images or None}
     with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
         stages = Stages(watcher)
         words = _words(results, output, options, new_images=new_images)
         with stages("read"):
             explanation = explanation_json(results)
+            cost = cost_json(results) if explanation is None else None
         if explanation is not None:
-            refuse_options({**options, "--new-images": new_images or None}, results)
+            refuse_options(of_results, results)
             with stages("draw"):
                 page, told = _explanation_page(explanation, results, words)
+        elif cost is not None:
+            refuse_options(of_results, results, HOLDS_COST)
+            with stages("draw"):
+                page, told = build_cost_page(cost, results.name, words), HOLDS_COST
         else:
             with stages("read"):
                 material = read_material(

@@ -27,6 +27,7 @@ from rxsim.pipeline.study.input_axes import (
     StatedInputs,
     example_shapes,
     on_batch,
+    stated_inputs,
     with_ranks,
     with_stated,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "run_trial",
     "rungs_of",
     "spice_netlist",
+    "stated_inputs",
     "study_cost",
     "take_inventory",
     "take_placement",

@@ -33,8 +33,8 @@ from rxsim.store.summary import chip_values
 _SQLITE = b"SQLite format 3\x00"
 _LARGEST_JSON = 500_000_000
 _GIVE = (
-    "give the results file of 'rxsim sweep' or 'rxsim search', or what 'rxsim eval --json' or 'rxsim "
-    "explain --json' wrote"
+    "give the results file of 'rxsim sweep' or 'rxsim search', or what 'rxsim eval --json', 'rxsim "
+    "explain --json' or 'rxsim cost --json' wrote"
 )
 _AT_ONCE = 500  # points whose details are in memory together
 

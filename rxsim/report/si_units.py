@@ -34,7 +34,17 @@ def si(value: float | None, unit: str, digits: int = 3) -> str:
     rounded = float(f"{value:.{digits - 1}e}")
     power = 3 * math.floor(math.log10(abs(rounded)) / 3 + 1e-12)
     power = min(max(power, min(_PREFIXES)), max(_PREFIXES))
-    return f"{rounded / 10.0**power:.{digits}g} {_PREFIXES[power]}{unit}"
+    # 3 digits at least: 380 with 2 of them is written 380, not 3.8e+02.
+    return f"{rounded / 10.0**power:.{max(digits, 3)}g} {_PREFIXES[power]}{unit}"
+
+
+def prefix_of(largest: float) -> tuple[str, float]:
+    """Return the prefix that fits the largest of several values, and the factor onto their numbers."""
+    if not 0 < largest < math.inf:
+        return "", 1.0
+    power = 3 * math.floor(math.log10(largest) / 3 + 1e-12)
+    power = min(max(power, min(_PREFIXES)), max(_PREFIXES))
+    return _PREFIXES[power], 10.0**-power
 
 
 def mm2(value: float | None) -> str:

@@ -12,6 +12,7 @@ from rxsim.metrics import all_metrics, chosen_metric
 from rxsim.pipeline import Evaluation, Inventory, LayerPlace, LayerReport
 from rxsim.report.compensation_terminal import print_compensation
 from rxsim.report.console import print_calibrated_instead, print_seconds, standard_console
+from rxsim.report.cost_brief import print_cost_brief
 from rxsim.report.over_time_terminal import (
     print_drift_factors,
     print_over_time,
@@ -38,6 +39,7 @@ def print_evaluation(result: Evaluation, console: Console | None = None) -> None
     _print_transformation(result, console)
     _print_rest(result.inventory, console)
     print_programming(result, console)
+    print_cost_brief(result.cost, console)
     print_seconds(result.seconds, console)
 
 

@@ -21,6 +21,7 @@ from rxsim.cost.price.digital import digital_components
 from rxsim.cost.price.filled import FilledLevel, filled_levels
 from rxsim.cost.price.layer import LayerCost, LayerWork, price_layer
 from rxsim.cost.price.notes import notes_of
+from rxsim.cost.price.sources import SourcedNumbers, sources_of
 from rxsim.cost.price.spread import AdcSpread, adc_spread
 from rxsim.cost.price.writing import WritingCost, writing_cost
 from rxsim.cost.replicas import balanced_replicas, no_replicas
@@ -43,6 +44,8 @@ class NetworkCost:
         spread: what the other ADC models say.
         writing: of the network once.
         notes: what the numbers leave out or assume, sentences.
+        sources: of every number of the technology.
+        inputs: on which the arrays' energy was taken, such as "made-up inputs"; empty: on none.
     """
 
     chosen: ChosenTechnology
@@ -55,6 +58,8 @@ class NetworkCost:
     spread: AdcSpread
     writing: WritingCost
     notes: tuple[str, ...]
+    sources: tuple[SourcedNumbers, ...] = ()
+    inputs: str = ""
 
     @property
     def components(self) -> tuple[ComponentCost, ...]:
@@ -119,6 +124,7 @@ class NetworkCost:
             "node_nm": technology.node_nm,
             "adc_model": self.chosen.cost.adc_model,
             "array_energy": self.chosen.cost.array_energy,
+            "array_inputs": self.inputs or None,
             "convention": CONVENTION,
             "energy_j": self.energy_j,
             "energy_error_j": self.energy_error_j,
@@ -155,6 +161,7 @@ class NetworkCost:
             "digital_operations": self.counts.digital_operations,
             "layers": [layer.as_json() for layer in self.layers],
             "notes": list(self.notes),
+            "sources": [each.as_json() for each in self.sources],
         }
 
 
@@ -231,6 +238,7 @@ def _network(
         spread=adc_spread(priced, settings, chosen),
         writing=writing_cost(priced, chosen.technology, calibration_inputs),
         notes=notes_of(counts, settings, chosen, priced),
+        sources=sources_of(chosen, settings),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rxsim.config import Cost, Settings
 from rxsim.cost.array_energy import ReadEnergy
@@ -14,7 +15,7 @@ from rxsim.load.macs import Work
 from rxsim.load.tensor_sizes import TensorSize
 from rxsim.mapping import plan_network
 from rxsim.onnx_graph import nonnegative_tensors
-from rxsim.pipeline.chip.mapped import input_ranges, map_study
+from rxsim.pipeline.chip.mapped import Mapped, input_ranges, map_study
 from rxsim.pipeline.inspect.array_energy import array_energies
 from rxsim.pipeline.study.make_up import example_feeds
 from rxsim.pipeline.study.study import Study, settings_by_layer
@@ -22,24 +23,39 @@ from rxsim.pipeline.study.work import mappable, sizes_of, work_at
 from rxsim.scenarios import SCENARIOS
 
 
-def study_cost(study: Study, cost: Cost | None = None) -> NetworkCost:
+def check_cost(study: Study) -> None:
+    """Refuse a section `cost` that can't be used, before anything runs.
+
+    Raises:
+        RxsimError: there is no such technology, or its ADC model does not hold for a layer's ADC.
+    """
+    if study.settings.cost is None:
+        return
+    chosen = chosen_technology(study.settings.cost)
+    for settings in study.layer_settings().values():
+        chosen.at_layer(chosen.shared(settings))
+
+
+def study_cost(study: Study, cost: Cost | None = None, mapped: Mapped | None = None) -> NetworkCost:
     """Price a study's network, with the energy of its arrays on calibration inputs.
 
     Args:
         study: the study.
         cost: what is priced; the settings' section, or its defaults, where left out.
+        mapped: its layers under `nonideal`, where they are mapped already; nothing is measured again.
 
     Raises:
         RxsimError: a technology can't be used, a shape is unknown, or an array can't be solved.
     """
     cost = cost or study.settings.cost or Cost()
     chosen = chosen_technology(cost)
-    ranges = input_ranges(study)
-    energies = None
+    ranges = input_ranges(study) if mapped is None else mapped.input_ranges
+    energies, inputs = None, ""
     if cost.array_energy == "circuit":
-        energies = _energies(study, chosen)
+        mapped = mapped or map_study(study, SCENARIOS["nonideal"], ranges)
+        energies, inputs = _energies(study, chosen, mapped), _inputs(study)
     feeds = study.inputs.feeds(0, 1)
-    return _priced(
+    priced = _priced(
         study.network,
         study.layer_settings(),
         study.plan.work,
@@ -49,6 +65,7 @@ def study_cost(study: Study, cost: Cost | None = None) -> NetworkCost:
         energies=energies,
         calibration_inputs=len(study.calibration),
     )
+    return replace(priced, inputs=inputs)
 
 
 def network_cost(
@@ -84,11 +101,17 @@ def network_cost(
     )
 
 
-def _energies(study: Study, chosen: ChosenTechnology) -> dict[str, ReadEnergy]:
+def _inputs(study: Study) -> str:
+    """Say on which inputs arrays are read."""
+    told = study.provenance
+    return "made-up inputs" if told.made_up_ranges else f"inputs of {told.calibration.name}"
+
+
+def _energies(study: Study, chosen: ChosenTechnology, mapped: Mapped) -> dict[str, ReadEnergy]:
     """Return the energy of reads that take the technology's time, on the first chip."""
     times = {chosen.times(settings).t_read for settings in study.layer_settings().values()}
     (pulse_s,) = times or {1.0}
-    return array_energies(study, map_study(study, SCENARIOS["nonideal"]), pulse_s=pulse_s)
+    return array_energies(study, mapped, pulse_s=pulse_s)
 
 
 def _priced(

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from rxsim.config import as_plain, not_aged_note, settings_over
+from rxsim.cost.price.network import NetworkCost
 from rxsim.errors import InputError
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
+from rxsim.pipeline.inspect.cost import check_cost, study_cost
 from rxsim.pipeline.inspect.transformation import Transformation, measure_transformation
 from rxsim.pipeline.ladder.compensation import Compensation, compensation_of
 from rxsim.pipeline.ladder.enough_chips import (
@@ -32,7 +34,7 @@ from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
-from rxsim.scenarios import Scenario, as_built, chosen, step_by_step
+from rxsim.scenarios import SCENARIOS, Scenario, as_built, chosen, step_by_step
 from rxsim.tiles import LayerTransfer
 
 WORST_ARRAYS = 20
@@ -102,6 +104,8 @@ def evaluate(
 ) -> Evaluation:
     """Climb the ladder (docs/concepts/model.md, section 7), or other scenarios.
 
+    Settings with a section `cost` are priced too, before the ladder is climbed.
+
     Args:
         study: the study; with times, its settings are those of the first.
         scenarios: the rungs after `float32`, by name or as they are; the ladder's where left out. The
@@ -112,8 +116,9 @@ def evaluate(
     Raises:
         RxsimError: something in the study can't be used, or a scenario is unknown.
     """
+    check_cost(study)
     if scenarios is None:
-        return climb(prepare(study), times=times, until=until)
+        return _climbed(prepare(study), rungs_of(study), times, until)
     wanted = chosen(scenarios)
     names = [scenario.name for scenario in wanted]
     if not names or "float32" in names:
@@ -128,7 +133,27 @@ def evaluate(
             "the others out, or give another name"
         )
     foundries, runner = Foundries(study), Runner(study)
-    return climb(Prepared(study, runner, runner.score_float(), foundries), wanted, times, until)
+    return _climbed(Prepared(study, runner, runner.score_float(), foundries), wanted, times, until)
+
+
+def _climbed(
+    prepared: Prepared,
+    scenarios: Sequence[Scenario],
+    times: Sequence[float],
+    until: UntilCi | None,
+) -> Evaluation:
+    cost = _cost_of(prepared, scenarios)
+    return replace(climb(prepared, scenarios, times, until), cost=cost)
+
+
+def _cost_of(prepared: Prepared, scenarios: Sequence[Scenario]) -> NetworkCost | None:
+    """Price the study's network where its settings ask for it, on what the ladder measures anyway."""
+    study, foundries, nonideal = prepared.study, prepared.foundries, SCENARIOS["nonideal"]
+    if study.settings.cost is None:
+        return None
+    wanted = nonideal in scenarios
+    mapped = foundries.open(nonideal).mapped if wanted else foundries.map(nonideal)
+    return study_cost(study, mapped=mapped)
 
 
 def climb(

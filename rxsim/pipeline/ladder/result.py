@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.cost.price.network import NetworkCost
 from rxsim.devices import Pulses
 from rxsim.errors import InputError
 from rxsim.metrics import all_metrics, chosen_metric, truth_for
@@ -127,6 +128,8 @@ class Evaluation:
         compensation: what its steps did; None where there are none.
         yield_at: the loss for which the share of chips within it is wanted, in the unit of the metric's
             figures; None for no such loss.
+        cost: of the network on its hardware, the arrays' energy that of the first chip; None where the
+            settings ask for none.
     """
 
     ladder: tuple[Rung, ...]
@@ -148,6 +151,7 @@ class Evaluation:
     chips_needed: ChipsNeeded | None = None
     compensation: Compensation | None = None
     yield_at: float | None = None
+    cost: NetworkCost | None = None
 
     @property
     def chip_yield(self) -> ChipYield | None:
@@ -185,6 +189,7 @@ class Evaluation:
             "ladder": {rung.name: rung.summary() for rung in self.ladder},
             **self._over_time(),
             **self._compensation(),
+            **({} if self.cost is None else {"cost": self.cost.as_json()}),
             "statistics": self._statistics(),
             **({"remarks": dict(self.remarks)} if self.remarks else {}),
             "metric": self.metric,

@@ -8,6 +8,7 @@ import jinja2
 
 from rxsim.report.curves import Points
 from rxsim.report.html.axes_section import axes_section
+from rxsim.report.html.cost_section import cost_section
 from rxsim.report.html.ladder_section import ladder_section
 from rxsim.report.html.layers_section import layers_section
 from rxsim.report.html.over_time_section import over_time_section
@@ -45,6 +46,7 @@ def build_page(material: Material, command: str = "rxsim report") -> str:
         _of_point(over_time_section(material, maker), material),
         _of_point(layers_section(material, maker), material),
         _of_point(worst_arrays(material), material),
+        _of_point(cost_section(material, maker), material),
         axes_section(material, points, maker),
         pairs_section(material, points, maker),
         pareto_section(material, maker),
