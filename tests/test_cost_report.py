@@ -166,7 +166,7 @@ def test_hostile_names_are_only_text(content: Any) -> None:
     assert not set("\x00\x1b\u202e\u2028") & set(text)
 
 
-@pytest.mark.parametrize("value", [None, "x", -1.0, 1e300, [], {}, [3], {"a": [1]}, True])
+@pytest.mark.parametrize("value", [None, "x", 1e300, [3], {"a": [1]}])
 def test_malformed_parts_are_left_out(value: Any, content: Any) -> None:
     """Each entry in turn, in a cost of one layer and two components: most of the time is drawing."""
     small = {**content, "components": content["components"][:2], "layers": content["layers"][:1]}
