@@ -53,6 +53,7 @@ class Sample(IntEnum):
     CHOOSING_IMAGES = 9
     CHOOSING_STEPS = 10
     ARRAY_ENERGY = 11
+    WRITE_PULSES = 12
 
 
 def device_generator(

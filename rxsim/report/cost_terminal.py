@@ -182,6 +182,13 @@ def writing_lines(cost: NetworkCost) -> list[str]:
     """Say what writing the network takes, and testing a chip."""
     writing = cost.writing
     told = f"Writing once: {counted(writing.cells, 'cell')}, {writing.pulses:,.0f} pulses"
+    if writing.programmed:
+        error = writing.pulses_error
+        margin = f" (+- {error:,.0f})" if error else ""
+        told += (
+            f"{margin}, as program-and-verify took on {writing.programmed:,} of "
+            f"{counted(writing.programmed_of, 'array')} of the first chip"
+        )
     if writing.energy_j is not None:
         told += f", {si(writing.energy_j, 'J')} in {si(writing.seconds, 's')}, arrays side by side"
     lines = [f"{told}."]

@@ -90,6 +90,8 @@ class LayerCost:
             "arrays": hardware.arrays,
             "units": self.units,
             "utilisation": hardware.utilisation,
+            "cells_written": hardware.cells_written,
+            "write_pulses": hardware.write_pulses,
             "positions": counts.positions,
             "pulses": counts.pulses,
             "actions": {

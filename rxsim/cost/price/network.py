@@ -23,7 +23,7 @@ from rxsim.cost.price.layer import LayerCost, LayerWork, price_layer
 from rxsim.cost.price.notes import notes_of
 from rxsim.cost.price.sources import SourcedNumbers, sources_of
 from rxsim.cost.price.spread import AdcSpread, adc_spread
-from rxsim.cost.price.writing import WritingCost, writing_cost
+from rxsim.cost.price.writing import LayerPulses, WritingCost, writing_cost
 from rxsim.cost.replicas import balanced_replicas, no_replicas
 from rxsim.cost.technology import LEVELS, LevelName, Technology
 from rxsim.cost.totals import CONVENTION
@@ -171,6 +171,7 @@ def price_network(
     chosen: ChosenTechnology,
     energies: Mapping[str, ReadEnergy] | None = None,
     calibration_inputs: int = 0,
+    pulses: Mapping[str, LayerPulses] | None = None,
 ) -> NetworkCost:
     """Price a network.
 
@@ -180,6 +181,7 @@ def price_network(
         chosen: the technology.
         energies: of reads by layer, from the circuit; None: the technology's number.
         calibration_inputs: inputs that compensation's tests read.
+        pulses: of cells by layer, as program-and-verify took them; the counts hold their means.
 
     Raises:
         InputError: the ADC model does not hold for a layer's ADC.
@@ -213,7 +215,8 @@ def price_network(
                 components=price_layer(work, technology, chosen.unit, latency),
             )
         )
-    return _network(counts, settings, chosen, priced, seconds, calibration_inputs)
+    writing = writing_cost(priced, chosen.technology, calibration_inputs, pulses)
+    return _network(counts, settings, chosen, priced, seconds, writing)
 
 
 def _network(
@@ -222,7 +225,7 @@ def _network(
     chosen: ChosenTechnology,
     priced: list[LayerCost],
     seconds: Mapping[str, float],
-    calibration_inputs: int,
+    writing: WritingCost,
 ) -> NetworkCost:
     units = sum(layer.units for layer in priced if layer.counts.shared_with is None)
     whole = _whole_levels(list(settings.values()), chosen)
@@ -236,8 +239,8 @@ def _network(
         interval_s=pipelined_seconds(counts.layers.values(), seconds),
         filled=filled,
         spread=adc_spread(priced, settings, chosen),
-        writing=writing_cost(priced, chosen.technology, calibration_inputs),
-        notes=notes_of(counts, settings, chosen, priced),
+        writing=writing,
+        notes=notes_of(counts, settings, chosen, priced, is_programmed=writing.programmed > 0),
         sources=sources_of(chosen, settings),
     )
 

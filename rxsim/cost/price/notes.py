@@ -16,6 +16,8 @@ def notes_of(
     settings: Mapping[str, Settings],
     chosen: ChosenTechnology,
     layers: Iterable[LayerCost],
+    *,
+    is_programmed: bool = True,
 ) -> tuple[str, ...]:
     """List what a reader of the numbers must know.
 
@@ -24,12 +26,14 @@ def notes_of(
         settings: of each layer, with its columns of an ADC.
         chosen: the technology.
         layers: priced.
+        is_programmed: whether cells were programmed to count pulses, where that takes several.
     """
     priced = list(layers)
     return (
         *_of_size(settings, chosen),
         *_of_dacs(settings, chosen),
         *_of_adcs(settings, chosen),
+        *_of_pulses(settings, is_programmed),
         *_not_stated(priced, chosen.technology),
         *_not_priced(counts, priced, chosen.technology),
     )
@@ -91,6 +95,16 @@ def _of_adcs(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iter
         yield (
             f"ADCs of {told} bits: {chosen.name} states one of {adc.bits}, carried over by the model "
             f"{chosen.technology.carried_by}"
+        )
+
+
+def _of_pulses(settings: Mapping[str, Settings], is_programmed: bool) -> Iterator[str]:
+    """Tell where program-and-verify would take more pulses than are counted."""
+    verified = sum(each.device.verify is not None for each in settings.values())
+    if verified and not is_programmed:
+        yield (
+            f"{verified} of {len(settings)} layers are programmed and verified; without a run one "
+            "pulse a cell is counted (cost.array_energy: circuit counts them)"
         )
 
 

@@ -10,17 +10,20 @@ from rxsim.cost.array_energy import ReadEnergy
 from rxsim.cost.counts import count_network
 from rxsim.cost.price.chosen import ChosenTechnology, chosen_technology
 from rxsim.cost.price.network import NetworkCost, price_network
+from rxsim.cost.price.writing import LayerPulses
 from rxsim.load import Network
 from rxsim.load.macs import Work
 from rxsim.load.tensor_sizes import TensorSize
 from rxsim.mapping import plan_network
 from rxsim.onnx_graph import nonnegative_tensors
-from rxsim.pipeline.chip.mapped import Mapped, input_ranges, map_study
+from rxsim.pipeline.chip.foundries import Foundries
+from rxsim.pipeline.chip.mapped import Mapped, input_ranges
 from rxsim.pipeline.inspect.array_energy import array_energies
+from rxsim.pipeline.inspect.write_pulses import write_pulses
 from rxsim.pipeline.study.make_up import example_feeds
 from rxsim.pipeline.study.study import Study, settings_by_layer
 from rxsim.pipeline.study.work import mappable, sizes_of, work_at
-from rxsim.scenarios import SCENARIOS
+from rxsim.scenarios import as_built
 
 
 def check_cost(study: Study) -> None:
@@ -39,21 +42,27 @@ def check_cost(study: Study) -> None:
 def study_cost(study: Study, cost: Cost | None = None, mapped: Mapped | None = None) -> NetworkCost:
     """Price a study's network, with the energy of its arrays on calibration inputs.
 
+    Arrays are those of the first chip as it is built: with the targets that compensation gives them.
+
     Args:
         study: the study.
         cost: what is priced; the settings' section, or its defaults, where left out.
-        mapped: its layers under `nonideal`, where they are mapped already; nothing is measured again.
+        mapped: its layers as built, where they are mapped already; nothing is measured again.
 
     Raises:
         RxsimError: a technology can't be used, a shape is unknown, or an array can't be solved.
     """
     cost = cost or study.settings.cost or Cost()
     chosen = chosen_technology(cost)
+    verifies = any(each.device.verify is not None for each in study.layer_settings().values())
+    energies, pulses, inputs = None, None, ""
+    if mapped is None and (cost.array_energy == "circuit" or verifies):
+        mapped = Foundries(study).map(as_built(study.settings))
     ranges = input_ranges(study) if mapped is None else mapped.input_ranges
-    energies, inputs = None, ""
-    if cost.array_energy == "circuit":
-        mapped = mapped or map_study(study, SCENARIOS["nonideal"], ranges)
-        energies, inputs = _energies(study, chosen, mapped), _inputs(study)
+    if mapped is not None:
+        pulses = write_pulses(study, mapped)
+        if cost.array_energy == "circuit":
+            energies, inputs = _energies(study, chosen, mapped), _inputs(study)
     feeds = study.inputs.feeds(0, 1)
     priced = _priced(
         study.network,
@@ -63,6 +72,7 @@ def study_cost(study: Study, cost: Cost | None = None, mapped: Mapped | None = N
         chosen,
         signed={name: found.signed for name, found in ranges.items()},
         energies=energies,
+        pulses=pulses,
         calibration_inputs=len(study.calibration),
     )
     return replace(priced, inputs=inputs)
@@ -76,7 +86,8 @@ def network_cost(
 ) -> NetworkCost:
     """Price a network without running it: with the technology's number for the arrays' energy.
 
-    Layers count as signed unless the graph tells that their inputs are never below 0.
+    Layers count as signed unless the graph tells that their inputs are never below 0. No cell is
+    programmed: writing counts one pulse a cell, and a note says where program-and-verify would take more.
 
     Args:
         network: the network.
@@ -123,6 +134,7 @@ def _priced(
     *,
     signed: Mapping[str, bool],
     energies: Mapping[str, ReadEnergy] | None = None,
+    pulses: Mapping[str, LayerPulses] | None = None,
     calibration_inputs: int = 0,
 ) -> NetworkCost:
     shared = {name: chosen.shared(of_layer) for name, of_layer in settings.items()}
@@ -132,5 +144,6 @@ def _priced(
         signed=signed,
         sizes=sizes,
         organisation=chosen.organisation,
+        pulses_per_cell={name: each.per_cell for name, each in (pulses or {}).items()},
     )
-    return price_network(counts, shared, chosen, energies, calibration_inputs)
+    return price_network(counts, shared, chosen, energies, calibration_inputs, pulses)

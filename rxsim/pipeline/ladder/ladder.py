@@ -34,7 +34,7 @@ from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
-from rxsim.scenarios import SCENARIOS, Scenario, as_built, chosen, step_by_step
+from rxsim.scenarios import Scenario, as_built, chosen, step_by_step
 from rxsim.tiles import LayerTransfer
 
 WORST_ARRAYS = 20
@@ -148,11 +148,12 @@ def _climbed(
 
 def _cost_of(prepared: Prepared, scenarios: Sequence[Scenario]) -> NetworkCost | None:
     """Price the study's network where its settings ask for it, on what the ladder measures anyway."""
-    study, foundries, nonideal = prepared.study, prepared.foundries, SCENARIOS["nonideal"]
+    study, foundries = prepared.study, prepared.foundries
+    built = as_built(study.settings)
     if study.settings.cost is None:
         return None
-    wanted = nonideal in scenarios
-    mapped = foundries.open(nonideal).mapped if wanted else foundries.map(nonideal)
+    wanted = built in scenarios
+    mapped = foundries.open(built).mapped if wanted else foundries.map(built)
     return study_cost(study, mapped=mapped)
 
 
