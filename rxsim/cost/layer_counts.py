@@ -7,20 +7,19 @@ signs of the inputs, but for zero lines, which follow from the weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import add
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rxsim.calibrate import InputRange
-from rxsim.compensate import Needs, chosen_steps, tested_once
+from rxsim.compensate import Needs
 from rxsim.converters import InputPlan, layer_input_plan
 from rxsim.cost.crossing_sums import crossing_sums, sum_width, units_of
+from rxsim.cost.step_needs import StepNeeds, all_needs, step_needs
 from rxsim.cost.zero_lines import ZeroLines, zero_lines
 from rxsim.errors import ModelError, SettingError
 from rxsim.load.tensor_sizes import TensorSize
-from rxsim.mapping import LayerPlan, cells_of, map_layer
+from rxsim.mapping import LayerPlan, cells_of
 
 # Assumption: what no converter rounds is kept as float32.
 _FLOAT_BITS = 32
@@ -145,7 +144,8 @@ class LayerCounts:
         sum_bits: bits of a partial sum on its way between units.
         actions: for one inference.
         hardware: its own, or that of the layer whose arrays it uses.
-        needs: what compensation asks for.
+        needs: what compensation asks for, all steps together.
+        steps_needs: the same step by step.
     """
 
     name: str
@@ -159,6 +159,7 @@ class LayerCounts:
     actions: Actions
     hardware: Hardware
     needs: Needs
+    steps_needs: tuple[StepNeeds, ...] = ()
 
 
 def count_layer(
@@ -188,7 +189,8 @@ def count_layer(
     width = organisation.sum_bits or sum_width(
         plan, [each.weight for each in inputs.passes], settings.adc.n_bits or _FLOAT_BITS
     )
-    needs = _needs(plan)
+    steps = step_needs(plan)
+    needs = all_needs(steps)
     hardware = _hardware(plan, organisation, pulses_per_cell)
     crossing = positions * crossing_sums(plan, organisation.arrays_per_unit)
     return LayerCounts(
@@ -205,6 +207,7 @@ def count_layer(
         + Actions(partial_sum_bits=crossing * width),
         hardware=hardware,
         needs=needs,
+        steps_needs=steps,
     )
 
 
@@ -290,16 +293,3 @@ def _converters(plan: LayerPlan) -> int:
     places = readouts.col_tiles[readout], readouts.columns[readout] // adc.share
     _, first = np.unique(np.stack([group, *places]), axis=1, return_index=True)
     return int(conversions[group, readout][first].sum())
-
-
-def _needs(plan: LayerPlan) -> Needs:
-    """Add up what compensation steps ask for; a test of cells serves all steps and sharing layers."""
-    settings = plan.settings
-    steps = chosen_steps(settings)
-    if not steps:
-        return Needs()
-    mapped = map_layer(plan.layer, settings.crossbar, settings.device, settings.mapping)
-    needs: Needs = reduce(
-        add, tested_once([each.step.needs(mapped, each.options) for each in steps])
-    )
-    return needs if plan.shared_with is None else replace(needs, spare_columns=0, cell_reads=0)

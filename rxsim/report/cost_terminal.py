@@ -11,6 +11,7 @@ from rich.table import Table
 from rxsim.cost.price.component import ComponentCost
 from rxsim.cost.price.layer import LayerCost
 from rxsim.cost.price.network import NetworkCost
+from rxsim.cost.price.steps import StepCost
 from rxsim.counted import counted
 from rxsim.report.console import print_seconds, standard_console
 from rxsim.report.si_units import mm2, si
@@ -44,6 +45,8 @@ def print_cost(
     _print(console, headline(model, cost))
     console.print(components_table(cost))
     console.print(layers_table(cost.layers))
+    if cost.steps:
+        console.print(steps_table(cost.steps))
     for line in facts(cost, inputs):
         _print(console, line)
     print_seconds(seconds, console)
@@ -136,6 +139,49 @@ def layers_table(layers: Iterable[LayerCost]) -> Table:
             si(counts.actions.conversions, "").strip(),
         )
     return table
+
+
+def steps_table(steps: Iterable[StepCost]) -> Table:
+    """Return a row for each step of compensation: what it asks for beyond the steps before it."""
+    table = Table(title="Compensation, step by step", title_justify="left")
+    table.add_column("step", overflow="fold")
+    for title in (
+        "multiply",
+        "add",
+        "energy",
+        "stored",
+        "spare columns",
+        "their area",
+        "tests of a chip",
+    ):
+        table.add_column(title, justify="right")
+    table.add_column("their energy", justify="right")
+    for step in steps:
+        table.add_row(
+            escape(step.name),
+            _count(step.multiplications),
+            _count(step.additions),
+            si(step.energy_j, "J") if step.energy_j != 0 else "-",
+            si(step.stored_bits, "bit") if step.stored_bits else "-",
+            _count(step.spare_columns),
+            mm2(step.spare_area_mm2) if step.spare_area_mm2 else "-",
+            _tests(step),
+            si(step.test_energy_j, "J") if step.test_reads else "-",
+        )
+    return table
+
+
+def _tests(step: StepCost) -> str:
+    told = []
+    if step.test_reads:
+        told.append(counted(step.test_reads, "product"))
+    if step.test_cell_reads:
+        told.append(counted(step.test_cell_reads, "cell"))
+    return ", ".join(told) or "-"
+
+
+def _count(number: int) -> str:
+    return si(number, "").strip() if number else "-"
 
 
 def facts(cost: NetworkCost, inputs: str) -> list[str]:

@@ -14,12 +14,10 @@ from typing import Any
 from rxsim.config import Settings
 from rxsim.cost.array_energy import ReadEnergy
 from rxsim.cost.layer_counts import LayerCounts
+from rxsim.cost.price.compensation import compensation_cost
 from rxsim.cost.price.component import Basis, ComponentCost, known_sum
 from rxsim.cost.technology import Component, LevelName, Technology
 from rxsim.cost.totals import counts_in, instances
-
-COMPENSATION = "compensation"
-"""Name of the digital work that compensation asks for, beside a technology's components."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +129,7 @@ def price_layer(
                 _price(work, name, level, component, number, held, technology, inference_s)
             )
     merged = _merged(priced)
-    extra = _compensation(work, technology)
+    extra = compensation_cost(work.counts.actions, work.settings, technology)
     return (*merged, *([extra] if extra else []))
 
 
@@ -259,32 +257,3 @@ def _area(component: Component, number: float, held: dict[str, float]) -> float 
     if of_one is None:
         return 0.0 if component.area_within in held else None
     return of_one * number
-
-
-def _compensation(work: LayerWork, technology: Technology) -> ComponentCost | None:
-    """Price the digital work of compensation: by shift-and-adds.
-
-    Assumption: a multiplication by a number of b bits takes b shift-and-adds, an addition one. The area
-    of registers and multipliers is not stated by any technology.
-    """
-    actions = work.counts.actions
-    bits = work.settings.adc.n_bits or work.settings.dac.n_bits or 32
-    times, plus = actions.compensation_multiplications, actions.compensation_additions
-    if not times + plus:
-        return None
-    adder = next(
-        (part for part in technology.components.values() if part.action == "shift_add"), None
-    )
-    each = None if adder is None else adder.energy_of_action_j
-    acts = times * bits + plus
-    return ComponentCost(
-        name=COMPENSATION,
-        level=None,
-        action="compensation",
-        instances=0.0,
-        actions=float(acts),
-        energy_j=None if each is None else acts * each,
-        basis="unknown" if each is None else "action",
-        area_mm2=None,
-        status="D",
-    )

@@ -23,6 +23,7 @@ from rxsim.cost.price.layer import LayerCost, LayerWork, price_layer
 from rxsim.cost.price.notes import notes_of
 from rxsim.cost.price.sources import SourcedNumbers, sources_of
 from rxsim.cost.price.spread import AdcSpread, adc_spread
+from rxsim.cost.price.steps import StepCost, step_costs
 from rxsim.cost.price.writing import LayerPulses, WritingCost, writing_cost
 from rxsim.cost.replicas import balanced_replicas, no_replicas
 from rxsim.cost.technology import LEVELS, LevelName, Technology
@@ -43,6 +44,7 @@ class NetworkCost:
         filled: levels of the hierarchy from the unit outwards.
         spread: what the other ADC models say.
         writing: of the network once.
+        steps: of compensation, in the order of the list.
         notes: what the numbers leave out or assume, sentences.
         sources: of every number of the technology.
         inputs: on which the arrays' energy was taken, such as "made-up inputs"; empty: on none.
@@ -57,6 +59,7 @@ class NetworkCost:
     filled: tuple[FilledLevel, ...]
     spread: AdcSpread
     writing: WritingCost
+    steps: tuple[StepCost, ...]
     notes: tuple[str, ...]
     sources: tuple[SourcedNumbers, ...] = ()
     inputs: str = ""
@@ -158,6 +161,7 @@ class NetworkCost:
             "components": [each.as_json() for each in self.components],
             "adc_models": self.spread.as_json(),
             "writing": self.writing.as_json(),
+            "compensation": [step.as_json() for step in self.steps],
             "digital_operations": self.counts.digital_operations,
             "layers": [layer.as_json() for layer in self.layers],
             "notes": list(self.notes),
@@ -215,8 +219,9 @@ def price_network(
                 components=price_layer(work, technology, chosen.unit, latency),
             )
         )
-    writing = writing_cost(priced, chosen.technology, calibration_inputs, pulses)
-    return _network(counts, settings, chosen, priced, seconds, writing)
+    steps = step_costs(priced, settings, chosen.technology, calibration_inputs)
+    writing = writing_cost(priced, chosen.technology, steps, pulses)
+    return _network(counts, settings, chosen, priced, seconds, steps, writing)
 
 
 def _network(
@@ -225,6 +230,7 @@ def _network(
     chosen: ChosenTechnology,
     priced: list[LayerCost],
     seconds: Mapping[str, float],
+    steps: tuple[StepCost, ...],
     writing: WritingCost,
 ) -> NetworkCost:
     units = sum(layer.units for layer in priced if layer.counts.shared_with is None)
@@ -240,6 +246,7 @@ def _network(
         filled=filled,
         spread=adc_spread(priced, settings, chosen),
         writing=writing,
+        steps=steps,
         notes=notes_of(counts, settings, chosen, priced, is_programmed=writing.programmed > 0),
         sources=sources_of(chosen, settings),
     )

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from rxsim.config import Settings
 from rxsim.cost.counts import NetworkCounts
 from rxsim.cost.price.chosen import ChosenTechnology
-from rxsim.cost.price.layer import COMPENSATION, LayerCost
+from rxsim.cost.price.compensation import COMPENSATION
+from rxsim.cost.price.layer import LayerCost
 from rxsim.cost.technology import Technology
 
 
@@ -122,7 +123,13 @@ def _not_stated(layers: list[LayerCost], technology: Technology) -> Iterator[str
     if any(each.name == COMPENSATION for each in costs):
         yield (
             "compensation's digital work is priced by shift-and-adds (a multiplication by b bits as b "
-            "of them); the area of its multipliers and registers is left out"
+            "of them); the area of its multipliers is left out"
+        )
+    needs = [layer.counts.needs for layer in layers]
+    if any(each.stored_values or each.spare_columns for each in needs):
+        yield (
+            "compensation's stored values and spare columns are counted; memory and multiplexers are "
+            "not priced"
         )
     if technology.write is None:
         yield "no technology entry 'write': pulses that write the network are counted, not priced"

@@ -10,14 +10,13 @@ docs/concepts/cost.md, "Writing".
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rxsim.cost.price.layer import LayerCost
+from rxsim.cost.price.steps import StepCost
 from rxsim.cost.technology import Technology
-
-_READING = ("array_read", "dac_drive", "sample", "conversion", "shift_add")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class WritingCost:
     seconds: float | None
     test_reads: int
     test_cell_reads: int
-    test_energy_j: float | None
+    test_energy_j: float
 
     @property
     def pulses_per_cell(self) -> float | None:
@@ -80,18 +79,15 @@ class WritingCost:
 def writing_cost(
     layers: Iterable[LayerCost],
     technology: Technology,
-    calibration_inputs: int,
+    steps: Sequence[StepCost] = (),
     pulses: Mapping[str, LayerPulses] | None = None,
 ) -> WritingCost:
     """Price the writing of a network, and the tests of its compensation.
 
-    A test reads the products of every calibration input, so many times as the steps ask for: each costs
-    what arrays, DACs, sample-and-holds, ADCs and shift-and-adds of the layer take for an inference.
-
     Args:
         layers: priced.
         technology: with its pulse, where it states one.
-        calibration_inputs: inputs that tests read.
+        steps: of compensation, priced.
         pulses: by layer, where they were counted; the layers' counts hold their means.
     """
     own = [layer for layer in layers if layer.counts.shared_with is None]
@@ -99,7 +95,6 @@ def writing_cost(
     number = sum(layer.counts.hardware.write_pulses * layer.replicas for layer in own)
     counted = [(pulses or {}).get(layer.name) for layer in own]
     programmed = [each for each in counted if each is not None]
-    reads = {layer.name: layer.counts.needs.reads * calibration_inputs for layer in own}
     return WritingCost(
         cells=sum(layer.counts.hardware.cells_written * layer.replicas for layer in own),
         pulses=number,
@@ -108,9 +103,9 @@ def writing_cost(
         programmed_of=sum(each.of for each in programmed),
         energy_j=None if pulse is None else number * pulse.energy_j,
         seconds=None if pulse is None else _slowest(own, pulse.cells_at_once) * pulse.time_s,
-        test_reads=sum(reads.values()),
-        test_cell_reads=sum(layer.counts.needs.cell_reads * layer.replicas for layer in own),
-        test_energy_j=_test_energy(own, reads),
+        test_reads=sum(step.test_reads for step in steps),
+        test_cell_reads=sum(step.test_cell_reads for step in steps),
+        test_energy_j=sum(step.test_energy_j for step in steps),
     )
 
 
@@ -137,12 +132,3 @@ def _error(layers: list[LayerCost], counted: list[LayerPulses | None]) -> float 
         cells = layer.counts.hardware.cells_written * layer.replicas
         square += (cells * pulses.error) ** 2
     return math.sqrt(square)
-
-
-def _test_energy(layers: list[LayerCost], reads: dict[str, int]) -> float | None:
-    energy = 0.0
-    for layer in layers:
-        for each in layer.components:
-            if each.action in _READING:
-                energy += (each.energy_j or 0.0) * reads[layer.name]
-    return energy

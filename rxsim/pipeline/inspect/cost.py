@@ -86,8 +86,9 @@ def network_cost(
 ) -> NetworkCost:
     """Price a network without running it: with the technology's number for the arrays' energy.
 
-    Layers count as signed unless the graph tells that their inputs are never below 0. No cell is
-    programmed: writing counts one pulse a cell, and a note says where program-and-verify would take more.
+    Layers count as signed unless the graph tells that their inputs are never below 0. Compensation's
+    tests read as many calibration inputs as the settings ask for. No cell is programmed: writing counts
+    one pulse a cell, and a note says where program-and-verify would take more.
 
     Args:
         network: the network.
@@ -109,6 +110,7 @@ def network_cost(
         sizes_of(network, example_feeds(network, input_shapes)),
         chosen,
         signed={layer.name: layer.input not in never_negative for layer in network.layers},
+        calibration_inputs=settings.calibration.samples,
     )
 
 
