@@ -214,7 +214,6 @@ def test_the_command_prints_a_row_for_each_step() -> None:
     assert "compensate: found auto" in str(refused.exception)
 
 
-@pytest.mark.slow
 def test_steps_that_auto_chooses_are_priced() -> None:
     words = [
         "cost",

@@ -19,8 +19,13 @@ def units_of(plan: LayerPlan, arrays_per_unit: int) -> int:
     return -(-plan.arrays // arrays_per_unit)
 
 
-def crossing_sums(plan: LayerPlan, arrays_per_unit: int) -> int:
+def crossing_sums(
+    plan: LayerPlan, arrays_per_unit: int, first_unit: int = 0, units_together: float = 1
+) -> int:
     """Count the partial sums of a position that are sent from one unit to another.
+
+    Where units stand together, in a tile or a chip, these take the place of units: each adds up what
+    its units give and sends one sum.
 
     Arrays fill units in the order of their numbers: group, row tile, column tile, slice, polarity. A
     unit adds up all that its arrays give for an output, passes and slices included, and sends the sum
@@ -30,6 +35,8 @@ def crossing_sums(plan: LayerPlan, arrays_per_unit: int) -> int:
     Args:
         plan: of the layer.
         arrays_per_unit: arrays of a unit.
+        first_unit: number of the unit that its first array stands in, among all units.
+        units_together: of a tile or a chip.
     """
     tiling = plan.tiling
     each = tiling.arrays_per_tile
@@ -42,6 +49,7 @@ def crossing_sums(plan: LayerPlan, arrays_per_unit: int) -> int:
     if plan.settings.adc.where == "per_layer":  # currents belong to the first that there is
         order = order[np.diff(columns[order], prepend=-1) > 0]
     units = (order[:, None] * each + converted) // arrays_per_unit
+    units = np.floor_divide(first_unit + units, units_together)
     # Numbers rise along row tiles and arrays of a tile: where a number is new, a unit is.
     within = np.count_nonzero(np.diff(units, axis=1), axis=1)
     follows = np.diff(columns[order], prepend=-1) == 0

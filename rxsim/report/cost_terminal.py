@@ -200,6 +200,7 @@ def facts(cost: NetworkCost, inputs: str) -> list[str]:
     ]
     if scopes:
         lines.append(f"ADCs: {', '.join(scopes)}.")
+    lines.extend(layout_lines(cost))
     lines.extend(spread_lines(cost))
     lines.extend(writing_lines(cost))
     lines.extend(f"Note: {note}." for note in cost.notes)
@@ -211,6 +212,33 @@ def adc_share(cost: NetworkCost, level: str) -> str:
     within = cost.energy_within(level)  # type: ignore[arg-type]
     adc = sum(each.energy_j or 0 for each in cost.components if each.action == "conversion")
     return percent(adc / within) if within and adc else ""
+
+
+def layout_lines(cost: NetworkCost) -> list[str]:
+    """Say how many chips the network lies on, and what moves between these and between tiles."""
+    layout = cost.layout
+    if layout is None:
+        return []
+    outer = layout.outermost
+    mib = [layout.weight_bytes / 2**20, outer.used * layout.holds_bytes / 2**20]
+    bits = cost.chosen.technology.product.weight_bits
+    fits = "Fits 1" if outer.used == 1 else f"Lies on {outer.used:,}"
+    lines = [
+        f"{fits} of {cost.chosen.name}'s {outer.name}s: {layout.units:,} of "
+        f"{outer.used * outer.holds_units:,.0f} {layout.unit}s, {mib[0]:.3g} of {mib[1]:.3g} MiB of "
+        f"{bits}-bit weights."
+    ]
+    told = [
+        f"{si(level.bits, 'bit')} between {level.name}s"
+        for level in reversed(layout.levels)
+        if level.used > 1
+    ]
+    if told:
+        lines.append(f"Moved in an inference: {', '.join(told)}.")
+    unknown = dict.fromkeys(name for level in layout.levels for name in level.unknown)
+    if unknown:
+        lines.append(f"Moved besides, of unknown size: {', '.join(unknown)}.")
+    return lines
 
 
 def spread_lines(cost: NetworkCost) -> list[str]:

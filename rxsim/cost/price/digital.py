@@ -35,3 +35,27 @@ def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[C
             )
         )
     return tuple(priced)
+
+
+def digital_links(bits: int, technology: Technology) -> tuple[ComponentCost, ...]:
+    """Price what links between chips carry for digital operators, where a bit has an energy.
+
+    Args:
+        bits: for one inference.
+        technology: with its links, whose area counts with the layers.
+    """
+    return tuple(
+        ComponentCost(
+            name=name,
+            level=None,
+            action="link",
+            instances=0.0,
+            actions=bits / (part.bits or 1),
+            energy_j=bits / (part.bits or 1) * part.energy_of_action_j,
+            basis="action",
+            area_mm2=0.0,
+            status=part.status,
+        )
+        for name, part in technology.components.items()
+        if bits and part.action == "link" and part.energy_of_action_j is not None
+    )

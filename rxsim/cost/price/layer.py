@@ -30,6 +30,7 @@ class LayerWork:
         replicas: copies of its arrays.
         seconds: of an inference, of all positions together.
         energy: of a read from the circuit; None: the technology's number.
+        link_bits: that move between chips for an inference; None: the network is not laid out.
     """
 
     counts: LayerCounts
@@ -37,6 +38,7 @@ class LayerWork:
     replicas: int
     seconds: float
     energy: ReadEnergy | None
+    link_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +192,7 @@ def _acts(work: LayerWork, technology: Technology, component: Component) -> floa
     """Count what a component does for one inference; None where it is not counted."""
     actions, crossbar = work.counts.actions, work.settings.crossbar
     buffered = actions.buffer_read_bits + actions.buffer_write_bits
-    counted = {
+    counted: dict[str, float | None] = {
         "array_read": actions.reads * crossbar.rows * crossbar.cols / _cells(technology),
         "dac_drive": actions.drives,
         "sample": actions.sample_and_holds,
@@ -199,6 +201,7 @@ def _acts(work: LayerWork, technology: Technology, component: Component) -> floa
         "buffer": buffered / (component.bits or 1),
         "bus": buffered / (component.bits or 1),
         "network": (actions.activation_bits + actions.partial_sum_bits) / (component.bits or 1),
+        "link": None if work.link_bits is None else work.link_bits / (component.bits or 1),
     }
     number = counted.get(component.action)
     return None if number is None else float(number)

@@ -17,9 +17,10 @@ from rxsim.cost.latency import (
 )
 from rxsim.cost.price.chosen import ChosenTechnology
 from rxsim.cost.price.component import ComponentCost, known_sum, summed
-from rxsim.cost.price.digital import digital_components
+from rxsim.cost.price.digital import digital_components, digital_links
 from rxsim.cost.price.filled import FilledLevel, filled_levels
 from rxsim.cost.price.layer import LayerCost, LayerWork, price_layer
+from rxsim.cost.price.layout import Layout, Wiring, lay_out
 from rxsim.cost.price.notes import notes_of
 from rxsim.cost.price.sources import SourcedNumbers, sources_of
 from rxsim.cost.price.spread import AdcSpread, adc_spread
@@ -42,6 +43,7 @@ class NetworkCost:
         latency_s: of one inference, layers one after the other, s.
         interval_s: from one inference to the next where layers work at the same time, s.
         filled: levels of the hierarchy from the unit outwards.
+        layout: where layers lie on chips; None: not laid out, or the technology has no chips.
         spread: what the other ADC models say.
         writing: of the network once.
         steps: of compensation, in the order of the list.
@@ -57,6 +59,7 @@ class NetworkCost:
     latency_s: float
     interval_s: float
     filled: tuple[FilledLevel, ...]
+    layout: Layout | None
     spread: AdcSpread
     writing: WritingCost
     steps: tuple[StepCost, ...]
@@ -158,6 +161,7 @@ class NetworkCost:
                 }
                 for level in self.filled
             ],
+            "layout": None if self.layout is None else self.layout.as_json(),
             "components": [each.as_json() for each in self.components],
             "adc_models": self.spread.as_json(),
             "writing": self.writing.as_json(),
@@ -176,6 +180,7 @@ def price_network(
     energies: Mapping[str, ReadEnergy] | None = None,
     calibration_inputs: int = 0,
     pulses: Mapping[str, LayerPulses] | None = None,
+    wiring: Wiring | None = None,
 ) -> NetworkCost:
     """Price a network.
 
@@ -186,6 +191,7 @@ def price_network(
         energies: of reads by layer, from the circuit; None: the technology's number.
         calibration_inputs: inputs that compensation's tests read.
         pulses: of cells by layer, as program-and-verify took them; the counts hold their means.
+        wiring: how layers hang together; None: it is not laid out on chips.
 
     Raises:
         InputError: the ADC model does not hold for a layer's ADC.
@@ -199,6 +205,7 @@ def price_network(
         name: layer_seconds(layer, times[name], replicas[name]) for name, layer in layers.items()
     }
     latency = inference_seconds(seconds)
+    layout = None if wiring is None else lay_out(wiring, counts, replicas, chosen)
     priced = []
     for name, layer in layers.items():
         work = LayerWork(
@@ -207,6 +214,7 @@ def price_network(
             replicas=replicas[name],
             seconds=seconds[name],
             energy=(energies or {}).get(name),
+            link_bits=None if layout is None else layout.outermost.bits_of(name),
         )
         technology = chosen.at_layer(settings[name])
         priced.append(
@@ -221,7 +229,7 @@ def price_network(
         )
     steps = step_costs(priced, settings, chosen.technology, calibration_inputs)
     writing = writing_cost(priced, chosen.technology, steps, pulses)
-    return _network(counts, settings, chosen, priced, seconds, steps, writing)
+    return _network(counts, settings, chosen, priced, seconds, layout, steps, writing)
 
 
 def _network(
@@ -230,6 +238,7 @@ def _network(
     chosen: ChosenTechnology,
     priced: list[LayerCost],
     seconds: Mapping[str, float],
+    layout: Layout | None,
     steps: tuple[StepCost, ...],
     writing: WritingCost,
 ) -> NetworkCost:
@@ -240,10 +249,16 @@ def _network(
         chosen=chosen,
         layers=tuple(priced),
         counts=counts,
-        digital=digital_components(counts, chosen.technology),
+        digital=(
+            *digital_components(counts, chosen.technology),
+            *digital_links(
+                0 if layout is None else layout.outermost.digital_bits, chosen.technology
+            ),
+        ),
         latency_s=inference_seconds(seconds),
         interval_s=pipelined_seconds(counts.layers.values(), seconds),
         filled=filled,
+        layout=layout,
         spread=adc_spread(priced, settings, chosen),
         writing=writing,
         steps=steps,

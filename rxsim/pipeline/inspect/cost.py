@@ -9,6 +9,7 @@ from rxsim.config import Cost, Settings
 from rxsim.cost.array_energy import ReadEnergy
 from rxsim.cost.counts import count_network
 from rxsim.cost.price.chosen import ChosenTechnology, chosen_technology
+from rxsim.cost.price.layout import Wiring
 from rxsim.cost.price.network import NetworkCost, price_network
 from rxsim.cost.price.writing import LayerPulses
 from rxsim.load import Network
@@ -140,12 +141,16 @@ def _priced(
     calibration_inputs: int = 0,
 ) -> NetworkCost:
     shared = {name: chosen.shared(of_layer) for name, of_layer in settings.items()}
+    plan = plan_network(network, shared, work)
     counts = count_network(
         network,
-        plan_network(network, shared, work),
+        plan,
         signed=signed,
         sizes=sizes,
         organisation=chosen.organisation,
         pulses_per_cell={name: each.per_cell for name, each in (pulses or {}).items()},
     )
-    return price_network(counts, shared, chosen, energies, calibration_inputs, pulses)
+    return price_network(
+        *(counts, shared, chosen, energies, calibration_inputs, pulses),
+        wiring=Wiring(network, plan, sizes),
+    )
