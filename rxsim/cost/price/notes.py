@@ -11,6 +11,8 @@ from rxsim.cost.price.compensation import COMPENSATION
 from rxsim.cost.price.layer import LayerCost
 from rxsim.cost.technology import Technology
 
+_MOST_NAMED = 5
+
 
 def notes_of(
     counts: NetworkCounts,
@@ -170,4 +172,8 @@ def _not_priced(
     if open_kinds:
         yield f"digital operators without a component, by operations: {', '.join(open_kinds)}"
     if counts.unknown:
-        yield f"digital operators of unknown size: {', '.join(counts.unknown)}"
+        named = ", ".join(counts.unknown[:_MOST_NAMED])
+        more = len(counts.unknown) - _MOST_NAMED
+        yield (
+            f"digital operators of unknown size: {named}{f' and {more} more' if more > 0 else ''}"
+        )

@@ -10,6 +10,7 @@ from rxsim.load import Network
 from rxsim.load.macs import Work, count_work, tensors_of
 from rxsim.load.network import left_digital
 from rxsim.load.tensor_sizes import TensorSize, tensor_sizes
+from rxsim.onnx_graph import all_nodes
 from rxsim.pipeline.study.make_up import example_feeds, is_text
 from rxsim.run.executed import executed_shapes
 
@@ -57,17 +58,18 @@ def work_at(network: Network, input_shapes: Mapping[str, tuple[int, ...]]) -> Wo
 
 
 def sizes_of(network: Network, feeds: Mapping[str, np.ndarray]) -> dict[str, TensorSize]:
-    """Return the sizes of all tensors per network input, those of the layers from a run if need be.
+    """Return the sizes of all tensors per network input, from a run if need be.
 
     Args:
         network: the network.
         feeds: one input by tensor name, with its batch axis; it is run only where shape inference
-            leaves the input or output of a layer on crossbars open.
+            leaves what a node makes open, as in bodies of loops.
     """
     shapes = {name: tensor.shape for name, tensor in feeds.items()}
     sizes = tensor_sizes(network.model, shapes)
-    names = [name for layer in network.layers for name in (layer.input, layer.output)]
-    missing = [name for name in dict.fromkeys(names) if name not in sizes]
+    names = [layer.input for layer in network.layers]
+    names += [name for node in all_nodes(network.model.graph) for name in node.output[:1]]
+    missing = [name for name in dict.fromkeys(names) if name and name not in sizes]
     if not missing:
         return sizes
     executed = executed_shapes(network.model, _filled(network, feeds), missing)
