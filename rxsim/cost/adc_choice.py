@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rxsim.cost.adc import ADC_MODELS, AdcDesign, conversion
 from rxsim.cost.technology import Technology
 from rxsim.errors import InputError
@@ -36,6 +38,16 @@ def adc_design(technology: Technology, bits: int | None = None) -> AdcDesign:
     )
 
 
+def in_turns(time_s: float | None, rate_hz: float) -> int:
+    """Return how many ADCs it takes, in turns, for a rate.
+
+    Args:
+        time_s: of a conversion of one, s; None: 1 / rate.
+        rate_hz: conversions a second of all.
+    """
+    return 1 if time_s is None else max(math.ceil(time_s * rate_hz - 1e-9), 1)
+
+
 def with_adc(
     technology: Technology,
     model: str = TABLE,
@@ -46,8 +58,8 @@ def with_adc(
     """Return a technology whose ADC costs what a model says.
 
     The rate stays that of the technology: where a model's conversion takes longer, so many ADCs work in
-    turns as give the rate; time_s is of one conversion. An ADC whose area lies within another component
-    keeps it there, as that area can't be told apart.
+    turns as give the rate, and the area is that of all of them; time_s is of one conversion. An ADC
+    whose area lies within another component keeps it there, as that area can't be told apart.
 
     Args:
         technology: the technology.
@@ -72,12 +84,13 @@ def with_adc(
             else adc.source
         )
     within = adc.area_within is not None
+    turns = 1 if model == TABLE else in_turns(cost.time_s, design.rate_hz)
     changed = {
         "energy_j": cost.energy_j,
         "power_w": None,
         "rate_hz": design.rate_hz,
         "time_s": cost.time_s,
-        "area_mm2": None if within else cost.area_mm2,
+        "area_mm2": None if within or cost.area_mm2 is None else cost.area_mm2 * turns,
         "together": 1,
         "bits": design.bits,
         "node_nm": cost.node_nm,

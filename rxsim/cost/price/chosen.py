@@ -15,7 +15,7 @@ from rxsim.cost.layer_counts import Organisation
 from rxsim.cost.scaling import scaled
 from rxsim.cost.technology import LevelName, Technology
 from rxsim.cost.technology_files import read_technology
-from rxsim.cost.totals import instances
+from rxsim.cost.totals import counts_in, instances
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,26 @@ class ChosenTechnology:
 
     @cached_property
     def columns_per_adc(self) -> int:
-        """Columns of an array of the technology that one ADC converts."""
-        inner = self.technology.levels[self.technology.level_names[0]]
-        adcs = inner.parts.get(self.technology.adc_name, 1.0)
-        return max(math.floor(self.technology.product.cols / adcs), 1)
+        """Columns of an array of the technology that one ADC converts, all where arrays share it."""
+        cols = self.technology.product.cols
+        return min(math.ceil(cols * self._arrays_per_adc), cols)
+
+    @cached_property
+    def _arrays_per_adc(self) -> float:
+        """Arrays of the technology for each of its ADCs, whatever level these stand at."""
+        technology = self.technology
+        inner, outermost = technology.level_names[0], technology.level_names[-1]
+        adcs = counts_in(technology, outermost).get(technology.adc_name)
+        return instances(technology, inner, outermost) / adcs if adcs else 1.0
+
+    def arrays_of_adc(self, settings: Settings) -> float:
+        """Return how many arrays take turns at an ADC: 1 where it has not all columns of an array.
+
+        Args:
+            settings: of the layer, with its columns of an ADC.
+        """
+        has_all = settings.adc.share >= settings.crossbar.cols
+        return max(self._arrays_per_adc, 1.0) if has_all else 1.0
 
     @property
     def unit(self) -> LevelName:
@@ -63,8 +79,12 @@ class ChosenTechnology:
         """
         if settings.adc.share > 1:
             return settings
-        share = min(self.columns_per_adc, settings.crossbar.cols)
+        share = self.stated_share(settings)
         return settings.model_copy(update={"adc": settings.adc.model_copy(update={"share": share})})
+
+    def stated_share(self, settings: Settings) -> int:
+        """Return the columns of an ADC that the technology states, of arrays of the settings' size."""
+        return min(self.columns_per_adc, settings.crossbar.cols)
 
     def adc_design(self, settings: Settings) -> AdcDesign | None:
         """Return what a layer asks of its ADC; None without one.
@@ -116,7 +136,9 @@ class ChosenTechnology:
             t_conversion=0.0
             if settings.adc.n_bits is None
             else 1 / (technology.adc.rate_hz or math.inf),
-            share=min(settings.adc.share, settings.crossbar.cols),
+            share=math.ceil(
+                min(settings.adc.share, settings.crossbar.cols) * self.arrays_of_adc(settings)
+            ),
             stages=technology.product.stages,
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rxsim.cost.technology import Action, LevelName, Status
 
 Basis = Literal["circuit", "action", "power", "unknown"]
 """Where an energy is from: the solved circuit, the number of acts, power x time, or nowhere."""
+_BASES: tuple[Basis, ...] = get_args(Basis)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class ComponentCost:
         instances: how many there are; a level in part counts in part.
         actions: its acts for one inference; None: they are not counted.
         energy_j: for one inference, J; None: the technology does not state it.
-        error_j: standard error of the energy where inputs were sampled, J.
+        error_j: standard error of the energy where inputs were sampled, J; None: none, or not known.
         basis: where the energy is from.
         area_mm2: mm2; 0 where another component holds it; None: not stated.
         status: how sure its numbers are: P printed, D derived, R reconstructed.
@@ -57,27 +58,34 @@ def summed(costs: Iterable[ComponentCost]) -> tuple[ComponentCost, ...]:
     """Add up the costs of layers component by component, the largest energy first.
 
     An energy or an area is unknown where it is unknown for each of them; errors of layers add up, as
-    all layers see the same inputs (a bound).
+    all layers see the same inputs (a bound), and are unknown where that of one is.
     """
     by_name: dict[str, ComponentCost] = {}
     for cost in costs:
         before = by_name.get(cost.name)
-        by_name[cost.name] = cost if before is None else _both(before, cost)
+        by_name[cost.name] = cost if before is None else together(before, cost)
     return tuple(sorted(by_name.values(), key=lambda cost: (-(cost.energy_j or 0), cost.name)))
 
 
-def _both(one: ComponentCost, other: ComponentCost) -> ComponentCost:
+def together(one: ComponentCost, other: ComponentCost) -> ComponentCost:
+    """Add up two costs of a component; it keeps the level of the first one."""
     worst = max(one.status, other.status, key="PDR".index)
     return replace(
         one,
         instances=one.instances + other.instances,
         actions=_add(one.actions, other.actions),
         energy_j=_add(one.energy_j, other.energy_j),
-        error_j=_add(one.error_j, other.error_j),
-        basis=one.basis if other.basis == "unknown" else other.basis,
+        error_j=_error(one, other),
+        basis=min(one.basis, other.basis, key=_BASES.index),
         area_mm2=_add(one.area_mm2, other.area_mm2),
         status=worst,
     )
+
+
+def _error(one: ComponentCost, other: ComponentCost) -> float | None:
+    errors = [each.error_j for each in (one, other) if each.basis == "circuit"]
+    known = [error for error in errors if error is not None]
+    return sum(known) if known and len(known) == len(errors) else None
 
 
 def _add(one: float | None, other: float | None) -> float | None:

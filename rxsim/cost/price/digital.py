@@ -6,8 +6,8 @@ from rxsim.cost.counts import NetworkCounts
 from rxsim.cost.price.component import ComponentCost
 from rxsim.cost.technology import Technology
 
-_KINDS = {"activation": "activation", "pooling": "pooling"}
-"""Which digital operators an action of a technology carries out."""
+DIGITAL_KINDS = {"activation": "activation", "pooling": "pooling"}
+"""Which digital operators an action of a technology carries out: kinds by action."""
 
 
 def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[ComponentCost, ...]:
@@ -18,7 +18,7 @@ def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[C
     operations = counts.digital_operations
     priced = []
     for name, part in technology.components.items():
-        kind = _KINDS.get(part.action)
+        kind = DIGITAL_KINDS.get(part.action)
         if kind is None or part.energy_of_action_j is None or not operations.get(kind):
             continue
         priced.append(

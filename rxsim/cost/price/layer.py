@@ -15,7 +15,8 @@ from rxsim.config import Settings
 from rxsim.cost.array_energy import ReadEnergy
 from rxsim.cost.layer_counts import LayerCounts
 from rxsim.cost.price.compensation import compensation_cost
-from rxsim.cost.price.component import Basis, ComponentCost, known_sum
+from rxsim.cost.price.component import Basis, ComponentCost, known_sum, together
+from rxsim.cost.price.digital import DIGITAL_KINDS
 from rxsim.cost.technology import Component, LevelName, Technology
 from rxsim.cost.totals import counts_in, instances
 
@@ -31,6 +32,7 @@ class LayerWork:
         seconds: of an inference, of all positions together.
         energy: of a read from the circuit; None: the technology's number.
         link_bits: that move between chips for an inference; None: the network is not laid out.
+        arrays_of_adc: arrays that take turns at an ADC; 1 where each has ADCs of its own.
     """
 
     counts: LayerCounts
@@ -39,6 +41,7 @@ class LayerWork:
     seconds: float
     energy: ReadEnergy | None
     link_bits: int | None = None
+    arrays_of_adc: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,46 +123,20 @@ def price_layer(
         unit: the level that adds up what its arrays give.
         inference_s: time of an inference, s; what leaks does so all that time.
     """
-    priced = []
-    outermost = technology.level_names[-1]
-    held = counts_in(technology, outermost)
+    priced: dict[str, ComponentCost] = {}
+    held = counts_in(technology, technology.level_names[-1])
     for level in technology.level_names:
         for name, parts in technology.levels[level].parts.items():
-            component = technology.components[name]
+            component, again = technology.components[name], name in priced
             number = _instances(work, technology, unit, level, component, parts)
-            priced.append(
-                _price(work, name, level, component, number, held, technology, inference_s)
-            )
-    merged = _merged(priced)
+            if again and component.action == "conversion":
+                number = 0.0  # the first place counts all that convert
+            cost = _Place(
+                name=name, level=level, component=component, number=number, again=again
+            ).cost(work, technology, held, inference_s)
+            priced[name] = together(priced[name], cost) if again else cost
     extra = compensation_cost(work.counts.actions, work.settings, technology)
-    return (*merged, *([extra] if extra else []))
-
-
-def _merged(priced: list[ComponentCost]) -> list[ComponentCost]:
-    """Keep the first of each component; further places of it add instances and area, not acts."""
-    kept: dict[str, ComponentCost] = {}
-    for cost in priced:
-        before = kept.get(cost.name)
-        if before is None:
-            kept[cost.name] = cost
-            continue
-        kept[cost.name] = ComponentCost(
-            name=cost.name,
-            level=before.level,
-            action=before.action,
-            instances=before.instances + cost.instances,
-            actions=before.actions,
-            energy_j=before.energy_j
-            if before.basis != "power"
-            else known_sum([before.energy_j, cost.energy_j]),
-            basis=before.basis,
-            area_mm2=None
-            if before.area_mm2 is None or cost.area_mm2 is None
-            else before.area_mm2 + cost.area_mm2,
-            status=before.status,
-            error_j=before.error_j,
-        )
-    return list(kept.values())
+    return (*priced.values(), *([extra] if extra else []))
 
 
 def _instances(
@@ -172,14 +149,14 @@ def _instances(
 ) -> float:
     """Count the instances of a component that a layer's copies have, levels in part in part."""
     hardware, crossbar, copies = work.counts.hardware, work.settings.crossbar, work.replicas
+    if component.action == "conversion":
+        return hardware.converters * copies / work.arrays_of_adc
     if level == technology.level_names[0]:
         per_array = {
             "array_read": crossbar.rows * crossbar.cols / _cells(technology),
             "dac_drive": float(crossbar.rows),
             "sample": float(crossbar.cols),
         }
-        if component.action == "conversion":
-            return float(hardware.converters * copies)
         return hardware.arrays * copies * per_array.get(component.action, parts)
     return parts * hardware.units * copies / instances(technology, unit, level)
 
@@ -203,48 +180,67 @@ def _acts(work: LayerWork, technology: Technology, component: Component) -> floa
         "network": (actions.activation_bits + actions.partial_sum_bits) / (component.bits or 1),
         "link": None if work.link_bits is None else work.link_bits / (component.bits or 1),
     }
+    if component.action in DIGITAL_KINDS and component.energy_of_action_j is not None:
+        return 0.0  # its acts are those of digital operators, not of a layer
     number = counted.get(component.action)
     return None if number is None else float(number)
 
 
-def _price(
-    work: LayerWork,
-    name: str,
-    level: LevelName,
-    component: Component,
-    number: float,
-    held: dict[str, float],
-    technology: Technology,
-    inference_s: float,
-) -> ComponentCost:
-    acts = _acts(work, technology, component)
-    energy: float | None = None
-    error: float | None = None
-    basis: Basis = "unknown"
-    if component.action == "array_read" and work.energy is not None:
-        energy, error = _of_circuit(work)
-        basis = "circuit"
-    elif acts is not None and component.energy_of_action_j is not None:
-        energy, basis = acts * component.energy_of_action_j, "action"
-    elif component.power_of_one_w is not None:
-        energy, basis = number * component.power_of_one_w * work.seconds, "power"
-    owns = work.counts.shared_with is None
-    leakage = component.leakage_w
-    if leakage is not None and owns:
-        at_rest = number * leakage / component.together * inference_s
-        energy = at_rest if energy is None else energy + at_rest
-    return ComponentCost(
-        name=name,
-        level=level,
-        action=component.action,
-        instances=number if owns else 0.0,
-        actions=acts,
-        energy_j=energy,
-        error_j=error,
-        basis=basis,
-        area_mm2=_area(component, number, held) if owns else 0.0,
-        status=component.status,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A component at a level of the hierarchy.
+
+    Attributes:
+        name: the component's.
+        level: the level.
+        component: its numbers.
+        number: of its instances there.
+        again: whether it stands at an inner level too, which carries out all of its acts.
+    """
+
+    name: str
+    level: LevelName
+    component: Component
+    number: float
+    again: bool
+
+    def cost(
+        self, work: LayerWork, technology: Technology, held: dict[str, float], inference_s: float
+    ) -> ComponentCost:
+        """Price it; instances, area and leakage count with the layer that owns the arrays."""
+        part, owns = self.component, work.counts.shared_with is None
+        acts = _acts(work, technology, part)
+        if self.again and acts is not None:
+            acts = 0.0
+        energy, error, basis = self._in_operation(work, acts)
+        if part.leakage_w is not None and owns:
+            at_rest = self.number * part.leakage_w / part.together * inference_s
+            energy = at_rest if energy is None else energy + at_rest
+        return ComponentCost(
+            name=self.name,
+            level=self.level,
+            action=part.action,
+            instances=self.number if owns else 0.0,
+            actions=acts,
+            energy_j=energy,
+            error_j=error,
+            basis=basis,
+            area_mm2=_area(part, self.number, held) if owns else 0.0,
+            status=part.status,
+        )
+
+    def _in_operation(
+        self, work: LayerWork, acts: float | None
+    ) -> tuple[float | None, float | None, Basis]:
+        """Return energy and its error, J, and where they are from."""
+        part = self.component
+        if part.action == "array_read" and work.energy is not None:
+            return (0.0, 0.0, "circuit") if self.again else (*_of_circuit(work), "circuit")
+        if acts is not None and part.energy_of_action_j is not None:
+            return acts * part.energy_of_action_j, None, "action"
+        if part.power_of_one_w is not None:
+            return self.number * part.power_of_one_w * work.seconds, None, "power"
+        return None, None, "unknown"
 
 
 def _of_circuit(work: LayerWork) -> tuple[float, float | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rxsim.config import Settings
 from rxsim.cost.array_energy import ReadEnergy
@@ -80,9 +80,15 @@ class NetworkCost:
 
     @property
     def energy_error_j(self) -> float | None:
-        """Standard error of the energy where inputs were sampled, J (a bound)."""
+        """Standard error of the energy where inputs were sampled, J (a bound); None: not known."""
         errors = [each.error_j for each in self.components if each.error_j is not None]
         return sum(errors) if errors else None
+
+    @property
+    def array_energy(self) -> Literal["circuit", "technology"]:
+        """Where the arrays' energy is from."""
+        is_solved = any(each.basis == "circuit" for each in self.components)
+        return "circuit" if is_solved else "technology"
 
     @property
     def area_mm2(self) -> float:
@@ -110,10 +116,14 @@ class NetworkCost:
         inside = LEVELS[: LEVELS.index(level) + 1]
         return known_sum(each.energy_j for each in self.components if each.level in inside)
 
-    def area_within(self, level: LevelName) -> float:
-        """Return the area of what stands at a level or inside it, mm2."""
+    def area_within(self, level: LevelName) -> float | None:
+        """Return the area of what stands at a level or inside it, mm2; None: some is held outside."""
         inside = LEVELS[: LEVELS.index(level) + 1]
-        return known_sum(each.area_mm2 for each in self.components if each.level in inside)
+        parts = {each.name: each for each in self.components if each.level in inside}
+        holders = (self.chosen.technology.components[name].area_within for name in parts)
+        if any(holder is not None and holder not in parts for holder in holders):
+            return None
+        return known_sum(each.area_mm2 for each in parts.values())
 
     @property
     def is_reconstructed(self) -> bool:
@@ -129,7 +139,7 @@ class NetworkCost:
             "about": technology.about,
             "node_nm": technology.node_nm,
             "adc_model": self.chosen.cost.adc_model,
-            "array_energy": self.chosen.cost.array_energy,
+            "array_energy": self.array_energy,
             "array_inputs": self.inputs or None,
             "convention": CONVENTION,
             "energy_j": self.energy_j,
@@ -215,6 +225,7 @@ def price_network(
             seconds=seconds[name],
             energy=(energies or {}).get(name),
             link_bits=None if layout is None else layout.outermost.bits_of(name),
+            arrays_of_adc=chosen.arrays_of_adc(settings[name]),
         )
         technology = chosen.at_layer(settings[name])
         priced.append(
@@ -270,11 +281,14 @@ def _network(
 def _whole_levels(settings: list[Settings], chosen: ChosenTechnology) -> Technology | None:
     """Return the technology that areas of whole levels hold for, with the ADC of all layers.
 
-    None where arrays have another size than the technology's, or layers have different ADCs.
+    None where arrays have another size than the technology's, other columns of an ADC, or layers have
+    different ADCs.
     """
     product = chosen.technology.product
     sizes = {(each.crossbar.rows, each.crossbar.cols) for each in settings}
     bits = {each.adc.n_bits for each in settings}
+    if any(each.adc.share != chosen.stated_share(each) for each in settings):
+        return None
     if sizes != {(product.rows, product.cols)} or len(bits) != 1 or bits == {None}:
         return None
     return chosen.at_layer(settings[0])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from rxsim.config import Settings
+from rxsim.cost.adc_choice import in_turns
 from rxsim.cost.counts import NetworkCounts
 from rxsim.cost.price.chosen import ChosenTechnology
 from rxsim.cost.price.compensation import COMPENSATION
+from rxsim.cost.price.digital import DIGITAL_KINDS
 from rxsim.cost.price.layer import LayerCost
 from rxsim.cost.technology import Technology
 
@@ -33,6 +35,7 @@ def notes_of(
     """
     priced = list(layers)
     return (
+        *_of_reads(priced),
         *_of_size(settings, chosen),
         *_of_dacs(settings, chosen),
         *_of_adcs(settings, chosen),
@@ -40,6 +43,23 @@ def notes_of(
         *_not_stated(priced, chosen.technology),
         *_not_priced(counts, priced, chosen.technology),
     )
+
+
+def _of_reads(layers: list[LayerCost]) -> Iterator[str]:
+    """Name layers whose arrays have no solved energy beside others that have."""
+    bases = {
+        layer.name: each.basis
+        for layer in layers
+        for each in layer.components
+        if each.action == "array_read"
+    }
+    if "circuit" in bases.values():
+        rest = [name for name, basis in bases.items() if basis != "circuit"]
+        if rest:
+            yield (
+                "no calibration input reaches these layers, and their arrays are priced by the "
+                f"technology's number: {', '.join(rest)}"
+            )
 
 
 def _of_size(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
@@ -99,6 +119,25 @@ def _of_adcs(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iter
             f"ADCs of {told} bits: {chosen.name} states one of {adc.bits}, carried over by the model "
             f"{chosen.technology.carried_by}"
         )
+    if chosen.cost.adc_model != "table":
+        yield from _of_turns(settings, chosen)
+
+
+def _of_turns(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
+    """Say where a model's ADCs are slower than the technology's, so that several work in turns."""
+    slow: set[tuple[float, int]] = set()
+    for each in settings.values():
+        adc = chosen.at_layer(each).adc
+        time_s, rate_hz = adc.time_of_action_s, adc.rate_hz
+        if each.adc.n_bits is not None and time_s is not None and rate_hz is not None:
+            slow.add((time_s, in_turns(time_s, rate_hz)))
+    for time_s, number in sorted(slow):
+        if number > 1:
+            yield (
+                f"ADC model {chosen.cost.adc_model}: a conversion takes {time_s * 1e9:.3g} ns, so "
+                f"{number} ADCs in turns keep the technology's rate; the area, where the model gives "
+                "one, is that of all of them"
+            )
 
 
 def _of_pulses(settings: Mapping[str, Settings], is_programmed: bool) -> Iterator[str]:
@@ -137,15 +176,27 @@ def _not_stated(layers: list[LayerCost], technology: Technology) -> Iterator[str
         yield "no technology entry 'write': pulses that write the network are counted, not priced"
 
 
+def _actions_of_parts(technology: Technology) -> set[str]:
+    """Return what the components of its levels do; a component of no level does nothing."""
+    return {
+        technology.components[name].action
+        for level in technology.levels.values()
+        for name in level.parts
+    }
+
+
 def _not_priced(
     counts: NetworkCounts, layers: list[LayerCost], technology: Technology
 ) -> Iterator[str]:
     """Name acts that no component of the technology carries out, and digital work."""
-    has = {part.action for part in technology.components.values()}
+    has = _actions_of_parts(technology)
     actions = counts.actions
     missing = [
         f"{title} ({number:,})"
         for title, number, action in (
+            ("reads of arrays", actions.reads, "array_read"),
+            ("drives of rows", actions.drives, "dac_drive"),
+            ("conversions", actions.conversions, "conversion"),
             ("sample-and-holds", actions.sample_and_holds, "sample"),
             ("shift-and-adds", actions.shift_and_adds, "shift_add"),
             ("bits of buffers", actions.buffer_read_bits + actions.buffer_write_bits, "buffer"),
@@ -162,12 +213,15 @@ def _not_priced(
         yield f"within {', '.join(rest)}, not counted by acts: {', '.join(missing)}"
     elif missing:
         yield f"the technology has no component for, and leaves out: {', '.join(missing)}"
-    digital = counts.digital_operations
-    kinds = {"activation": "activation", "pooling": "pooling"}
+    digital = {
+        **counts.digital_operations,
+        "addition of a bias": actions.bias_additions,
+        "addition of windows that overlap": actions.overlap_additions,
+    }
     open_kinds = [
         f"{kind} ({number:,})"
         for kind, number in sorted(digital.items())
-        if number and kinds.get(kind) not in has
+        if number and DIGITAL_KINDS.get(kind) not in has
     ]
     if open_kinds:
         yield f"digital operators without a component, by operations: {', '.join(open_kinds)}"
