@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from rxsim.schema import ChoiceIn, Integer, Positive, Section
+from rxsim.schema import ChoiceIn, Integer, Positive, Section, in_yaml
 
 
 class Balance(Section):
@@ -15,6 +16,23 @@ class Balance(Section):
     balance: Integer = Field(
         ge=1, description="arrays that there are, for all copies of all layers"
     )
+
+
+def _none(value: Any) -> Any:
+    if value != "none":
+        raise ValueError(f"found {in_yaml(value)}, expected none or {{balance: N}}; correct it")
+    return value
+
+
+def _form(value: Any) -> str:
+    return "[mapping]" if isinstance(value, Mapping | Balance) else "[name]"
+
+
+Replicate = Annotated[
+    Annotated[Literal["none"], BeforeValidator(_none), Tag("[name]")]
+    | Annotated[Balance, Tag("[mapping]")],
+    Discriminator(_form),
+]
 
 
 class Cost(Section):
@@ -26,7 +44,7 @@ class Cost(Section):
     adc_model: Annotated[str, ChoiceIn("rxsim.cost.adc_models")] = Field(
         "table", description="published model of the ADC; table: the technology's own numbers"
     )
-    replicate: Literal["none"] | Balance = Field(
+    replicate: Replicate = Field(
         "none", description="copies of layers: none, or {balance: N} within N arrays"
     )
     array_energy: Literal["circuit", "technology"] = Field(

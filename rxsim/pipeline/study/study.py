@@ -203,7 +203,7 @@ def open_study(
     check_presets(settings)
     at_times = settings_over(settings, times) if times else (settings,)
     with stages("load"):
-        network = _without_digital(load_network(model, settings.mapping.fold), settings)
+        network = without_digital(load_network(model, settings.mapping.fold), settings)
         if calibration is not None and not _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
     with stages("data"):
@@ -319,14 +319,18 @@ def settings_by_layer(network: Network, settings: Settings) -> dict[str, Setting
     return {name: of_layer for name, of_layer in by_layer.items() if of_layer is not None}
 
 
-def _without_digital(network: Network, settings: Settings) -> Network:
-    """Leave the layers digital that the settings want so."""
+def without_digital(network: Network, settings: Settings) -> Network:
+    """Leave the layers digital that the settings want so.
+
+    Raises:
+        RxsimError: settings name a layer that is not there, or no layer is left.
+    """
     check_layers(settings, [layer.name for layer in network.layers])
     return _less_digital(network, settings)
 
 
 def _less_digital(network: Network, settings: Settings) -> Network:
-    """Leave layers digital; see `_without_digital`."""
+    """Leave layers digital; see `without_digital`."""
     kept, nodes = [], []
     resolved = {layer.index: layer_settings(settings, layer.name) for layer in network.layers}
     for layer in network.layers:
