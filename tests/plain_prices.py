@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from plain_counts import arrays_of, plain_counts
+from plain_counts import arrays_of, converting, plain_counts
 
 FOLDER = Path(__file__).parent.parent / "rxsim" / "cost" / "technologies"
 
@@ -124,10 +124,11 @@ class PlainLayer:
         if settings["adc"]["n_bits"] is None:
             return 0
         digital = settings["mapping"]["subtract"] == "digital"
-        arrays, _, _ = arrays_of(weights.shape, kernel, settings)
+        arrays, _, _ = arrays_of(weights, kernel, settings)
+        converts = converting(arrays, settings)
         columns: dict[tuple[int, int, int], int] = defaultdict(int)
         for array in arrays:
-            if settings["adc"]["where"] == "per_layer" and array.tile[1] > 0:
+            if array.tile not in converts:
                 continue
             for _, side in array.kinds:
                 if digital or side == 0:
