@@ -263,6 +263,10 @@ BAD_FILES = [
     ),
     (less("components", "adc", "source"), "components.adc.source is missing; add it"),
     (less("product"), "product is missing; add it"),
+    (
+        over(components={"bus": {"action": "array_read"}}),
+        "components: found 2 with the action 'array_read' (array, bus), expected one at most",
+    ),
     (over(components={"adc": None}), "levels.array.parts: found 'adc', expected one of"),
     (over(write={"energy_j": 1e-12}), "write.source is missing; add it"),
     (over(product={"rows": 0}), "product.rows: found 0, expected 1 or above"),

@@ -397,3 +397,27 @@ def test_what_no_component_does_is_told(tmp_path: Path) -> None:
     )
     assert f"{told}(288), conversions (224), sample-and-holds (224)" in found["notes"]
     assert any("addition of a bias (7)" in note for note in found["notes"])
+
+
+def test_acts_that_are_not_counted_leave_their_energy_out(tmp_path: Path) -> None:
+    register = changed(energy_j=1e-12)  # replaces its power
+    mine = written(tmp_path, {"base": "isaac", "components": {"tile_register": register}})
+    found = priced(TWO, WHOLE, (1, 9), technology=mine)
+    (each,) = [each for each in found["components"] if each["name"] == "tile_register"]
+    assert (each["energy_j"], each["basis"], each["actions"]) == (None, "unknown", None)
+    told = "energy left out, as acts are not counted or have no energy: tile_register"
+    assert told in found["notes"]
+
+
+def test_compensations_digital_work_is_priced_by_shift_and_adds() -> None:
+    """Gain and offset of 3 outputs at 9 places, on 2 row tiles: 54 products by 8 bits, 27 sums."""
+    some = {
+        **{"compensate": ["columns"], "crossbar": {"rows": 16}, "adc": {"n_bits": 8}},
+        "dac": {"n_bits": 6},
+    }
+    model = conv(RNG.standard_normal((3, 8, 2, 2)), (8, 4, 4))
+    found = priced(model, some, (1, 8, 4, 4), technology="isaac")
+    (each,) = [each for each in found["components"] if each["name"] == "compensation"]
+    assert each["actions"] == 54 * 8 + 27
+    assert each["energy_j"] == pytest.approx((54 * 8 + 27) * 2.1e-14)
+    assert each["area_mm2"] is None

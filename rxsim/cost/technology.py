@@ -248,6 +248,12 @@ class Technology(Entry):
                 f"components: found {len(adcs)} with the action 'conversion', expected one, the ADC; "
                 "correct their actions"
             )
+        arrays = [name for name, part in self.components.items() if part.action == "array_read"]
+        if len(arrays) > 1:
+            raise ValueError(
+                f"components: found {len(arrays)} with the action 'array_read' ({', '.join(arrays)}), "
+                "expected one at most, the array; correct their actions"
+            )
         return self
 
     def _check_name(self, where: str, name: str) -> None:

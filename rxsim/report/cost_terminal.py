@@ -21,7 +21,7 @@ _BASES = {
     "circuit": "solved circuit",
     "action": "acts x energy",
     "power": "power x time",
-    "unknown": "not stated",
+    "unknown": "left out",
 }
 
 

@@ -151,14 +151,14 @@ def _of_pulses(settings: Mapping[str, Settings], is_programmed: bool) -> Iterato
 
 
 def _not_stated(layers: list[LayerCost], technology: Technology) -> Iterator[str]:
-    """Name what has a number of acts or a power, but no energy, and what has no area."""
+    """Name what has no energy, and what has no area."""
     costs = [each for layer in layers for each in layer.components]
     energies = sorted({each.name for each in costs if each.basis == "unknown"})
     areas = sorted(
         {each.name for each in costs if each.area_mm2 is None and each.name != COMPENSATION}
     )
     if energies:
-        yield f"energy not stated, and left out: {', '.join(energies)}"
+        yield ("energy left out, as acts are not counted or have no energy: " + ", ".join(energies))
     if areas:
         yield f"area not stated, and left out: {', '.join(areas)}"
     if any(each.name == COMPENSATION for each in costs):
