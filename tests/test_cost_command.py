@@ -315,7 +315,7 @@ BAD_OPTIONS = [
         ("--replicate", "1"),
         "replicate: found 1 arrays, expected at least the 2 that hold each layer once",
     ),
-    (("--replicate", "0"), "--replicate: 0 is not in the range x>=1"),
+    (("--replicate", "0"), "cost.replicate.balance: found 0, expected 1 or above"),
     (("--replicate", "many"), "--replicate: found 'many', expected a whole number"),
     (
         ("--set", "cost.replicate={balance: 0}"),

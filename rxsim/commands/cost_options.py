@@ -26,7 +26,7 @@ def cost_options(function: F) -> F:
         click.option("--adc-model", metavar="NAME", help=f"Published model of the ADC: {models}."),
         click.option(
             "--replicate",
-            type=click.IntRange(min=1),
+            type=int,
             metavar="N",
             help="Copy the slowest layers as far as N arrays last.",
         ),
