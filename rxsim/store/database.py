@@ -14,11 +14,13 @@ from typing import Any, Self
 from rxsim.metrics import all_metrics
 from rxsim.store.coding import axes_of, axes_text, point_of, point_row, trial_of, trial_row
 from rxsim.store.connection import connect, disconnect, explained_errors, transaction
-from rxsim.store.rows import Point, Status, Trial
+from rxsim.store.costs import INSERT_COST, SELECT_COSTS, cost_of, cost_row, has_costs
+from rxsim.store.rows import Point, PointCost, Status, Trial
 from rxsim.store.tables import (
     INSERT_POINT,
     POINT_COLUMNS,
     add_columns,
+    add_costs_table,
     insert_trial,
     metrics_in,
     trial_columns,
@@ -53,6 +55,7 @@ class Results:
         write: whether it was opened for writing.
         connection: to SQLite; for this package.
         metrics: names of those that the file has columns for.
+        has_costs: whether it has a place for prices.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, write: bool) -> None:
@@ -60,6 +63,7 @@ class Results:
         self.write = write
         self.connection = connection
         self.metrics = metrics_in(connection)
+        self.has_costs = has_costs(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +76,13 @@ class Results:
     ) -> None:
         self.close()
 
-    def add(self, point: Point, trial: Trial, details: Mapping[str, Any] | None = None) -> None:
+    def add(
+        self,
+        point: Point,
+        trial: Trial,
+        details: Mapping[str, Any] | None = None,
+        cost: PointCost | None = None,
+    ) -> None:
         """Write a trial, durable and visible to others when this returns.
 
         Several processes may add at once, and the same trial again: a finished trial is never
@@ -82,6 +92,7 @@ class Results:
             point: the trial's point; written if it is new.
             trial: the trial.
             details: the rest of the evaluation; kept if the point has none yet.
+            cost: what the point costs, likewise.
 
         Raises:
             WriteError: the disk is full or fails; nothing of this trial was written.
@@ -94,6 +105,8 @@ class Results:
         with transaction(self.connection, self.path):
             self.connection.execute(INSERT_POINT, head)
             self.connection.execute(insert_trial(self.metrics), chip)
+            if cost is not None:
+                self.connection.execute(INSERT_COST, cost_row(point.key, cost))
 
     def status(self, keys: Sequence[str]) -> dict[str, Status]:
         """Return the status of those of the given trials that are there, by key."""
@@ -129,6 +142,25 @@ class Results:
         columns = [*POINT_COLUMNS, "details" if details else "NULL"]
         sql = f"SELECT {', '.join(columns)} FROM points{where} ORDER BY key"
         return [point_of(row) for row in self.rows(sql, values)]
+
+    def costs(self, keys: Collection[str] | None = None) -> dict[str, PointCost]:
+        """Return what points cost by key, those that were priced.
+
+        Args:
+            keys: of the points that are wanted; all where left out.
+        """
+        if not self.has_costs:
+            return {}
+        where, values = _among("points.key", keys)
+        rows = self.rows(f"{SELECT_COSTS}{where} ORDER BY points.key", values)
+        return {row[0]: cost_of(row) for row in rows}
+
+    def same_accuracy(self, accuracy: str) -> list[str]:
+        """Return the keys of priced points that have the same scores, see `PointCost.accuracy`."""
+        if not self.has_costs:
+            return []
+        sql = f"{SELECT_COSTS} WHERE costs.accuracy = ? ORDER BY points.id"
+        return [row[0] for row in self.rows(sql, (accuracy,))]
 
     def add_sweep(
         self,
@@ -179,6 +211,17 @@ class Results:
                 add_columns(self.connection, new)
         self.metrics = metrics_in(self.connection)
 
+    def add_costs(self) -> None:
+        """Give the file a place for prices, unless it has one.
+
+        Raises:
+            WriteError: the disk is full or fails.
+        """
+        if not self.has_costs:
+            with transaction(self.connection, self.path):
+                add_costs_table(self.connection)
+            self.has_costs = True
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read a consistent state of the file inside, whatever others write meanwhile."""
@@ -224,6 +267,7 @@ def open_results(path: Path, *, write: bool = False) -> Results:
             results = Results(path, connection, write)
         if write:
             results.add_metrics(all_metrics())
+            results.add_costs()
     except BaseException:
         connection.close()
         raise

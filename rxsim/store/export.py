@@ -7,7 +7,7 @@ import importlib
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rxsim.dotted import flat
 from rxsim.errors import InputError
 from rxsim.files import check_destination, write_atomically
 from rxsim.store.coding import settings_of
+from rxsim.store.costs import COST_NAMES
 from rxsim.store.database import Results
 
 _POINT = ("model", "model_sha256", "data", "data_sha256", "metric")
@@ -28,8 +29,9 @@ _INTEGERS = range(-(2**63), 2**63)
 def export_results(results: Results, path: Path) -> int:
     """Write all trials to a file; its ending says how.
 
-    Numbers have all their digits. In CSV, nothing is an empty cell, lists are JSON, and text that a
-    spreadsheet would take for a formula gets an apostrophe before it.
+    Prices are columns where a point has some. Numbers have all their digits. In CSV, nothing is an
+    empty cell, lists are JSON, and text that a spreadsheet would take for a formula gets an apostrophe
+    before it.
 
     Args:
         results: the file that is read.
@@ -49,10 +51,11 @@ def export_results(results: Results, path: Path) -> int:
             f"{', '.join(_WRITERS)}; choose one"
         )
     check_destination(path, [results.path])
-    fixed = ("key", "point", *_POINT, *_BEFORE, *results.metrics, *_AFTER)
     with results.snapshot():
+        costs = COST_NAMES if results.costs() else ()
+        fixed = ("key", "point", *_POINT, *_BEFORE, *results.metrics, *_AFTER, *costs)
         settings = _settings(results, fixed)
-        rows = _rows(results)
+        rows = _rows(results, costs)
     names = tuple(dict.fromkeys(name for values in settings.values() for name in values))
     write_atomically(path, writer(_Table(fixed, results.metrics, rows, names, settings)))
     return len(rows)
@@ -88,14 +91,16 @@ def _settings(results: Results, fixed: tuple[str, ...]) -> dict[str, dict[str, A
     }
 
 
-def _rows(results: Results) -> list[tuple[Any, ...]]:
+def _rows(results: Results, costs: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return what `_Table.fixed` names of every trial."""
     columns = (
         *("trials.key", "points.key", *(f"points.{name}" for name in _POINT)),
         *(f'trials."{name}"' for name in (*_BEFORE, *results.metrics, *_AFTER)),
+        *(f"costs.{name}" for name in costs),
     )
+    joined = "LEFT JOIN costs ON costs.point = points.id " if costs else ""
     return results.rows(
-        f"SELECT {', '.join(columns)} FROM trials JOIN points ON points.id = trials.point "
+        f"SELECT {', '.join(columns)} FROM trials JOIN points ON points.id = trials.point {joined}"
         "ORDER BY points.key, trials.trial"
     )
 
@@ -150,7 +155,7 @@ def _as_parquet(table: _Table) -> bytes:
             ".csv or .jsonl"
         ) from None
     kinds = {
-        **dict.fromkeys(table.metrics, arrow.float64()),
+        **dict.fromkeys((*table.metrics, *COST_NAMES), arrow.float64()),
         **dict.fromkeys(("trial", "images"), arrow.int64()),
         "seconds": arrow.float64(),
     }

@@ -17,6 +17,7 @@ from rxsim.errors import InputError
 from rxsim.files import check_destination
 from rxsim.metrics import all_metrics
 from rxsim.store.connection import explained_errors, transaction
+from rxsim.store.costs import INSERT_COST, SELECT_COSTS
 from rxsim.store.database import Results, Sweep, open_results, put_sweep, read_sweeps
 from rxsim.store.tables import (
     FIRST_METRICS,
@@ -92,6 +93,9 @@ def _merge_one(results: Results, source: Results) -> tuple[int, int]:
     columns = ", ".join(POINT_COLUMNS)
     for rows in _batches(source, f"SELECT {columns}, details FROM points ORDER BY id"):
         connection.executemany(INSERT_POINT, rows)
+    if source.has_costs:
+        for rows in _batches(source, f"{SELECT_COSTS} ORDER BY points.id"):
+            connection.executemany(INSERT_COST, rows)
     replaced, seen = 0, 0
     columns = ", ".join(f"trials.{name}" for name in trial_columns(source.metrics))
     for rows in _batches(

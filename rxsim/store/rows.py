@@ -38,6 +38,20 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PointCost:
+    """What a point's hardware costs.
+
+    Attributes:
+        accuracy: identity of all that the point's scores depend on, its price left out: points that
+            share it have the same scores. None where nothing was evaluated.
+        values: by the names of `rxsim.store.COST_NAMES`; None where it is not known.
+    """
+
+    accuracy: str | None
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Trial:
     """An evaluated chip of a point.
 

@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from rxsim.metrics import NO_METRIC, all_metrics, chosen_metric, truth_for
 from rxsim.statistics import LEVEL, Interval, population_interval, within
 from rxsim.store.coding import SettingsReader, axes_of, hits_of, images_in
 from rxsim.store.database import Results
+from rxsim.store.rows import PointCost
 from rxsim.store.varying import Head, find_varying
 
 _CHUNK = 100
@@ -40,6 +41,7 @@ class PointSummary:
         interval: of the mean, 95 %; None for fewer than two chips without hits.
         seconds: mean wall time of a trial.
         images: how many inputs were evaluated; None where that is not known.
+        costs: prices that are known, by the names of `rxsim.store.COST_NAMES`.
     """
 
     key: str
@@ -54,6 +56,7 @@ class PointSummary:
     interval: tuple[float, float] | None
     seconds: float
     images: int | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +114,7 @@ def summarise(
             for place, interval in _new_images(results, heads).items():
                 intervals[place] = interval
         axes = _axes(results, sweep, heads)
+        priced = results.costs()
     varying = find_varying(heads, axes)
     names = (*varying.names, *varying.more)
     columns = [varying.columns[name] for name in names]
@@ -128,6 +132,7 @@ def summarise(
             interval=intervals[place],
             seconds=float(numbers.seconds[place]),
             images=head.images,
+            costs=_known(priced.get(head.key)),
         )
         for place, head in enumerate(heads)
     ]
@@ -364,6 +369,11 @@ def _new_images(results: Results, heads: Sequence[Head]) -> dict[int, tuple[floa
 def _bounds(interval: Interval | None) -> tuple[float, float] | None:
     cut = within(interval, 0.0, 1.0)
     return None if cut is None else (cut.low, cut.high)
+
+
+def _known(cost: PointCost | None) -> dict[str, float]:
+    values = {} if cost is None else cost.values
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _plain(value: Any) -> float | None:

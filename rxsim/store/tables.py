@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from rxsim.errors import InputError
+from rxsim.store.costs import COST_NAMES, create_costs, has_costs
 
 APPLICATION_ID = 0x7278736D  # "rxsm": tells a results file from other SQLite files
 VERSION = 1
@@ -57,15 +58,15 @@ _VIEW = """
 CREATE VIEW results AS
     SELECT points.model, points.data, trials.trial, trials.status, {metrics}trials.seconds,
         trials.finished, trials.error, points.metric, points.settings, trials.images,
-        points.key AS point, trials.key AS key, points.model_sha256, points.data_sha256
-    FROM trials JOIN points ON points.id = trials.point
+        points.key AS point, trials.key AS key, points.model_sha256, points.data_sha256{costs}
+    FROM trials JOIN points ON points.id = trials.point{joined}
 """
 _METRIC_NAME = re.compile("[a-z][a-z0-9_]{0,99}")
 _BEFORE_METRICS, _AFTER_METRICS = (
     ("trial", "status"),
     ("error", "seconds", "finished", "images", "hits"),
 )
-_NO_METRICS = {"key", "point", *_BEFORE_METRICS, *_AFTER_METRICS}
+_NO_METRICS = {"key", "point", *_BEFORE_METRICS, *_AFTER_METRICS, *COST_NAMES}
 FIRST_METRICS = ("accuracy", "top5", "mse", "agreement", "snr_db", "relative_difference")
 """What files have had from the beginning. Older trials say nothing of any other metric."""
 
@@ -87,6 +88,7 @@ def create_tables(connection: sqlite3.Connection, metrics: Sequence[str]) -> Non
     columns = "".join(f'\n    "{name}" REAL,' for name in _checked(metrics))
     for statement in filter(str.strip, _SCHEMA.replace("{metrics}", columns).split(";")):
         connection.execute(statement)
+    create_costs(connection)
     _create_view(connection, metrics)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -105,6 +107,15 @@ def add_columns(connection: sqlite3.Connection, metrics: Sequence[str]) -> None:
     if new:
         connection.execute("DROP VIEW results")
         _create_view(connection, (*present, *new))
+
+
+def add_costs_table(connection: sqlite3.Connection) -> None:
+    """Add the table of prices to a file that has none; inside a transaction."""
+    if has_costs(connection):  # another process may just have added it
+        return
+    create_costs(connection)
+    connection.execute("DROP VIEW results")
+    _create_view(connection, metrics_in(connection))
 
 
 def metrics_in(connection: sqlite3.Connection) -> tuple[str, ...]:
@@ -142,7 +153,11 @@ def insert_trial(metrics: tuple[str, ...]) -> str:
 
 def _create_view(connection: sqlite3.Connection, metrics: Iterable[str]) -> None:
     columns = "".join(f'trials."{name}", ' for name in metrics)
-    connection.execute(_VIEW.replace("{metrics}", columns))
+    view = _VIEW.replace("{metrics}", columns)
+    priced = has_costs(connection)
+    costs = "".join(f", costs.{name}" for name in COST_NAMES) if priced else ""
+    joined = " LEFT JOIN costs ON costs.point = points.id" if priced else ""
+    connection.execute(view.replace("{costs}", costs).replace("{joined}", joined))
 
 
 def _checked(metrics: Sequence[str]) -> Sequence[str]:
