@@ -29,7 +29,9 @@ def command() -> None:
 @click.argument("file", type=FILE)
 @click.option("--sweep", metavar="NAME", help="Only the points of one sweep, in its order.")
 @click.option("--quantity", metavar="NAME", help=f"One of {', '.join(all_metrics())}.")
-@click.option("--sort", metavar="NAME", help="A setting, mean, std, ...; -NAME turns it round.")
+@click.option(
+    "--sort", metavar="NAME", help="A setting, mean, energy_j, ...; -NAME turns it round."
+)
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N best (or first).")
 @click.option("--all", "everything", is_flag=True, help=f"More than {SHOWN_POINTS} points.")
 @new_images_option

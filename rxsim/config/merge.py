@@ -165,8 +165,14 @@ def _device_values(
 
 
 def _presets_read(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Read the preset files that sections `device` name, also those of single layers."""
+    """Read the preset files that sections `device` name, also those of single layers.
+
+    The file of a technology stays a file, found from the folder.
+    """
     read = {name: _device_read(value, name, folder) for name, value in values.items()}
+    cost = read.get("cost")
+    if isinstance(cost, Mapping) and _is_file(cost.get("technology")):
+        read["cost"] = {**cost, "technology": str(folder / cost["technology"])}
     layers = values.get("layers")
     if isinstance(layers, Mapping):
         read["layers"] = {
@@ -176,6 +182,10 @@ def _presets_read(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             for pattern, layer in layers.items()
         }
     return read
+
+
+def _is_file(technology: Any) -> bool:
+    return isinstance(technology, str) and technology.lower().endswith((".yaml", ".yml"))
 
 
 def _device_read(value: Any, name: Any, folder: Path) -> Any:

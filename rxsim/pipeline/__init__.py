@@ -7,8 +7,13 @@ from rxsim.pipeline.chip.foundries import Foundries, patched_chip
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random, patch_study
 from rxsim.pipeline.chip.mapped import for_each
 from rxsim.pipeline.chip.stamp import with_origin
-from rxsim.pipeline.inspect.cost import network_cost, study_cost
+from rxsim.pipeline.inspect.cost import check_cost, network_cost, study_cost
 from rxsim.pipeline.inspect.placement import LayerPlacement, take_placement
+from rxsim.pipeline.inspect.point_price import (
+    price_numbers,
+    technology_identity,
+    unstated,
+)
 from rxsim.pipeline.inspect.spice import Netlist, spice_netlist
 from rxsim.pipeline.inspect.verification import Verification, verify
 from rxsim.pipeline.ladder.chip_yield import ChipYield, WithinLimit, loss_limit
@@ -63,6 +68,7 @@ __all__ = [
     "WithinLimit",
     "calibrate",
     "check_chosen",
+    "check_cost",
     "contradicts_itself",
     "evaluate",
     "example_shapes",
@@ -76,6 +82,7 @@ __all__ = [
     "patch_study",
     "patched_chip",
     "prepare",
+    "price_numbers",
     "read_calibration",
     "run_trial",
     "rungs_of",
@@ -84,7 +91,9 @@ __all__ = [
     "study_cost",
     "take_inventory",
     "take_placement",
+    "technology_identity",
     "totals",
+    "unstated",
     "until_ci",
     "verify",
     "with_chosen_steps",

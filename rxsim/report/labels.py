@@ -150,6 +150,9 @@ LABELS: dict[str, Label] = {
     "adc.thresholds": Label("ADC thresholds"),
     "adc.share": Label("Columns per ADC"),
     "calibration.samples": Label("Calibration inputs"),
+    "cost.technology": Label("Technology"),
+    "cost.adc_model": Label("ADC model"),
+    "cost.node_nm": Label("Node", "nm"),
 }
 """Dotted name of a setting -> its label; what is not here is called by its dotted name."""
 

@@ -56,7 +56,7 @@ class Row:
         seconds: mean time of a chip.
         chips: numbers of the chips that have a value.
         values: the quantity of each of them, (chips,).
-        costs: arrays, conversions and bits, those that are known.
+        costs: arrays, conversions, bits and prices, those that are known.
         reference: the quantity of the float network, or None.
         images: evaluated inputs; None where that is not known.
     """

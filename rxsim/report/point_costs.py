@@ -1,4 +1,4 @@
-"""What a point costs: arrays, conversions and bits, from the details that its results hold."""
+"""What a point costs: arrays, conversions, bits and prices, from what its results hold."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def costs_by_key(
             shared = costs_of(detailed)
             for point in members[detailed.key]:
                 bits = as_number(point.values.get("adc.n_bits"))
-                costs = shared if bits is None else {**shared, "bits": bits}
+                costs = {**shared, **point.costs}
+                costs = costs if bits is None else {**costs, "bits": bits}
                 costs_of_points[point.key] = costs, reference
     return costs_of_points
 

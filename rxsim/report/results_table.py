@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,7 +19,8 @@ from rxsim.errors import InputError
 from rxsim.metrics import all_metrics
 from rxsim.report.console import standard_console
 from rxsim.report.labels import label_of, setting_text
-from rxsim.store import PointSummary, Summary, sort_key
+from rxsim.report.price_labels import PRICES
+from rxsim.store import COST_NAMES, PointSummary, Summary, sort_key
 
 SHOWN_POINTS = 40
 SHOWN_ROWS = 1000
@@ -29,6 +31,10 @@ _FOLDED = 24
 """A column of settings may be folded to this width, so that others have room."""
 _EDGE, _BETWEEN = 1, 3
 """Letters of a table's border, once and with each column."""
+_SHOWN_PRICES = ("energy_j", "area_mm2", "latency_s")
+_PRICE_TITLES = {PRICES[name].title for name in _SHOWN_PRICES}
+_Columns = dict[str, Callable[[PointSummary], str]]
+"""What is told of a point's results, by heading."""
 _NUMBERS = ("mean", "std", "done", "failed", "seconds")
 
 
@@ -37,8 +43,8 @@ def arranged(summary: Summary, sort: str | None, top: int | None) -> tuple[Point
 
     Args:
         summary: the points.
-        sort: a setting that varies, or mean, std, done, failed or seconds; a minus before it turns
-            the order round. The summary's own order where left out, or the mean for `top`.
+        sort: a setting that varies, a price, or mean, std, done, failed or seconds; a minus before it
+            turns the order round. The summary's own order where left out, or the mean for `top`.
         top: how many are kept; all where left out.
 
     Raises:
@@ -49,7 +55,8 @@ def arranged(summary: Summary, sort: str | None, top: int | None) -> tuple[Point
         sort = "mean"
     if sort is not None:
         name = sort.removeprefix("-")
-        known = (*summary.names, *summary.more, *_NUMBERS)
+        prices = [price for price in COST_NAMES if any(price in point.costs for point in points)]
+        known = (*summary.names, *summary.more, *_NUMBERS, *prices)
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise InputError(
@@ -67,7 +74,9 @@ def arranged(summary: Summary, sort: str | None, top: int | None) -> tuple[Point
 
 
 def _sorted_by(point: PointSummary, name: str) -> Any:
-    return point.values[name] if name in point.values else getattr(point, name, None)
+    if name in point.values:
+        return point.values[name]
+    return point.costs.get(name) if name in COST_NAMES else getattr(point, name, None)
 
 
 def print_summary(
@@ -91,11 +100,15 @@ def print_summary(
     console.print(_head(summary), soft_wrap=True)
     if points:
         shown = points if most is None else points[:most]
-        names = _that_fit(summary, shown, console.width)
+        columns = _result_columns(summary)
+        names = _that_fit(summary, shown, columns, console.width)
+        while len(names) < len(summary.names) and columns.keys() & _PRICE_TITLES:
+            columns.popitem()  # prices give way to what names a point
+            names = _that_fit(summary, shown, columns, console.width)
         # Wider than the terminal only if the results alone are: they are never cut.
         usual = console.width
-        console.width = max(usual, _results_width(summary, shown))
-        console.print(_table(summary, shown, names), crop=False)
+        console.width = max(usual, _results_width(columns, shown))
+        console.print(_table(summary, shown, names, columns), crop=False)
         console.width = usual
         if len(names) < len(summary.names):
             left = ", ".join(map(_safe, summary.names[: len(summary.names) - len(names)]))
@@ -161,44 +174,68 @@ def _head(summary: Summary) -> str:
     return _safe(text)
 
 
-def _table(summary: Summary, points: Sequence[PointSummary], names: Sequence[str]) -> Table:
+def _table(
+    summary: Summary, points: Sequence[PointSummary], names: Sequence[str], columns: _Columns
+) -> Table:
     title = all_metrics()[summary.quantity].title
     table = Table(title=f"By point ({title}: mean over chips)", title_justify="left")
     for name in names:
         is_number = all(isinstance(p.values[name], int | float | None) for p in points)
         table.add_column(_safe(name), justify="right" if is_number else "left", overflow="fold")
-    for name in _result_titles(summary):
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for point in points:
         cells = [_setting(name, point.values[name]) for name in names]
-        table.add_row(*cells, *_results(point, summary.quantity))
+        table.add_row(*cells, *(write(point) for write in columns.values()))
     return table
 
 
-def _result_titles(summary: Summary) -> tuple[str, ...]:
-    return "done", "failed", all_metrics()[summary.quantity].title, "std", "95 %", "s/trial"
+def _result_columns(summary: Summary) -> _Columns:
+    """Return what is told of each point's results, by heading.
+
+    Where points were priced, energy, area and time of an inference take the place of what is mostly
+    the same, so that a terminal has room.
+    """
+    quantity = summary.quantity
+
+    def interval(point: PointSummary) -> str:
+        bounds = point.interval
+        return "-" if bounds is None else " .. ".join(_number(b, quantity) for b in bounds)
+
+    columns: _Columns = {
+        "done": lambda point: f"{point.done:,}",
+        "failed": lambda point: f"{point.failed:,}" if point.failed else "-",
+        all_metrics()[quantity].title: lambda point: _number(point.mean, quantity),
+        "std": lambda point: _number(point.std, quantity),
+        "95 %": interval,
+        "s/trial": lambda point: f"{point.seconds:.3g}",
+    }
+    prices = [name for name in _SHOWN_PRICES if any(name in p.costs for p in summary.points)]
+    if prices:
+        del columns["std"], columns["s/trial"]
+        if not any(point.failed for point in summary.points):
+            del columns["failed"]
+    return {**columns, **{PRICES[name].title: partial(_price, name) for name in prices}}
 
 
-def _results(point: PointSummary, quantity: str) -> tuple[str, ...]:
-    """Write a point's results, a text a column."""
-    bounds = point.interval
-    return (
-        *(f"{point.done:,}", f"{point.failed:,}" if point.failed else "-"),
-        *(_number(value, quantity) for value in (point.mean, point.std)),
-        "-" if bounds is None else " .. ".join(_number(bound, quantity) for bound in bounds),
-        f"{point.seconds:.3g}",
-    )
+def _price(name: str, point: PointSummary) -> str:
+    return PRICES[name].write(point.costs[name]) if name in point.costs else "-"
 
 
-def _results_width(summary: Summary, points: Sequence[PointSummary]) -> int:
+def _results_width(columns: _Columns, points: Sequence[PointSummary]) -> int:
     """Return the width of a table that has the results alone."""
-    rows = [_result_titles(summary), *(_results(point, summary.quantity) for point in points)]
-    return _EDGE + sum(max(map(len, column)) + _BETWEEN for column in zip(*rows, strict=True))
+    widths = (
+        max(len(title), *(len(write(point)) for point in points))
+        for title, write in columns.items()
+    )
+    return _EDGE + sum(width + _BETWEEN for width in widths)
 
 
-def _that_fit(summary: Summary, points: Sequence[PointSummary], width: int) -> tuple[str, ...]:
+def _that_fit(
+    summary: Summary, points: Sequence[PointSummary], columns: _Columns, width: int
+) -> tuple[str, ...]:
     """Drop names from the left until the table is no wider; long values are folded."""
-    room = width - _results_width(summary, points)
+    room = width - _results_width(columns, points)
     kept: list[str] = []
     for name in reversed(summary.names):
         texts = [_safe(name), *(_setting(name, point.values[name]) for point in points)]

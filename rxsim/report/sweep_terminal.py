@@ -85,6 +85,8 @@ def print_sweep(plan: Plan, end: SweepEnd, results: Results, path: Path) -> None
     parts = [f"{counted(end.new, 'trial')} in {in_words(end.seconds)}"]
     if end.known:
         parts.append(f"{end.known:,} known before")
+    if end.lent:
+        parts.append(f"{end.lent:,} with the scores of a point that differs in cost alone")
     if end.skipped:
         parts.append(f"{end.skipped:,} not needed")
     if end.failed:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rxsim.cache import content_key
 from rxsim.config import (
+    Cost,
     Settings,
     as_plain,
     layer_settings,
@@ -19,9 +20,17 @@ from rxsim.config import (
 )
 from rxsim.dotted import at
 from rxsim.durations import written
-from rxsim.errors import SettingError
+from rxsim.errors import InputError, SettingError
 from rxsim.numerics import NUMERICS
-from rxsim.pipeline import DataOptions, Study, check_chosen, is_random, open_study
+from rxsim.pipeline import (
+    DataOptions,
+    Study,
+    check_chosen,
+    check_cost,
+    is_random,
+    open_study,
+    technology_identity,
+)
 from rxsim.schema import in_yaml
 from rxsim.store import Point
 from rxsim.sweep.axes import Axis
@@ -44,6 +53,8 @@ class PlannedPoint:
         values: values of the axes by dotted name (of settings that share a value, the first name); also
             model and config where there are several.
         is_random: whether its chips differ.
+        accuracy: identity of all that its scores depend on, `cost` left out; the point's key where the
+            settings have no such section, None where nothing is evaluated.
     """
 
     point: Point
@@ -52,6 +63,7 @@ class PlannedPoint:
     settings: Settings
     values: Mapping[str, Any]
     is_random: bool
+    accuracy: str | None
 
     def trial_key(self, trial: int) -> str:
         """Return the identity of a trial of the point."""
@@ -93,6 +105,7 @@ def read_plan(path: Path) -> Plan:
     options = file.data_options(folder.absolute())
     points: dict[str, PlannedPoint] = {}
     trials = file.trials
+    only_price = file.measure == "cost"
     for model in file.models:
         study: Study | None = None
         for name, base in bases:
@@ -100,13 +113,15 @@ def read_plan(path: Path) -> Plan:
                 settings = _settings(file, base, change, folder)
                 check_chosen(settings)
                 trials = trials or settings.trials
-                settings = settings.model_copy(update={"trials": 1})
+                cost = settings.cost or (Cost() if only_price else None)
+                settings = settings.model_copy(update={"trials": 1, "cost": cost})
                 if study is None:
                     study = open_study((folder / model).absolute(), settings, options, threads=1)
+                _check_price(study, settings, change)
                 values = _values(file, axes, model, name, change, settings)
-                planned = planned_point(study, settings, options, values)
+                planned = planned_point(study, settings, options, values, only_price=only_price)
                 points.setdefault(planned.point.key, planned)
-    chips = trials or 1
+    chips = 1 if only_price else trials or 1
     if file.stop is not None and file.stop.at_least > chips:
         raise SettingError(
             f"sweep file {path}: found stop.at_least {file.stop.at_least} above trials {chips}, "
@@ -118,9 +133,25 @@ def read_plan(path: Path) -> Plan:
 def _settings(
     file: SweepFile, base: Mapping[str, Any], change: Mapping[str, Any], folder: Path
 ) -> Settings:
-    where = "point " + ", ".join(f"{name}={in_yaml(value)}" for name, value in change.items())
     merged = {**_flat_top(file.settings), **change}
-    return settings_with(base, merged, where if change else "settings", folder)
+    return settings_with(base, merged, _told_change(change), folder)
+
+
+def _told_change(change: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{name}={in_yaml(value)}" for name, value in change.items())
+    return f"point {told}" if told else "settings"
+
+
+def _check_price(study: Study, settings: Settings, change: Mapping[str, Any]) -> None:
+    """Refuse a point that can't be priced before any is evaluated.
+
+    Raises:
+        SettingError: its technology, or an ADC in it, is out of range.
+    """
+    try:
+        check_cost(replace(study, settings=settings))
+    except InputError as error:
+        raise SettingError(f"{_told_change(change)}: {error}") from None
 
 
 def _flat_top(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +210,12 @@ def _as_numbers(change: Mapping[str, Any], settings: Settings) -> dict[str, Any]
 
 
 def planned_point(
-    study: Study, settings: Settings, options: DataOptions, values: Mapping[str, Any]
+    study: Study,
+    settings: Settings,
+    options: DataOptions,
+    values: Mapping[str, Any],
+    *,
+    only_price: bool = False,
 ) -> PlannedPoint:
     """Return a point of a sweep.
 
@@ -188,14 +224,20 @@ def planned_point(
         settings: the point's, of a single trial.
         options: where the inputs come from.
         values: what names the point.
+        only_price: nothing is evaluated.
+
+    Raises:
+        InputError: the file of a technology can't be read.
     """
     provenance = study.provenance
     plain = as_plain(settings)
     del plain["trials"]
-    identity = content_key(
-        *("point", NUMERICS, study.network.identity, settings_hash(settings)),
-        *provenance.point_identity(study.metric),
-    )
+    accuracy = _identity(study, settings.model_copy(update={"cost": None}))
+    identity = accuracy
+    if settings.cost is not None:
+        identity = _identity(study, settings, *technology_identity(settings.cost))
+    if only_price:
+        identity = content_key("price", identity)
     point = Point(
         key=identity,
         model=study.network.path.name,
@@ -216,7 +258,16 @@ def planned_point(
         options=options,
         settings=settings,
         values=values,
-        is_random=random,
+        is_random=random and not only_price,
+        accuracy=None if only_price else accuracy,
+    )
+
+
+def _identity(study: Study, settings: Settings, *more: str) -> str:
+    return content_key(
+        *("point", NUMERICS, study.network.identity, settings_hash(settings)),
+        *study.provenance.point_identity(study.metric),
+        *more,
     )
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from rxsim.cache import DEFAULT_BYTES
 from rxsim.stopping import next_trials
-from rxsim.store import Results, Trial
-from rxsim.sweep.job import Job, Outcome, failed
+from rxsim.store import PointCost, Results, Trial
+from rxsim.sweep.job import Job, Outcome, failed, lent
+from rxsim.sweep.lenders import Lenders
 from rxsim.sweep.plan import Plan, PlannedPoint
 from rxsim.sweep.pools import Pool
 
@@ -55,6 +56,7 @@ class SweepEnd:
         known: trials that the results held before.
         failed: trials that failed.
         skipped: trials that were not needed: a stopping rule held, or all chips are the same.
+        lent: those of the new trials whose scores are those of a point with another `cost`.
         seconds: wall time.
         cached: hits and misses of the cache of solved layers, ranges and outputs.
         stages: seconds of all workers by stage.
@@ -64,6 +66,7 @@ class SweepEnd:
     known: int = 0
     failed: int = 0
     skipped: int = 0
+    lent: int = 0
     seconds: float = 0.0
     cached: tuple[int, int] = (0, 0)
     stages: Counter[str] = field(default_factory=Counter)
@@ -83,6 +86,7 @@ def job_of(
         options=point.options,
         cache=cache,
         cache_bytes=cache_bytes,
+        only_price=point.accuracy is None,
     )
 
 
@@ -145,12 +149,26 @@ class _Run:
         self._narrow = False
         self._best: tuple[float, str] | None = None
         self._start = time.monotonic()
+        self._lenders = Lenders(plan.points, results)
+        self._open: Counter[str] = Counter()
         for trial in results.trials(list(self._points)):
             if trial.status == "done" and trial.trial < self._most(trial.point):
                 self._take(trial)
                 self.end.known += 1
         for key in self._points:
-            self._queue.extend(self._next(key))
+            if not self._lenders.waits(key):
+                self._begin(key)
+
+    def _begin(self, key: str) -> None:
+        """Queue a point's first trials."""
+        self._queue.extend(self._next(key))
+        self._go_on(key)
+
+    def _go_on(self, key: str) -> None:
+        """Where a point has all its trials, begin those that take its scores."""
+        if not self._open[key]:
+            for follower in self._lenders.followers(key):
+                self._begin(follower)
 
     def _most(self, key: str) -> int:
         return self._plan.trials if self._points[key].is_random else 1
@@ -174,6 +192,7 @@ class _Run:
         handed = self._handed[key]
         chosen = [trial for trial in trials if trial not in values and trial not in handed]
         handed.update(chosen)
+        self._open[key] += len(chosen)
         planned = self._points[key]
         return [job_of(planned, trial, self._cache, self._cache_bytes) for trial in chosen]
 
@@ -211,7 +230,8 @@ class _Run:
             self._narrow = False
         while self._queue and len(self._at_work) < self._pool.slots:
             job = self._queue.popleft()
-            if not self._known(job):
+            if not self._known(job) and not self._borrows(job):
+                job = self._lenders.price_only(job)
                 try:
                     self._at_work[self._pool.submit(job)] = job
                 except BrokenExecutor:
@@ -227,9 +247,27 @@ class _Run:
             if trial.key == job.key:
                 self._take(trial)
                 self.end.known += 1
-                self._queue.extendleft(reversed(self._next(job.point)))
+                self._ended(job)
         self._tell()
         return True
+
+    def _borrows(self, job: Job) -> bool:
+        """Write a trial whose scores are known from a point with another `cost`, and no more is due."""
+        lender = None if job.is_priced else self._lenders.trial(job)
+        if lender is None:
+            return False
+        self._write(job, lent(job, lender))
+        self.end.lent += 1
+        return True
+
+    def _ended(self, job: Job) -> None:
+        """Go on behind a trial that is done: the others of its point come next.
+
+        Its worker still has the point prepared.
+        """
+        self._open[job.point] -= 1
+        self._queue.extendleft(reversed(self._next(job.point)))
+        self._go_on(job.point)
 
     def _finish(self, job: Job, future: Future[Outcome]) -> None:
         """Write the outcome of a finished job."""
@@ -240,19 +278,32 @@ class _Run:
         self._write(job, outcome)
 
     def _write(self, job: Job, outcome: Outcome) -> None:
-        trial = outcome.trial
-        self._results.add(self._points[job.point].point, trial, outcome.details)
+        outcome = self._with_lent(job, outcome)
+        trial, planned = outcome.trial, self._points[job.point]
+        cost = None
+        if outcome.prices is not None:
+            cost = PointCost(accuracy=planned.accuracy, values=outcome.prices)
+        self._results.add(planned.point, trial, outcome.details, cost)
         hits, misses = self.end.cached
         self.end.cached = hits + outcome.cached[0], misses + outcome.cached[1]
         self.end.stages.update(outcome.stages)
         if trial.status == "done":
             self.end.new += 1
             self._take(trial)
-            # The other trials of a point come next: its worker still has it prepared.
-            self._queue.extendleft(reversed(self._next(job.point)))
+            self._ended(job)
         else:
             self.end.failed += 1
+            self._open[job.point] -= 1
+            self._go_on(job.point)
         self._tell()
+
+    def _with_lent(self, job: Job, outcome: Outcome) -> Outcome:
+        """Give a trial that only priced its point the scores that are known."""
+        borrowed = self._lenders.lent_to(job)
+        if borrowed is None or outcome.trial.status != "done":
+            return outcome
+        self.end.lent += 1
+        return borrowed.with_scores(outcome)
 
     def _mend(self) -> None:
         """Restart the pool after a worker died: each running job may have been the reason."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -41,6 +41,9 @@ class SweepFile(DataSection):
     design_seed: Integer = Field(0, ge=0, description="of a random or sobol design")
     trials: Integer | None = Field(None, ge=1, le=_MOST_TRIALS, description="chips, at most")
     stop: Stop | None = Field(None, description="fewer chips where the mean is known already")
+    measure: Literal["accuracy", "cost"] = Field(
+        "accuracy", description="cost: points are priced, nothing is evaluated"
+    )
 
     def read_axes(self) -> list[Axis]:
         """Return the axes.
@@ -80,4 +83,10 @@ def read_sweep_file(path: Path) -> tuple[SweepFile, str]:
                     f"sweep file {path}: found {single} and {several}, expected one of the two"
                 )
             values[several] = [values.pop(single)]
-    return validated(SweepFile, values, f"sweep file {path}"), path.read_text(encoding="utf-8")
+    file = validated(SweepFile, values, f"sweep file {path}")
+    if file.measure == "cost" and (file.stop is not None or (file.trials or 1) > 1):
+        raise SettingError(
+            f"sweep file {path}: found measure: cost with trials or stop, expected neither: no chip is "
+            "evaluated; leave them out, or measure: cost"
+        )
+    return file, path.read_text(encoding="utf-8")

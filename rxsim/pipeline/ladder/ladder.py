@@ -118,7 +118,7 @@ def evaluate(
     """
     check_cost(study)
     if scenarios is None:
-        return _climbed(prepare(study), rungs_of(study), times, until)
+        return climb_priced(prepare(study), rungs_of(study), times, until)
     wanted = chosen(scenarios)
     names = [scenario.name for scenario in wanted]
     if not names or "float32" in names:
@@ -133,15 +133,22 @@ def evaluate(
             "the others out, or give another name"
         )
     foundries, runner = Foundries(study), Runner(study)
-    return _climbed(Prepared(study, runner, runner.score_float(), foundries), wanted, times, until)
+    return climb_priced(
+        Prepared(study, runner, runner.score_float(), foundries), wanted, times, until
+    )
 
 
-def _climbed(
+def climb_priced(
     prepared: Prepared,
     scenarios: Sequence[Scenario],
     times: Sequence[float],
     until: UntilCi | None,
 ) -> Evaluation:
+    """Climb the ladder of a prepared study, and price its network before where settings ask for it.
+
+    Raises:
+        RxsimError: something in the study can't be used.
+    """
     cost = _cost_of(prepared, scenarios)
     return replace(climb(prepared, scenarios, times, until), cost=cost)
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rxsim.cost.price.network import NetworkCost
 from rxsim.pipeline.ladder.compensation import Compensation
-from rxsim.pipeline.ladder.ladder import Prepared, climb, rungs_of
+from rxsim.pipeline.ladder.ladder import Prepared, climb_priced, rungs_of
 from rxsim.pipeline.ladder.result import Evaluation
 from rxsim.run import Scores
 
@@ -19,10 +20,12 @@ class TrialResult:
     Attributes:
         scores: of the built chip: nonideal, or compensated.
         details: ladder, layers, totals and provenance of its point, plain; of the first chip only.
+        cost: what its network costs; of the first chip only, where the settings ask for it.
     """
 
     scores: Scores
     details: Mapping[str, Any] | None
+    cost: NetworkCost | None = None
 
 
 def run_trial(prepared: Prepared, trial: int) -> TrialResult:
@@ -37,8 +40,8 @@ def run_trial(prepared: Prepared, trial: int) -> TrialResult:
         return TrialResult(prepared.built(trial), None)
     settings = prepared.study.settings.model_copy(update={"trials": 1})
     one_chip = replace(prepared, study=replace(prepared.study, settings=settings))
-    evaluation = climb(one_chip, rungs_of(one_chip.study, each_step=False))
-    return TrialResult(evaluation.ladder[-1].trials[0], details_of(evaluation))
+    evaluation = climb_priced(one_chip, rungs_of(one_chip.study, each_step=False), (), None)
+    return TrialResult(evaluation.ladder[-1].trials[0], details_of(evaluation), evaluation.cost)
 
 
 def details_of(evaluation: Evaluation) -> dict[str, Any]:

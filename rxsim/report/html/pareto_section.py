@@ -16,6 +16,7 @@ from rxsim.report.html.page_blocks import Block, Chart, Paragraph, Section, Tabl
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.labels import Quantity, within_text
 from rxsim.report.material import Material, Row
+from rxsim.report.price_labels import MINIMAL_PRICES, PRICES, on_axis
 from rxsim.report.scales import suits_log
 from rxsim.report.style import MUTED, SERIES, figure_style
 
@@ -23,7 +24,10 @@ COSTS = {
     "arrays": "Arrays",
     "conversions": "ADC conversions per input",
     "bits": "ADC resolution (bits)",
+    **{name: PRICES[name].text for name in MINIMAL_PRICES},
 }
+_ACROSS = 3
+"""Panels in a row of the figure."""
 _MOST_DOTS = 1500
 _MOST_FRONT = 30
 
@@ -65,7 +69,7 @@ def front_of(rows: Sequence[Row], cost: str, quantity: Quantity) -> list[Row]:
 
     Args:
         rows: points with a mean and this cost.
-        cost: arrays, conversions or bits.
+        cost: one of `COSTS`.
         quantity: whether more is better.
 
     Returns:
@@ -95,15 +99,20 @@ def _chart(
 ) -> Markup:
     with figure_style(9.0, svg__fonttype="none"):
         width = {1: 4.6, 2: 7.2}.get(len(fronts), 7.2)
-        figure = Figure(figsize=(width, 3.1), layout="constrained")
-        panels = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
-        for axes, (name, front) in zip(panels, fronts.items(), strict=True):
+        lines = -(-len(fronts) // _ACROSS)
+        figure = Figure(figsize=(width, 3.1 * lines), layout="constrained")
+        grid = figure.subplots(lines, min(len(fronts), _ACROSS), sharey=True, squeeze=False)
+        panels = grid.flatten().tolist()
+        for axes, (name, front) in zip(panels, fronts.items(), strict=False):
             _panel(axes, [row for row in rows if name in row.costs], name, front, quantity)
-        panels[0].set_ylabel(quantity.label.full)
+        for axes in panels[len(fronts) :]:
+            axes.remove()
+        for line in grid:
+            line[0].set_ylabel(quantity.label.full)
         said = "; ".join(
             f"{within_text(COSTS[name])}: {counted(len(front), 'point')} on the front, from "
-            f"{quantity.text(front[0].mean)} at {front[0].costs[name]:,.0f} to "
-            f"{quantity.text(front[-1].mean)} at {front[-1].costs[name]:,.0f}"
+            f"{quantity.text(front[0].mean)} at {cost_text(name, front[0].costs[name])} to "
+            f"{quantity.text(front[-1].mean)} at {cost_text(name, front[-1].costs[name])}"
             for name, front in fronts.items()
         )
         return maker.markup(figure, title, f"{title}. {said}.")
@@ -113,18 +122,26 @@ def _panel(
     axes: Axes, rows: Sequence[Row], name: str, front: Sequence[Row], quantity: Quantity
 ) -> None:
     factor = quantity.label.factor
-    places = np.array([(row.costs[name], (row.mean or 0.0) * factor) for row in rows])
+    unit, label = 1.0, COSTS[name]
+    if name in PRICES:
+        unit, label = on_axis(name, [row.costs[name] for row in rows])
+    places = np.array([(row.costs[name] * unit, (row.mean or 0.0) * factor) for row in rows])
     axes.plot(*_thinned(places).T, ".", color=MUTED, alpha=0.7, markersize=7, markeredgewidth=0)
-    ends = [(row.costs[name], (row.mean or 0.0) * factor) for row in front]
+    ends = [(row.costs[name] * unit, (row.mean or 0.0) * factor) for row in front]
     axes.plot(*zip(*ends, strict=True), "o-", color=SERIES[1], drawstyle="steps-post", markersize=5)
     costs = np.unique(places[:, 0]).tolist()
     if suits_log(costs):
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(_compact))
-    axes.set_xlabel(COSTS[name])
+    axes.set_xlabel(label)
     if name == "bits" and len(costs) <= 8:
         axes.set_xticks(costs)
+
+
+def cost_text(name: str, value: float) -> str:
+    """Write a cost: prices with their unit, others as whole numbers."""
+    return PRICES[name].write(value) if name in PRICES else f"{value:,.0f}"
 
 
 def _compact(value: float, _: object) -> str:
@@ -150,7 +167,7 @@ def _table(material: Material, name: str, front: Sequence[Row]) -> Table:
     rows = [
         (
             point_name(material, row),
-            f"{row.costs[name]:,.0f}",
+            cost_text(name, row.costs[name]),
             quantity.text(row.mean, unit=False),
             quantity.span(row.interval),
         )

@@ -9,6 +9,7 @@ from rxsim.report.html.page_blocks import Block, Paragraph, Section, Table
 from rxsim.report.json_values import as_list, as_number, as_text, at
 from rxsim.report.labels import setting_text, shortened
 from rxsim.report.material import Material, Row
+from rxsim.report.price_labels import MINIMAL_PRICES, PRICES
 
 MOST_ROWS = 200
 _MOST_FAILURES = 50
@@ -57,6 +58,11 @@ def _table(material: Material, rows: Sequence[Row]) -> Table:
         if any(name in row.costs for row in rows):
             columns[name] = [
                 f"{row.costs[name]:,.0f}" if name in row.costs else "-" for row in rows
+            ]
+    for name in MINIMAL_PRICES:
+        if any(name in row.costs for row in rows):
+            columns[PRICES[name].title] = [
+                PRICES[name].write(row.costs[name]) if name in row.costs else "-" for row in rows
             ]
     columns["s per chip"] = [f"{row.seconds:.2f}" if row.seconds else "-" for row in rows]
     best = material.best()
