@@ -21,7 +21,8 @@ from rxsim.cli import main
 from rxsim.commands.search import _tell_ahead
 from rxsim.config import Settings, layer_settings, load_settings
 from rxsim.errors import InputError, SettingError
-from rxsim.pipeline import DataOptions, evaluate, open_study
+from rxsim.load import load_network
+from rxsim.pipeline import DataOptions, evaluate, network_cost, open_study
 from rxsim.report.search_terminal import print_search
 from rxsim.search import Question, SearchResult, prepare_search, read_goal, read_over, run_search
 from rxsim.search.directions import DIRECTIONS, quality
@@ -239,6 +240,68 @@ def test_points_without_adcs_are_not_taken_for_cheap() -> None:
 
 
 # Verdicts
+
+
+def test_prices_that_are_minimised_are_those_of_the_technology() -> None:
+    """Against `network_cost`, which runs nothing; energy and area add up over components."""
+    over = "adc.n_bits=4,8,crossbar.rows+crossbar.cols=32,64,cost.technology=isaac,puma"
+    given: dict[str, Any] = {"set": {"cost.array_energy": "circuit"}}  # nothing is solved here
+    prepared = prepare_search(question(over=over, minimise="energy", **given))
+    assert len(prepared.candidates) == 8
+    network = load_network(MODEL)
+    for candidate in prepared.candidates:
+        settings = candidate.planned.settings
+        cost = known(settings.cost).model_copy(update={"array_energy": "technology"})
+        price = network_cost(network, settings, {"image": (1, 1, 8, 8)}, cost)
+        costs = candidate.costs
+        assert costs["energy"] == pytest.approx(price.energy_j, rel=1e-12)
+        assert costs["area"] == pytest.approx(price.area_mm2, rel=1e-12)
+        assert (costs["latency"], costs["interval"]) == (price.latency_s, price.interval_s)
+    cheapest = min(prepared.candidates, key=lambda each: known(each.costs["energy"]))
+    assert prepared.candidates[int(np.argmin(prepared.order.rank))] is cheapest
+    assert prepared.priced_in == ("isaac (ADC model table)", "puma (ADC model table)")
+
+
+def test_without_a_section_the_default_technology_is_named(tmp_path: Path) -> None:
+    found = searched(tmp_path / "a.sqlite", minimise="area", over="adc.n_bits=4..8")
+    assert found.priced_in == ("rxnn-64 (ADC model table)",)
+    assert found.as_json()["priced_in"] == ["rxnn-64 (ADC model table)"]
+    console = Console(file=io.StringIO(), width=200)
+    print_search(found, tmp_path / "a.sqlite", console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Priced in rxnn-64 (ADC model table)" in shown
+    assert "mm2" in shown
+    plain = searched(tmp_path / "b.sqlite")
+    assert plain.priced_in == ()
+    assert set(plain.points[0].costs) == {*("arrays", "conversions", "converted_bits", "cells")}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"over": "adc.n_bits=10,11"}, "point adc.n_bits 11: .* expected 4 to 10"),
+        ({"over": "cost.technology=isac"}, "did you mean isaac"),
+        ({"over": "adc.n_bits=6,null"}, "without one nothing is counted"),
+    ],
+)
+def test_what_has_no_price_cannot_be_minimised(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        prepare_search(question(minimise="energy", **given))
+
+
+def test_what_a_technology_leaves_out_is_named() -> None:
+    over = "cost.adc_model=andrulis,neurosim"
+    area = prepare_search(question(over=over, minimise="area"))
+    assert area.priced_in == (
+        "rxnn-64 (ADC model andrulis)",
+        "rxnn-64 (ADC model neurosim; area not stated: adc)",
+    )
+    energy = prepare_search(question(over=over, minimise="energy"))
+    assert not any("not stated" in told for told in energy.priced_in)
+
+
+def test_what_is_not_minimised_needs_no_price() -> None:
+    assert len(prepare_search(question(minimise="arrays", over="adc.n_bits=10,11")).candidates) == 2
 
 
 def trials_of(hits: np.ndarray, agreement: float = 1.0) -> list[Trial]:
@@ -577,7 +640,7 @@ def test_what_is_not_measured_is_refused() -> None:
     with pytest.raises(InputError, match="labelled data"):
         prepare_search(question("mse<=1"))
     with pytest.raises(InputError, match="--minimise"):
-        prepare_search(question(minimise="energy"))
+        prepare_search(question(minimise="watts"))
     with pytest.raises(SettingError, match=r"--over, point adc.n_bits=1.*expected 2"):
         prepare_search(question(over="adc.n_bits=1,2"))
     with pytest.raises(SettingError, match="expected at most 4,096"):

@@ -12,6 +12,7 @@ from rich.table import Table
 from rxsim.counted import counted
 from rxsim.report.console import standard_console
 from rxsim.report.labels import setting_text
+from rxsim.report.price_labels import PRICES
 from rxsim.report.sweep_terminal import in_words
 from rxsim.search import SearchedPoint, SearchResult, all_minimised
 from rxsim.search.goal import Goal
@@ -57,7 +58,8 @@ def print_search(result: SearchResult, path: Path, console: Console | None = Non
 def _table(result: SearchResult) -> Table:
     goal, names = result.goal, list(result.points[0].values)
     minimised = all_minimised()
-    varying = [n for n in minimised if len({point.costs[n] for point in result.points}) > 1]
+    counted_names = [name for name in minimised if name in result.points[0].costs]
+    varying = [n for n in counted_names if len({point.costs[n] for point in result.points}) > 1]
     costs = list(dict.fromkeys([result.minimise, *varying]))[:_SHOWN_COSTS]
     title = f"{goal.text}, least {minimised[result.minimise].title}"
     table = Table(title=escape(title), title_justify="left")
@@ -79,7 +81,7 @@ def _table(result: SearchResult) -> Table:
             interval += "" if shared else f" ({_images_meant(judged)})"
         table.add_row(
             *(escape(setting_text(name, point.values.get(name))) for name in names),
-            *(_count(point.costs[name]) for name in costs),
+            *(_count(name, point.costs[name]) for name in costs),
             _number(goal, judged.value),
             interval,
             judged.verdict,
@@ -97,7 +99,8 @@ def _lines(result: SearchResult, path: Path) -> list[str]:
     lines = []
     best, nearest = result.best, result.nearest
     if best is not None:
-        cost = f"{_count(best.costs[result.minimise])} {all_minimised()[result.minimise].title}"
+        count = _count(result.minimise, best.costs[result.minimise])
+        cost = f"{count} {all_minimised()[result.minimise].title}"
         lines.append(f"Best: {describe(best.values)}: {cost}, {judged_text(result.goal, best)}.")
         lines += _undecided(result.goal, best)
     elif nearest is not None:
@@ -116,6 +119,11 @@ def _lines(result: SearchResult, path: Path) -> list[str]:
         parts.append(f"{result.unneeded:,} no cheaper than the best")
     seconds = f"{counted(result.end.new, 'new trial')} in {in_words(result.end.seconds)}"
     lines.append(f"{path}: {', '.join(parts)}; {seconds}.")
+    if result.priced_in:
+        lines.append(
+            f"Priced in {', '.join(result.priced_in)}, with the technology's number for the arrays' "
+            "energy."
+        )
     lines += _ruled_out_undecided(result)
     lines += _contradictions(result)
     lines += [f"Failed: {name}: {why}" for name, why in result.failed.items()]
@@ -192,8 +200,11 @@ def _contradictions(result: SearchResult) -> list[str]:
     ]
 
 
-def _count(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}"
+def _count(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    price = all_minimised()[name].price
+    return f"{value:,.0f}" if price is None else PRICES[price].write(value)
 
 
 def _number(goal: Goal, value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,20 @@ import numpy as np
 
 from rxsim.cache import Cache
 from rxsim.calibrate import INPUT_RANGES, InputRange
-from rxsim.config import Settings, layer_settings
+from rxsim.config import Cost, Settings, layer_settings
 from rxsim.converters import layer_input_plan
 from rxsim.errors import InputError, SettingError
 from rxsim.mapping import COUNTS, plan_network
 from rxsim.metrics import all_metrics
-from rxsim.pipeline import DataOptions, Study, check_chosen, open_study
+from rxsim.pipeline import (
+    DataOptions,
+    Study,
+    check_chosen,
+    open_study,
+    price_numbers,
+    study_cost,
+    unstated,
+)
 from rxsim.pipeline.chip.mapped import input_ranges
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.schema import in_yaml
@@ -66,11 +74,13 @@ class Candidate:
         planned: it, as a point of a sweep.
         change: what the axes set, by dotted name.
         costs: what its hardware costs, by quantity; None where it can't be known.
+        priced_in: its technology and what that leaves out, in words; None where nothing is priced.
     """
 
     planned: PlannedPoint
     change: Mapping[str, Any]
     costs: Mapping[str, float | None]
+    priced_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -86,6 +96,7 @@ class Prepared:
         images: evaluated inputs.
         notes: what a user should be told of the inputs, a line each.
         warning: what to warn of before all else; None where nothing stands out.
+        priced_in: technologies with their ADC models, where a price is minimised.
     """
 
     question: Question
@@ -96,6 +107,7 @@ class Prepared:
     images: int
     notes: tuple[str, ...] = ()
     warning: str | None = None
+    priced_in: tuple[str, ...] = ()
 
 
 def prepare_search(
@@ -148,7 +160,7 @@ def prepare_search(
         points.setdefault(planned.point.key, planned)
         kept.setdefault(planned.point.key, change)
     costs = _costs(question, study, [(points[key], change) for key, change in kept.items()])
-    candidates = tuple(map(Candidate, points.values(), kept.values(), costs))
+    candidates = tuple(map(Candidate, points.values(), kept.values(), *zip(*costs, strict=True)))
     return Prepared(
         question=question,
         candidates=candidates,
@@ -158,6 +170,7 @@ def prepare_search(
         images=len(study.inputs),
         notes=study.notes,
         warning=study.warning,
+        priced_in=_distinct(candidate.priced_in for candidate in candidates),
     )
 
 
@@ -173,27 +186,74 @@ def _costs(
     question: Question,
     study: Study,
     points: Sequence[tuple[PlannedPoint, Mapping[str, Any]]],
-) -> list[Mapping[str, float | None]]:
-    """Return what each point's hardware costs; points that differ in nothing else share the count."""
+) -> list[tuple[Mapping[str, float | None], str | None]]:
+    """Return what each point's hardware costs, and how it was priced.
+
+    Points that differ in nothing else share the count.
+    """
     ranges: dict[str, Mapping[str, InputRange]] = {}
-    known: dict[str, tuple[Mapping[str, float | None], int]] = {}
+    known: dict[str, tuple[Mapping[str, float | None], str | None, int]] = {}
     costs, without = [], []
+    names, is_priced = _counted_names(question), _is_priced(question)
     for planned, change in points:
-        counted = _key({name: change[name] for name in change if _counts(name)})
+        counted = _key({name: change[name] for name in change if is_priced or _counts(name)})
         if counted not in known:
             ranged = _key({name: change[name] for name in change if INPUT_RANGES.covers(name)})
             if ranged not in ranges:
                 ranges[ranged] = input_ranges(replace(study, settings=planned.settings))
             hardware = _hardware(study, planned, ranges[ranged])
+            told = None
+            if is_priced:
+                prices, told = _prices(question, study, planned)
+                hardware = replace(hardware, prices=prices)
             layers = hardware.plan.layers.values()
             known[counted] = (
-                {name: each.count(hardware) for name, each in all_minimised().items()},
+                {name: all_minimised()[name].count(hardware) for name in names},
+                told,
                 sum(layer.settings.adc.n_bits is None for layer in layers),
             )
-        costs.append(known[counted][0])
-        without.append(known[counted][1])
-    _check_costs(question.minimise, costs, without)
+        costs.append(known[counted][:2])
+        without.append(known[counted][2])
+    _check_costs(question.minimise, [cost for cost, _ in costs], without)
     return costs
+
+
+def _is_priced(question: Question) -> bool:
+    return all_minimised()[question.minimise].price is not None
+
+
+def _counted_names(question: Question) -> list[str]:
+    """Name the quantities that are computed, what is minimised first."""
+    minimised = all_minimised()
+    others = [name for name in minimised if name != question.minimise]
+    if not _is_priced(question):
+        others = [name for name in others if minimised[name].price is None]
+    return [question.minimise, *others]
+
+
+def _prices(
+    question: Question, study: Study, planned: PlannedPoint
+) -> tuple[Mapping[str, float | None], str]:
+    """Price a point with the technology's number for the energy of its arrays: nothing is solved.
+
+    Returns:
+        The prices, and the technology with what it does not state of the minimised price.
+
+    Raises:
+        SettingError: its technology, or an ADC in it, is out of range.
+    """
+    cost = (planned.settings.cost or Cost()).model_copy(update={"array_energy": "technology"})
+    try:
+        price = study_cost(replace(study, settings=planned.settings), cost)
+    except InputError as error:
+        raise SettingError(f"--over, point {describe(planned.values)}: {error}") from None
+    left_out = unstated(price, all_minimised()[question.minimise].price or "")
+    note = f"; {question.minimise} not stated: {', '.join(left_out)}" if left_out else ""
+    return price_numbers(price), f"{cost.technology} (ADC model {cost.adc_model}{note})"
+
+
+def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text is not None))
 
 
 def _counts(name: str) -> bool:
@@ -245,7 +305,7 @@ def _check_costs(
 
 def _order(question: Question, candidates: Sequence[Candidate]) -> Order:
     names = [name for axis in question.axes for name in axis.names]
-    minimised = [question.minimise, *(n for n in all_minimised() if n != question.minimise)]
+    minimised = _counted_names(question)
     costs = np.array(
         [[candidate.costs[name] or 0.0 for name in minimised] for candidate in candidates]
     )

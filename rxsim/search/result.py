@@ -66,6 +66,7 @@ class SearchResult:
         trials: chips of each point whose chips differ.
         images: evaluated inputs.
         end: trials and seconds.
+        priced_in: technologies with their ADC models, where a price was minimised.
     """
 
     goal: Goal
@@ -80,6 +81,7 @@ class SearchResult:
     trials: int
     images: int
     end: SweepEnd
+    priced_in: tuple[str, ...] = ()
 
     @property
     def best(self) -> SearchedPoint | None:
@@ -103,6 +105,7 @@ class SearchResult:
             "schema_version": 1,
             "goal": self.goal.text,
             "minimise": self.minimise,
+            "priced_in": list(self.priced_in),
             "winner": self.winner,
             "settings": None if best is None else as_plain(best.settings),
             "points": [point.as_json() for point in self.points],

@@ -223,4 +223,5 @@ class _Search:
             trials=prepared.trials,
             images=prepared.images,
             end=end,
+            priced_in=prepared.priced_in,
         )

@@ -7,7 +7,7 @@ A quantity is a file of this folder that holds a `Minimised` named MINIMISED. Th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from rxsim.folders import Folder
@@ -21,10 +21,13 @@ class Hardware:
     Attributes:
         plan: its layers on their arrays.
         passes: converted passes of each layer's inputs, by its name.
+        prices: what it costs in a technology, by the names of `rxsim.store.COST_NAMES`; empty where
+            nothing was priced.
     """
 
     plan: NetworkPlan
     passes: Mapping[str, int]
+    prices: Mapping[str, float | None] = field(default_factory=dict)
 
     def conversions(self) -> dict[str, int | None]:
         """Count the conversions for one input by layer; None where a shape is unknown.
@@ -46,14 +49,16 @@ class Minimised:
         title: heading of its column.
         count: computes it; None where it can't be known.
         place: quantities stand in this order; where a search minimises another one, it decides between
-            points that are equal in that one.
+            points that are equal in that one. Prices decide so only where one is minimised.
         counts_adcs: whether layers without ADC are left out, so that points without any look cheap.
+        price: name of the price that it is, of `Hardware.prices`; None: it needs no technology.
     """
 
     title: str
     count: Callable[[Hardware], float | None]
     place: int
     counts_adcs: bool = False
+    price: str | None = None
 
 
 _FOLDER = Folder[Minimised]("rxsim.search.minimised", "MINIMISED")
