@@ -104,6 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     "run": HELPERS | {"onnx_graph", "patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
     "explain": HELPERS | BEFORE_PIPELINE | {"pipeline"},
+    "retrain": HELPERS | {"load", "onnx_graph"},
     "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run", "scenarios"},
