@@ -6,6 +6,7 @@ It says which tensors may hold a layer's weights; `probes` measures how.
 
 from __future__ import annotations
 
+import contextlib
 from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ def feeds_of(model: onnx.ModelProto, kept_norms: Collection[str]) -> list[Feed]:
     tensors = tensors_of(model)
     walked = model
     if model.functions:
-        walked = inliner.inline_local_functions(without_large_constants(model))
+        # Where onnx can't inline (it raises many types), the loader leaves calls as they are too.
+        with contextlib.suppress(Exception):
+            walked = inliner.inline_local_functions(without_large_constants(model))
     walk = _Walk(tensors, kept_norms, use_counts(walked))
     initialisers = {tensor.name for tensor in model.graph.initializer}
     walk.graph(walked.graph, "", ChainMap(), initialisers)

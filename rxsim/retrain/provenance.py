@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from rxsim.load.onnx_file import IN_MEMORY
 from rxsim.load.passes.time_first import time_first
 from rxsim.load.passes.to_float32 import to_float32
 from rxsim.load.tensors import complete_tensors, stored_tensors
-from rxsim.onnx_graph import all_nodes
+from rxsim.onnx_graph import all_nodes, use_counts
 from rxsim.retrain.file_tensors import Feed, feeds_of, put_values, tensors_of, values_of
 from rxsim.retrain.places import bias_names, weight_name
 from rxsim.retrain.probes import Constants, Elements, Map, Rounding, measured
@@ -51,6 +52,28 @@ class Part:
     def map_of(self, layer: str) -> Map | None:
         """Return where a layer's values come from; None where they can't be written back."""
         return self.maps.get(self.names[layer])
+
+    def tied(self) -> dict[str, frozenset[str]]:
+        """Return for each layer the others that take values of the file that it takes too."""
+        owners = np.full(self.elements.count, -1)
+        names = list(self.maps)
+        pairs = {name: {name} for name in names}
+        for place, name in enumerate(names):
+            numbers = self.maps[name].numbers
+            numbers = numbers[numbers >= 0]
+            for other in np.unique(owners[numbers]):
+                if other >= 0:
+                    pairs[name].add(names[other])
+                    pairs[names[other]].add(name)
+            owners[numbers] = place
+        return {
+            layer: frozenset(
+                other
+                for other, held in self.names.items()
+                if other != layer and held in pairs.get(name, ())
+            )
+            for layer, name in self.names.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -202,7 +225,7 @@ class _Probe:
             for name in {*names.values()} & seen.maps.keys()
             if self._holds(name, seen.maps[name], now)
         }
-        shared = self._shared(maps, seen.maps, elements.count)
+        shared = self._shared(names, maps, seen.maps, elements.count)
         return Part(
             elements=elements,
             places=places,
@@ -220,15 +243,25 @@ class _Probe:
         return bool((off <= held.doubt(now, Rounding.to(actual.dtype))).all())
 
     def _shared(
-        self, maps: Mapping[str, Map], seen: Mapping[str, Map], count: int
+        self,
+        names: Mapping[str, str],
+        maps: Mapping[str, Map],
+        seen: Mapping[str, Map],
+        count: int,
     ) -> dict[str, str]:
         """Return the constants whose values constants of other nodes take too, with such a node."""
-        readers = {
-            name: f"{node.name} ({node.op_type})"
-            for node in all_nodes(self.network.model.graph)
-            for name in node.input
+        graph, mapped = self.network.model, {layer.node.name for layer in self.network.layers}
+        readers: dict[str, str] = {}
+        for node in all_nodes(graph.graph):
+            for name in node.input:
+                if node.name not in mapped or name not in readers:
+                    readers[name] = f"{node.name} ({node.op_type})"
+        uses, layers = use_counts(graph), Counter(names.values())
+        shared = {
+            name: readers.get(name, "the graph's output")
+            for name in maps
+            if uses[name] > layers[name]
         }
-        shared: dict[str, str] = {}
         for other in sorted(seen.keys() - self.layers):
             touched = np.zeros(count + 1, dtype=bool)
             touched[seen[other].numbers] = True

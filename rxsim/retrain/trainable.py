@@ -26,6 +26,7 @@ class Trainable:
         fixed: weights that must stay as they are, boolean of the shape of the weights; None where
             none can be trained.
         fixed_bias: likewise of its bias.
+        tied: layers that take values of the file that this one takes too: they are trained as one.
     """
 
     weight: bool
@@ -34,14 +35,19 @@ class Trainable:
     why_not: str
     fixed: np.ndarray | None
     fixed_bias: np.ndarray | None
+    tied: frozenset[str]
 
 
 def judged(origin: Provenance) -> dict[str, Trainable]:
     """Say of every layer what can be trained."""
-    return {layer.name: _judged(origin, layer) for layer in origin.network.layers}
+    weights, biases = origin.weights.tied(), origin.biases.tied()
+    return {
+        layer.name: _judged(origin, layer, weights[layer.name] | biases[layer.name])
+        for layer in origin.network.layers
+    }
 
 
-def _judged(origin: Provenance, layer: Layer) -> Trainable:
+def _judged(origin: Provenance, layer: Layer, tied: frozenset[str]) -> Trainable:
     weight, bias = origin.weights.map_of(layer.name), origin.biases.map_of(layer.name)
     feeds = _feeds_of(origin, layer, weight)
     reasons = []
@@ -67,6 +73,7 @@ def _judged(origin: Provenance, layer: Layer) -> Trainable:
         why_not="; ".join(reasons),
         fixed=None if weight is None else weight.fixed,
         fixed_bias=None if bias is None else bias.fixed,
+        tied=tied,
     )
 
 

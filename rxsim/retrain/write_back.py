@@ -60,7 +60,8 @@ def write_back(
             (`rxsim.retrain.places.weight_name`); other layers keep theirs.
         biases: layer name -> its bias, likewise (`bias_name`).
         fold: the setting `mapping.fold` that the network was loaded with.
-        source: the model that it was loaded from, where that was in memory.
+        source: the model that it was loaded from, where that was in memory; without it, nodes
+            without a name get one, and float32 stands for the types of `network.as_float32`.
 
     Raises:
         InputError: a layer is unknown, its values are of another shape, not finite, or can't be
@@ -92,7 +93,7 @@ def _refuse(origin: Provenance, off: frozenset[str]) -> NoReturn:
             if name in off:
                 raise RxsimError(
                     f"layer {layer}: its {what} can't be written back, the file loaded again gives "
-                    "other values than those trained; report this as a bug and leave the layer untrained"
+                    "other values than those trained; report this as a bug and leave the layer out"
                 )
     raise RxsimError(
         f"the constant {min(off)} can't keep its values when trained weights are written back, "
