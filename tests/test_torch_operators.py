@@ -1,0 +1,68 @@
+"""ONNX's operators in torch: the numbers of onnxruntime, and gradients that finite differences confirm."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+from onnx.reference import ReferenceEvaluator
+from torch_cases import CASES
+
+from rxsim.session import Session
+
+torch = pytest.importorskip("torch")
+interpreter = pytest.importorskip("rxsim.retrain.interpreter")
+OnnxModule = interpreter.OnnxModule
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_operator_gives_what_onnxruntime_gives(name: str) -> None:
+    model, x = CASES[name].built()
+    (wanted,) = _reference(model, name, x)
+    scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
+    for straight_through in (True, False):
+        module = OnnxModule(model, straight_through=straight_through)
+        result = module({"x": torch.from_numpy(x)})["y"].numpy()
+        assert (result.shape, result.dtype) == (wanted.shape, wanted.dtype)
+        np.testing.assert_allclose(result, wanted, rtol=1e-5, atol=1e-5 * scale)
+
+
+def _reference(model: onnx.ModelProto, name: str, x: np.ndarray) -> list[np.ndarray]:
+    """Run a case in onnxruntime, which has no LRN over an even number of channels: in ONNX's own code."""
+    if name == "lrn even":
+        return list(ReferenceEvaluator(model).run(None, {"x": x}))
+    return Session(model, name).run(["y"], {"x": x})
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.smooth])
+def test_a_gradient_is_the_slope_that_finite_differences_measure(name: str) -> None:
+    """In float64, along random directions of all inputs and constants together.
+
+    A central difference of step h is off by h^2 times a third derivative and by rounding over h:
+    1e-10 and 1e-10 at h = 1e-5, of which a factor of 1,000 is left.
+    """
+    case = CASES[name]
+    model, x = case.built(np.float64)
+    doubles = {item.name for item in model.graph.initializer if item.data_type == TensorProto.DOUBLE}
+    module = OnnxModule(model, trainable=doubles - set(case.untrained))
+    held = [torch.from_numpy(x).requires_grad_(), *module.trained().values()]
+    rng = np.random.default_rng(11)
+    result = module({"x": held[0]})["y"]
+    weights = torch.from_numpy(rng.standard_normal(result.shape))
+    grads = torch.autograd.grad((result * weights).sum(), held, allow_unused=True)
+    for _ in range(2):
+        along = [torch.from_numpy(np.asarray(rng.standard_normal(item.shape))) for item in held]
+        slope = sum(
+            float((grad * way).sum())
+            for grad, way in zip(grads, along, strict=True)
+            if grad is not None
+        )
+        sides = []
+        with torch.no_grad():
+            for step in (1e-5, -2e-5, 1e-5):
+                for item, way in zip(held, along, strict=True):
+                    item += step * way
+                sides.append(float((module({"x": held[0]})["y"] * weights).sum()))
+        measured = (sides[0] - sides[1]) / 2e-5
+        assert slope == pytest.approx(measured, rel=1e-6, abs=1e-7)
