@@ -131,6 +131,7 @@ ALLOWED: dict[str, set[str]] = {
 OUTSIDE = {
     "numba": ("circuit/",),
     "click": ("cli.py", "commands/"),
+    "torch": ("retrain/torch_library.py",),
     # evaluate.py reads the versions of what a result was computed with, nothing else.
     "onnxruntime": ("session.py", "load/", "pipeline/ladder/ladder.py"),
 }

@@ -1,12 +1,14 @@
-"""ONNX's operators in torch: the numbers of onnxruntime, and gradients that finite differences confirm."""
+"""ONNX's operators in torch: onnxruntime's numbers, and the slopes of finite differences."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto
-from torch_cases import CASES
+from torch_cases import CASES, Case
 
 from rxsim.session import Session
 
@@ -28,7 +30,7 @@ def test_an_operator_gives_what_onnxruntime_gives(name: str) -> None:
 
 
 def _reference(model: onnx.ModelProto, name: str, x: np.ndarray) -> list[np.ndarray]:
-    """Run a case in onnxruntime, which has no LRN over an even number of channels: that one in numpy."""
+    """Run a case in onnxruntime; in numpy the LRN over an even number of channels, which it lacks."""
     if name != "lrn even":
         return Session(model, name).run(["y"], {"x": x})
     # Source: ONNX's LRN: channels c - floor((size - 1) / 2) to c + ceil((size - 1) / 2), beta 0.75.
@@ -45,14 +47,16 @@ def test_a_gradient_is_the_slope_that_finite_differences_measure(name: str) -> N
     """
     case = CASES[name]
     model, x = case.built(np.float64)
-    doubles = {item.name for item in model.graph.initializer if item.data_type == TensorProto.DOUBLE}
+    doubles = {
+        item.name for item in model.graph.initializer if item.data_type == TensorProto.DOUBLE
+    }
     module = OnnxModule(model, trainable=doubles - set(case.untrained))
     held = [torch.from_numpy(x).requires_grad_(), *module.trained().values()]
     rng = np.random.default_rng(11)
     result = module({"x": held[0]})["y"]
     weights = torch.from_numpy(rng.standard_normal(result.shape))
     grads = torch.autograd.grad((result * weights).sum(), held, allow_unused=True)
-    for _ in range(2):
+    for _ in range(1):
         along = [torch.from_numpy(np.asarray(rng.standard_normal(item.shape))) for item in held]
         slope = sum(
             float((grad * way).sum())
@@ -67,3 +71,36 @@ def test_a_gradient_is_the_slope_that_finite_differences_measure(name: str) -> N
                 sides.append(float((module({"x": held[0]})["y"] * weights).sum()))
         measured = (sides[0] - sides[1]) / 2e-5
         assert slope == pytest.approx(measured, rel=1e-6, abs=1e-7)
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> Case:
+    """A Conv or a pool whose windows fit the image once at least."""
+    op = draw(st.sampled_from(["Conv", "MaxPool", "AveragePool"]))
+    axes = draw(st.integers(1, 2))
+    kernel, steps, gaps = (draw(_lengths(axes, 1, 3)) for _ in range(3))
+    spans = [(k - 1) * gap + 1 for k, gap in zip(kernel, gaps, strict=True)]
+    sizes = [draw(st.integers(span, span + 5)) for span in spans]
+    # onnxruntime refuses pools with pads as long as their kernel.
+    pads = [draw(st.integers(0, k - 1)) for k in kernel * 2]
+    stated = f"kernel_shape={kernel}, strides={steps}, dilations={gaps}, pads={pads}"
+    if op == "Conv":
+        return Case(f"y = Conv<{stated}>(x, w)", (1, 2, *sizes), {"w": (3, 2, *kernel)})
+    stated += f", ceil_mode={draw(st.integers(0, 1))}"
+    if op == "AveragePool":
+        stated += f", count_include_pad={draw(st.integers(0, 1))}"
+    return Case(f"y = {op}<{stated}>(x)", (1, 2, *sizes))
+
+
+def _lengths(axes: int, low: int, high: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(low, high), min_size=axes, max_size=axes)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(windows())
+def test_windows_of_any_form_slide_as_in_onnxruntime(case: Case) -> None:
+    model, x = case.built()
+    (wanted,) = Session(model, case.nodes).run(["y"], {"x": x})
+    result = OnnxModule(model)({"x": torch.from_numpy(x)})["y"].numpy()
+    assert result.shape == wanted.shape
+    np.testing.assert_allclose(result, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())

@@ -94,7 +94,9 @@ CASES: dict[str, Case] = {
     "turned same": _turned('auto_pad="SAME_UPPER", strides=[2,2]', (2, 3, 4, 5), 3, 2, 3, 3),
     "turned same lower": _turned('auto_pad="SAME_LOWER", strides=[2,3]', (2, 3, 4, 5), 3, 2, 4, 4),
     "turned to shape": _turned("output_shape=[10,9], strides=[2,2]", (2, 3, 4, 4), 3, 2, 5, 4),
-    "gemm": Case("y = Gemm<alpha=0.7, beta=-1.3, transB=1>(x, w, b)", (6, 9), {"w": (7, 9), "b": (7,)}),
+    "gemm": Case(
+        "y = Gemm<alpha=0.7, beta=-1.3, transB=1>(x, w, b)", (6, 9), {"w": (7, 9), "b": (7,)}
+    ),
     "gemm turned": Case(
         "y = Gemm<beta=0.5, transA=1>(x, w, b)", (9, 6), {"w": (9, 7), "b": (6, 1)}
     ),
@@ -128,7 +130,12 @@ CASES: dict[str, Case] = {
         f"{op} {attributes}": Case(f"y = {op}<{attributes}>(x)" if attributes else f"y = {op}(x)")
         for op, attributes in (
             *(("Relu", ""), ("LeakyRelu", ""), ("LeakyRelu", "alpha=0.3"), ("Elu", "alpha=0.7")),
-            *(("Celu", "alpha=0.7"), ("Selu", ""), ("Selu", "alpha=1.0, gamma=2.0"), ("Sigmoid", "")),
+            *(
+                ("Celu", "alpha=0.7"),
+                ("Selu", ""),
+                ("Selu", "alpha=1.0, gamma=2.0"),
+                ("Sigmoid", ""),
+            ),
             *(("HardSigmoid", ""), ("HardSigmoid", "alpha=0.5, beta=0.3"), ("HardSwish", "")),
             *(("Tanh", ""), ("Softplus", ""), ("Softsign", ""), ("Gelu", ""), ("Erf", "")),
             *(("Gelu", 'approximate="tanh"'), ("Mish", ""), ("ThresholdedRelu", "alpha=0.4")),
@@ -172,8 +179,12 @@ CASES: dict[str, Case] = {
     **{op: Case(f"y = {op}(x)", smooth=False) for op in ("Round", "Floor", "Ceil", "Sign")},
     "round ties": Case("y = Round(x)", np.arange(-3, 3, 0.5), smooth=False),
     "mod": Case("y = Mod<fmod=1>(x, a)", constants={"a": above(5)}, smooth=False),
-    "mod of integers": Case("y = Mod(x, a)", longs(-7, -2, 5, 7), {"a": longs(3, -3, 3, -3)}, smooth=False),
-    "div of integers": Case("y = Div(x, a)", longs(-7, -2, 5, 7), {"a": longs(3, -3, 3, -3)}, smooth=False),
+    "mod of integers": Case(
+        "y = Mod(x, a)", longs(-7, -2, 5, 7), {"a": longs(3, -3, 3, -3)}, smooth=False
+    ),
+    "div of integers": Case(
+        "y = Div(x, a)", longs(-7, -2, 5, 7), {"a": longs(3, -3, 3, -3)}, smooth=False
+    ),
     "is": Case(
         "a = IsNaN(x) b = IsInf<detect_negative=0>(x) c = Or(a, b) y = Cast<to=7>(c)",
         np.array([1, np.inf, -np.inf, np.nan]),
@@ -230,7 +241,10 @@ CASES: dict[str, Case] = {
         for kind in ("Mean", "Sum", "Max", "Min", "L1", "L2", "SumSquare", "Prod", "LogSumExp")
         for form, rest in (
             ("of all", (f"y = Reduce{kind}(x)", (2, 3, 4))),
-            ("of an input", (f"y = Reduce{kind}<keepdims=0>(x, a)", (2, 3, 4), {"a": longs(-1, 0)})),
+            (
+                "of an input",
+                (f"y = Reduce{kind}<keepdims=0>(x, a)", (2, 3, 4), {"a": longs(-1, 0)}),
+            ),
             (
                 "of nothing",
                 (f"y = Reduce{kind}<noop_with_empty_axes=1>(x, a)", (2, 3), {"a": longs()}),
@@ -267,7 +281,9 @@ CASES: dict[str, Case] = {
         (2, 7, 2),
         {"s": longs(2, 3, 2)},
     ),
-    "split evenly": Case("a, b = Split<axis=2, num_outputs=2>(x) y = Concat<axis=2>(b, a)", (2, 3, 5)),
+    "split evenly": Case(
+        "a, b = Split<axis=2, num_outputs=2>(x) y = Concat<axis=2>(b, a)", (2, 3, 5)
+    ),
     "split of set 13": Case("a, b = Split(x) y = Sub(a, b)", (4, 3), opset=13),
     "slice": Case(
         "y = Slice(x, a, b, c)",
@@ -294,15 +310,22 @@ CASES: dict[str, Case] = {
     "shape": Case("y = Shape<start=1, end=-1>(x)", smooth=False),
     "size": Case("y = Size(x)", smooth=False),
     "constant of shape": Case(
-        "s = Shape(x) f = ConstantOfShape<value = float[1] {2.5}>(s) y = Mul(x, f)", (2, 3), smooth=False
+        "s = Shape(x) f = ConstantOfShape<value = float[1] {2.5}>(s) y = Mul(x, f)",
+        (2, 3),
+        smooth=False,
     ),
     "constants": Case(
-        "a = Constant<value_floats=[1.0, 2.0, 3.0]>() b = Constant<value_float=0.5>() c = Mul(a, b) y = Add(x, c)",
+        """
+        a = Constant<value_floats=[1.0, 2.0, 3.0]>() b = Constant<value_float=0.5>()
+        c = Mul(a, b) y = Add(x, c)
+        """,
         (2, 3),
         smooth=False,
     ),
     "range": Case(
-        "s = Size(x) z = Constant<value_int=0>() d = Constant<value_int=2>() y = Range(z, s, d)", (7,), smooth=False
+        "s = Size(x) z = Constant<value_int=0>() d = Constant<value_int=2>() y = Range(z, s, d)",
+        (7,),
+        smooth=False,
     ),
     "pad": Case(
         "y = Pad(x, p, v)",
@@ -311,7 +334,9 @@ CASES: dict[str, Case] = {
     ),
     "pad and cut": Case("y = Pad(x, p)", constants={"p": longs(0, 1, -1, 0, 0, 0, -1, 1)}),
     "pad axes": Case("y = Pad(x, p, , a)", constants={"p": longs(1, 2, 3, 4), "a": longs(-1, 1)}),
-    "pad reflect": Case('y = Pad<mode="reflect">(x, p)', constants={"p": longs(0, 1, 2, 3, 0, 0, 3, 4)}),
+    "pad reflect": Case(
+        'y = Pad<mode="reflect">(x, p)', constants={"p": longs(0, 1, 2, 3, 0, 0, 3, 4)}
+    ),
     "pad edge": Case('y = Pad<mode="edge">(x, p)', constants={"p": longs(0, 1, 2, 3, 0, 0, 3, 4)}),
     "pad of set 10": Case("y = Pad<pads=[0,0,1,1,0,0,2,2], value=1.5>(x)", opset=10),
     **{

@@ -1,13 +1,14 @@
 """An ONNX graph as a torch Module: a small interpreter of the operators of classifiers.
 
-`OnnxModule` runs the normalised graph of a loaded network (`Network.model`), or a graph that rxsim has
-patched, node by node in the graph's order. Nodes are read once, when the module is built: each becomes a
-kernel, a function of tensors with its attributes, shapes, axes and bounds bound to it; what the module
-can't compute is told then, of all nodes at once. Kernels are made by the files of `onnx_operators`.
+`OnnxModule` runs the normalised graph of a loaded network (`Network.model`), or a graph that rxsim
+has patched, node by node in the graph's order. Nodes are read once, when the module is built: each
+becomes a kernel, a function of tensors with its attributes, shapes, axes and bounds bound to it; what
+can't be computed is told then, of all nodes at once. The files of `onnx_operators` make the kernels.
 
 Initialisers keep their names and their types. Floats that are trained are Parameters, all others are
-buffers. Integers, and the bounds of Clip that nobody trains, are read once: to change these buffers later
-has no effect. An intermediate tensor is let go after its last use.
+buffers. Shapes, axes and indices, and the bounds of Clip and exponents of Pow that nobody trains, are
+read once: to change these buffers later has no effect. An inner tensor goes after its last use.
+The values of Pad's fill and of Resize's scales get no gradient.
 
 Gradients are straight-through where wanted (`straight_through.py`): with them a patched network, whose
 converters round, can be trained.
@@ -18,29 +19,26 @@ converters round, can be trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
 from typing import Any, cast
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import numpy_helper
 
 from rxsim.errors import InputError, ModelError
 from rxsim.folders import Folder
 from rxsim.onnx_graph import attributes
+from rxsim.retrain.initialisers import Trainable, held_as, stored_values, trained_names
 from rxsim.retrain.node import Kernel, Node, UnsupportedError
-from rxsim.retrain.onnx_operators.conversions import FLOATS, TYPES, type_name
+from rxsim.retrain.onnx_operators.conversions import TYPES
 from rxsim.retrain.straight_through import Wiring, floats_of, straightened
 from rxsim.retrain.torch_library import Tensor, torch
 
 Hook = Callable[[onnx.NodeProto, Sequence[Tensor | None]], Tensor | Sequence[Tensor]]
 """`hook(node, inputs)`: the outputs of a node, in place of the node's own kernel."""
-
-Trainable = Callable[[str], bool] | Collection[str]
-"""Which float initialisers are trained: their names, or what tells for a name."""
 
 _KINDS: Folder[Mapping[str, Callable[[Node], Kernel]]] = Folder(
     "rxsim.retrain.onnx_operators", "OPERATORS"
@@ -98,8 +96,7 @@ class OnnxModule(torch.nn.Module):
         """Read a graph.
 
         Args:
-            model: the model; not kept, not changed. Its nodes are in topological order, and without inner
-                graphs.
+            model: the model, left as it is; its nodes in topological order and without inner graphs.
             trainable: which float initialisers are Parameters: their names, or what tells for a name.
             straight_through: let gradients pass through rounding and integers as identity; else they
                 are 0 there.
@@ -110,8 +107,8 @@ class OnnxModule(torch.nn.Module):
             InputError: `trainable` names what is no float initialiser.
         """
         super().__init__()
-        stored = dict(_stored(model))
-        trained = _trained(stored, trainable)
+        stored = dict(stored_values(model))
+        trained = trained_names(stored, trainable)
         self.inputs = tuple(v.name for v in model.graph.input if v.name not in stored)
         self.outputs = tuple(value.name for value in model.graph.output)
         fixed = {}
@@ -119,11 +116,11 @@ class OnnxModule(torch.nn.Module):
             values = np.array(numpy_helper.to_array(tensor))
             held = torch.from_numpy(values).to(TYPES[tensor.data_type])
             if name in trained:
-                self.register_parameter(_held_as(name), torch.nn.Parameter(held))
+                self.register_parameter(held_as(name), torch.nn.Parameter(held))
             else:
-                self.register_buffer(_held_as(name), held)
+                self.register_buffer(held_as(name), held)
                 fixed[name] = values
-        self._held = {name: _held_as(name) for name in stored}
+        self._held = {name: held_as(name) for name in stored}
         self._beside = set[str]()
         beside = self._beside if straight_through else None
         self._steps = _steps(model, fixed, stored, generator=generator, beside=beside)
@@ -153,10 +150,14 @@ class OnnxModule(torch.nn.Module):
         wanted, hooks = self.outputs if outputs is None else tuple(outputs), hooks or {}
         unknown = sorted(set(hooks) - self._nodes)
         if unknown:
-            raise InputError(f"found no node {unknown[0]!r} to hook, expected a node of the network")
+            raise InputError(
+                f"found no node {unknown[0]!r} to hook, expected a node of the network"
+            )
         for name, given in feeds.items():
             if not isinstance(given, torch.Tensor):
-                raise InputError(f"found a {type(given).__name__} for {name}, expected a torch.Tensor")
+                raise InputError(
+                    f"found a {type(given).__name__} for {name}, expected a torch.Tensor"
+                )
         known: dict[str, Tensor | None] = dict(feeds)
         known.update(dict.fromkeys(floats_of(name) for name in feeds if name in self._beside))
         plan = self._plan(wanted, frozenset(known))
@@ -193,58 +194,6 @@ class OnnxModule(torch.nn.Module):
         if key not in self._plans:
             self._plans[key] = _planned(self._steps, wanted, fed, self._held)
         return self._plans[key]
-
-
-def _held_as(name: str) -> str:
-    """Return the name of an initialiser in the module: torch allows no dots, and not its own names."""
-    return "value:" + name.replace("%", "%25").replace(".", "%2E")
-
-
-def _stored(model: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]:
-    """Yield initialisers, and what Constant nodes hold.
-
-    Raises:
-        ModelError: one is of a type that torch can't compute with.
-    """
-    constant = (node for node in model.graph.node if node.op_type == "Constant")
-    inner = ((node.output[0], _constant(node)) for node in constant)
-    for name, tensor in chain(((item.name, item) for item in model.graph.initializer), inner):
-        if tensor.data_type not in TYPES:
-            known = ", ".join(type_name(kind) for kind in (*FLOATS, TensorProto.INT64))
-            raise ModelError(
-                f"found the type {type_name(tensor.data_type)} of the constant {name}, expected "
-                f"numbers such as {known}; convert it and export the model again"
-            )
-        yield name, tensor
-
-
-def _constant(node: onnx.NodeProto) -> onnx.TensorProto:
-    """Return the tensor of a Constant node."""
-    (given,) = attributes(node).items()
-    kind, value = given
-    if kind == "value":
-        return cast(onnx.TensorProto, value)
-    if kind not in ("value_float", "value_floats", "value_int", "value_ints"):
-        raise ModelError(
-            f"found {kind} in the Constant {node.name or node.output[0]}, expected numbers; export the "
-            "model again"
-        )
-    dtype = np.float32 if "float" in kind else np.int64
-    return numpy_helper.from_array(np.asarray(value, dtype=dtype))
-
-
-def _trained(stored: Mapping[str, onnx.TensorProto], trainable: Trainable) -> set[str]:
-    """Return the names of the initialisers that are trained."""
-    floats = {name for name, tensor in stored.items() if tensor.data_type in FLOATS}
-    if callable(trainable):
-        return {name for name in floats if trainable(name)}
-    others = sorted(set(trainable) - floats)
-    if others:
-        raise InputError(
-            f"found {others[0]!r} among what is to be trained, expected names of float initialisers; "
-            f"the network has {len(floats)} of these"
-        )
-    return set(trainable)
 
 
 def _steps(
@@ -294,9 +243,10 @@ def _steps(
         else:
             steps.append(_Step(proto, wiring))
     if refused:
+        nodes = "1 node" if len(refused) == 1 else f"{len(refused)} nodes"
         raise ModelError(
-            f"found {len(refused)} nodes that can't be trained through: {', '.join(refused)}, expected "
-            "operators that the interpreter knows; export the network without them, or as others"
+            f"found {nodes} that can't be trained through: {', '.join(refused)}, expected operators "
+            "of feed-forward classifiers; export the network with others in their place"
         )
     return steps
 
@@ -343,8 +293,8 @@ def _planned(
     missing = sorted(name for name in needed if name not in held)
     if missing:
         raise InputError(
-            f"found no tensor {missing[0]!r}, expected an input that is fed or a tensor of the network; "
-            "check its name"
+            f"found no tensor {missing[0]!r}, expected an input that is fed or a tensor of the "
+            "network; check its name"
         )
     return _Plan(chosen[::-1], tuple(sorted(needed)))
 

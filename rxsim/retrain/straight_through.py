@@ -1,10 +1,10 @@
 """Gradients through rounding, and through integers that come from floats and become floats again.
 
-Round, Floor and Ceil pass a gradient as it is (the straight-through estimator); what saturates is left to
-Clip, which passes it inside its bounds only. A tensor of integers can bear no gradient, so the floats that
-became integers are handed on beside them, through operators that only move, add or scale values, until
-the integers are floats again: Cast to Cast, QuantizeLinear to DequantizeLinear. A table that is looked up
-with integers passes no gradient to them.
+Round, Floor and Ceil pass a gradient as it is (the straight-through estimator); what saturates is left
+to Clip, which passes it inside its bounds only. A tensor of integers can bear no gradient, so the
+floats that became integers are handed on beside them, through operators that only move, add or scale
+values, until the integers are floats again: Cast to Cast, QuantizeLinear to DequantizeLinear. A table
+that is looked up with integers passes no gradient to them.
 
 Source: Bengio et al. 2013, "Estimating or propagating gradients through stochastic neurons",
 arXiv:1308.3432, section 4.

@@ -15,7 +15,14 @@ Pads = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How windows slide, as a node states it; empty lists stand for ONNX's defaults."""
+    """How windows slide, as a node states it; empty lists stand for ONNX's defaults.
+
+    Attributes:
+        strides: along each axis of the image.
+        dilations: along each axis.
+        stated: pads before each axis, then behind each.
+        auto_pad: ONNX's name of how pads are chosen.
+    """
 
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
@@ -26,8 +33,8 @@ class Windows:
     def of(node: Node) -> Windows:
         """Read a node's attributes."""
         known = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
-        lists = (tuple(node.get(name, ())) for name in ("strides", "dilations", "pads"))
-        return Windows(*lists, auto_pad=node.one_of("auto_pad", "NOTSET", known))
+        steps, gaps, pads = (tuple(node.get(name, ())) for name in ("strides", "dilations", "pads"))
+        return Windows(steps, gaps, pads, node.one_of("auto_pad", "NOTSET", known))
 
     def steps(self, axes: int) -> tuple[int, ...]:
         """Return the stride along each axis."""

@@ -26,7 +26,10 @@ def _celu(node: Node) -> Kernel:
 
 def _selu(node: Node) -> Kernel:
     # Source: ONNX's Selu, default attributes.
-    alpha, gamma = node.get("alpha", 1.67326319217681884765625), node.get("gamma", 1.05070102214813232)
+    alpha, gamma = (
+        node.get("alpha", 1.67326319217681884765625),
+        node.get("gamma", 1.05070102214813232),
+    )
     return lambda x: gamma * functional.elu(x, alpha)
 
 
@@ -61,7 +64,6 @@ def _clip(node: Node) -> Kernel:
         return lambda x, least=None, most=None: torch.clamp(x, least, most)
     if low is None and high is None:
         return lambda x, *bounds: x
-    low, high = (None if side is None or math.isnan(side) else side for side in (low, high))
     return lambda x, *bounds: torch.clamp(x, low, high)
 
 

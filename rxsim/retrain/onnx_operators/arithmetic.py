@@ -44,7 +44,8 @@ def _pow(node: Node) -> Kernel:
 
 
 def _mod(node: Node) -> Kernel:
-    return torch.fmod if node.get("fmod", 0) else torch.remainder
+    kernel: Kernel = torch.fmod if node.get("fmod", 0) else torch.remainder
+    return kernel
 
 
 def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Node], Kernel]:
@@ -57,8 +58,12 @@ def _mean(*inputs: Tensor) -> Tensor:
 
 
 def _is_inf(node: Node) -> Kernel:
-    sides = [math.inf] * node.get("detect_positive", 1) + [-math.inf] * node.get("detect_negative", 1)
-    return lambda x: reduce(torch.logical_or, [x == side for side in sides], torch.zeros_like(x) > 0)
+    sides = [math.inf] * node.get("detect_positive", 1) + [-math.inf] * node.get(
+        "detect_negative", 1
+    )
+    return lambda x: reduce(
+        torch.logical_or, [x == side for side in sides], torch.zeros_like(x) > 0
+    )
 
 
 OPERATORS: Mapping[str, Callable[[Node], Kernel]] = {

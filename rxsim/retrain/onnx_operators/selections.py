@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -87,9 +87,11 @@ def _pad(node: Node) -> Kernel:
 def _inside(places: np.ndarray, size: int, mode: str) -> np.ndarray:
     """Bring places outside of an axis to places inside."""
     if mode == "edge":
-        return np.clip(places, 0, size - 1)
+        clipped: np.ndarray = np.clip(places, 0, size - 1)
+        return clipped
     if mode == "wrap":
-        return places % size
+        wrapped: np.ndarray = places % size
+        return wrapped
     period = max(2 * (size - 1), 1)
     turned: np.ndarray = np.abs((places + size - 1) % period - (size - 1))
     return turned
