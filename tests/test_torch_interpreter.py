@@ -112,13 +112,13 @@ def compare_patched(model: onnx.ModelProto, feeds: Feeds) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", DIGITS)
 def test_a_shipped_network_gives_what_onnxruntime_gives_as_float_and_patched(name: str) -> None:
-    network, patched, feeds = chip(name, ["64x64"], 24)
+    network, patched, feeds = chip(name, ["64x64"], 12)
     output = network.graph.output[0].name
     (wanted,) = Session(network, name).run([output], feeds)
     (result,) = ran(OnnxModule(network), feeds, [output])
     np.testing.assert_allclose(result, wanted, atol=1e-6 * np.ptp(wanted))
     parted, count = compare_patched(patched, feeds)
-    assert parted <= count // 8
+    assert parted <= count // 4
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,31 @@ def test_a_patched_network_parts_from_onnxruntime_at_thresholds_only(
     _, patched, feeds = chip(name, settings, count)
     parted, count = compare_patched(patched, feeds)
     print(f"{name} {settings}: {parted} of {count} inputs part at a threshold")
+
+
+@pytest.mark.parametrize(("bits", "off"), [((None, None), 1e-4), ((12, 14), 0.01)])
+def test_a_patched_network_has_the_gradient_of_the_float_network(
+    bits: tuple[int | None, int | None], off: float
+) -> None:
+    """On perfect arrays it is the float network; fine converters add little to that.
+
+    A ReLU or the largest of a pool may go the other way for one code of the converters: 12 bits leave
+    errors of about 1e-3 of the activations, of which few are so near to 0 or to another.
+    """
+    wires = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]
+    written = ["null" if item is None else str(item) for item in bits]
+    converters = [f"dac.n_bits={written[0]}", f"adc.n_bits={written[1]}", "input.percentile=100"]
+    settings = ["64x64", *wires, "device.n_bits=null", *converters]
+    network, patched, feeds = chip("digits_cnn", settings, 12)
+    ((name, x),) = feeds.items()
+    output, grads = network.graph.output[0].name, []
+    for model in (network, patched):
+        source = torch.from_numpy(x.copy()).requires_grad_()
+        scores = OnnxModule(model)({name: source})[output]
+        torch.nn.functional.cross_entropy(scores, torch.arange(12) % 10).backward()
+        grads.append(source.grad.numpy())
+    wanted, result = grads
+    assert np.linalg.norm(result - wanted) <= off * np.linalg.norm(wanted)
 
 
 @pytest.mark.slow
