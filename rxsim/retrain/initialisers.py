@@ -14,7 +14,7 @@ from rxsim.errors import InputError, ModelError
 from rxsim.onnx_graph import attributes
 from rxsim.retrain.onnx_operators.conversions import FLOATS, TYPES, type_name
 
-Trainable = Callable[[str], bool] | Collection[str]
+Trained = Callable[[str], bool] | Collection[str]
 """Which float initialisers are trained: their names, or what tells for a name."""
 
 
@@ -56,7 +56,7 @@ def _constant(node: onnx.NodeProto) -> onnx.TensorProto:
     return numpy_helper.from_array(np.asarray(value, dtype=dtype))
 
 
-def trained_names(stored: Mapping[str, onnx.TensorProto], trainable: Trainable) -> set[str]:
+def trained_names(stored: Mapping[str, onnx.TensorProto], trainable: Trained) -> set[str]:
     """Return the names of the initialisers that are trained."""
     floats = {name for name, tensor in stored.items() if tensor.data_type in FLOATS}
     if callable(trainable):

@@ -31,7 +31,7 @@ from onnx import numpy_helper
 from rxsim.errors import InputError, ModelError
 from rxsim.folders import Folder
 from rxsim.onnx_graph import attributes
-from rxsim.retrain.initialisers import Trainable, held_as, stored_values, trained_names
+from rxsim.retrain.initialisers import Trained, held_as, stored_values, trained_names
 from rxsim.retrain.node import Kernel, Node, UnsupportedError
 from rxsim.retrain.onnx_operators.conversions import TYPES
 from rxsim.retrain.straight_through import Wiring, floats_of, straightened
@@ -88,7 +88,7 @@ class OnnxModule(torch.nn.Module):
     def __init__(
         self,
         model: onnx.ModelProto,
-        trainable: Trainable = (),
+        trainable: Trained = (),
         *,
         straight_through: bool = True,
         generator: torch.Generator | None = None,
