@@ -23,6 +23,7 @@ _COMMANDS = {
         "rxsim.commands.explain",
         "Why accuracy fell: which effect, which layer, what helps.",
     ),
+    "retrain": ("rxsim.commands.retrain", "Train a network against its crossbars."),
     "map": ("rxsim.commands.map", "What goes onto crossbars and what stays digital."),
     "cost": ("rxsim.commands.cost", "Area, energy and time by component and layer."),
     "calibrate": ("rxsim.commands.calibrate", "Measure converter ranges once, for later runs."),

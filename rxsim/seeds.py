@@ -54,6 +54,7 @@ class Sample(IntEnum):
     CHOOSING_STEPS = 10
     ARRAY_ENERGY = 11
     WRITE_PULSES = 12
+    TRAINING = 13
 
 
 def device_generator(

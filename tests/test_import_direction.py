@@ -104,7 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     "run": HELPERS | {"onnx_graph", "patch", "session", "load", "data", "metrics"},
     "pipeline": HELPERS | BEFORE_PIPELINE,
     "explain": HELPERS | BEFORE_PIPELINE | {"pipeline"},
-    "retrain": HELPERS | {"load", "onnx_graph"},
+    "retrain": HELPERS | BEFORE_PIPELINE | {"pipeline"},
     "store": HELPERS | {"metrics"},
     "sweep": HELPERS | {"circuit", "config", "data", "load", "pipeline", "run", "store"},
     "gate": HELPERS | {"config", "data", "metrics", "pipeline", "run", "scenarios"},
@@ -114,14 +114,35 @@ ALLOWED: dict[str, set[str]] = {
     | {"store", "sweep", "gate"},
     "report": HELPERS
     | {"pipeline", "run", "config", "circuit", "compensate", "devices", "mapping", "metrics"}
-    | {"comparison", "cost", "explain", "fitting", "verify", "store", "gate", "sweep", "search"},
+    | {"comparison", "cost", "explain", "fitting", "verify", "store", "gate", "sweep", "search"}
+    | {"retrain"},
     "commands": HELPERS
     | BEFORE_PIPELINE
-    | {"pipeline", "comparison", "explain", "store", "sweep", "gate", "search", "report"},
+    | {
+        "pipeline",
+        "comparison",
+        "explain",
+        "retrain",
+        "store",
+        "sweep",
+        "gate",
+        "search",
+        "report",
+    },
     "cli": HELPERS,
     "api": HELPERS
     | BEFORE_PIPELINE
-    | {"pipeline", "comparison", "explain", "store", "sweep", "gate", "search", "report"},
+    | {
+        "pipeline",
+        "comparison",
+        "explain",
+        "retrain",
+        "store",
+        "sweep",
+        "gate",
+        "search",
+        "report",
+    },
     "__init__": {"api", "config", "errors", "pipeline", "scenarios", "version"},
     "__main__": {"cli"},
 }

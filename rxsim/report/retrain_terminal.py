@@ -1,0 +1,46 @@
+"""A training as a table on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rxsim.report.console import print_seconds, standard_console
+from rxsim.retrain.result import Training
+
+
+def print_training(
+    training: Training, output: Path, seconds: Mapping[str, float], console: Console | None = None
+) -> None:
+    """Print the curve, and which weights were written.
+
+    Args:
+        training: the training.
+        output: the file that holds the weights.
+        seconds: wall time by stage.
+        console: where to; standard output where left out.
+    """
+    console = console or standard_console()
+    table = Table(title="At each refresh", title_justify="left")
+    for title in ("iteration", "loss", "held out: loss", "held out: right", "seconds"):
+        table.add_column(title, justify="right")
+    for at, point in enumerate(training.points):
+        table.add_row(
+            str(point.iteration),
+            "-" if point.loss is None else f"{point.loss:.4f}",
+            f"{point.held_out_loss:.4f}" + (" *" if at == training.best else ""),
+            f"{point.held_out_accuracy:.4f}",
+            f"{point.seconds:.0f}",
+        )
+    console.print(table)
+    best = training.points[training.best]
+    told = (
+        f"{output}: the weights of iteration {best.iteration} (*), least loss on what is held out"
+    )
+    if training.stopped:
+        told += f"; ended early: {training.stopped}"
+    console.print(told, soft_wrap=True, markup=False)
+    print_seconds(seconds, console)

@@ -1,0 +1,58 @@
+"""What a retraining gave: the curve, and the weights of the best point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """The state of a training at a refresh.
+
+    Attributes:
+        iteration: how many batches were trained on.
+        loss: mean of the batches since the refresh before; None at the start.
+        held_out_loss: on inputs that are not trained on, on the chip of this refresh.
+        held_out_accuracy: share of right outputs there: labels, or those of the float network.
+        seconds: since the start.
+    """
+
+    iteration: int
+    loss: float | None
+    held_out_loss: float
+    held_out_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Training:
+    """A finished or interrupted training.
+
+    Attributes:
+        points: the curve.
+        best: of its points, the one whose weights are kept.
+        values: those weights, by name of the initialiser in the normalised graph.
+        told: options and where the data come from, plain.
+        stopped: why it ended early; empty where it did not.
+    """
+
+    points: tuple[CurvePoint, ...]
+    best: int
+    values: Mapping[str, np.ndarray]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    stopped: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON, without the weights."""
+        return {
+            "schema_version": 1,
+            "kind": "retraining",
+            **self.told,
+            "points": [asdict(point) for point in self.points],
+            "best": asdict(self.points[self.best]),
+            "stopped": self.stopped,
+        }
