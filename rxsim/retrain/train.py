@@ -169,13 +169,13 @@ class Trainer:
         with self._study.stages("retrain") as progress:
             while True:
                 if state.iteration % options.refresh == 0 or state.iteration == options.iterations:
-                    self._refresh(time.perf_counter() - start)
+                    self.refresh(time.perf_counter() - start)
                     keep(self._checkpoint())
                     if stopped := self._why_stop():
                         break
                 if state.iteration == options.iterations:
                     break
-                self._step()
+                self.step()
                 state.iteration += 1
                 progress(state.iteration, options.iterations)
         return Training(
@@ -186,7 +186,7 @@ class Trainer:
             stopped=stopped,
         )
 
-    def _refresh(self, seconds: float) -> None:
+    def refresh(self, seconds: float = 0.0) -> None:
         """Take a chip with the weights as they are, and measure it on what is held out."""
         state, options = self._state, self._options
         self._forward.refresh(self._module, state.iteration // options.refresh)
@@ -233,7 +233,8 @@ class Trainer:
         rows = self._module(tensors, [self._output], hooks)[self._output]
         return rows.reshape(len(rows), -1)[: len(positions)]
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Train on the next batch."""
         options, state = self._options, self._state
         share = 0.5 * (1 + math.cos(math.pi * state.iteration / options.iterations))
         for group in self._optimiser.param_groups:
