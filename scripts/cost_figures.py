@@ -79,40 +79,36 @@ def adc_share(points: Sequence[PointSummary], figure: Figure) -> None:
 def adc_sharing(points: Sequence[PointSummary], figure: Figure) -> None:
     """Power against time, and area against columns for each ADC."""
     power, area = figure.subplots(1, 2)
-
-    def named(point: PointSummary) -> str:
-        given = str(point.values["cost.technology"])
-        return "a read takes 53 ns" if given == "rxnn-64" else "a read takes 0.8 ns"
-
     draw_lines(
         power,
         points,
-        by=named,
+        by=lambda point: f"{point.values['adc.n_bits']} bits",
         x=lambda point: 1e9 * point.costs["latency_s"],
         y=lambda point: 1e3 * point.costs["energy_j"] / point.costs["latency_s"],
     )
     power.set(xscale="log", yscale="log", xlabel="Time of an inference (ns)", title="Power (mW)")
-    quick = [point for point in points if named(point) != "a read takes 53 ns"]
-    for each in quick:
+    fine = [point for point in points if point.values["adc.n_bits"] == 10]
+    for each in fine:
         seconds = each.costs["latency_s"]
         power.annotate(
-            str(each.values["adc.share"]),
+            str(each.values["cost.adc_share"]),
             (1e9 * seconds, 1e3 * each.costs["energy_j"] / seconds),
             xytext=(4, 4),
             textcoords="offset points",
         )
     plain_decades(power, "xy")
     power.legend(loc="upper right")
-    columns = [float(each.values["adc.share"]) for each in quick]
-    whole = [1e3 * each.costs["area_mm2"] for each in quick]
-    adcs = [1e3 * each.costs["area_mm2"] * each.costs["adc_area_share"] for each in quick]
+    columns = [float(each.values["cost.adc_share"]) for each in fine]
+    whole = [1e3 * each.costs["area_mm2"] for each in fine]
+    adcs = [1e3 * each.costs["area_mm2"] * each.costs["adc_area_share"] for each in fine]
     area.plot(columns, whole, label="all", marker=MARKERS[0], color=SERIES[0])
     area.plot(columns, adcs, label="ADCs", marker=MARKERS[1], color=SERIES[1], linestyle=DASHES[1])
-    area.set(xscale="log", yscale="log", xlabel="Columns for each ADC", title="Area (1000 µm²)")
-    area.set_xticks([2, 4, 8, 16, 32, 64], ["2", "4", "8", "16", "32", "64"], minor=False)
+    area.set(xscale="log", yscale="log", xlabel="Columns for each ADC")
+    area.set_title("Area, 10 bits (1000 µm²)")
+    area.set_xticks([int(each) for each in columns], [f"{each:g}" for each in columns], minor=False)
     area.minorticks_off()
     plain_decades(area, "y")
-    area.set_yticks([25, 50, 100, 200, 400])
+    area.set_yticks([25, 50, 100, 200, 400, 800])
     area.legend()
 
 

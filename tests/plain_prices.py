@@ -67,6 +67,7 @@ class PlainLayer:
         *,
         elements: tuple[int, int],
         signed: bool = True,
+        asked: int | None = None,
     ) -> None:
         """Count and price.
 
@@ -78,6 +79,7 @@ class PlainLayer:
             settings: of the layer, plain.
             elements: of the input and the output tensor.
             signed: whether inputs are below 0.
+            asked: columns of an ADC that the section `cost` asks for.
         """
         self._values, self._bar = values, settings["crossbar"]
         outer = outer_levels(values)
@@ -85,9 +87,14 @@ class PlainLayer:
         self._counts = plain_counts(
             *(weights, kernel, positions, settings), signed=signed, arrays_per_unit=self._unit
         )
-        self.share = settings["adc"]["share"]
-        if self.share == 1:
+        self.share = asked or settings["adc"]["share"]
+        if asked is None and self.share == 1:
             self.share = min(values["product"]["cols"], self._bar["cols"])
+        _, slices, sides = arrays_of(weights, kernel, settings)
+        mapping = settings["mapping"]
+        self._most_columns = self._bar["cols"]
+        if mapping["layout"] == "separate":
+            self._most_columns *= slices * (sides if mapping["subtract"] == "digital" else 1)
         self.converters = self._converters(weights, kernel, settings)
         self.seconds = positions * self._product_seconds(settings)
         bits = settings["dac"]["n_bits"] or 32
@@ -110,14 +117,14 @@ class PlainLayer:
 
     def _product_seconds(self, settings: dict[str, Any]) -> float:
         product, parts = self._values["product"], self._values["components"].values()
-        array = next(part for part in parts if part["action"] == "array_read")
         adc = next(part for part in parts if part["action"] == "conversion")
-        read = 1 / float(array["rate_hz"]) if "rate_hz" in array else float(product["stage_s"])
         pulses, passes = self._counts["pulses"], self._counts["passes"]
-        converting = 0.0
+        stage = float(product.get("read_s", 0))
         if settings["adc"]["n_bits"] is not None:
-            converting = self.share / float(adc["rate_hz"]) * passes / pulses
-        return float(max(read, converting) * (pulses + int(product["stages"]) - 1))
+            share = min(self.share, self._most_columns)
+            stage = max(stage, share / float(adc["rate_hz"]) * passes / pulses)
+        stage = stage or float(product["stage_s"])
+        return float(stage * (pulses + int(product["stages"]) - 1))
 
     def _converters(self, weights: np.ndarray, kernel: int, settings: dict[str, Any]) -> int:
         """Put converted columns of every tile side by side, so many on each ADC."""

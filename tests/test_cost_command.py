@@ -98,7 +98,10 @@ PLAIN_SETTINGS: dict[str, Any] = {
 def test_without_wires_the_circuits_energy_is_the_sum_of_v_squared_g(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A layer at 3 places, whose calibration inputs are codes: v = v_read code / 15, t = 53.33 ns."""
+    """A layer at 3 places, whose calibration inputs are codes: v = v_read code / 15.
+
+    A pulse lasts as long as 8 conversions at 1.2 GS/s.
+    """
     codes = RNG.integers(0, 16, (5, 2, 1, 3)).astype(np.float32)
     codes[0, 0, 0, 0] = 15
     weight = RNG.standard_normal((4, 2, 1, 1)).astype(np.float32)
@@ -119,7 +122,7 @@ def test_without_wires_the_circuits_energy_is_the_sum_of_v_squared_g(
     (array,) = [each for each in solved["components"] if each["name"] == "array"]
     assert (array["basis"], solved["array_energy"]) == ("circuit", "circuit")
     # Five inputs are all solved, but two of three places of each: the mean lies within 5 errors.
-    wanted = power.mean() / 1.875e7
+    wanted = power.mean() * 8 / 1.2e9
     assert 0 < array["error_j"] < 0.2 * wanted
     assert array["energy_j"] == pytest.approx(wanted, abs=5 * array["error_j"])
     assert solved["energy_error_j"] == array["error_j"]
@@ -134,7 +137,7 @@ def test_without_wires_the_circuits_energy_is_the_sum_of_v_squared_g(
     exact = found(capsys, saved(tmp_path, conv(weight, (2, 1, 1))), *given[1:])
     power = np.einsum("bcij,c->b", volts[..., :1] ** 2, row_siemens)
     (array,) = [each for each in exact["components"] if each["name"] == "array"]
-    assert array["energy_j"] == pytest.approx(power.mean() / 1.875e7, rel=1e-6)
+    assert array["energy_j"] == pytest.approx(power.mean() * 8 / 1.2e9, rel=1e-6)
     assert exact["energy_error_j"] == 0
 
 

@@ -61,18 +61,25 @@ def changed(**entries: Any) -> dict[str, Any]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(products(), all_settings(), st.sampled_from(technology_names()), st.sampled_from([1, 3, 8]))
+@given(
+    products(),
+    all_settings(),
+    st.sampled_from(technology_names()),
+    st.sampled_from([1, 3, 8, 40]),
+    st.sampled_from([None, None, 1, 5, 40]),
+)
 def test_components_cost_what_a_plain_pricing_says(
-    product: Drawn, drawn: dict[str, Any], technology: str, share: int
+    product: Drawn, drawn: dict[str, Any], technology: str, share: int, asked: int | None
 ) -> None:
     n_bits = None if drawn["adc"]["n_bits"] is None else 8
     drawn = {**drawn, "adc": {**drawn["adc"], "n_bits": n_bits, "share": share}}
-    found = priced(product.model, drawn, product.shape, technology=technology)
+    found = priced(product.model, drawn, product.shape, technology=technology, adc_share=asked)
     plain = PlainLayer(
         technology_values(technology),
         *(product.matrices, product.kernel, product.positions),
         Settings.model_validate(drawn).model_dump(),
         elements=(math.prod(product.shape), product.outputs),
+        asked=asked,
     )
     (layer,) = found["layers"]
     assert layer["seconds"] == pytest.approx(plain.seconds, rel=1e-12)
@@ -386,6 +393,62 @@ def test_adcs_of_any_number_take_their_columns_in_turns(
     assert (
         stated["levels"][0]["area_mm2"] is None
     )  # that of a unit is not the technology's any longer
+    # So does who asks for them in the section of cost, for an ADC a column too.
+    for asked in (1, 128):
+        found = priced(model, WHOLE, (1, 128), technology=mine, adc_share=asked)
+        assert by_name(found["components"], "instances")["adc"] == 2 * 128 / asked
+        assert found["latency_s"] == pytest.approx(16 * max(1e-7, asked / 1.2e9))
+
+
+SQUARE = dense(RNG.standard_normal((64, 64)))
+AS_64 = {
+    "crossbar": {"rows": 64, "cols": 64},
+    "mapping": {"scheme": "differential", "subtract": "digital"},
+    "dac": {"n_bits": 6},
+    "adc": {"n_bits": 10},
+}
+
+
+@pytest.mark.parametrize("columns", [1, 4, 64])
+def test_where_no_time_of_a_read_is_stated_conversions_set_the_pace(columns: int) -> None:
+    """Twice the ADCs take half the time, and conversions take the same energy."""
+    found = priced(SQUARE, AS_64, (1, 64), technology="rxnn-64", adc_share=columns)
+    assert found["latency_s"] == pytest.approx(columns / 1.2e9)
+    assert by_name(found["components"], "instances")["adc"] == 2 * 64 / columns
+    conversion = 3.1e-3 / 1.2e9 * 2.379 / 1.67  # Kull's, carried to 10 bits after Saberi
+    assert by_name(found["components"], "energy_j")["adc"] == pytest.approx(128 * conversion)
+    assert any("rxnn-64 states no time of a read" in note for note in found["notes"])
+
+
+def test_a_stated_time_of_a_read_bounds_what_more_adcs_gain(tmp_path: Path) -> None:
+    product = changed(read_s=1e-8)
+    mine = written(tmp_path, {"base": "rxnn-64", "product": product})
+    times = {
+        columns: priced(SQUARE, AS_64, (1, 64), technology=mine, adc_share=columns)["latency_s"]
+        for columns in (1, 8, 16, 64)
+    }
+    assert times == pytest.approx({1: 1e-8, 8: 1e-8, 16: 16 / 1.2e9, 64: 64 / 1.2e9})
+    found = priced(SQUARE, AS_64, (1, 64), technology="isaac", adc_share=1)
+    assert found["latency_s"] == pytest.approx(1e-7)
+    assert not any("time of a read" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(
+    ("technology", "shape", "seconds"),
+    [("rxnn-64", 64, 64 / 1.2e9), ("puma", 128, 128e-9 * 3), ("generic-32nm", 128, 128 / 1.2e9)],
+)
+def test_the_technologys_columns_take_its_stage(
+    technology: str, shape: int, seconds: float
+) -> None:
+    some = {**AS_64, "crossbar": {"rows": shape, "cols": shape}, "adc": {"n_bits": 8}}
+    found = priced(SQUARE, some, (1, 64), technology=technology)
+    assert found["latency_s"] == pytest.approx(seconds)
+
+
+def test_without_adcs_a_read_takes_the_technologys_stage() -> None:
+    found = priced(SQUARE, {**AS_64, "adc": {"n_bits": None}}, (1, 64), technology="rxnn-64")
+    assert found["latency_s"] == pytest.approx(5.3333e-8)
+    assert "without an ADC a read takes the stage of rxnn-64, 53.3 ns" in found["notes"]
 
 
 def test_what_no_component_does_is_told(tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ class Cost(Section):
     replicate: Replicate = Field(
         "none", description="copies of layers: none, or {balance: N} within N arrays"
     )
+    adc_share: Integer | None = Field(
+        None,
+        ge=1,
+        description="columns that share an ADC, 1 for an ADC a column; null: adc.share where it is "
+        "above 1, else those of the technology",
+    )
     array_energy: Literal["circuit", "technology"] = Field(
         "circuit",
         description="energy of a read: of the solved circuit on calibration inputs, or the "

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from rxsim.config.cost import Cost
 from rxsim.config.device import Device
 from rxsim.config.models import Adc, Dac, Mapping
 from rxsim.config.settings import Settings
@@ -30,6 +31,7 @@ _LATER: tuple[tuple[str, type[BaseModel], tuple[str, ...]], ...] = (
             *("read_noise", "run_time", "read_sigma", "read_unit", "dead_rows", "dead_cols"),
         ),
     ),
+    ("cost", Cost, ("adc_share",)),
     ("", Settings, ("compensate", "drift_compensation", "cost")),
 )
 
@@ -43,7 +45,7 @@ def as_plain(settings: Settings) -> dict[str, Any]:
     plain = settings.model_dump(mode="json")
     for section, model, names in _LATER:
         values = plain[section] if section else plain
-        for name in names:
+        for name in names if values is not None else ():
             if values[name] == _default(model, name):
                 del values[name]
     for device in _devices(plain):

@@ -17,7 +17,7 @@ Source: docs/concepts/cost.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -127,6 +127,15 @@ class ReadEnergy:
     arrays: int
     inputs: int
     positions: int
+
+    def lasting(self, factor: float) -> ReadEnergy:
+        """Return the energy where pulses last so many times as long."""
+        error = self.standard_error
+        return replace(
+            self,
+            joules=self.joules * factor,
+            standard_error=None if error is None else error * factor,
+        )
 
 
 def position_noise(energies: np.ndarray, share: float) -> float | None:

@@ -22,7 +22,7 @@ class StageTimes:
     """The times of a read.
 
     Attributes:
-        t_read: for a pulse and its currents to settle, second.
+        t_read: for a pulse and its currents to settle, second; 0: not stated.
         t_conversion: of an ADC, second.
         share: columns that an ADC converts one after the other.
         stages: of the pipeline from buffer to buffer.

@@ -161,6 +161,10 @@ class Product(Sourced):
     stage_s: Positive = Field(
         description="time of a pipeline stage (a read and its conversions), s"
     )
+    read_s: Positive | None = Field(
+        None,
+        description="time for currents to settle, s; null: not stated, conversions alone set the pace",
+    )
     stages: Count = Field(description="stages that a pass goes through before the next product")
 
     @property

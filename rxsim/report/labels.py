@@ -152,6 +152,7 @@ LABELS: dict[str, Label] = {
     "calibration.samples": Label("Calibration inputs"),
     "cost.technology": Label("Technology"),
     "cost.adc_model": Label("ADC model"),
+    "cost.adc_share": Label("Columns per ADC"),
     "cost.node_nm": Label("Node", "nm"),
 }
 """Dotted name of a setting -> its label; what is not here is called by its dotted name."""

@@ -16,6 +16,7 @@ from rxsim.cost.scaling import scaled
 from rxsim.cost.technology import LevelName, Technology
 from rxsim.cost.technology_files import read_technology
 from rxsim.cost.totals import counts_in, instances
+from rxsim.mapping import cells_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class ChosenTechnology:
             settings: of the layer, with its columns of an ADC.
         """
         has_all = settings.adc.share >= settings.crossbar.cols
-        return max(self._arrays_per_adc, 1.0) if has_all else 1.0
+        is_asked = self.cost.adc_share is not None
+        return max(self._arrays_per_adc, 1.0) if has_all and not is_asked else 1.0
 
     @property
     def unit(self) -> LevelName:
@@ -73,18 +75,29 @@ class ChosenTechnology:
         )
 
     def shared(self, settings: Settings) -> Settings:
-        """Give a layer's settings the technology's columns of an ADC, unless they state columns.
+        """Give a layer's settings the columns of an ADC that are asked for, or the technology's.
 
         Accuracy does not depend on `adc.share` where it is 1.
         """
-        if settings.adc.share > 1:
-            return settings
-        share = self.stated_share(settings)
+        share = self.cost.adc_share
+        if share is None:
+            if settings.adc.share > 1:
+                return settings
+            share = self.stated_share(settings)
         return settings.model_copy(update={"adc": settings.adc.model_copy(update={"share": share})})
 
     def stated_share(self, settings: Settings) -> int:
         """Return the columns of an ADC that the technology states, of arrays of the settings' size."""
         return min(self.columns_per_adc, settings.crossbar.cols)
+
+    def has_stated_adcs(self, settings: Settings) -> bool:
+        """Whether a layer has as many ADCs for its arrays as the technology states.
+
+        Args:
+            settings: of the layer, with its columns of an ADC.
+        """
+        is_share = settings.adc.share == self.stated_share(settings)
+        return is_share and self.arrays_of_adc(settings) == max(self._arrays_per_adc, 1.0)
 
     def adc_design(self, settings: Settings) -> AdcDesign | None:
         """Return what a layer asks of its ADC; None without one.
@@ -121,26 +134,28 @@ class ChosenTechnology:
     def times(self, settings: Settings) -> StageTimes:
         """Return the times of a layer's reads.
 
-        A read takes the time of the technology's array, or of a stage where that is not stated.
+        Where the technology states no time of a read, conversions alone set the pace; without an ADC
+        either, a read takes the technology's stage.
 
         Args:
             settings: of the layer, with its columns of an ADC.
         """
-        technology = self.technology
-        array = next(
-            (each for each in technology.components.values() if each.action == "array_read"), None
-        )
-        of_array = None if array is None else array.time_of_action_s
+        product = self.technology.product
+        has_adc = settings.adc.n_bits is not None
+        share = min(settings.adc.share, _columns_side_by_side(settings))
         return StageTimes(
-            t_read=of_array or technology.product.stage_s,
-            t_conversion=0.0
-            if settings.adc.n_bits is None
-            else 1 / (technology.adc.rate_hz or math.inf),
-            share=math.ceil(
-                min(settings.adc.share, settings.crossbar.cols) * self.arrays_of_adc(settings)
-            ),
-            stages=technology.product.stages,
+            t_read=product.read_s or (0.0 if has_adc else product.stage_s),
+            t_conversion=1 / (self.technology.adc.rate_hz or math.inf) if has_adc else 0.0,
+            share=math.ceil(share * self.arrays_of_adc(settings)),
+            stages=product.stages,
         )
+
+
+def _columns_side_by_side(settings: Settings) -> int:
+    """Return the most columns of a tile that are converted: slices and sides lie side by side."""
+    cells = cells_of(settings.device, settings.mapping)
+    is_one_array = settings.mapping.layout == "adjacent"
+    return settings.crossbar.cols * (1 if is_one_array else cells.readouts)
 
 
 def chosen_technology(cost: Cost) -> ChosenTechnology:

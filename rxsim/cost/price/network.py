@@ -287,7 +287,7 @@ def _whole_levels(settings: list[Settings], chosen: ChosenTechnology) -> Technol
     product = chosen.technology.product
     sizes = {(each.crossbar.rows, each.crossbar.cols) for each in settings}
     bits = {each.adc.n_bits for each in settings}
-    if any(each.adc.share != chosen.stated_share(each) for each in settings):
+    if not all(map(chosen.has_stated_adcs, settings)):
         return None
     if sizes != {(product.rows, product.cols)} or len(bits) != 1 or bits == {None}:
         return None

@@ -36,6 +36,7 @@ def notes_of(
     priced = list(layers)
     return (
         *_of_reads(priced),
+        *_of_times(settings, chosen),
         *_of_size(settings, chosen),
         *_of_dacs(settings, chosen),
         *_of_adcs(settings, chosen),
@@ -60,6 +61,19 @@ def _of_reads(layers: list[LayerCost]) -> Iterator[str]:
                 "no calibration input reaches these layers, and their arrays are priced by the "
                 f"technology's number: {', '.join(rest)}"
             )
+
+
+def _of_times(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
+    """Say what sets the pace where no time of a read is stated."""
+    if chosen.technology.product.read_s is not None:
+        return
+    yield (
+        f"{chosen.name} states no time of a read: conversions alone set the pace, and rows are driven "
+        "as long as these take"
+    )
+    if any(each.adc.n_bits is None for each in settings.values()):
+        stage_ns = 1e9 * chosen.technology.product.stage_s
+        yield f"without an ADC a read takes the stage of {chosen.name}, {stage_ns:.3g} ns"
 
 
 def _of_size(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:

@@ -14,7 +14,7 @@ _OF_COMPONENT = (
     *("energy_j", "power_w", "leakage_w", "area_mm2", "rate_hz", "time_s"),
     *("bits", "together"),
 )
-_OF_PRODUCT = ("rows", "cols", "stage_s", "stages")
+_OF_PRODUCT = ("rows", "cols", "stage_s", "read_s", "stages")
 _OF_WRITE = ("energy_j", "time_s", "cells_at_once")
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from rxsim.config import Cost, Settings
 from rxsim.cost.array_energy import ReadEnergy
-from rxsim.cost.counts import count_network
+from rxsim.cost.counts import NetworkCounts, count_network
+from rxsim.cost.latency import stage_seconds
 from rxsim.cost.price.chosen import ChosenTechnology, chosen_technology
 from rxsim.cost.price.layout import Wiring
 from rxsim.cost.price.network import NetworkCost, price_network
@@ -125,10 +126,38 @@ def _inputs(study: Study) -> str:
 
 
 def _energies(study: Study, chosen: ChosenTechnology, mapped: Mapped) -> dict[str, ReadEnergy]:
-    """Return the energy of reads that take the technology's time, on the first chip."""
-    times = {chosen.times(settings).t_read for settings in study.layer_settings().values()}
-    (pulse_s,) = times or {1.0}
-    return array_energies(study, mapped, pulse_s=pulse_s)
+    """Return the energy of reads with pulses of the technology's time, on the first chip."""
+    return array_energies(study, mapped, pulse_s=_pulse_s(chosen))
+
+
+def _pulse_s(chosen: ChosenTechnology) -> float:
+    """Return the time of a read, or of a stage where that is not stated, s."""
+    product = chosen.technology.product
+    return product.read_s or product.stage_s
+
+
+def _as_long_as_stages(
+    energies: Mapping[str, ReadEnergy],
+    counts: NetworkCounts,
+    settings: Mapping[str, Settings],
+    chosen: ChosenTechnology,
+) -> Mapping[str, ReadEnergy]:
+    """Drive rows for the stage of their layer where the technology states no time of a read.
+
+    Args:
+        energies: with pulses of `_pulse_s`.
+        counts: of the network.
+        settings: of each layer, with its columns of an ADC.
+        chosen: the technology.
+    """
+    if chosen.technology.product.read_s is not None:
+        return energies
+    return {
+        name: energy.lasting(
+            stage_seconds(counts.layers[name], chosen.times(settings[name])) / _pulse_s(chosen)
+        )
+        for name, energy in energies.items()
+    }
 
 
 def _priced(
@@ -153,6 +182,8 @@ def _priced(
         organisation=chosen.organisation,
         pulses_per_cell={name: each.per_cell for name, each in (pulses or {}).items()},
     )
+    if energies is not None:
+        energies = _as_long_as_stages(energies, counts, shared, chosen)
     return price_network(
         *(counts, shared, chosen, energies, calibration_inputs, pulses),
         wiring=Wiring(network, plan, sizes),
