@@ -330,7 +330,7 @@ BAD_OPTIONS = [
         ("--array-energy", "both"),
         "cost.array_energy: found 'both', expected 'circuit' or 'technology'",
     ),
-    (("--set", "cost.node_nm=5"), "node: found 5 nm, expected 7 to 130 nm"),
+    (("--set", "cost.node_nm=5"), "cost.node_nm: found 5 nm, expected 7 to 130 nm"),
     (("--set", "cost.nod=32"), "cost.nod is not a setting; did you mean cost.node_nm?"),
     (("--set", "layers={fc: {digital: true}}"), "found every layer of net.onnx digital"),
     (("--set", "layers={fd: {digital: true}}"), "layers.fd: no layer has such a name"),

@@ -19,6 +19,7 @@ from test_cost_counts import Drawn, all_settings, products
 
 from rxsim.config import Cost, Settings
 from rxsim.cost.technology_files import technology_names
+from rxsim.errors import InputError
 from rxsim.load import load_network
 from rxsim.pipeline import network_cost
 
@@ -263,7 +264,8 @@ def test_an_adc_model_prices_conversions_and_adcs(model: str) -> None:
 
 
 def test_a_technology_at_another_node() -> None:
-    """Energies by a V^2 + b V + c at .8 V, areas by the table: both from 32 to 16 nm; ADCs stay."""
+    """Energies by a V^2 + b V + c at .8 V, areas by the table, from 32 to 16 nm, of logic alone."""
+    stay = {"array", "dac", "sample_and_hold", "adc", "link"}
     model = dense(RNG.standard_normal((200, 150)))
     before = priced(model, WHOLE, (1, 200), technology="isaac")
     after = priced(model, WHOLE, (1, 200), technology="isaac", node_nm=16)
@@ -271,12 +273,46 @@ def test_a_technology_at_another_node() -> None:
     at_16 = 0.2958 * 0.64 - 0.1241 * 0.8 + 0.03024
     for key, factor in (("energy_j", at_16 / at_32), ("area_mm2", 0.41)):
         was, now = by_name(before["components"], key), by_name(after["components"], key)
-        wanted = {name: value * (1 if name == "adc" else factor) for name, value in was.items()}
+        wanted = {name: value * (1 if name in stay else factor) for name, value in was.items()}
         assert now == pytest.approx(wanted)
     assert (after["latency_s"], after["node_nm"]) == (before["latency_s"], 16)
+    (told,) = [note for note in after["notes"] if "not scaled" in note]
+    assert told.startswith(
+        "not of 16 nm, and not scaled to it: adc (32 nm), dac (32 nm), array (32 "
+    )
+    assert {part.split(" ")[0] for part in told.split(": ")[1].split(", ")} == stay
     scaled = priced(model, WHOLE, (1, 200), technology="isaac", node_nm=16, scale_adc=True)
-    assert scaled["energy_j"] == pytest.approx(before["energy_j"] * at_16 / at_32)
-    assert scaled["area_mm2"] == pytest.approx(before["area_mm2"] * 0.41)
+    for key, factor in (("energy_j", at_16 / at_32), ("area_mm2", 0.41)):
+        was, now = by_name(after["components"], key), by_name(scaled["components"], key)
+        assert now == pytest.approx({**was, "adc": was["adc"] * factor})
+    assert not any("adc (" in note for note in scaled["notes"])
+
+
+def test_an_area_that_holds_analog_parts_is_not_scaled() -> None:
+    before = priced(TWO, WHOLE, (1, 9), technology="puma")
+    after = priced(TWO, WHOLE, (1, 9), technology="puma", node_nm=16)
+    was, now = (by_name(each["components"], "area_mm2") for each in (before, after))
+    assert now["core_rest"] == was["core_rest"]
+    assert now["tile_rest"] == pytest.approx(0.41 * was["tile_rest"])
+    assert any("so that of core_rest is not scaled" in note for note in after["notes"])
+
+
+def test_a_file_that_claims_another_node_than_its_numbers_have_is_told(tmp_path: Path) -> None:
+    mine = written(tmp_path, {"base": "isaac", "node_nm": 7})
+    found = priced(TWO, WHOLE, (1, 9), technology=mine)
+    (told,) = [note for note in found["notes"] if note.startswith("not of 7 nm")]
+    assert all(f"{name} (32 nm)" in told for name in ("adc", "router", "tile_register"))
+    zigzag = priced(TWO, WHOLE, (1, 9), technology="isaac", adc_model="zigzag")
+    assert "not of 32 nm, and not scaled to it: adc (28 nm)" in zigzag["notes"]
+
+
+def test_nodes_outside_the_tables_are_refused_by_their_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^cost.node_nm: found 6 nm, expected 7 to 130 nm"):
+        priced(TWO, WHOLE, (1, 9), technology="isaac", node_nm=6)
+    bus = changed(node_nm=5)
+    mine = written(tmp_path, {"base": "isaac", "components": {"bus": bus}})
+    with pytest.raises(InputError, match=r"^components.bus.node_nm: found 5 nm, expected 7 to 130"):
+        priced(TWO, WHOLE, (1, 9), technology=mine, node_nm=16)
 
 
 def test_arrays_of_another_size() -> None:

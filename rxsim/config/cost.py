@@ -59,7 +59,8 @@ class Cost(Section):
         "technology's number for its array",
     )
     node_nm: Positive | None = Field(
-        None, description="node that the technology is scaled to, nm; null: its own"
+        None,
+        description="node that the technology's digital components are scaled to, nm; null: none",
     )
     scale_adc: bool = Field(
         False, description="the ADC is scaled to node_nm too, as digital circuits are"

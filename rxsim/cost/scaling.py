@@ -8,11 +8,11 @@ Delay is taken as linear in the node (Assumption). Between nodes of the tables b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from rxsim.cost.technology import Component, Technology
+from rxsim.cost.technology import Action, Component, Technology
 from rxsim.errors import InputError
 
 # Source: as above; area relative to 32 nm, by node in nm.
@@ -35,6 +35,11 @@ ENERGY_POLYNOMIAL = {
 }
 # Assumption: both nodes run at this supply, volts, where no other is asked.
 SUPPLY_V = 0.8
+
+# Assumption: these are the circuits of logic and memory that the tables are about.
+_DIGITAL: frozenset[Action] = frozenset(
+    {"shift_add", "register", "buffer", "bus", "network", "activation", "pooling", "other"}
+)
 
 
 def area_factor(from_nm: float, to_nm: float) -> float:
@@ -77,29 +82,57 @@ def delay_ratio(from_nm: float, to_nm: float) -> float:
 
 
 def scaled(technology: Technology, node_nm: float, *, adcs: bool = False) -> Technology:
-    """Return a technology at another node.
+    """Return a technology with its digital components at another node.
 
-    Rates, stage times and powers at rest stay: the design is run as fast as before, so power changes as
-    energy does. Printed totals are dropped. Source texts say what was scaled, and are D at best.
+    Arrays, DACs, sample-and-holds and links stay as they are, because analog circuits and wires between
+    chips do not follow these tables; so does an area that holds a part that stays. Rates, stage times
+    and powers at rest stay: the design is run as fast as before, so power changes as energy does.
+    Printed totals are dropped. Source texts say what was scaled, and are D at best.
 
     Args:
         technology: what is scaled.
         node_nm: the node, nm.
-        adcs: scale the ADC too; analog circuits do not follow these tables, so it stays otherwise.
+        adcs: scale the ADC too.
 
     Raises:
         InputError: a node lies outside 7 to 130 nm.
     """
-    components = {
-        name: part if part.action == "conversion" and not adcs else scaled_component(part, node_nm)
-        for name, part in technology.components.items()
-    }
+    _check_node(node_nm, "cost.node_nm")
+    actions = scaled_actions(adcs=adcs)
+    components = dict(technology.components)
+    for name, part in technology.components.items():
+        if part.action in actions:
+            _check_node(part.node_nm, f"components.{name}.node_nm")
+            components[name] = scaled_component(part, node_nm)
+    for name in holders_of_what_stays(technology, actions):
+        stated = technology.components[name]
+        components[name] = components[name].model_copy(update={"area_mm2": stated.area_mm2})
     levels = {
         name: level.model_copy(update={"printed": None})
         for name, level in technology.levels.items()
     }
     return technology.model_copy(
         update={"components": components, "levels": levels, "node_nm": node_nm}
+    )
+
+
+def scaled_actions(*, adcs: bool) -> frozenset[Action]:
+    """Return the actions of components that the tables are taken to hold for; of ADCs if asked."""
+    adc: frozenset[Action] = frozenset({"conversion"})
+    return _DIGITAL | adc if adcs else _DIGITAL
+
+
+def holders_of_what_stays(technology: Technology, actions: Collection[Action]) -> frozenset[str]:
+    """Name the components whose area holds a component that is not scaled.
+
+    Args:
+        technology: before it is scaled.
+        actions: that are scaled.
+    """
+    return frozenset(
+        part.area_within
+        for part in technology.components.values()
+        if part.area_within is not None and part.action not in actions
     )
 
 
@@ -135,10 +168,10 @@ def _between(by_node: Mapping[int, float], node_nm: float) -> float:
     return float(np.interp(node_nm, nodes, [by_node[node] for node in nodes]))
 
 
-def _check_node(node_nm: float) -> None:
+def _check_node(node_nm: float, where: str = "node") -> None:
     low, high = min(AREA_FROM_32), max(AREA_FROM_32)
     if not low <= node_nm <= high:
         raise InputError(
-            f"node: found {node_nm:g} nm, expected {low} to {high} nm, the nodes of the scaling "
+            f"{where}: found {node_nm:g} nm, expected {low} to {high} nm, the nodes of the scaling "
             "tables; choose one of these"
         )

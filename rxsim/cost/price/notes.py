@@ -11,6 +11,7 @@ from rxsim.cost.price.chosen import ChosenTechnology
 from rxsim.cost.price.compensation import COMPENSATION
 from rxsim.cost.price.digital import DIGITAL_KINDS
 from rxsim.cost.price.layer import LayerCost
+from rxsim.cost.scaling import holders_of_what_stays, scaled_actions
 from rxsim.cost.technology import Technology
 
 _MOST_NAMED = 5
@@ -37,6 +38,7 @@ def notes_of(
     return (
         *_of_reads(priced),
         *_of_times(settings, chosen),
+        *_of_nodes(settings, chosen),
         *_of_size(settings, chosen),
         *_of_dacs(settings, chosen),
         *_of_adcs(settings, chosen),
@@ -74,6 +76,29 @@ def _of_times(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Ite
     if any(each.adc.n_bits is None for each in settings.values()):
         stage_ns = 1e9 * chosen.technology.product.stage_s
         yield f"without an ADC a read takes the stage of {chosen.name}, {stage_ns:.3g} ns"
+
+
+def _of_nodes(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
+    """Name components whose numbers hold for another node than the technology is told to have."""
+    technology = chosen.technology
+    nodes = {name: {part.node_nm} for name, part in technology.components.items()}
+    adcs = {chosen.at_layer(each).adc.node_nm for each in settings.values()}
+    nodes[technology.adc_name] = adcs or nodes[technology.adc_name]
+    other = {name: at - {technology.node_nm} for name, at in nodes.items()}
+    told = [
+        f"{name} ({', '.join(f'{node:g}' for node in sorted(at))} nm)"
+        for name, at in other.items()
+        if at
+    ]
+    if told:
+        yield f"not of {technology.node_nm:g} nm, and not scaled to it: {', '.join(told)}"
+    actions = scaled_actions(adcs=chosen.cost.scale_adc)
+    holders = sorted(holders_of_what_stays(technology, actions))
+    if chosen.cost.node_nm is not None and holders:
+        yield (
+            "areas within another component can't be told apart, so that of "
+            f"{', '.join(holders)} is not scaled"
+        )
 
 
 def _of_size(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
