@@ -267,12 +267,19 @@ BAD_FILES = [
     (less("components", "adc", "source"), "components.adc.source is missing; add it"),
     (less("product"), "product is missing; add it"),
     (
-        over(components={"bus": {"action": "array_read"}}),
+        over(components={"bus": {"action": "array_read", "source": "a test", "status": "P"}}),
         "components: found 2 with the action 'array_read' (array, bus), expected one at most",
     ),
     (over(components={"adc": None}), "levels.array.parts: found 'adc', expected one of"),
     (over(write={"energy_j": 1e-12}), "write.source is missing; add it"),
-    (over(product={"rows": 0}), "product.rows: found 0, expected 1 or above"),
+    (
+        over(product={"rows": 0}),
+        "product: found a new rows, expected its source and status beside it; add both",
+    ),
+    (
+        over(product={"rows": 0, "source": "a test", "status": "P"}),
+        "product.rows: found 0, expected 1 or above",
+    ),
 ]
 
 
@@ -313,7 +320,11 @@ BAD_OPTIONS = [
     (("--adc-model", "mine"), "cost.adc_model: found 'mine', expected 'andrulis', 'kull'"),
     (("--adc-model", "kull"), "ADC model kull: found 6 bits, expected 8"),
     (("--adc-model", "zigzag", "--set", "adc.n_bits=12"), "found 12 bits, expected 4 to 11"),
-    (("--set", "adc.n_bits=14"), "ADC model saberi: found 14 bits, expected 4 to 10"),
+    (
+        ("--set", "adc.n_bits=14"),
+        "ADC model table: the technology states an ADC of 8 bits, which its carried_by, saberi, "
+        "carries to others: found 14 bits, expected 4 to 10",
+    ),
     (
         ("--replicate", "1"),
         "replicate: found 1 arrays, expected at least the 2 that hold each layer once",

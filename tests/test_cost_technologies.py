@@ -240,12 +240,44 @@ def changed_adc(**entries: Any) -> dict[str, Any]:
             "levels.unit.parts: found 'x'",
         ),
         (
-            {"base": "isaac", "product": {"stage_s": 0}},
+            {"base": "isaac", "product": {"stage_s": 0, "source": "s", "status": "P"}},
             "product.stage_s: found 0, expected a number",
         ),
         (
             {"base": "isaac", "carried_by": "magic"},
             "carried_by: found 'magic', expected 'andrulis'",
+        ),
+        (
+            {"base": "puma", "components": {"adc": {"status": "P"}}},
+            "components.adc: found a new status, expected its source beside it; add it",
+        ),
+        (
+            {"base": "puma", "components": {"adc": {"source": "my chip"}}},
+            "components.adc: found a new source, expected its status beside it; add it",
+        ),
+        (
+            {"base": "puma", "components": {"adc": {"area_within": "tile_rest"}}},
+            "components.adc: found a new area_within, expected its source and status beside it; add",
+        ),
+        (
+            {"base": "puma", "components": {"adc": {"status": "P", "source": None}}},
+            "components.adc: found a new status, expected its source beside it; add it",
+        ),
+        (
+            {"base": "puma", "product": {"stage_s": 1e-9, "stages": 1}},
+            "product: found a new stage_s, expected its source and status beside it; add both",
+        ),
+        (
+            {"base": "rxnn-64", "product": {"status": "P"}},
+            "product: found a new status, expected its source beside it; add it",
+        ),
+        (
+            {"base": "puma", "instructions": {"cycles": {"alu": 1}}},
+            "instructions: found a new cycles, expected its source and status beside it; add both",
+        ),
+        (
+            {"base": "puma", "levels": {"chip": {"printed": {"power_w": 1}}}},
+            "levels.chip.printed.source is missing",
         ),
         ({"base": "isac"}, "base: found 'isac', expected a technology's name"),
         ({"base": 3}, "base: found 3, expected a technology's name"),
@@ -265,6 +297,15 @@ def test_a_bad_file_gets_a_sentence_with_the_path_of_the_entry(
     assert sentence in message
     assert "technology file" in message
     assert "\n" not in message
+
+
+def test_what_says_nothing_new_needs_no_source(tmp_path: Path) -> None:
+    same = {"adc": {"about": "my ADC", "power_w": 0.016, "together": 8}}
+    cycles = {"cycles": {"alu": 128}, "lanes": 128}
+    path = written(tmp_path, {"base": "puma", "components": same, "instructions": cycles})
+    puma, mine = named_technology("puma"), read_technology(path)
+    assert mine.adc == puma.adc.model_copy(update={"about": "my ADC"})
+    assert mine.instructions == puma.instructions
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rxsim.config.overlay import overlay
-from rxsim.cost.technology import Technology
+from rxsim.cost.technology import Component, Instructions, Product, Sourced, Technology, Write
 from rxsim.errors import InputError, SettingError
 from rxsim.files import read_yaml_mapping
 from rxsim.folders import folder_of, names_in
@@ -19,7 +19,12 @@ FOLDER = "rxsim.cost.technologies"
 """Folder of the technologies that rxsim brings; they are read as files, nothing is imported."""
 
 _OF_ALL = ("area_mm2", "power_w", "leakage_w")  # numbers of `together` instances
-_NUMBERS = (*_OF_ALL, "energy_j", "rate_hz", "time_s", "bits", "node_nm", "together")
+# Entries with numbers beside the components.
+_SOURCED: dict[str, type[Sourced]] = {
+    "product": Product,
+    "instructions": Instructions,
+    "write": Write,
+}
 # Two ways to say the same; the new number replaces the other one below it.
 _INSTEAD = {
     "energy_j": "power_w",
@@ -87,11 +92,16 @@ def _laid_over(base: dict[str, Any], top: dict[str, Any], where: str) -> dict[st
     """Lay a file's entries over a base; the totals that a base's source prints are no longer its."""
     for level in base["levels"].values():
         level.pop("printed", None)
+    for name, entry_type in _SOURCED.items():
+        entry, below = top.get(name), base.get(name)
+        if isinstance(entry, Mapping) and isinstance(below, Mapping):
+            _check_sourced(entry, below, entry_type, f"{where}: {name}")
     components = top.get("components")
     for name, entry in components.items() if isinstance(components, Mapping) else ():
         below = base["components"].get(name)
         if isinstance(entry, Mapping) and below is not None:
-            _check_new_numbers(entry, below, f"{where}: components.{name}")
+            _check_sourced(entry, below, Component, f"{where}: components.{name}")
+            _check_together(entry, below, f"{where}: components.{name}")
             for key, other in _INSTEAD.items():
                 if key in entry and other not in entry:
                     below.pop(other, None)
@@ -105,17 +115,36 @@ def _laid_over(base: dict[str, Any], top: dict[str, Any], where: str) -> dict[st
     return values
 
 
-def _check_new_numbers(entry: Mapping[Any, Any], below: Mapping[str, Any], where: str) -> None:
-    """Refuse numbers that would stand under the source of others, or be divided by their count."""
-    changed = [key for key in _NUMBERS if key in entry and entry[key] != below.get(key)]
-    if changed and not {"source", "status"} <= set(entry):
+def _check_sourced(
+    entry: Mapping[Any, Any], below: Mapping[str, Any], entry_type: type[Sourced], where: str
+) -> None:
+    """Refuse what would stand under the source of other numbers, or make them surer than they are."""
+    keys = [name for name in entry_type.model_fields if name not in ("about", "source")]
+    changed = [
+        key for key in (*keys, "source") if key in entry and _differs(entry[key], below.get(key))
+    ]
+    missing = [key for key in ("source", "status") if entry.get(key) is None]
+    if changed and missing:
+        end = "add both" if len(missing) == 2 else "add it"
         raise SettingError(
-            f"{where}: found a new {changed[0]}, expected its source and status beside it; add both"
+            f"{where}: found a new {changed[0]}, expected its {' and '.join(missing)} beside it; "
+            f"{end}"
         )
-    of_all = [key for key in changed if key in _OF_ALL]
-    if of_all and below.get("together", 1) != 1 and "together" not in entry:
+
+
+def _differs(value: Any, below: Any) -> bool:
+    """Whether a value, or one of a mapping's, is another than the one below."""
+    if isinstance(value, Mapping) and isinstance(below, Mapping):
+        return any(_differs(each, below.get(key)) for key, each in value.items())
+    return bool(value != below)
+
+
+def _check_together(entry: Mapping[Any, Any], below: Mapping[str, Any], where: str) -> None:
+    """Refuse a number that would be divided by the count of those below."""
+    changed = [key for key in _OF_ALL if key in entry and entry[key] != below.get(key)]
+    if changed and below.get("together", 1) != 1 and "together" not in entry:
         raise SettingError(
-            f"{where}.{of_all[0]}: found a new number, but those below it are of {below['together']} "
+            f"{where}.{changed[0]}: found a new number, but those below it are of {below['together']} "
             "together; state together beside it"
         )
 

@@ -37,19 +37,25 @@ def _carried(design: AdcDesign, stated: Component) -> tuple[float, float]:
             f"ADC model table: found {design.bits} bits, expected {stated.bits}, as the technology "
             "states; name a model in carried_by or choose another model"
         )
-    model = ADC_MODELS[str(design.carried_by)]
-    at, base = (
-        model.conversion(
-            AdcDesign(
-                bits=bits,
-                rate_hz=stated.rate_hz or design.rate_hz,
-                node_nm=stated.node_nm,
-                column_ohm=design.column_ohm,
-                v_read=design.v_read,
+    try:
+        at, base = (
+            ADC_MODELS[str(design.carried_by)].conversion(
+                AdcDesign(
+                    bits=bits,
+                    rate_hz=stated.rate_hz or design.rate_hz,
+                    node_nm=stated.node_nm,
+                    column_ohm=design.column_ohm,
+                    v_read=design.v_read,
+                )
             )
+            for bits in (design.bits, stated.bits or design.bits)
         )
-        for bits in (design.bits, stated.bits or design.bits)
-    )
+    except InputError as error:
+        reason = str(error).removeprefix(f"ADC model {design.carried_by}: ")
+        raise InputError(
+            f"ADC model table: the technology states an ADC of {stated.bits} bits, which its "
+            f"carried_by, {design.carried_by}, carries to others: {reason}"
+        ) from None
     if at.area_mm2 is None or base.area_mm2 is None:
         raise InputError(
             f"carried_by: found {design.carried_by!r}, expected a model that gives areas; "
