@@ -126,11 +126,15 @@ def test_without_wires_the_circuits_energy_is_the_sum_of_v_squared_g(
     assert 0 < array["error_j"] < 0.2 * wanted
     assert array["energy_j"] == pytest.approx(wanted, abs=5 * array["error_j"])
     assert solved["energy_error_j"] == array["error_j"]
+    assert array["status"] is None
     stated = found(capsys, *given, *NOT_RUN)
     rest = [each for each in solved["components"] if each["name"] != "array"]
     assert rest == [each for each in stated["components"] if each["name"] != "array"]
     (array,) = [each for each in stated["components"] if each["name"] == "array"]
     assert array["energy_j"] == pytest.approx(3 * 2 * 7.5e-12 * 16 * 8 / 64**2)
+    assert (array["status"], "energy_of_technology_j" in array) == ("D", False)
+    for each in (solved, stated):
+        assert each["array_energy_of_technology_j"] == pytest.approx(array["energy_j"])
 
     # At one place nothing is sampled, and the sum is exact.
     np.savez(tmp_path / "some.npz", x=codes[..., :1])

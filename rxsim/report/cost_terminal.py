@@ -111,7 +111,7 @@ def _component(each: ComponentCost, cost: NetworkCost) -> list[str]:
         _share(each.area_mm2, cost.area_mm2),
         "-" if each.actions is None else si(each.actions, "").strip(),
         _BASES[each.basis],
-        each.status,
+        each.status or "-",
     ]
 
 

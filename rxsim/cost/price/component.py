@@ -27,7 +27,10 @@ class ComponentCost:
         error_j: standard error of the energy where inputs were sampled, J; None: none, or not known.
         basis: where the energy is from.
         area_mm2: mm2; 0 where another component holds it; None: not stated.
-        status: how sure its numbers are: P printed, D derived, R reconstructed.
+        status: how sure its numbers are: P printed, D derived, R reconstructed; None: the energy is
+            the solved circuit's, not a source's.
+        energy_of_technology_j: of the same reads by the technology's number where the circuit is
+            solved, J; None: it is not solved, or the technology states none.
     """
 
     name: str
@@ -38,14 +41,16 @@ class ComponentCost:
     energy_j: float | None
     basis: Basis
     area_mm2: float | None
-    status: Status
+    status: Status | None
     error_j: float | None = None
+    energy_of_technology_j: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        if self.error_j is None:
-            del values["error_j"]
+        for name in ("error_j", "energy_of_technology_j"):
+            if values[name] is None:
+                del values[name]
         return values
 
 
@@ -69,7 +74,11 @@ def summed(costs: Iterable[ComponentCost]) -> tuple[ComponentCost, ...]:
 
 def together(one: ComponentCost, other: ComponentCost) -> ComponentCost:
     """Add up two costs of a component; it keeps the level of the first one."""
-    worst = max(one.status, other.status, key="PDR".index)
+    is_solved = "circuit" in (one.basis, other.basis)
+    by_technology = [
+        each.energy_of_technology_j if each.basis == "circuit" else each.energy_j
+        for each in (one, other)
+    ]
     return replace(
         one,
         instances=one.instances + other.instances,
@@ -78,8 +87,15 @@ def together(one: ComponentCost, other: ComponentCost) -> ComponentCost:
         error_j=_error(one, other),
         basis=min(one.basis, other.basis, key=_BASES.index),
         area_mm2=_add(one.area_mm2, other.area_mm2),
-        status=worst,
+        status=_worst(one.status, other.status),
+        energy_of_technology_j=_add(*by_technology) if is_solved else None,
     )
+
+
+def _worst(one: Status | None, other: Status | None) -> Status | None:
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key="PDR".index)
 
 
 def _error(one: ComponentCost, other: ComponentCost) -> float | None:

@@ -212,10 +212,15 @@ class _Place:
         acts = _acts(work, technology, part)
         if self.again and acts is not None:
             acts = 0.0
-        energy, error, basis = self._in_operation(work, acts)
+        energy, basis = self._stated(work, acts)
+        error, by_technology = None, None
+        if part.action == "array_read" and work.energy is not None:
+            by_technology, basis = energy, "circuit"
+            energy, error = (0.0, 0.0) if self.again else _of_circuit(work)
         if part.leakage_w is not None and owns:
             at_rest = self.number * part.leakage_w / part.together * inference_s
             energy = at_rest if energy is None else energy + at_rest
+            by_technology = None if by_technology is None else by_technology + at_rest
         return ComponentCost(
             name=self.name,
             level=self.level,
@@ -226,21 +231,18 @@ class _Place:
             error_j=error,
             basis=basis,
             area_mm2=_area(part, self.number, held) if owns else 0.0,
-            status=part.status,
+            status=None if basis == "circuit" else part.status,
+            energy_of_technology_j=by_technology,
         )
 
-    def _in_operation(
-        self, work: LayerWork, acts: float | None
-    ) -> tuple[float | None, float | None, Basis]:
-        """Return energy and its error, J, and where they are from."""
+    def _stated(self, work: LayerWork, acts: float | None) -> tuple[float | None, Basis]:
+        """Return energy by the technology's numbers, J, and where it is from."""
         part = self.component
-        if part.action == "array_read" and work.energy is not None:
-            return (0.0, 0.0, "circuit") if self.again else (*_of_circuit(work), "circuit")
         if acts is not None and part.energy_of_action_j is not None:
-            return acts * part.energy_of_action_j, None, "action"
+            return acts * part.energy_of_action_j, "action"
         if part.power_of_one_w is not None:
-            return self.number * part.power_of_one_w * work.seconds, None, "power"
-        return None, None, "unknown"
+            return self.number * part.power_of_one_w * work.seconds, "power"
+        return None, "unknown"
 
 
 def _of_circuit(work: LayerWork) -> tuple[float, float | None]:

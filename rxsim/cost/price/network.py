@@ -91,6 +91,18 @@ class NetworkCost:
         return "circuit" if is_solved else "technology"
 
     @property
+    def array_energy_of_technology_j(self) -> float | None:
+        """Energy of the same reads of arrays by the technology's number, J; None: it states none."""
+        reads = [
+            each.energy_of_technology_j if each.basis == "circuit" else each.energy_j
+            for layer in self.layers
+            for each in layer.components
+            if each.action == "array_read"
+        ]
+        known = [energy for energy in reads if energy is not None]
+        return sum(known) if known and len(known) == len(reads) else None
+
+    @property
     def area_mm2(self) -> float:
         """Area in use, mm2: levels that are filled in part count in part."""
         return known_sum(each.area_mm2 for each in self.components)
@@ -141,6 +153,7 @@ class NetworkCost:
             "adc_model": self.chosen.cost.adc_model,
             "array_energy": self.array_energy,
             "array_inputs": self.inputs or None,
+            "array_energy_of_technology_j": self.array_energy_of_technology_j,
             "convention": CONVENTION,
             "energy_j": self.energy_j,
             "energy_error_j": self.energy_error_j,
