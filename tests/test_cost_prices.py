@@ -377,11 +377,42 @@ def test_without_adcs_nothing_converts() -> None:
 
 def test_arrays_whose_area_another_part_holds_have_none_of_their_own() -> None:
     found = priced(TWO, WHOLE, (1, 9), technology="puma")
+    parts = {each["name"]: each for each in found["components"]}
+    for name in ("array", "dac", "adc", "shift_add"):
+        assert (parts[name]["area_mm2"], parts[name]["area_within"]) == (None, "core_rest")
+    assert "area_within" not in parts["core_rest"]
+    assert not found["area_is_lower_bound"]
+    assert not any(note.startswith("area not stated") for note in found["notes"])
     areas = {name: each["area_mm2"] for name, each in found["within"].items()}
     assert (areas["array"], areas["unit"]) == (None, None)
     assert areas["core"] == pytest.approx(3 / 2 * 0.036)  # three layers, a unit each, two in a core
     levels = {each["name"]: each["area_mm2"] for each in found["levels"]}
     assert (levels["unit"], levels["core"]) == (None, pytest.approx(2 * 0.036))
+
+
+def test_an_area_is_a_lower_bound_where_one_in_use_is_not_stated(tmp_path: Path) -> None:
+    """NeuroSim's ADC has no area; without ADCs nothing is missing, and headlines say which it is."""
+    of_16 = {**WHOLE, "crossbar": {"rows": 16, "cols": 16}}
+    found = priced(TWO, of_16, (1, 9), technology="isaac", adc_model="neurosim")
+    assert found["area_is_lower_bound"]
+    assert "area not stated, and left out: adc" in found["notes"]
+    without = {**of_16, "adc": {"n_bits": None}}
+    found = priced(TWO, without, (1, 9), technology="isaac", adc_model="neurosim")
+    assert not found["area_is_lower_bound"]
+    # What lies within a component of no level is not known either.
+    mine = {"base": "puma", "levels": {"core": {"parts": {"core_rest": None}}}}
+    found = priced(TWO, WHOLE, (1, 9), technology=written(tmp_path, mine))
+    parts = {each["name"]: each for each in found["components"]}
+    assert found["area_is_lower_bound"]
+    assert "area_within" not in parts["adc"]
+    compensated = {**of_16, "compensate": ["columns"]}
+    assert priced(TWO, compensated, (1, 9), technology="isaac")["area_is_lower_bound"]
+
+
+def test_adcs_in_turns_within_another_component_change_no_area() -> None:
+    found = priced(TWO, WHOLE, (1, 9), technology="puma", adc_model="zigzag")
+    (told,) = [note for note in found["notes"] if "in turns" in note]
+    assert told.endswith("their area lies within core_rest, which does not change")
 
 
 def test_acts_of_digital_components_are_those_of_digital_operators(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ class ComponentCost:
         energy_j: for one inference, J; None: the technology does not state it.
         error_j: standard error of the energy where inputs were sampled, J; None: none, or not known.
         basis: where the energy is from.
-        area_mm2: mm2; 0 where another component holds it; None: not stated.
+        area_mm2: mm2; None: another component holds it, or it is not stated.
+        area_within: the component that holds its area; None: none does.
         status: how sure its numbers are: P printed, D derived, R reconstructed; None: the energy is
             the solved circuit's, not a source's.
         energy_of_technology_j: of the same reads by the technology's number where the circuit is
@@ -42,13 +43,20 @@ class ComponentCost:
     basis: Basis
     area_mm2: float | None
     status: Status | None
+    area_within: str | None = None
     error_j: float | None = None
     energy_of_technology_j: float | None = None
+
+    @property
+    def is_of_unknown_area(self) -> bool:
+        """Whether there are some whose area is not stated; compensation's work always needs some."""
+        has_any = self.instances > 0 or self.action == "compensation"
+        return self.area_mm2 is None and self.area_within is None and has_any
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        for name in ("error_j", "energy_of_technology_j"):
+        for name in ("area_within", "error_j", "energy_of_technology_j"):
             if values[name] is None:
                 del values[name]
         return values
@@ -87,6 +95,7 @@ def together(one: ComponentCost, other: ComponentCost) -> ComponentCost:
         error_j=_error(one, other),
         basis=min(one.basis, other.basis, key=_BASES.index),
         area_mm2=_add(one.area_mm2, other.area_mm2),
+        area_within=one.area_within or other.area_within,
         status=_worst(one.status, other.status),
         energy_of_technology_j=_add(*by_technology) if is_solved else None,
     )

@@ -30,7 +30,7 @@ def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[C
                 actions=float(operations[kind]),
                 energy_j=operations[kind] * part.energy_of_action_j,
                 basis="action",
-                area_mm2=0.0,
+                area_mm2=None,
                 status=part.status,
             )
         )
@@ -53,7 +53,7 @@ def digital_links(bits: int, technology: Technology) -> tuple[ComponentCost, ...
             actions=bits / (part.bits or 1),
             energy_j=bits / (part.bits or 1) * part.energy_of_action_j,
             basis="action",
-            area_mm2=0.0,
+            area_mm2=None,
             status=part.status,
         )
         for name, part in technology.components.items()

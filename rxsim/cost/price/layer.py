@@ -54,7 +54,7 @@ class LayerCost:
         units: that all copies fill; those of the layer whose arrays it uses.
         seconds: of an inference.
         product_seconds: of a product, all pulses of a position.
-        components: each with energy and area; areas are 0 where the arrays are another layer's.
+        components: each with energy and area; there are none where the arrays are another layer's.
     """
 
     counts: LayerCounts
@@ -230,7 +230,8 @@ class _Place:
             energy_j=energy,
             error_j=error,
             basis=basis,
-            area_mm2=_area(part, self.number, held) if owns else 0.0,
+            area_mm2=_area(part, self.number if owns else 0.0),
+            area_within=part.area_within if part.area_within in held else None,
             status=None if basis == "circuit" else part.status,
             energy_of_technology_j=by_technology,
         )
@@ -253,8 +254,6 @@ def _of_circuit(work: LayerWork) -> tuple[float, float | None]:
     return energy.joules * positions, None if error is None else error * positions
 
 
-def _area(component: Component, number: float, held: dict[str, float]) -> float | None:
+def _area(component: Component, number: float) -> float | None:
     of_one = component.area_of_one_mm2
-    if of_one is None:
-        return 0.0 if component.area_within in held else None
-    return of_one * number
+    return None if of_one is None else of_one * number

@@ -108,6 +108,11 @@ class NetworkCost:
         return known_sum(each.area_mm2 for each in self.components)
 
     @property
+    def area_is_lower_bound(self) -> bool:
+        """Whether the area of a component in use is not stated."""
+        return any(each.is_of_unknown_area for each in self.components)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates on crossbars for one inference."""
         return self.counts.actions.macs
@@ -158,6 +163,7 @@ class NetworkCost:
             "energy_j": self.energy_j,
             "energy_error_j": self.energy_error_j,
             "area_mm2": self.area_mm2,
+            "area_is_lower_bound": self.area_is_lower_bound,
             "latency_s": self.latency_s,
             "interval_s": self.interval_s,
             "macs": self.macs,

@@ -12,7 +12,7 @@ from rxsim.cost.price.compensation import COMPENSATION
 from rxsim.cost.price.digital import DIGITAL_KINDS
 from rxsim.cost.price.layer import LayerCost
 from rxsim.cost.scaling import holders_of_what_stays, scaled_actions
-from rxsim.cost.technology import Technology
+from rxsim.cost.technology import Component, Technology
 
 _MOST_NAMED = 5
 
@@ -164,19 +164,26 @@ def _of_adcs(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iter
 
 def _of_turns(settings: Mapping[str, Settings], chosen: ChosenTechnology) -> Iterator[str]:
     """Say where a model's ADCs are slower than the technology's, so that several work in turns."""
-    slow: set[tuple[float, int]] = set()
+    slow: set[tuple[float, int, str]] = set()
     for each in settings.values():
         adc = chosen.at_layer(each).adc
         time_s, rate_hz = adc.time_of_action_s, adc.rate_hz
         if each.adc.n_bits is not None and time_s is not None and rate_hz is not None:
-            slow.add((time_s, in_turns(time_s, rate_hz)))
-    for time_s, number in sorted(slow):
+            slow.add((time_s, in_turns(time_s, rate_hz), _area_of_turns(adc)))
+    for time_s, number, area in sorted(slow):
         if number > 1:
             yield (
                 f"ADC model {chosen.cost.adc_model}: a conversion takes {time_s * 1e9:.3g} ns, so "
-                f"{number} ADCs in turns keep the technology's rate; the area, where the model gives "
-                "one, is that of all of them"
+                f"{number} ADCs in turns keep the technology's rate; {area}"
             )
+
+
+def _area_of_turns(adc: Component) -> str:
+    if adc.area_within is not None:
+        return f"their area lies within {adc.area_within}, which does not change"
+    if adc.area_mm2 is None:
+        return "the model gives no area"
+    return "the area is that of all of them"
 
 
 def _of_pulses(settings: Mapping[str, Settings], is_programmed: bool) -> Iterator[str]:
@@ -194,7 +201,7 @@ def _not_stated(layers: list[LayerCost], technology: Technology) -> Iterator[str
     costs = [each for layer in layers for each in layer.components]
     energies = sorted({each.name for each in costs if each.basis == "unknown"})
     areas = sorted(
-        {each.name for each in costs if each.area_mm2 is None and each.name != COMPENSATION}
+        {each.name for each in costs if each.is_of_unknown_area and each.name != COMPENSATION}
     )
     if energies:
         yield ("energy left out, as acts are not counted or have no energy: " + ", ".join(energies))

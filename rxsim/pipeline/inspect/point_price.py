@@ -45,7 +45,7 @@ def unstated(cost: NetworkCost, name: str) -> tuple[str, ...]:
     if name in ("energy_j", "ops_per_j"):
         names = {each.name for each in costs if each.basis == "unknown"}
     elif name == "area_mm2":
-        names = {each.name for each in costs if each.area_mm2 is None}
+        names = {each.name for each in costs if each.is_of_unknown_area}
     else:
         names = set()
     return tuple(sorted(names))
