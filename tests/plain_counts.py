@@ -142,8 +142,11 @@ def plain_counts(
     found: dict[str, Any] = dict.fromkeys(
         ("reads", "drives", "sample_and_holds", "conversions", "shift_and_adds", "macs"), 0
     )
+    found["macs_of_network"] = 0
+    of_tiles = {array.tile: len(_held(weights, array)) for array in arrays}
     for _ in range(positions):
-        found["macs"] += sum(len(a.rows) * len(a.outputs) for a in _dense(weights))
+        found["macs"] += sum(of_tiles.values())
+        found["macs_of_network"] += sum(len(a.rows) * len(a.outputs) for a in _dense(weights))
         for converted in passes:
             for _pulse in converted:
                 for array in arrays:

@@ -193,7 +193,8 @@ def test_counts_are_those_of_a_plain_counter(
     )
     assert (layer.positions, layer.steps) == (positions, 1)
     assert (layer.pulses, layer.passes) == (plain["pulses"], plain["passes"])
-    for name in ("reads", "drives", "sample_and_holds", "conversions", "shift_and_adds", "macs"):
+    acts = ("reads", "drives", "sample_and_holds", "conversions", "shift_and_adds")
+    for name in (*acts, "macs", "macs_of_network"):
         assert getattr(layer.actions, name) == plain[name], name
     assert layer.actions.buffer_read_bits == plain["buffer_read_bits"]
     bits = chosen.dac.n_bits or 0

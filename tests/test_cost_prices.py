@@ -415,6 +415,23 @@ def test_adcs_in_turns_within_another_component_change_no_area() -> None:
     assert told.endswith("their area lies within core_rest, which does not change")
 
 
+def test_operations_count_no_skipped_work() -> None:
+    """Rows and columns of zeros are left out: 6 x 4 weights of 9 x 7 are multiplied, at 20 places."""
+    w = RNG.standard_normal((7, 9, 1, 1))
+    w[:, 6:] = 0
+    w[4:] = 0
+    mapping = {"scheme": "differential", "subtract": "digital", "skip_zero": True}
+    skipping = {**WHOLE, "mapping": mapping}
+    whole = priced(conv(w, (9, 4, 5)), WHOLE, (1, 9, 4, 5), technology="isaac")
+    found = priced(conv(w, (9, 4, 5)), skipping, (1, 9, 4, 5), technology="isaac")
+    assert (whole["macs"], whole["macs_of_network"]) == (20 * 63, 20 * 63)
+    assert (found["macs"], found["macs_of_network"]) == (20 * 24, 20 * 63)
+    assert found["layers"][0]["actions"]["macs"] == 20 * 24
+    assert found["ops_per_j"] == pytest.approx(2 * 20 * 24 / found["energy_j"])
+    of_area = found["interval_s"] * found["area_mm2"]
+    assert found["ops_per_s_mm2"] == pytest.approx(2 * 20 * 24 / of_area)
+
+
 def test_acts_of_digital_components_are_those_of_digital_operators(tmp_path: Path) -> None:
     """With an energy and a power, a sigmoid costs by its acts, once: two of Relu, 7 and 5 elements."""
     sigmoid = changed(energy_j=3e-12, rate_hz=1e9, together=2)

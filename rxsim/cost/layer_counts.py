@@ -52,7 +52,8 @@ class Actions:
     """What hardware does for one inference.
 
     Attributes:
-        macs: multiply-accumulates of the products.
+        macs: multiply-accumulates that arrays carry out: with weights that have cells.
+        macs_of_network: of the products, those of lines and arrays that are left out (`skip_zero`) too.
         reads: of arrays: each pulse of each position.
         drives: of wordlines that carry weights, one for each read of their array.
         sample_and_holds: used columns of each read.
@@ -70,6 +71,7 @@ class Actions:
     """
 
     macs: int = 0
+    macs_of_network: int = 0
     reads: int = 0
     drives: int = 0
     sample_and_holds: int = 0
@@ -228,8 +230,11 @@ def _actions(plan: LayerPlan, inputs: InputPlan, positions: int, hardware: Hardw
     reads = positions * len(inputs.pulses)
     has_adc = plan.settings.adc.n_bits is not None
     conversions = (plan.conversions(len(inputs.passes)) or 0) if has_adc else 0
+    cells, macs = cells_of(plan.settings.device, plan.settings.mapping), plan.macs or 0
+    held = plan.tiling.weights // (cells.slices * cells.polarities)
     return Actions(
-        macs=plan.macs or 0,
+        macs=macs * held // plan.parameters,
+        macs_of_network=macs,
         reads=reads * hardware.arrays,
         drives=reads * hardware.driven_rows,
         sample_and_holds=reads * hardware.used_columns,

@@ -114,8 +114,13 @@ class NetworkCost:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates on crossbars for one inference."""
+        """Multiply-accumulates that crossbars carry out for one inference."""
         return self.counts.actions.macs
+
+    @property
+    def macs_of_network(self) -> int:
+        """Multiply-accumulates of the same products, with weights of 0 that have no cells too."""
+        return self.counts.actions.macs_of_network
 
     @property
     def ops_per_j(self) -> float | None:
@@ -167,6 +172,7 @@ class NetworkCost:
             "latency_s": self.latency_s,
             "interval_s": self.interval_s,
             "macs": self.macs,
+            "macs_of_network": self.macs_of_network,
             "ops_per_j": self.ops_per_j,
             "ops_per_s_mm2": self.ops_per_s_mm2,
             "arrays": sum(
