@@ -122,6 +122,8 @@ def test_energies_and_areas_add_up_over_components_and_over_layers(
         assert outermost[key] == pytest.approx(found[key], rel=1e-12)
     assert found["latency_s"] == pytest.approx(sum(each["seconds"] for each in found["layers"]))
     assert found["ops_per_j"] == pytest.approx(2 * (63 + 35 + 15) / found["energy_j"])
+    assert found["power_w"] * found["latency_s"] == pytest.approx(found["energy_j"])
+    assert found["pipelined_power_w"] * found["interval_s"] == pytest.approx(found["energy_j"])
 
 
 def without_energies(folder: Path, name: str) -> str:

@@ -123,6 +123,16 @@ class NetworkCost:
         return self.counts.actions.macs_of_network
 
     @property
+    def power_w(self) -> float | None:
+        """Mean power of an inference, layers one after the other, W; None where it takes no time."""
+        return self.energy_j / self.latency_s if self.latency_s else None
+
+    @property
+    def pipelined_power_w(self) -> float | None:
+        """Mean power where layers work at the same time, an inference an interval, W; None as above."""
+        return self.energy_j / self.interval_s if self.interval_s else None
+
+    @property
     def ops_per_j(self) -> float | None:
         """Operations per joule (so a second and watt), 2 a multiply-accumulate."""
         return 2 * self.macs / self.energy_j if self.energy_j else None
@@ -171,6 +181,8 @@ class NetworkCost:
             "area_is_lower_bound": self.area_is_lower_bound,
             "latency_s": self.latency_s,
             "interval_s": self.interval_s,
+            "power_w": self.power_w,
+            "pipelined_power_w": self.pipelined_power_w,
             "macs": self.macs,
             "macs_of_network": self.macs_of_network,
             "ops_per_j": self.ops_per_j,
