@@ -258,6 +258,11 @@ def test_an_adc_model_prices_conversions_and_adcs(model: str) -> None:
     for name, (each, _) in ADCS.items():
         assert spread[name] == pytest.approx(conversions * each)
     assert set(spread) == {*ADCS, "andrulis", "neurosim"}
+    rest = found["energy_j"] - adc["energy_j"]
+    for name, each in found["adc_models"]["inference_j"].items():
+        assert each == pytest.approx(rest + spread[name]), name
+    assert set(found["adc_models"]["inference_j"]) == set(spread)
+    assert found["adc_models"]["inference_j"][model] == pytest.approx(found["energy_j"], rel=1e-12)
     assert found["adc_models"]["ratio"] == pytest.approx(
         max(spread.values()) / min(spread.values())
     )
@@ -373,7 +378,8 @@ def test_without_adcs_nothing_converts() -> None:
     (adc,) = [each for each in found["components"] if each["name"] == "adc"]
     assert (adc["instances"], adc["actions"], adc["energy_j"], adc["area_mm2"]) == (0, 0, 0, 0)
     assert found["latency_s"] == pytest.approx(3 * 16 * 1e-7)
-    assert found["adc_models"] == {"energy_j": {}, "ratio": None, "left_out": {}}
+    nothing: dict[str, Any] = {"energy_j": {}, "inference_j": {}, "ratio": None, "left_out": {}}
+    assert found["adc_models"] == nothing
     assert "3 of 3 layers have no ADC (adc.n_bits is null): nothing converts" in found["notes"]
 
 
@@ -541,6 +547,7 @@ def test_what_no_component_does_is_told(tmp_path: Path) -> None:
     gone = dict.fromkeys(("array", "dac", "sample_and_hold", "adc"))
     mine = written(tmp_path, {"base": "isaac", "levels": {"array": {"parts": gone}}})
     found = priced(dense(RNG.standard_normal((9, 7)), np.ones(7)), WHOLE, (1, 9), technology=mine)
+    assert found["adc_models"]["inference_j"] == {}  # its total holds no conversions
     told = (
         "the technology has no component for, and leaves out: reads of arrays (32), drives of rows "
     )

@@ -293,21 +293,21 @@ def _network(
     units = sum(layer.units for layer in priced if layer.counts.shared_with is None)
     whole = _whole_levels(list(settings.values()), chosen)
     filled = filled_levels(chosen.technology, chosen.unit, units, whole)
+    digital = (
+        *digital_components(counts, chosen.technology),
+        *digital_links(0 if layout is None else layout.outermost.digital_bits, chosen.technology),
+    )
+    digital_j = known_sum(each.energy_j for each in digital)
     return NetworkCost(
         chosen=chosen,
         layers=tuple(priced),
         counts=counts,
-        digital=(
-            *digital_components(counts, chosen.technology),
-            *digital_links(
-                0 if layout is None else layout.outermost.digital_bits, chosen.technology
-            ),
-        ),
+        digital=digital,
         latency_s=inference_seconds(seconds),
         interval_s=pipelined_seconds(counts.layers.values(), seconds),
         filled=filled,
         layout=layout,
-        spread=adc_spread(priced, settings, chosen),
+        spread=adc_spread(priced, settings, chosen, digital_j),
         writing=writing,
         steps=steps,
         notes=notes_of(counts, settings, chosen, priced, is_programmed=writing.programmed > 0),

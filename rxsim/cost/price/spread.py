@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,17 @@ from rxsim.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdcSpread:
-    """Energy of all conversions of an inference by ADC model.
+    """Energy of all conversions of an inference, and of the inference, by ADC model.
 
     Attributes:
-        energy_j: by model, J, those that hold for every layer's ADC.
+        energy_j: of conversions by model, J, those that hold for every layer's ADC.
+        inference_j: of an inference with each of them in place of the chosen one, J; empty where the
+            technology prices no conversion.
         left_out: reasons by model of the others, sentences.
     """
 
     energy_j: Mapping[str, float]
+    inference_j: Mapping[str, float]
     left_out: Mapping[str, str]
 
     @property
@@ -35,13 +38,17 @@ class AdcSpread:
         """Return plain values for JSON."""
         return {
             "energy_j": dict(self.energy_j),
+            "inference_j": dict(self.inference_j),
             "ratio": self.ratio,
             "left_out": dict(self.left_out),
         }
 
 
 def adc_spread(
-    layers: Iterable[LayerCost], settings: Mapping[str, Settings], chosen: ChosenTechnology
+    layers: Sequence[LayerCost],
+    settings: Mapping[str, Settings],
+    chosen: ChosenTechnology,
+    digital_j: float = 0.0,
 ) -> AdcSpread:
     """Price all conversions by every model, at the technology's rate.
 
@@ -49,6 +56,7 @@ def adc_spread(
         layers: priced.
         settings: of each layer.
         chosen: the technology.
+        digital_j: energy of an inference outside of layers, J.
     """
     conversions: dict[Any, int] = {}
     for layer in layers:
@@ -65,4 +73,17 @@ def adc_spread(
             )
         except InputError as error:
             left_out[name] = str(error)
-    return AdcSpread(energy_j=energy if conversions else {}, left_out=left_out)
+    if not conversions:
+        return AdcSpread(energy_j={}, inference_j={}, left_out=left_out)
+    used = energy.get(chosen.cost.adc_model)
+    if used is None or not all(map(_prices_conversions, layers)):
+        return AdcSpread(energy_j=energy, inference_j={}, left_out=left_out)
+    rest = digital_j + sum(layer.energy_j for layer in layers) - used
+    inference = {name: rest + of_model for name, of_model in energy.items()}
+    return AdcSpread(energy_j=energy, inference_j=inference, left_out=left_out)
+
+
+def _prices_conversions(layer: LayerCost) -> bool:
+    """Whether a layer's energy holds its conversions: a technology may have ADCs at no level."""
+    has_adc = any(each.action == "conversion" for each in layer.components)
+    return has_adc or not layer.counts.actions.conversions
