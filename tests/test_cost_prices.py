@@ -220,6 +220,17 @@ def test_what_leaks_does_so_all_the_time_at_every_place_it_stands(tmp_path: Path
     assert found["latency_s"] == calm["latency_s"]
 
 
+def test_an_adc_model_keeps_what_one_adc_leaks(tmp_path: Path) -> None:
+    """8 uW are of the eight ADCs that PUMA states together; one leaks 1 uW, whatever models it."""
+    leaking = {"base": "puma", "components": {"adc": changed(leakage_w=8e-6, together=8)}}
+    model, mine = dense(RNG.standard_normal((128, 128))), written(tmp_path, leaking)
+    for name in ("table", "kull"):
+        calm = priced(model, WHOLE, (1, 128), technology="puma", adc_model=name)
+        found = priced(model, WHOLE, (1, 128), technology=mine, adc_model=name)
+        more = found["energy_j"] - calm["energy_j"]
+        assert more == pytest.approx(2 * 1e-6 * found["latency_s"], rel=1e-6)
+
+
 def test_a_stated_pulse_prices_the_writing(tmp_path: Path) -> None:
     write = changed(energy_j=2e-12, time_s=5e-8, cells_at_once=128)
     mine = written(tmp_path, {"base": "isaac", "write": write})
@@ -438,6 +449,33 @@ def test_operations_count_no_skipped_work() -> None:
     assert found["ops_per_j"] == pytest.approx(2 * 20 * 24 / found["energy_j"])
     of_area = found["interval_s"] * found["area_mm2"]
     assert found["ops_per_s_mm2"] == pytest.approx(2 * 20 * 24 / of_area)
+
+
+def test_the_status_is_that_of_the_energy(tmp_path: Path) -> None:
+    """Printed energies and powers are P, energies that are power over rate D, second-hand ones R."""
+    found = priced(TWO, WHOLE, (1, 9), technology="isaac")
+    statuses = {each["name"]: each["status"] for each in found["components"]}
+    assert {
+        name: statuses[name] for name in ("adc", "array", "dac", "buffer", "link", "sigmoid")
+    } == {
+        **{"adc": "D", "array": "D", "dac": "P", "buffer": "P", "link": "P", "sigmoid": "R"},
+    }
+    sources = {each["entry"]: each for each in found["sources"]}
+    assert (sources["adc"]["status"], sources["adc"]["numbers"]["power_w"]) == ("P", 2e-3)
+    assert (sources["array"]["status"], sources["array"]["numbers"]["power_w"]) == ("P", 3e-4)
+
+    def status_of_adc(**cost: Any) -> str:
+        (adc,) = [
+            each
+            for each in priced(TWO, WHOLE, (1, 9), **cost)["components"]
+            if each["name"] == "adc"
+        ]
+        return str(adc["status"])
+
+    assert status_of_adc(technology="isaac", adc_model="andrulis") == "D"
+    assert status_of_adc(technology="puma") == "R"
+    printed = {"base": "isaac", "components": {"adc": changed(energy_j=1e-12)}}
+    assert status_of_adc(technology=written(tmp_path, printed)) == "P"
 
 
 def test_acts_of_digital_components_are_those_of_digital_operators(tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ def with_adc(
     if model == TABLE and design is None and technology.adc_bits in (None, adc.bits):
         return technology
     design = design or adc_design(technology)
+    is_stated = model == TABLE and design.bits == adc.bits
+    if is_stated and not (scale_node and adc.node_nm != design.node_nm):
+        return technology.model_copy(update={"adc_bits": design.bits})
     cost = conversion(model, design, scale_node=scale_node)
     source = ADC_MODELS[model].source
     if model == TABLE:
@@ -91,6 +94,7 @@ def with_adc(
         "rate_hz": design.rate_hz,
         "time_s": cost.time_s,
         "area_mm2": None if within or cost.area_mm2 is None else cost.area_mm2 * turns,
+        "leakage_w": None if adc.leakage_w is None else adc.leakage_w / adc.together,
         "together": 1,
         "bits": design.bits,
         "node_nm": cost.node_nm,

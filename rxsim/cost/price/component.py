@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from rxsim.cost.technology import Action, LevelName, Status
+from rxsim.cost.technology import Action, Component, LevelName, Status
 
 Basis = Literal["circuit", "action", "power", "unknown"]
 """Where an energy is from: the solved circuit, the number of acts, power x time, or nowhere."""
@@ -28,8 +28,8 @@ class ComponentCost:
         basis: where the energy is from.
         area_mm2: mm2; None: another component holds it, or it is not stated.
         area_within: the component that holds its area; None: none does.
-        status: how sure its numbers are: P printed, D derived, R reconstructed; None: the energy is
-            the solved circuit's, not a source's.
+        status: how sure its energy is: P printed, D derived, R reconstructed; None: it is the solved
+            circuit's, not a source's.
         energy_of_technology_j: of the same reads by the technology's number where the circuit is
             solved, J; None: it is not solved, or the technology states none.
     """
@@ -60,6 +60,19 @@ class ComponentCost:
             if values[name] is None:
                 del values[name]
         return values
+
+
+def status_of(component: Component, basis: Basis) -> Status | None:
+    """Return how sure an energy is: that of an act from power and rate is derived, and so is a power.
+
+    Args:
+        component: whose numbers it is from.
+        basis: how it is from them.
+    """
+    if basis == "circuit":
+        return None
+    is_derived = {"action": component.energy_j is None, "power": component.power_w is None}
+    return "D" if component.status == "P" and is_derived.get(basis) else component.status
 
 
 def known_sum(values: Iterable[float | None]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rxsim.cost.counts import NetworkCounts
-from rxsim.cost.price.component import ComponentCost
+from rxsim.cost.price.component import ComponentCost, status_of
 from rxsim.cost.technology import Technology
 
 DIGITAL_KINDS = {"activation": "activation", "pooling": "pooling"}
@@ -31,7 +31,7 @@ def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[C
                 energy_j=operations[kind] * part.energy_of_action_j,
                 basis="action",
                 area_mm2=None,
-                status=part.status,
+                status=status_of(part, "action"),
             )
         )
     return tuple(priced)
@@ -54,7 +54,7 @@ def digital_links(bits: int, technology: Technology) -> tuple[ComponentCost, ...
             energy_j=bits / (part.bits or 1) * part.energy_of_action_j,
             basis="action",
             area_mm2=None,
-            status=part.status,
+            status=status_of(part, "action"),
         )
         for name, part in technology.components.items()
         if bits and part.action == "link" and part.energy_of_action_j is not None

@@ -15,7 +15,7 @@ from rxsim.config import Settings
 from rxsim.cost.array_energy import ReadEnergy
 from rxsim.cost.layer_counts import LayerCounts
 from rxsim.cost.price.compensation import compensation_cost
-from rxsim.cost.price.component import Basis, ComponentCost, known_sum, together
+from rxsim.cost.price.component import Basis, ComponentCost, known_sum, status_of, together
 from rxsim.cost.price.digital import DIGITAL_KINDS
 from rxsim.cost.technology import Component, LevelName, Technology
 from rxsim.cost.totals import counts_in, instances
@@ -232,7 +232,7 @@ class _Place:
             basis=basis,
             area_mm2=_area(part, self.number if owns else 0.0),
             area_within=part.area_within if part.area_within in held else None,
-            status=None if basis == "circuit" else part.status,
+            status=status_of(part, basis),
             energy_of_technology_j=by_technology,
         )
 
