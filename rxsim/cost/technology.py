@@ -227,6 +227,9 @@ class Technology(Entry):
     write: Write | None = Field(None, description="how cells are written; null: not stated")
     instructions: Instructions | None = Field(None, description="digital instructions")
     comparisons: tuple[Comparison, ...] = Field((), description="published ratios, for captions")
+    caveats: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="what its numbers can't say, a sentence each; shown with every cost"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -21,7 +21,7 @@ from rxsim.cost.price.digital import digital_components, digital_links
 from rxsim.cost.price.filled import FilledLevel, filled_levels
 from rxsim.cost.price.layer import LayerCost, LayerWork, price_layer
 from rxsim.cost.price.layout import Layout, Wiring, lay_out
-from rxsim.cost.price.notes import notes_of
+from rxsim.cost.price.notes import left_out, notes_of
 from rxsim.cost.price.sources import SourcedNumbers, sources_of
 from rxsim.cost.price.spread import AdcSpread, adc_spread
 from rxsim.cost.price.steps import StepCost, step_costs
@@ -215,7 +215,9 @@ class NetworkCost:
             "compensation": [step.as_json() for step in self.steps],
             "digital_operations": self.counts.digital_operations,
             "layers": [layer.as_json() for layer in self.layers],
+            "left_out": list(left_out(self.counts, technology)),
             "notes": list(self.notes),
+            "comparisons": [each.model_dump(mode="json") for each in technology.comparisons],
             "sources": [each.as_json() for each in self.sources],
         }
 

@@ -36,6 +36,7 @@ def notes_of(
     """
     priced = list(layers)
     return (
+        *(caveat.rstrip(". ") for caveat in chosen.technology.caveats),
         *_of_reads(priced),
         *_of_times(settings, chosen),
         *_of_nodes(settings, chosen),
@@ -44,7 +45,7 @@ def notes_of(
         *_of_adcs(settings, chosen),
         *_of_pulses(settings, is_programmed),
         *_not_stated(priced, chosen.technology),
-        *_not_priced(counts, priced, chosen.technology),
+        *_not_priced(counts, chosen.technology),
     )
 
 
@@ -231,14 +232,11 @@ def _actions_of_parts(technology: Technology) -> set[str]:
     }
 
 
-def _not_priced(
-    counts: NetworkCounts, layers: list[LayerCost], technology: Technology
-) -> Iterator[str]:
-    """Name acts that no component of the technology carries out, and digital work."""
-    has = _actions_of_parts(technology)
-    actions = counts.actions
-    missing = [
-        f"{title} ({number:,})"
+def missing_acts(counts: NetworkCounts, technology: Technology) -> dict[str, int]:
+    """Return acts of the layers on crossbars that no component carries out, with their number."""
+    has, actions = _actions_of_parts(technology), counts.actions
+    return {
+        title: number
         for title, number, action in (
             ("reads of arrays", actions.reads, "array_read"),
             ("drives of rows", actions.drives, "dac_drive"),
@@ -253,27 +251,57 @@ def _not_priced(
             ),
         )
         if number and action not in has
-    ]
-    rest = [name for name, part in technology.components.items() if part.action == "other"]
-    if missing and rest:
-        yield f"within {', '.join(rest)}, not counted by acts: {', '.join(missing)}"
-    elif missing:
-        yield f"the technology has no component for, and leaves out: {', '.join(missing)}"
+    }
+
+
+def missing_operations(counts: NetworkCounts, technology: Technology) -> dict[str, int]:
+    """Return kinds of digital operations that no component carries out, with their number."""
+    has = _actions_of_parts(technology)
     digital = {
         **counts.digital_operations,
-        "addition of a bias": actions.bias_additions,
-        "addition of windows that overlap": actions.overlap_additions,
+        "addition of a bias": counts.actions.bias_additions,
+        "addition of windows that overlap": counts.actions.overlap_additions,
     }
-    open_kinds = [
-        f"{kind} ({number:,})"
+    return {
+        kind: number
         for kind, number in sorted(digital.items())
         if number and DIGITAL_KINDS.get(kind) not in has
-    ]
-    if open_kinds:
-        yield f"digital operators without a component, by operations: {', '.join(open_kinds)}"
+    }
+
+
+def left_out(counts: NetworkCounts, technology: Technology) -> tuple[str, ...]:
+    """Name what an inference takes and the technology has no component for.
+
+    Acts of a technology that states the rest of a tile or a core as a whole are within that rest.
+    """
+    rest = _components_of_the_rest(technology)
+    kinds = [*missing_operations(counts, technology), *(["unknown"] if counts.unknown else [])]
+    digital = [f"digital operators ({', '.join(kinds)})"] if kinds else []
+    return (*(() if rest else missing_acts(counts, technology)), *digital)
+
+
+def _components_of_the_rest(technology: Technology) -> list[str]:
+    return [name for name, part in technology.components.items() if part.action == "other"]
+
+
+def _not_priced(counts: NetworkCounts, technology: Technology) -> Iterator[str]:
+    """Name acts that no component of the technology carries out, and digital work."""
+    missing = _with_numbers(missing_acts(counts, technology))
+    rest = _components_of_the_rest(technology)
+    if missing and rest:
+        yield f"within {', '.join(rest)}, not counted by acts: {missing}"
+    elif missing:
+        yield f"the technology has no component for, and leaves out: {missing}"
+    operations = _with_numbers(missing_operations(counts, technology))
+    if operations:
+        yield f"digital operators without a component, by operations: {operations}"
     if counts.unknown:
         named = ", ".join(counts.unknown[:_MOST_NAMED])
         more = len(counts.unknown) - _MOST_NAMED
         yield (
             f"digital operators of unknown size: {named}{f' and {more} more' if more > 0 else ''}"
         )
+
+
+def _with_numbers(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{title} ({number:,})" for title, number in numbers.items())
