@@ -206,7 +206,7 @@ def test_the_tables_tell_totals_components_layers_and_notes(
     first = out.splitlines()
     assert first[0] == "net.onnx in isaac (32 nm), ADC model table"
     assert first[1].startswith("Energy of an inference ")
-    assert "in part from numbers read second-hand (R)" in first[1]
+    assert "from numbers read second-hand (R): " in first[1]
     assert "2 operations a multiply-accumulate" in out
     assert "Energy of the arrays: the technology's number" in out
     for each in values["components"]:

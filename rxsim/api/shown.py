@@ -122,7 +122,7 @@ class NetworkCost(cost.NetworkCost):
 
     def __repr__(self) -> str:
         """Write the totals, the components, the layers, and what the numbers leave out as text."""
-        return printed(lambda console: print_cost("Cost", self, self.inputs, {}, console))
+        return printed(lambda console: print_cost("Cost", self, {}, console))
 
     def _repr_html_(self) -> str:
         """Write the same for a notebook."""

@@ -59,7 +59,7 @@ def command(model: Path, json_path: str | None, **given: Any) -> None:
         json_path,
     ):
         return
-    print_cost(model.name, result, result.inputs, stages.seconds)
+    print_cost(model.name, result, stages.seconds)
 
 
 def _without_running(

@@ -55,7 +55,12 @@ from rxsim.stages import Stages
     metavar="MM",
     help="Of the figure; the default is a column of a two-column page.",
 )
-@click.option("--title", metavar="TEXT", help="Above the figure; papers have captions instead.")
+@click.option(
+    "--title",
+    metavar="TEXT",
+    help="Above the figure; papers have captions instead. A cost names what it is priced with unless "
+    "TEXT is given, also an empty one.",
+)
 @click.option("--log-x/--linear-x", default=None, help="Scale of x; default: as the values lie.")
 @new_images_option
 @progress_options

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from rxsim.cost.price.component import ComponentCost
 from rxsim.cost.price.network import NetworkCost
-from rxsim.report.cost_terminal import headline
+from rxsim.report.cost_headline import headline
 from rxsim.report.work_shares import percent
 
 _LARGEST = 4
@@ -18,7 +18,7 @@ def print_cost_brief(cost: NetworkCost | None, console: Console) -> None:
     """Print the headline and the largest components; nothing where no cost was asked for."""
     if cost is not None:
         for line in brief_lines(cost):
-            console.print(line, soft_wrap=True, markup=False)
+            console.print(line, soft_wrap=not console.is_terminal, markup=False)
 
 
 def brief_lines(cost: NetworkCost) -> list[str]:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rxsim.report.cost_values import CostTold, LayerTold, PartTold, known_sum
+from rxsim.report.drawing import LETTER
 from rxsim.report.labels import shortened
 from rxsim.report.layer_names import short_names
 from rxsim.report.si_units import prefix_of
-from rxsim.report.style import MUTED, SERIES, legend
+from rxsim.report.style import MUTED, SERIES, legend_beneath
 
 MOST_PARTS = 30
 MOST_LAYERS = 60
 _STACKED = len(SERIES)
 _LONGEST = 26
 _HEIGHT = 0.68
+_HANDLE = 5  # letters that a legend's patch and its gaps take
 OTHERS = "others"
 
 
@@ -104,8 +107,27 @@ def draw_cost_layers(axes: Axes, cost: CostTold, quantity: CostQuantity) -> None
     axes.set_yticks(range(len(layers)), ticks)
     _rows_from_above(axes, len(layers), label)
     labels = [shortened(name, _LONGEST) for name in names]
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
-    legend(axes, handles, labels, "", **place)
+    columns = legend_columns(labels, axes.figure.bbox.width / axes.figure.dpi)
+    legend_beneath(axes, handles, labels, ncols=columns)
+
+
+def legend_columns(labels: Sequence[str], width: float) -> int:
+    """Return how many names of a legend fit beside each other, 1 to 3.
+
+    Args:
+        labels: the names.
+        width: of the figure, inch.
+    """
+    size = float(matplotlib.rcParams["font.size"])
+    longest = max(map(len, labels), default=0) + _HANDLE
+    return min(max(int(width * 72 / (size * LETTER * longest)), 1), 3)
+
+
+def legend_lines(cost: CostTold, quantity: CostQuantity, width: float) -> int:
+    """Return how many lines the legend of the layers' chart takes."""
+    names, _ = stacks(cost, shown_cost_layers(cost, quantity), quantity)
+    labels = [shortened(name, _LONGEST) for name in names]
+    return -(-len(labels) // legend_columns(labels, width))
 
 
 def stacks(

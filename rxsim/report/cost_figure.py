@@ -13,10 +13,12 @@ from rxsim.report.cost_charts import (
     COST_QUANTITIES,
     draw_cost_layers,
     draw_parts,
+    legend_lines,
     shown_cost_layers,
     shown_parts,
 )
-from rxsim.report.cost_values import read_cost
+from rxsim.report.cost_values import CostTold, read_cost
+from rxsim.report.cost_words import second_hand
 from rxsim.report.drawing import LETTER
 from rxsim.report.figure import check_form
 from rxsim.report.labels import shortened
@@ -25,7 +27,8 @@ from rxsim.report.style import SERIES, figure_style, undated_metadata
 COST_KINDS = ("layers", "components")
 """What bars stand for; the first where nothing is said."""
 _POINTS = 8.0
-_LINE, _AROUND, _LEGEND = 0.165, 0.6, 0.5  # inches
+_LINE, _AROUND, _LEGEND = 0.165, 0.6, 0.15  # inches
+_TITLE = 0.15
 _INCH_MM = 25.4
 _NARROWEST_MM = 75.0
 
@@ -71,7 +74,7 @@ def draw_cost(
         quantity: energy or area.
         form: pdf, svg or png.
         width_mm: of the figure.
-        title: above it.
+        title: above it; None: what the cost is priced with; empty: none.
 
     Returns:
         The file's bytes, the same for the same cost.
@@ -89,8 +92,12 @@ def draw_cost(
             "'rxsim cost --json' or 'rxsim eval --cost --json'"
         )
     width = width_mm / _INCH_MM
-    height = _AROUND + _LINE * max(lines, 3) + (_LEGEND if kind == "layers" else 0.0)
+    told = _priced_with(cost) if title is None else shortened(title)
+    above = textwrap.wrap(told, int(width * 72 / (_POINTS * LETTER)))
     with figure_style(_POINTS, figure__facecolor="white", svg__fonttype="path"):
+        height = _AROUND + _LINE * max(lines, 3) + _TITLE * len(above)
+        if kind == "layers":
+            height += _LEGEND * (1 + legend_lines(cost, shown, width))
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
@@ -98,9 +105,17 @@ def draw_cost(
             draw_cost_layers(axes, cost, shown)
         else:
             draw_parts(axes, parts, shown, SERIES[0])
-        if title:
-            letters = int(width * 72 / (_POINTS * LETTER))
-            figure.suptitle(textwrap.fill(shortened(title), letters), fontsize=_POINTS)
+        if above:
+            figure.suptitle("\n".join(above), fontsize=_POINTS)
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
     return buffer.getvalue()
+
+
+def _priced_with(cost: CostTold) -> str:
+    """Name the technology and the ADC model, and say whether numbers of status R are in it."""
+    technology = shortened(cost.text("technology") or "unnamed technology")
+    told = [technology, f"ADC model {shortened(cost.text('adc_model') or 'unknown')}"]
+    if second_hand(cost):
+        told.append("in part second-hand (R)")
+    return ", ".join(told)

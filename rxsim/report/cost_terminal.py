@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from rxsim.cost.price.component import ComponentCost
-from rxsim.cost.price.layer import LayerCost
 from rxsim.cost.price.network import NetworkCost
-from rxsim.cost.price.steps import StepCost
 from rxsim.counted import counted
 from rxsim.report.console import print_seconds, standard_console
-from rxsim.report.si_units import mm2, si
-from rxsim.report.work_shares import percent
-
-_BASES = {
-    "circuit": "solved circuit",
-    "action": "acts x energy",
-    "power": "power x time",
-    "unknown": "left out",
-}
+from rxsim.report.cost_headline import headline, told_cost
+from rxsim.report.cost_tables import print_components, print_layers, print_steps
+from rxsim.report.cost_words import adc_lines, array_energy, spread_lines
+from rxsim.report.si_units import si
 
 
 def print_cost(
     model: str,
     cost: NetworkCost,
-    inputs: str,
     seconds: Mapping[str, float],
     console: Console | None = None,
 ) -> None:
@@ -37,181 +26,32 @@ def print_cost(
     Args:
         model: the network's file.
         cost: of the network.
-        inputs: on which the arrays' energy is taken, such as "made-up inputs"; empty without any.
         seconds: wall time by stage.
         console: where to; standard output where left out.
     """
     console = console or standard_console()
-    _print(console, headline(model, cost))
-    console.print(components_table(cost))
-    console.print(layers_table(cost.layers))
+    for line in headline(model, cost).splitlines():
+        _print(console, line)
+    print_components(cost, console)
+    print_layers(cost.layers, console)
     if cost.steps:
-        console.print(steps_table(cost.steps))
-    for line in facts(cost, inputs):
+        print_steps(cost.steps, console)
+    for line in facts(cost):
         _print(console, line)
     print_seconds(seconds, console)
 
 
-def headline(model: str, cost: NetworkCost) -> str:
-    """Say what an inference costs, in a few lines."""
-    chosen = cost.chosen
-    error = cost.energy_error_j
-    margin = "" if not error else f" (+- {si(error, 'J', 2)} by sampling)"
-    reconstructed = ", in part from numbers read second-hand (R)" if cost.is_reconstructed else ""
-    return (
-        f"{model} in {chosen.name} ({chosen.technology.node_nm:g} nm), ADC model "
-        f"{chosen.cost.adc_model}\n"
-        f"Energy of an inference {si(cost.energy_j, 'J')}{margin}{reconstructed}\n"
-        f"Area in use {mm2(cost.area_mm2)}; {levels_text(cost)}\n"
-        f"Time of an inference {si(cost.latency_s, 's')}; pipelined, one every "
-        f"{si(cost.interval_s, 's')}\n"
-        f"{si(cost.ops_per_j, 'OPS/W')}; {si(cost.ops_per_s_mm2, 'OPS/mm2')} pipelined "
-        f"(2 operations a multiply-accumulate, {si(cost.macs, 'MAC')} on crossbars)"
-    )
-
-
-def levels_text(cost: NetworkCost) -> str:
-    """Count what the network fills, from arrays outwards."""
-    arrays = sum(
-        layer.counts.hardware.arrays * layer.replicas
-        for layer in cost.layers
-        if layer.counts.shared_with is None
-    )
-    rest = [level for level in cost.filled if level.name != "array"]
-    filled = [
-        counted(arrays, "array"),
-        *(counted(level.needed, level.name) for level in rest),
-    ]
-    return (
-        f"{', '.join(filled)}; {percent(cost.counts.hardware.utilisation)} of cells carry weights"
-    )
-
-
-def components_table(cost: NetworkCost) -> Table:
-    """Return a row for each component, the largest energy first."""
-    table = Table(title="By component, for one inference", title_justify="left")
-    table.add_column("component", overflow="fold")
-    table.add_column("in a")
-    for title in ("energy", "share", "area", "share", "acts"):
-        table.add_column(title, justify="right")
-    table.add_column("energy is")
-    table.add_column("status")
-    for each in cost.components:
-        table.add_row(*_component(each, cost))
-    return table
-
-
-def _component(each: ComponentCost, cost: NetworkCost) -> list[str]:
-    return [
-        escape(each.name),
-        each.level or "-",
-        si(each.energy_j, "J"),
-        _share(each.energy_j, cost.energy_j),
-        mm2(each.area_mm2),
-        _share(each.area_mm2, cost.area_mm2),
-        "-" if each.actions is None else si(each.actions, "").strip(),
-        _BASES[each.basis],
-        each.status or "-",
-    ]
-
-
-def _share(value: float | None, whole: float) -> str:
-    return "-" if value is None or not whole else percent(value / whole)
-
-
-def layers_table(layers: Iterable[LayerCost]) -> Table:
-    """Return a row for each layer on crossbars."""
-    table = Table(title="By layer, for one inference", title_justify="left")
-    table.add_column("layer", overflow="fold")
-    for title in ("arrays", "copies", "used", "energy", "area", "time", "conversions"):
-        table.add_column(title, justify="right")
-    for layer in layers:
-        counts = layer.counts
-        shared = counts.shared_with
-        table.add_row(
-            escape(layer.name),
-            f"{counts.hardware.arrays:,}" if shared is None else f"of {escape(shared)}",
-            f"{layer.replicas:,}",
-            percent(counts.hardware.utilisation),
-            si(layer.energy_j, "J"),
-            mm2(layer.area_mm2),
-            si(layer.seconds, "s"),
-            si(counts.actions.conversions, "").strip(),
-        )
-    return table
-
-
-def steps_table(steps: Iterable[StepCost]) -> Table:
-    """Return a row for each step of compensation: what it asks for beyond the steps before it."""
-    table = Table(title="Compensation, step by step", title_justify="left")
-    table.add_column("step", overflow="fold")
-    for title in (
-        "multiply",
-        "add",
-        "energy",
-        "stored",
-        "spare columns",
-        "their area",
-        "tests of a chip",
-    ):
-        table.add_column(title, justify="right")
-    table.add_column("their energy", justify="right")
-    for step in steps:
-        table.add_row(
-            escape(step.name),
-            _count(step.multiplications),
-            _count(step.additions),
-            si(step.energy_j, "J") if step.energy_j != 0 else "-",
-            si(step.stored_bits, "bit") if step.stored_bits else "-",
-            _count(step.spare_columns),
-            mm2(step.spare_area_mm2) if step.spare_area_mm2 else "-",
-            _tests(step),
-            si(step.test_energy_j, "J") if step.test_reads else "-",
-        )
-    return table
-
-
-def _tests(step: StepCost) -> str:
-    told = []
-    if step.test_reads:
-        told.append(counted(step.test_reads, "product"))
-    if step.test_cell_reads:
-        told.append(counted(step.test_cell_reads, "cell"))
-    return ", ".join(told) or "-"
-
-
-def _count(number: int) -> str:
-    return si(number, "").strip() if number else "-"
-
-
-def facts(cost: NetworkCost, inputs: str) -> list[str]:
+def facts(cost: NetworkCost) -> list[str]:
     """Say what else a reader must know: scopes, the spread of ADC models, writing, what is left out."""
-    lines = []
-    if inputs:
-        lines.append(f"Energy of the arrays: of their solved circuits, on {inputs}.")
-    else:
-        lines.append(
-            "Energy of the arrays: the technology's number; --array-energy circuit solves them."
-        )
-    scopes = [
-        f"{share} of the energy within {'an' if name == 'array' else 'a'} {name}"
-        for name in cost.chosen.technology.level_names
-        if (share := adc_share(cost, name))
+    told = told_cost(cost)
+    return [
+        array_energy(told),
+        *adc_lines(told),
+        *layout_lines(cost),
+        *spread_lines(told),
+        *writing_lines(cost),
+        *(f"Note: {note}." for note in cost.notes),
     ]
-    if scopes:
-        lines.append(f"ADCs: {', '.join(scopes)}.")
-    lines.extend(layout_lines(cost))
-    lines.extend(spread_lines(cost))
-    lines.extend(writing_lines(cost))
-    lines.extend(f"Note: {note}." for note in cost.notes)
-    return lines
-
-
-def adc_share(cost: NetworkCost, level: str) -> str:
-    """Write the ADCs' share of the energy within a level; empty where there is none."""
-    within = cost.energy_within(level)  # type: ignore[arg-type]
-    adc = sum(each.energy_j or 0 for each in cost.components if each.action == "conversion")
-    return percent(adc / within) if within and adc else ""
 
 
 def layout_lines(cost: NetworkCost) -> list[str]:
@@ -241,17 +81,6 @@ def layout_lines(cost: NetworkCost) -> list[str]:
     return lines
 
 
-def spread_lines(cost: NetworkCost) -> list[str]:
-    """Say what the published ADC models make of the same conversions."""
-    spread = cost.spread
-    if not spread.energy_j:
-        return []
-    told = ", ".join(f"{name} {si(value, 'J')}" for name, value in spread.energy_j.items())
-    ratio = "" if spread.ratio is None else f", apart by {spread.ratio:.3g}"
-    left = f" (not for this ADC: {', '.join(spread.left_out)})" if spread.left_out else ""
-    return [f"Conversions by ADC model: {told}{ratio}{left}."]
-
-
 def writing_lines(cost: NetworkCost) -> list[str]:
     """Say what writing the network takes, and testing a chip."""
     writing = cost.writing
@@ -276,4 +105,4 @@ def writing_lines(cost: NetworkCost) -> list[str]:
 
 
 def _print(console: Console, text: str) -> None:
-    console.print(text, soft_wrap=True, markup=False)
+    console.print(text, soft_wrap=not console.is_terminal, markup=False)

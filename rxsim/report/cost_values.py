@@ -25,7 +25,8 @@ class PartTold:
         area_mm2: mm2; None: not stated.
         acts: for one inference; None: not counted.
         basis: where the energy is from.
-        status: P, D or R.
+        status: P, D or R; empty: no number of the technology's.
+        area_within: the component whose area holds its own; empty: none.
     """
 
     name: str
@@ -36,6 +37,7 @@ class PartTold:
     acts: float | None
     basis: str
     status: str
+    area_within: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,20 +125,27 @@ class CostTold:
         return _amounts(at(self.values, *names))
 
     @property
+    def within(self) -> Mapping[str, Any]:
+        """What stands within each level, from the inside, by name."""
+        found = at(self.values, "within")
+        return {str(n): v for n, v in found.items()} if isinstance(found, Mapping) else {}
+
+    @property
     def adc_scopes(self) -> list[tuple[str, float | None, float | None]]:
         """Levels from the inside: name, the ADCs' share of the energy within it, and of its area."""
-        within = at(self.values, "within")
-        adcs = [part for part in self.parts if part.action == _CONVERSION]
-        energy = known_sum([part.energy_j for part in adcs])
-        area = known_sum([part.area_mm2 for part in adcs])
-        return [
-            (
-                str(level),
+        names = list(self.within)
+        scopes = []
+        for place, (level, totals) in enumerate(self.within.items()):
+            inside = names[: place + 1]
+            adcs = [p for p in self.parts if p.action == _CONVERSION and p.level in inside]
+            energy = known_sum([part.energy_j for part in adcs])
+            area = known_sum([part.area_mm2 for part in adcs])
+            shares = (
                 _share(energy, amount(at(totals, "energy_j"))),
                 _share(area, amount(at(totals, "area_mm2"))),
             )
-            for level, totals in (within.items() if isinstance(within, Mapping) else ())
-        ]
+            scopes.append((level, *shares))
+        return scopes
 
     @property
     def outside_layers(self) -> tuple[float, float]:
@@ -209,6 +218,7 @@ def _part(value: Mapping[str, Any]) -> PartTold:
         acts=amount(value.get("actions")),
         basis=_text(value, "basis"),
         status=_text(value, "status"),
+        area_within=_text(value, "area_within"),
     )
 
 

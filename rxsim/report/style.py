@@ -81,5 +81,21 @@ def legend(axes: Axes, handles: list[Any], labels: list[str], title: str, **more
         title: above them.
         more: keywords of `Axes.legend`.
     """
-    shown = [f"\N{THIN SPACE}{label}" if label.startswith("_") else label for label in labels]
-    axes.legend(handles, shown, title=title or None, alignment="left", **more)
+    axes.legend(handles, _shown(labels), title=title or None, alignment="left", **more)
+
+
+def legend_beneath(axes: Axes, handles: list[Any], labels: list[str], **more: Any) -> None:
+    """Put a legend beneath all axes of a figure, which a constrained layout leaves room for.
+
+    Args:
+        axes: of the figure.
+        handles: the handle of each label.
+        labels: the entries.
+        more: keywords of `Figure.legend`.
+    """
+    axes.figure.legend(handles, _shown(labels), loc="outside lower center", **more)
+
+
+def _shown(labels: list[str]) -> list[str]:
+    """Keep labels that begin with an underscore from being left out."""
+    return [f"\N{THIN SPACE}{label}" if label.startswith("_") else label for label in labels]

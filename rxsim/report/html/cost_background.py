@@ -38,11 +38,12 @@ def adc_models(cost: CostTold) -> list[Block]:
     if not energies:
         return []
     chosen, least = cost.text("adc_model"), min(energies.values())
-    names = list(energies)[:_MOST_ROWS]
+    names, wholes = list(energies)[:_MOST_ROWS], cost.amounts("adc_models", "inference_j")
     rows = [
         (
             *(shortened(name, 40), si(energies[name], "J")),
             f"{energies[name] / least:.3g}" if least else "-",
+            si(wholes.get(name), "J"),
         )
         for name in names
     ]
@@ -52,7 +53,7 @@ def adc_models(cost: CostTold) -> list[Block]:
         Heading("ADC models"),
         Table(
             caption="Energy of all conversions by published model; the chosen one is marked",
-            head=("model", "energy", "over the least"),
+            head=("model", "energy", "over the least", "all components with it"),
             rows=rows,
             marked=frozenset(place for place, name in enumerate(names) if name == chosen),
         ),

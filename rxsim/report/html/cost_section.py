@@ -13,7 +13,18 @@ from rxsim.report.cost_charts import (
     shown_parts,
 )
 from rxsim.report.cost_values import CostTold, LayerTold, PartTold, amount, read_cost
+from rxsim.report.cost_words import (
+    array_energy,
+    at_least,
+    at_most,
+    digital_share,
+    left_out,
+    powered_throughout,
+    second_hand,
+    whole_levels,
+)
 from rxsim.report.html.cost_background import adc_models, adc_scopes, notes, sources, writing
+from rxsim.report.html.cost_layout import layout, published_ratios, steps
 from rxsim.report.html.page_blocks import Block, Chart, Heading, Paragraph, Section, Table, Terms
 from rxsim.report.html.svg import SvgMaker
 from rxsim.report.json_values import as_list, as_text, at
@@ -53,9 +64,12 @@ def section_of(cost: CostTold, maker: SvgMaker) -> Section:
         *_parts(cost, maker),
         *adc_scopes(cost),
         *_layers(cost, maker),
+        *steps(cost),
+        *layout(cost),
         *adc_models(cost),
         *writing(cost),
         *notes(cost),
+        *published_ratios(cost),
         *sources(cost),
     ]
     return Section("cost", "What it costs", blocks)
@@ -74,12 +88,16 @@ def _figures(cost: CostTold) -> list[tuple[str, str]]:
     if error := cost.number("energy_error_j"):
         energy += f"\n± {si(error, 'J', 2)} by sampling"
     pairs = [
-        ("energy of an inference", energy),
-        ("area in use", mm2(cost.number("area_mm2"))),
+        ("energy of an inference on crossbars", energy),
+        ("power", _power(cost)),
+        ("area in use", f"{at_least(cost)}{mm2(cost.number('area_mm2'))}"),
         ("time of an inference", si(cost.number("latency_s"), "s")),
         ("pipelined, one every", si(cost.number("interval_s"), "s")),
         ("energy efficiency", si(cost.number("ops_per_j"), "OPS/W")),
-        ("throughput by area", si(cost.number("ops_per_s_mm2"), "OPS/mm2")),
+        (
+            "throughput by area",
+            f"{at_most(cost)}{si(cost.number('ops_per_s_mm2'), 'OPS/mm2')}",
+        ),
     ]
     arrays, used = cost.number("arrays"), cost.number("utilisation")
     hardware = [] if arrays is None else [f"{arrays:,.0f} arrays"]
@@ -87,25 +105,36 @@ def _figures(cost: CostTold) -> list[tuple[str, str]]:
     return [*pairs, ("hardware", "\n".join(hardware) or "-")]
 
 
+def _power(cost: CostTold) -> str:
+    pipelined = cost.number("pipelined_power_w")
+    told = si(cost.number("power_w"), "W")
+    return told if pipelined is None else f"{told}\n{si(pipelined, 'W')} pipelined"
+
+
 def _conventions(cost: CostTold) -> list[str]:
-    told = []
+    told = ["Time is that of arrays and converters, without digital operators and transfers."]
     if convention := cost.text("convention"):
         told.append(f"Throughputs count {shortened(convention, 200)}, those on crossbars.")
-    if at(cost.values, "reconstructed") is True:
+    if reconstructed := second_hand(cost):
+        told.append(f"Energy is {reconstructed}.")
+    elif at(cost.values, "reconstructed") is True:
         told.append("Totals are in part from numbers that were read second-hand (status R).")
-    if cost.text("array_energy") == "circuit":
-        inputs = shortened(cost.text("array_inputs"), 200)
-        on = f", on {inputs}" if inputs else ""
-        told.append(f"Energy of the arrays: of their solved circuits{on}.")
-    else:
-        told.append("Energy of the arrays: the technology's number, no circuit was solved.")
+    told += [
+        f"{text}."
+        for text in (*powered_throughout(cost), digital_share(cost), left_out(cost))
+        if text
+    ]
+    told.append(array_energy(cost))
     levels = [
         counted(int(number), shortened(as_text(at(level, "name")) or "level", 40))
         for level in as_list(at(cost.values, "levels"))[:_MOST_LEVELS]
         if (number := amount(at(level, "needed"))) is not None
     ]
     if levels:
-        told.append(f"Filled, the last one in part: {', '.join(levels)}.")
+        whole = whole_levels(cost)
+        told.append(
+            f"Filled, the last one in part: {', '.join(levels)}{f'; {whole}' if whole else ''}."
+        )
     return told
 
 
@@ -149,7 +178,9 @@ def _part_cells(part: PartTold, cost: CostTold) -> tuple[str, ...]:
 
 def _area_cells(part: PartTold, whole: float | None) -> tuple[str, str]:
     """Write a component's area; what stands at a level without one lies within another component."""
-    if part.area_mm2 == 0 and part.level:
+    if part.area_within:
+        return f"in {shortened(part.area_within, 40)}", "-"
+    if part.area_mm2 == 0 and part.level:  # as files of earlier versions tell it
         return "in another", "-"
     return mm2(part.area_mm2), _share(part.area_mm2, whole)
 
