@@ -97,10 +97,8 @@ class Target:
         return Solution(part, old, new)
 
     def _refuse_shared(self, part: Part, name: str, other: str) -> None:
-        pair = [
-            next(layer for layer, held in part.names.items() if held == item)
-            for item in (other, name)
-        ]
+        pair = [layer for layer, held in part.names.items() if held in (other, name)]
+        pair = [pair[0], pair[-1]] if other != name else [pair[0], pair[0]]
         if pair[0] == pair[1]:
             raise InputError(
                 f"layer {pair[0]} reads values of the file in several places, expected the same "
