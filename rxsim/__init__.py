@@ -9,9 +9,9 @@
 Each function does what a command does: `evaluate` (rxsim eval), `calibration` (calibrate), `patched`
 (patch), `inventory` (map), `verification` (verify), `netlist` (spice), `solve`, `predistorted`
 (solve --predistort), `run_sweep` (sweep), `run_search` (search), `explanation` (explain), `price`
-(cost: `rxsim.cost` is the package of counts and technologies), `check`, `compare`, `fit`; `settings`
-resolves settings as --config, --xbar and --set do. What can't be used raises `RxsimError` with one
-sentence.
+(cost: `rxsim.cost` is the package of counts and technologies), `retrained` (retrain), `check`,
+`compare`, `fit`; `settings` resolves settings as --config, --xbar and --set do, and `torch_module` is
+a network for a training loop of one's own. What can't be used raises `RxsimError` with one sentence.
 
 The functions are in `rxsim.api`; its names are here too and are imported when first used.
 """
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         FittedDevice,
         Inventory,
         NetworkCost,
+        Retraining,
         Verification,
         calibration,
         check,
@@ -42,10 +43,12 @@ if TYPE_CHECKING:
         patched,
         predistorted,
         price,
+        retrained,
         run_search,
         run_sweep,
         settings,
         solve,
+        torch_module,
         verification,
     )
     from rxsim.config import Crossbar, Settings
@@ -58,9 +61,9 @@ _HOMES = {
         (
             *("calibration", "check", "compare", "evaluate", "explanation", "fit", "inventory"),
             *("netlist", "patched", "predistorted", "price", "run_search", "run_sweep", "settings"),
-            *("solve", "verification"),
+            *("retrained", "solve", "torch_module", "verification"),
             *("Comparison", "Evaluation", "Explanation", "FittedDevice", "Inventory"),
-            *("NetworkCost", "Verification"),
+            *("NetworkCost", "Retraining", "Verification"),
         ),
         "rxsim.api",
     ),
@@ -80,6 +83,7 @@ __all__ = [
     "FittedDevice",
     "Inventory",
     "NetworkCost",
+    "Retraining",
     "RxsimError",
     "Scenario",
     "Settings",
@@ -96,10 +100,12 @@ __all__ = [
     "patched",
     "predistorted",
     "price",
+    "retrained",
     "run_search",
     "run_sweep",
     "settings",
     "solve",
+    "torch_module",
     "verification",
 ]
 

@@ -65,3 +65,9 @@ class GoalMissedError(RxsimError):
     """No point of a search meets its goal."""
 
     exit_code = 1
+
+
+class InterruptedTrainingError(RxsimError):
+    """A training was interrupted, and can go on from a checkpoint."""
+
+    exit_code = 130

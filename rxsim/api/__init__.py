@@ -18,9 +18,11 @@ from rxsim.api.shown import (
     Explanation,
     Inventory,
     NetworkCost,
+    Retraining,
     Verification,
 )
 from rxsim.api.single_arrays import netlist, predistorted, solve, verification
+from rxsim.api.trainings import retrained, torch_module
 
 __all__ = [
     "Comparison",
@@ -29,6 +31,7 @@ __all__ = [
     "FittedDevice",
     "Inventory",
     "NetworkCost",
+    "Retraining",
     "Verification",
     "calibration",
     "check",
@@ -41,9 +44,11 @@ __all__ = [
     "patched",
     "predistorted",
     "price",
+    "retrained",
     "run_search",
     "run_sweep",
     "settings",
     "solve",
+    "torch_module",
     "verification",
 ]

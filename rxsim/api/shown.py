@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+import onnx
 from rich.table import Table
 
 from rxsim import comparison, explain, pipeline
@@ -22,9 +23,11 @@ from rxsim.report.cost_terminal import print_cost
 from rxsim.report.explain_terminal import print_explanation
 from rxsim.report.notebook import as_frame, as_html, as_text, printed
 from rxsim.report.over_time_terminal import over_time_table
+from rxsim.report.retrain_terminal import print_training
 from rxsim.report.statistics_notes import chips_note, yield_notes
 from rxsim.report.terminal import inventory_tables, ladder_table
 from rxsim.report.verification_terminal import verification_table
+from rxsim.retrain.result import Training
 
 Shown = TypeVar("Shown")
 
@@ -140,6 +143,33 @@ class NetworkCost(cost.NetworkCost):
         if what not in ("components", "layers"):
             raise InputError(f"to_frame: found {what!r}, expected components or layers; choose one")
         return as_frame([each.as_json() for each in getattr(self, what)], "name")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
+class Retraining(Training):
+    """The curve of a training; it prints as `rxsim retrain` does.
+
+    Attributes:
+        model: the trained network: the user's model with other values in its initialisers.
+    """
+
+    model: onnx.ModelProto
+
+    def __repr__(self) -> str:
+        """Write the curve as a table of text."""
+        return printed(lambda console: print_training(self, "model", {}, console))
+
+    def _repr_html_(self) -> str:
+        """Write the same for a notebook."""
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+    def to_frame(self) -> Any:
+        """Return the curve as a pandas table, a row a refresh, by iteration.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return as_frame(self.as_json()["points"], "iteration")
 
 
 class Inventory(pipeline.Inventory):

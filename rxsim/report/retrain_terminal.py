@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +10,11 @@ from rich.table import Table
 from rxsim.report.console import print_seconds, standard_console
 from rxsim.retrain.result import Training
 
+_SHOWN = 5
+
 
 def print_training(
-    training: Training, output: Path, seconds: Mapping[str, float], console: Console | None = None
+    training: Training, output: str, seconds: Mapping[str, float], console: Console | None = None
 ) -> None:
     """Print the curve, and which weights were written.
 
@@ -43,4 +44,12 @@ def print_training(
     if training.stopped:
         told += f"; ended early: {training.stopped}"
     console.print(told, soft_wrap=True, markup=False)
-    print_seconds(seconds, console)
+    left = training.told.get("not_trained") or {}
+    for name, why in list(left.items())[:_SHOWN]:
+        console.print(f"Note: layer {name}: {why}.", soft_wrap=True, markup=False)
+    if len(left) > _SHOWN:
+        console.print(
+            f"Note: {len(left) - _SHOWN} more layers are not trained as a whole (--json)."
+        )
+    if seconds:
+        print_seconds(seconds, console)

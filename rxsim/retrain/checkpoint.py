@@ -27,8 +27,7 @@ class Checkpoint:
         values: weights by name.
         best_values: those of the best point.
         moments: state of the optimiser, by name of the weight and of the moment.
-        steps: of the optimiser.
-        random: state of the generator of noise, uint8.
+        random: state of the generator of noise in front of the last refresh, uint8.
         points: the curve.
         best: of its points.
     """
@@ -38,7 +37,6 @@ class Checkpoint:
     values: Mapping[str, np.ndarray]
     best_values: Mapping[str, np.ndarray]
     moments: Mapping[str, np.ndarray]
-    steps: int
     random: np.ndarray
     points: tuple[CurvePoint, ...]
     best: int
@@ -48,7 +46,6 @@ class Checkpoint:
         told = {
             "identity": self.identity,
             "iteration": self.iteration,
-            "steps": self.steps,
             "points": [asdict(point) for point in self.points],
             "best": self.best,
         }
@@ -87,7 +84,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
             values=groups["value"],
             best_values=groups["best"],
             moments=groups["moment"],
-            steps=int(told["steps"]),
             random=random,
             points=points,
             best=int(told["best"]),

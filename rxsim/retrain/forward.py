@@ -12,11 +12,10 @@ from typing import Literal, Protocol
 
 import onnx
 
-from rxsim.errors import ModelError
 from rxsim.load import Network
 from rxsim.pipeline import Study, patched_chip
 from rxsim.retrain.interpreter import Hook, OnnxModule
-from rxsim.retrain.places import weight_name
+from rxsim.retrain.places import check_main_graph, weight_name
 from rxsim.retrain.torch_library import Tensor, torch
 from rxsim.retrain.weights import with_values
 
@@ -109,14 +108,8 @@ class ExactForward:
         Raises:
             ModelError: a layer lies in a body of a loop or has no weights of its own.
         """
+        check_main_graph(study.network)
         self._study, self._gradient, self._chip = study, gradient, chip
-        stored = {tensor.name for tensor in study.network.model.graph.initializer}
-        for layer in study.network.layers:
-            if weight_name(layer) not in stored:
-                raise ModelError(
-                    f"layer {layer.name}: its weights are no initialiser of the main graph, expected a "
-                    "product with weights of its own; leave it digital (layers.NAME.digital: true)"
-                )
         self._axis = {layer.name: layer.channel_axis for layer in study.network.layers}
         self._patched: OnnxModule | None = None
         self._before: dict[str, Tensor] = {}

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from rxsim.errors import SettingError
+from rxsim.given import as_count, check_type
 
 Kind = Literal["weights", "biases"]
 """What of a layer is trained."""
+_CHOICES = {
+    "optimiser": ("adam", "sgd"),
+    "gradient": ("identity", "column"),
+    "train_on": ("none", "labels"),
+}
+
+
+class GivenOptions(TypedDict, total=False):
+    """The fields of `RetrainOptions` as keywords, seed left out."""
+
+    iterations: int
+    batch: int
+    optimiser: Literal["adam", "sgd"]
+    learning_rate: float
+    noise: str
+    gradient: Literal["identity", "column"]
+    refresh: int
+    train_on: Literal["none", "labels"]
+    temperature: float
+    train: str
+    clip: float | None
+    held_out: float
+    patience: int | None
+    chip: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +50,7 @@ class RetrainOptions:
         noise: exact (the solved chip), none, or gaussian:S with S a share of the largest weight.
         gradient: of the chip's products: identity, or column (with the factor of each column).
         refresh: iterations from one chip to the next.
-        labels: data (cross entropy with their labels) or none (distillation from the float network).
+        train_on: none (the float network's outputs: no labels are needed) or labels (cross entropy).
         temperature: of distillation.
         train: all, weights or biases of layers, or patterns of their names with commas between.
         clip: largest weight of a layer in standard deviations of its first weights; None: not clipped.
@@ -41,7 +67,7 @@ class RetrainOptions:
     noise: str = "exact"
     gradient: Literal["identity", "column"] = "identity"
     refresh: int = 25
-    labels: Literal["data", "none"] = "none"
+    train_on: Literal["none", "labels"] = "none"
     temperature: float = 2.0
     train: str = "all"
     clip: float | None = None
@@ -51,32 +77,42 @@ class RetrainOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that nothing can be trained with.
+        """Refuse what nothing can be trained with.
 
         Raises:
-            SettingError: naming what was found and what was expected.
+            InputError: naming what was found and what was expected.
         """
         for name, least in (("iterations", 1), ("batch", 1), ("refresh", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise SettingError(f"{name}: found {value}, expected {least} or above")
+            self._count(name, least)
+        for name, least in (("patience", 1), ("chip", 0)):
+            if getattr(self, name) is not None:
+                self._count(name, least)
         for name in ("learning_rate", "temperature"):
-            value = getattr(self, name)
+            value = self._number(name)
             if not 0 < value < float("inf"):
                 raise SettingError(f"{name}: found {value:g}, expected a number above 0")
-        if not 0 < self.held_out < 1:
+        if self.clip is not None and not 0 < (value := self._number("clip")) < float("inf"):
+            raise SettingError(f"clip: found {value:g}, expected a number above 0, such as 2.5")
+        if not 0 < (share := self._number("held_out")) < 1:
             raise SettingError(
-                f"held_out: found {self.held_out:g}, expected a share above 0 and below 1, such as 0.1"
+                f"held_out: found {share:g}, expected a share above 0 and below 1, such as 0.1"
             )
-        for name in ("clip", "patience"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
                 raise SettingError(
-                    f"{name}: found {value:g}, expected a number above 0, or nothing"
+                    f"{name}: found {getattr(self, name)!r}, expected {' or '.join(known)}"
                 )
-        if self.chip is not None and self.chip < 0:
-            raise SettingError(f"chip: found {self.chip}, expected 0 or above")
+        check_type(self.train, "train", str, "all, weights, biases or names of layers")
         self.gaussian()
+
+    def _count(self, name: str, least: int) -> None:
+        object.__setattr__(self, name, as_count(getattr(self, name), name, least))
+
+    def _number(self, name: str) -> float:
+        value = getattr(self, name)
+        check_type(value, name, float | int, "a number")
+        object.__setattr__(self, name, float(value))
+        return float(value)
 
     def gaussian(self) -> float | None:
         """Return the share S of gaussian:S; None for exact and none.
@@ -84,6 +120,7 @@ class RetrainOptions:
         Raises:
             SettingError: noise is neither.
         """
+        check_type(self.noise, "noise", str, "exact, none or gaussian:S")
         kind, _, text = self.noise.partition(":")
         if self.noise in ("exact", "none"):
             return None
@@ -100,7 +137,32 @@ class RetrainOptions:
 
     def trains(self, layer: str, what: Kind) -> bool:
         """Tell whether weights or biases of a layer are trained."""
-        if self.train in ("all", "weights", "biases"):
+        if not self._patterns():
             return self.train in ("all", what)
-        patterns = [pattern.strip() for pattern in self.train.split(",")]
-        return any(layer == each or fnmatch.fnmatchcase(layer, each) for each in patterns)
+        return any(_matches(layer, pattern) for pattern in self._patterns())
+
+    def check_patterns(self, layers: Iterable[str]) -> None:
+        """Refuse a pattern that no layer matches.
+
+        Args:
+            layers: names of the layers on crossbars.
+
+        Raises:
+            SettingError: naming the pattern and some layers.
+        """
+        names = list(layers)
+        for pattern in self._patterns():
+            if not any(_matches(name, pattern) for name in names):
+                raise SettingError(
+                    f"train: found {pattern!r}, expected all, weights, biases or names of layers on "
+                    f"crossbars, such as {', '.join(names[:3])}"
+                )
+
+    def _patterns(self) -> list[str]:
+        if self.train in ("all", "weights", "biases"):
+            return []
+        return [pattern.strip() for pattern in self.train.split(",")]
+
+
+def _matches(layer: str, pattern: str) -> bool:
+    return layer == pattern or fnmatch.fnmatchcase(layer, pattern)

@@ -6,7 +6,8 @@ import math
 
 import onnx
 
-from rxsim.load import Layer
+from rxsim.errors import ModelError
+from rxsim.load import Layer, Network
 from rxsim.onnx_graph import all_nodes, constants, use_counts
 
 _PASSED = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast"}
@@ -52,3 +53,20 @@ def bias_names(model: onnx.ModelProto, layers: list[Layer]) -> dict[str, str]:
                 break
             tensor = reader.output[0]
     return named
+
+
+def check_main_graph(network: Network) -> None:
+    """Refuse layers in bodies of loops and branches, and products without weights of their own.
+
+    Raises:
+        ModelError: naming the layer.
+    """
+    stored = constants(network.model)
+    nodes = {node.name for node in network.model.graph.node}
+    for layer in network.layers:
+        if layer.node.name not in nodes or weight_name(layer) not in stored:
+            raise ModelError(
+                f"layer {layer.name}: it lies in a body of a loop or a branch, expected products with "
+                "weights in the main graph: others can't be trained through; export the network "
+                "without loops"
+            )

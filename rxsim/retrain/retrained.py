@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from rxsim.errors import InputError
 from rxsim.pipeline import Study
 from rxsim.retrain.checkpoint import Checkpoint, read_checkpoint
 from rxsim.retrain.options import Kind, RetrainOptions
-from rxsim.retrain.places import bias_name, weight_name
+from rxsim.retrain.places import bias_name, bias_names, check_main_graph, weight_name
 from rxsim.retrain.result import Training
+from rxsim.retrain.scores import check_study
 from rxsim.retrain.train import Trainer
 from rxsim.retrain.trainable import Trainable
 from rxsim.retrain.write_back import trainable_layers, write_back
@@ -24,6 +26,7 @@ def retrained(
     checkpoint: Path | None = None,
     *,
     resume: bool = False,
+    source: onnx.ModelProto | None = None,
 ) -> tuple[Training, onnx.ModelProto]:
     """Train a network against the crossbars of its settings.
 
@@ -32,6 +35,7 @@ def retrained(
         options: how.
         checkpoint: takes a checkpoint at every refresh; None: none is written.
         resume: go on from it.
+        source: the model that the network was loaded from, where that was in memory.
 
     Returns:
         The training, and the user's model with the trained values.
@@ -39,17 +43,13 @@ def retrained(
     Raises:
         RxsimError: network, data or options can't be used, or the loss is not finite.
     """
+    resumed = _read(checkpoint) if resume else None
+    check_study(study, options.train_on)
+    options.check_patterns(layer.name for layer in study.network.layers)
+    check_main_graph(study.network)
     fold = study.settings.mapping.fold
-    can = trainable_layers(study.network, fold=fold)
-    names, fixed = _chosen(study, options, can)
-    resumed = None
-    if resume:
-        if checkpoint is None or not checkpoint.exists():
-            raise InputError(
-                f"--resume: found no checkpoint {checkpoint}, expected what an interrupted training "
-                "left there; train without --resume"
-            )
-        resumed = read_checkpoint(checkpoint)
+    can = trainable_layers(study.network, fold=fold, source=source)
+    names, fixed, left = _chosen(study, options, can)
 
     def keep(state: Checkpoint) -> None:
         if checkpoint is not None:
@@ -63,25 +63,53 @@ def retrained(
             weights[layer.name] = training.values[name]
         if (name := bias_name(study.network.model, layer)) in training.values and name in names:
             biases[layer.name] = training.values[name]
-    return training, write_back(study.network, weights, biases, fold=fold)
+    model = write_back(study.network, weights, biases, fold=fold, source=source)
+    provenance = study.provenance_of_result(("numpy", "onnxruntime", "torch"))
+    told = {**provenance, **training.told, "not_trained": left}
+    return replace(training, told=told), model
+
+
+def _read(checkpoint: Path | None) -> Checkpoint:
+    if checkpoint is None or not checkpoint.exists():
+        found = "no file for checkpoints" if checkpoint is None else f"no checkpoint {checkpoint}"
+        raise InputError(
+            f"--resume: found {found}, expected what an interrupted training left; train without "
+            "--resume"
+        )
+    return read_checkpoint(checkpoint)
 
 
 def _chosen(
     study: Study, options: RetrainOptions, can: dict[str, Trainable]
-) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Return the initialisers that are trained with their layers, and which of their values stay."""
+) -> tuple[dict[str, str], dict[str, np.ndarray], dict[str, str]]:
+    """Choose what is trained.
+
+    Returns:
+        The initialisers with their layers, which of their values stay, and why layers that were asked
+        for are not trained as a whole.
+    """
     names: dict[str, str] = {}
     fixed: dict[str, np.ndarray] = {}
-    for layer in study.network.layers:
-        told = can[layer.name]
-        parts: tuple[tuple[Kind, bool, str, np.ndarray | None], ...] = (
-            ("weights", told.weight, weight_name(layer), told.fixed),
-            ("biases", told.bias, bias_name(study.network.model, layer), told.fixed_bias),
+    left: dict[str, str] = {}
+    places: dict[Kind, dict[str, str]] = {
+        "weights": {layer.name: weight_name(layer) for layer in study.network.layers},
+        "biases": bias_names(study.network.model, list(study.network.layers)),
+    }
+    for layer, told in can.items():
+        if told.why_not and any(options.trains(layer, kind) for kind in places):
+            left[layer] = told.why_not
+        parts: tuple[tuple[Kind, bool, frozenset[str], np.ndarray | None], ...] = (
+            ("weights", told.weight, told.tied_weights, told.fixed),
+            ("biases", told.bias, told.tied_biases, told.fixed_bias),
         )
-        for kind, trains, name, stay in parts:
-            if not (trains and name and options.trains(layer.name, kind)):
+        for kind, trains, tied, stay in parts:
+            name = places[kind][layer]
+            if not (trains and name and options.trains(layer, kind)):
                 continue
-            names[name] = layer.name
+            if any(places[kind][other] != name for other in tied):
+                left[layer] = f"its {kind} share values of the file with {', '.join(sorted(tied))}"
+                continue
+            names[name] = layer
             if stay is not None and stay.any():
-                fixed[name] = stay
-    return names, fixed
+                fixed[name] = stay | fixed.get(name, stay)
+    return names, fixed, left

@@ -11,20 +11,21 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 
-from rxsim.errors import InputError, RxsimError
+from rxsim.config import settings_hash
+from rxsim.errors import InputError
 from rxsim.pipeline import Study
 from rxsim.retrain.batches import Batches
 from rxsim.retrain.checkpoint import Checkpoint
 from rxsim.retrain.forward import ExactForward, FloatForward, Forward, GaussianForward
-from rxsim.retrain.interpreter import OnnxModule
+from rxsim.retrain.interpreter import Hook, OnnxModule
 from rxsim.retrain.loss import Loss, agreement, distillation, label_loss
 from rxsim.retrain.options import RetrainOptions
 from rxsim.retrain.places import weight_name
 from rxsim.retrain.result import CurvePoint, Training
+from rxsim.retrain.scores import check_scores, check_study, scores_name
 from rxsim.retrain.torch_library import Tensor, torch
 from rxsim.run.predict import predict
 from rxsim.sealed import hash_of
@@ -33,8 +34,8 @@ Keep = Callable[[Checkpoint], None]
 """Is given a checkpoint at every refresh."""
 
 
-class NotFiniteError(RxsimError):
-    """The loss is NaN or infinite."""
+class NotFiniteError(InputError):
+    """The loss or a weight is NaN or infinite."""
 
 
 @dataclass
@@ -47,6 +48,7 @@ class _State:
         best: of its points.
         best_values: weights of the best point.
         losses: of the batches since the last refresh.
+        seconds: of the runs before this one.
     """
 
     iteration: int = 0
@@ -54,6 +56,7 @@ class _State:
     best: int = 0
     best_values: dict[str, np.ndarray] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 class Trainer:
@@ -82,26 +85,33 @@ class Trainer:
                 f"train: found {options.train!r}, which nothing of the network can be trained by, "
                 "expected layers on crossbars whose weights the file holds; see 'rxsim map'"
             )
+        check_study(study, options.train_on)
         torch.set_num_threads(study.threads)
         self._study, self._options = study, options
         self._module = OnnxModule(study.network.model, trainable=set(names))
         self._generator = torch.Generator().manual_seed(options.seed)
-        self._output = scores_name(study)
-        self._batches = Batches(
-            len(study.inputs),
-            study.network.fixed_batch or options.batch,
-            options.held_out,
-            options.seed,
-        )
+        self._output = scores_name(study.network.model, study.output)
+        self._batches = Batches(len(study.inputs), options.batch, options.held_out, options.seed)
         self._wanted = self._targets()
         self._loss: Loss = (
-            label_loss if options.labels == "data" else distillation(options.temperature)
+            label_loss if options.train_on == "labels" else distillation(options.temperature)
         )
         self._forward = self._made_forward()
         self._optimiser = self._made_optimiser()
-        self._bounds = self._clips(names)
         self._moving = {name: torch.from_numpy(~stay) for name, stay in fixed.items()}
-        self._identity = hash_of([study.network.identity, asdict(options), sorted(names)])
+        self._bounds = self._clips(names)
+        self._clip()
+        self._identity = hash_of(
+            [
+                study.network.identity,
+                settings_hash(study.settings),
+                study.evaluated_identity(),
+                study.calibration_identity(),
+                study.output,
+                asdict(options),
+                sorted(names),
+            ]
+        )
         self._state = _State()
 
     def _made_forward(self) -> Forward:
@@ -121,13 +131,11 @@ class Trainer:
     def _targets(self) -> Tensor:
         """Return labels, or the float network's outputs, for every input."""
         study = self._study
-        if self._options.labels == "data":
-            labels = study.labels
-            if labels is None:
-                raise InputError(
-                    "labels: data: found data without labels, expected some; give them or take "
-                    "--labels none, which follows the float network"
-                )
+        labels = study.labels if self._options.train_on == "labels" else None
+        with torch.no_grad():
+            row = self._rows(np.arange(1), {})[0]
+        check_scores(study.output, row.shape, labels)
+        if labels is not None:
             return torch.from_numpy(np.asarray(labels, dtype=np.int64))
         outputs = predict(
             study.network.model,
@@ -151,6 +159,15 @@ class Trainer:
             if name in weights
         }
 
+    def _clip(self) -> None:
+        """Clip weights, but for those that stay as they are."""
+        with torch.no_grad():
+            for name, bound in self._bounds.items():
+                held = self._module.value(name)
+                clipped = held.clamp(-bound, bound)
+                moving = self._moving.get(name)
+                held.copy_(clipped if moving is None else torch.where(moving, clipped, held))
+
     def run(self, keep: Keep, resumed: Checkpoint | None = None) -> Training:
         """Train.
 
@@ -164,13 +181,14 @@ class Trainer:
         """
         if resumed is not None:
             self._resume(resumed)
-        options, state, start = self._options, self._state, time.perf_counter()
-        stopped = ""
+        options, state, stopped = self._options, self._state, ""
+        start = time.perf_counter() - state.seconds
         with self._study.stages("retrain") as progress:
             while True:
                 if state.iteration % options.refresh == 0 or state.iteration == options.iterations:
+                    random = self._generator.get_state().numpy().copy()
                     self.refresh(time.perf_counter() - start)
-                    keep(self._checkpoint())
+                    keep(self._checkpoint(random))
                     if stopped := self._why_stop():
                         break
                 if state.iteration == options.iterations:
@@ -182,14 +200,24 @@ class Trainer:
             points=tuple(state.points),
             best=state.best,
             values=state.best_values,
-            told={"options": asdict(options), "inputs": len(self._batches.trained)},
+            told={
+                "options": asdict(options),
+                "inputs": len(self._batches.trained),
+                "held_out": len(self._batches.held_out),
+            },
             stopped=stopped,
         )
 
     def refresh(self, seconds: float = 0.0) -> None:
         """Take a chip with the weights as they are, and measure it on what is held out."""
         state, options = self._state, self._options
-        self._forward.refresh(self._module, state.iteration // options.refresh)
+        for name, held in self._module.trained().items():
+            if not torch.isfinite(held).all():
+                raise NotFiniteError(
+                    f"iteration {state.iteration}: found NaN or infinity in {name}, expected finite "
+                    "weights; take a smaller --learning-rate"
+                )
+        self._forward.refresh(self._module, -(-state.iteration // options.refresh))
         loss, right = self._measured(self._batches.held_out)
         state.points.append(
             CurvePoint(
@@ -212,8 +240,7 @@ class Trainer:
         return f"no better loss on what is held out for {patience} refreshes"
 
     def _measured(self, positions: np.ndarray) -> tuple[float, float]:
-        losses, right, total = 0.0, 0.0, 0
-        size = self._study.network.fixed_batch or self._options.batch
+        losses, right, total, size = 0.0, 0.0, 0, self._options.batch
         with torch.no_grad():
             for at in range(0, len(positions), size):
                 part = positions[at : at + size]
@@ -225,13 +252,24 @@ class Trainer:
         return losses / total, right / total
 
     def _outputs(self, positions: np.ndarray) -> Tensor:
-        """Run the network on inputs, hardware in place of layers."""
+        """Run the network on inputs, hardware in place of layers.
+
+        Returns:
+            (inputs, scores).
+        """
+        size = self._study.network.fixed_batch or len(positions)
+        hooks = self._forward.hooks(self._module)
+        parts = [
+            self._rows(positions[at : at + size], hooks) for at in range(0, len(positions), size)
+        ]
+        return torch.cat(parts).flatten(1)
+
+    def _rows(self, positions: np.ndarray, hooks: Mapping[str, Hook]) -> Tensor:
+        """Run the network on the inputs of a batch that it takes."""
         size = self._study.network.fixed_batch
         feeds = self._study.inputs.subset(positions).feeds(0, len(positions), size)
         tensors = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in feeds.items()}
-        hooks = self._forward.hooks(self._module)
-        rows = self._module(tensors, [self._output], hooks)[self._output]
-        return rows.reshape(len(rows), -1)[: len(positions)]
+        return self._module(tensors, [self._output], hooks)[self._output][: len(positions)]
 
     def step(self) -> None:
         """Train on the next batch."""
@@ -250,52 +288,48 @@ class Trainer:
             if gradient is not None:
                 gradient.mul_(moving)
         self._optimiser.step()
-        with torch.no_grad():
-            for name, bound in self._bounds.items():
-                self._module.value(name).clamp_(-bound, bound)
+        self._clip()
         state.losses.append(value)
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise NotFiniteError(
                 f"iteration {self._state.iteration}: found a loss of {loss}, expected a finite number; "
-                "take a smaller --learning-rate (the last checkpoint is kept)"
+                "take a smaller --learning-rate"
             )
 
     def _values(self) -> dict[str, np.ndarray]:
         return {name: held.detach().numpy().copy() for name, held in self._module.trained().items()}
 
-    def _checkpoint(self) -> Checkpoint:
-        moments: dict[str, np.ndarray] = {}
-        steps = 0
-        for name, held in self._module.trained().items():
-            for key, value in self._optimiser.state.get(held, {}).items():
-                if key == "step":
-                    steps = int(value)
-                elif value is not None:
-                    moments[f"{key}/{name}"] = value.detach().numpy().copy()
+    def _checkpoint(self, random: np.ndarray) -> Checkpoint:
+        moments = {
+            f"{key}/{name}": value.detach().numpy().copy()
+            for name, held in self._module.trained().items()
+            for key, value in self._optimiser.state.get(held, {}).items()
+            if value is not None
+        }
         return Checkpoint(
             identity=self._identity,
             iteration=self._state.iteration,
             values=self._values(),
             best_values=self._state.best_values,
             moments=moments,
-            steps=steps,
-            random=self._generator.get_state().numpy().copy(),
+            random=random,
             points=tuple(self._state.points),
             best=self._state.best,
         )
 
     def _resume(self, kept: Checkpoint) -> None:
-        """Go on from a checkpoint: at a refresh, whose point it does not hold twice."""
+        """Go on from a checkpoint: in front of its last refresh, which is done again."""
         if kept.identity != self._identity:
             raise InputError(
-                "--resume: found a checkpoint of another training, expected the same network, data and "
-                "options; train without --resume"
+                "--resume: found a checkpoint of another training, expected the same network, data, "
+                "settings and options; train without --resume"
             )
-        state = self._state
+        state, last = self._state, kept.points[-1]
         state.iteration, state.best = kept.iteration, kept.best
-        state.points = list(kept.points)[:-1]
+        state.points, state.seconds = list(kept.points)[:-1], last.seconds
+        state.losses = [] if last.loss is None else [last.loss]
         state.best_values = dict(kept.best_values)
         self._generator.set_state(torch.from_numpy(kept.random.copy()))
         with torch.no_grad():
@@ -304,21 +338,7 @@ class Trainer:
                 self._optimiser.state[held] = _restored(kept, name)
 
 
-def _restored(kept: Checkpoint, name: str) -> dict[str, Any]:
+def _restored(kept: Checkpoint, name: str) -> dict[str, Tensor]:
     """Return the optimiser's state of a parameter."""
-    found: dict[str, Any] = {}
-    for key, array in kept.moments.items():
-        kind, _, of = key.partition("/")
-        if of == name:
-            found[kind] = torch.from_numpy(array.copy())
-    if found and "exp_avg" in found:
-        found["step"] = torch.tensor(float(kept.steps))
-    return found
-
-
-def scores_name(study: Study) -> str:
-    """Return the tensor before a closing softmax, or the evaluated output itself."""
-    for node in study.network.model.graph.node:
-        if study.output in node.output and node.op_type in ("Softmax", "LogSoftmax"):
-            return str(node.input[0])
-    return study.output
+    parts = ((key.partition("/"), array) for key, array in kept.moments.items())
+    return {kind: torch.from_numpy(array.copy()) for (kind, _, of), array in parts if of == name}

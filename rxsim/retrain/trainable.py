@@ -26,7 +26,9 @@ class Trainable:
         fixed: weights that must stay as they are, boolean of the shape of the weights; None where
             none can be trained.
         fixed_bias: likewise of its bias.
-        tied: layers that take values of the file that this one takes too: they are trained as one.
+        tied_weights: layers whose weights take values of the file that those of this one take too:
+            they are trained as one.
+        tied_biases: likewise of their biases.
     """
 
     weight: bool
@@ -35,19 +37,27 @@ class Trainable:
     why_not: str
     fixed: np.ndarray | None
     fixed_bias: np.ndarray | None
-    tied: frozenset[str]
+    tied_weights: frozenset[str]
+    tied_biases: frozenset[str]
+
+    @property
+    def tied(self) -> frozenset[str]:
+        """Layers that take values of the file that this one takes too."""
+        return self.tied_weights | self.tied_biases
 
 
 def judged(origin: Provenance) -> dict[str, Trainable]:
     """Say of every layer what can be trained."""
     weights, biases = origin.weights.tied(), origin.biases.tied()
     return {
-        layer.name: _judged(origin, layer, weights[layer.name] | biases[layer.name])
+        layer.name: _judged(origin, layer, weights[layer.name], biases[layer.name])
         for layer in origin.network.layers
     }
 
 
-def _judged(origin: Provenance, layer: Layer, tied: frozenset[str]) -> Trainable:
+def _judged(
+    origin: Provenance, layer: Layer, tied_weights: frozenset[str], tied_biases: frozenset[str]
+) -> Trainable:
     weight, bias = origin.weights.map_of(layer.name), origin.biases.map_of(layer.name)
     feeds = _feeds_of(origin, layer, weight)
     reasons = []
@@ -73,7 +83,8 @@ def _judged(origin: Provenance, layer: Layer, tied: frozenset[str]) -> Trainable
         why_not="; ".join(reasons),
         fixed=None if weight is None else weight.fixed,
         fixed_bias=None if bias is None else bias.fixed,
-        tied=tied,
+        tied_weights=tied_weights,
+        tied_biases=tied_biases,
     )
 
 
