@@ -13,6 +13,7 @@ from rxsim.api.accepted import (
     AnyData,
     AnyModel,
     AnySettings,
+    as_data,
     as_destination,
     as_model,
     opened,
@@ -26,6 +27,7 @@ from rxsim.load import load_network, write_onnx
 from rxsim.pipeline import Calibration, DataOptions
 from rxsim.retrain.options import GivenOptions, RetrainOptions
 from rxsim.retrain.remarks import data_remark
+from rxsim.retrain.scores import check_metric
 
 if TYPE_CHECKING:
     from rxsim.retrain.network_module import NetworkModule
@@ -80,6 +82,7 @@ def retrained(
         as_destination(kept, model)
     from rxsim.retrain.retrained import retrained as train  # imports torch
 
+    check_metric(as_model(model), as_data(data))
     study = opened(
         model,
         settings,
@@ -88,6 +91,7 @@ def retrained(
         limit=limit,
         threads=threads,
         calibration=calibration,
+        evaluates=chosen.train_on == "labels",
     )
     named = data.data if isinstance(data, DataOptions) else data
     warn(data_remark(study, given=named is not None), depth=2)

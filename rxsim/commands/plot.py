@@ -18,6 +18,9 @@ from rxsim.report.explanation_kind import explanation_json, refuse_options
 from rxsim.report.figure import COLUMN_MM, Plot, check_form, check_plot, draw_figure
 from rxsim.report.labels import QUANTITIES
 from rxsim.report.material import read_material
+from rxsim.report.training_charts import TRAINING_QUANTITIES
+from rxsim.report.training_figure import check_training_figure, draw_training_figure
+from rxsim.report.training_values import HOLDS_TRAINING, training_json
 from rxsim.stages import Stages
 
 
@@ -33,7 +36,7 @@ from rxsim.stages import Stages
     "--y",
     metavar="QUANTITY",
     help=f"One of {', '.join(QUANTITIES)}. Not for an explanation. Of a cost: energy (default) or "
-    "area.",
+    "area. Of a training: loss (default) or accuracy.",
 )
 @click.option("--by", metavar="NAME", help="Setting with a line for each of its values.")
 @click.option(
@@ -86,6 +89,7 @@ def command(
     RESULTS is what 'rxsim sweep' or 'rxsim eval --json' wrote. Of what 'rxsim explain --json' wrote
     it draws the waterfall from the float network to the built chips. Of 'rxsim cost --json', or of
     'rxsim eval --cost --json' with --x layers or components, it draws the energy (--y area: the area).
+    Of 'rxsim retrain --json' it draws the loss against iterations (--y accuracy: what is right).
     """
     check_destination(output, [results])
     check_form(form := output.suffix[1:].lower(), width)
@@ -102,7 +106,10 @@ def command(
         stages = Stages(watcher)
         with stages("read"):
             explanation = explanation_json(results)
-            cost = None if explanation is not None else _cost_in(results, x, y)
+            training = None if explanation is not None else training_json(results)
+            cost = None
+            if explanation is None and training is None:
+                cost = _cost_in(results, x, y)
         if cost is not None:
             refuse_options({n: v for n, v in options.items() if n != "--y"}, results, HOLDS_COST)
             kind, y = x or COST_KINDS[0], y or next(iter(COST_QUANTITIES))
@@ -110,6 +117,16 @@ def command(
             with stages("draw"):
                 figure = draw_cost(cost, results.name, kind, y, form, width_mm=width, title=title)
             told = f"{y} by {kind}"
+        elif training is not None:
+            others = {name: value for name, value in options.items() if name != "--y"}
+            refuse_options(others, results, HOLDS_TRAINING)
+            y = y or next(iter(TRAINING_QUANTITIES))
+            check_training_figure(x, y, width, form)
+            with stages("draw"):
+                figure = draw_training_figure(
+                    training, results.name, y, form, width_mm=width, title=title
+                )
+            told = f"{y} by iteration"
         elif explanation is not None:
             refuse_options(options, results)
             with stages("draw"):

@@ -18,8 +18,10 @@ from rxsim.report.cost_kind import HOLDS_COST, cost_json
 from rxsim.report.explanation_kind import explanation_json, refuse_options
 from rxsim.report.html import build_page
 from rxsim.report.html.cost_page import build_cost_page
+from rxsim.report.html.training_page import build_training_page
 from rxsim.report.labels import QUANTITIES
 from rxsim.report.material import read_material
+from rxsim.report.training_values import HOLDS_TRAINING, training_json
 from rxsim.stages import Stages
 
 
@@ -53,8 +55,8 @@ def command(
 ) -> None:
     """Write RESULTS as one HTML page that needs nothing else.
 
-    RESULTS is what 'rxsim sweep', 'rxsim eval --json', 'rxsim explain --json' or 'rxsim cost --json'
-    wrote. The page holds no scripts, loads nothing, is light or dark as the reader likes, and prints.
+    RESULTS is what 'rxsim sweep' wrote, or 'rxsim eval', 'explain', 'cost' or 'retrain' with --json.
+    The page holds no scripts, loads nothing, is light or dark as the reader likes, and prints.
     """
     check_destination(output, [results])
     if output.suffix.lower() not in (".html", ".htm"):
@@ -67,17 +69,9 @@ def command(
     with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
         stages = Stages(watcher)
         words = _words(results, output, options, new_images=new_images)
-        with stages("read"):
-            explanation = explanation_json(results)
-            cost = cost_json(results) if explanation is None else None
-        if explanation is not None:
-            refuse_options(of_results, results)
-            with stages("draw"):
-                page, told = _explanation_page(explanation, results, words)
-        elif cost is not None:
-            refuse_options(of_results, results, HOLDS_COST)
-            with stages("draw"):
-                page, told = build_cost_page(cost, results.name, words), HOLDS_COST
+        of_other_kind = _of_other_kind(results, of_results, words, stages)
+        if of_other_kind is not None:
+            page, told = of_other_kind
         else:
             with stages("read"):
                 material = read_material(
@@ -88,6 +82,29 @@ def command(
             told = counted(len(material.rows), "point")
     write_atomically(output, page.encode())
     click.echo(f"{output}: {told}")
+
+
+def _of_other_kind(
+    results: Path, options: Mapping[str, object], words: str, stages: Stages
+) -> tuple[str, str] | None:
+    """Return the page of an explanation, a cost or a training, and what it is called; else None."""
+    with stages("read"):
+        explanation = explanation_json(results)
+        cost = cost_json(results) if explanation is None else None
+        training = training_json(results) if explanation is None and cost is None else None
+    if explanation is not None:
+        refuse_options(options, results)
+        with stages("draw"):
+            return _explanation_page(explanation, results, words)
+    if cost is not None:
+        refuse_options(options, results, HOLDS_COST)
+        with stages("draw"):
+            return build_cost_page(cost, results.name, words), HOLDS_COST
+    if training is not None:
+        refuse_options(options, results, HOLDS_TRAINING)
+        with stages("draw"):
+            return build_training_page(training, results.name, words), HOLDS_TRAINING
+    return None
 
 
 def _explanation_page(content: object, source: Path, words: str) -> tuple[str, str]:

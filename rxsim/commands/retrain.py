@@ -12,7 +12,13 @@ import click
 
 from rxsim.commands.arguments import FILE
 from rxsim.commands.json_output import json_file, write_json
-from rxsim.commands.options import files_read, open_given, study_options, warn
+from rxsim.commands.options import (
+    files_read,
+    open_given,
+    read_data_options,
+    study_options,
+    warn,
+)
 from rxsim.commands.progress import watched
 from rxsim.commands.retrain_options import read_options, retrain_options
 from rxsim.errors import InterruptedTrainingError
@@ -20,6 +26,7 @@ from rxsim.files import check_destination
 from rxsim.load import write_onnx
 from rxsim.report.retrain_terminal import print_training
 from rxsim.retrain.remarks import data_remark
+from rxsim.retrain.scores import check_metric
 from rxsim.stages import Stages
 
 
@@ -46,7 +53,9 @@ def command(model: Path, output: Path, json_path: str | None, resume: bool, **gi
     from rxsim.retrain.retrained import retrained  # imports torch
 
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
-        study = open_given(model, given, Stages(watcher))
+        check_metric(model, read_data_options(given))
+        evaluates = options.train_on == "labels"  # else data need no labels
+        study = open_given(model, given, Stages(watcher), evaluates=evaluates)
         warn(data_remark(study, given=given["data"] is not None), given)
         options = replace(options, seed=study.settings.seed)
         with _resumable(checkpoint, resume):

@@ -44,6 +44,12 @@ def print_training(
     if training.stopped:
         told += f"; ended early: {training.stopped}"
     console.print(told, soft_wrap=True, markup=False)
+    if not best.iteration:
+        console.print(
+            "Note: training found nothing better than the network's own weights; try another "
+            "--learning-rate, or more --iterations.",
+            soft_wrap=True,
+        )
     left = training.told.get("not_trained") or {}
     for name, why in list(left.items())[:_SHOWN]:
         console.print(f"Note: layer {name}: {why}.", soft_wrap=True, markup=False)

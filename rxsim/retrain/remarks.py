@@ -12,13 +12,7 @@ def data_remark(study: Study, *, given: bool) -> str | None:
         study: whose evaluated inputs are trained on.
         given: whether the user named data, and not only the card beside the model.
     """
-    data = study.provenance.data
-    if data is None:
-        return (
-            "no data are given, so training is on made-up inputs: the loss held out tells little of "
-            "real ones; give --data"
-        )
-    if given:
+    if given or study.provenance.data is None:
         return None
     return (
         "training is on the data that the card names for evaluation: 'rxsim eval' on them is no test "

@@ -8,6 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.errors import InputError
+
+
+class NotFiniteError(InputError):
+    """The loss or a weight is NaN or infinite."""
+
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:

@@ -13,7 +13,7 @@ from rxsim.pipeline import Study
 from rxsim.retrain.checkpoint import Checkpoint, read_checkpoint
 from rxsim.retrain.options import Kind, RetrainOptions
 from rxsim.retrain.places import bias_name, bias_names, check_main_graph, weight_name
-from rxsim.retrain.result import Training
+from rxsim.retrain.result import NotFiniteError, Training
 from rxsim.retrain.scores import check_study
 from rxsim.retrain.train import Trainer
 from rxsim.retrain.trainable import Trainable
@@ -50,12 +50,23 @@ def retrained(
     fold = study.settings.mapping.fold
     can = trainable_layers(study.network, fold=fold, source=source)
     names, fixed, left = _chosen(study, options, can)
+    if not names:
+        why = "".join(f" (layer {layer}: {why})" for layer, why in list(left.items())[:1])
+        raise InputError(
+            f"train: found {options.train!r}, by which nothing of the network can be trained{why}, "
+            "expected layers on crossbars whose values the file holds; see 'rxsim map'"
+        )
 
     def keep(state: Checkpoint) -> None:
         if checkpoint is not None:
             state.write(checkpoint)
 
-    training = Trainer(study, options, names, fixed).run(keep, resumed)
+    try:
+        training = Trainer(study, options, names, fixed).run(keep, resumed)
+    except NotFiniteError:
+        if checkpoint is not None:  # it would lead to the same end again
+            checkpoint.unlink(missing_ok=True)
+        raise
     weights: dict[str, np.ndarray] = {}
     biases: dict[str, np.ndarray] = {}
     for layer in study.network.layers:
@@ -96,7 +107,7 @@ def _chosen(
         "biases": bias_names(study.network.model, list(study.network.layers)),
     }
     for layer, told in can.items():
-        if told.why_not and any(options.trains(layer, kind) for kind in places):
+        if _lacks(told, options, layer):
             left[layer] = told.why_not
         parts: tuple[tuple[Kind, bool, frozenset[str], np.ndarray | None], ...] = (
             ("weights", told.weight, told.tied_weights, told.fixed),
@@ -107,9 +118,21 @@ def _chosen(
             if not (trains and name and options.trains(layer, kind)):
                 continue
             if any(places[kind][other] != name for other in tied):
-                left[layer] = f"its {kind} share values of the file with {', '.join(sorted(tied))}"
+                left[layer] = _tied_words(kind, tied)
                 continue
             names[name] = layer
             if stay is not None and stay.any():
                 fixed[name] = stay | fixed.get(name, stay)
     return names, fixed, left
+
+
+def _lacks(told: Trainable, options: RetrainOptions, layer: str) -> bool:
+    """Tell whether what a user asked for can't be trained; a layer without a bias needs no word."""
+    if options.trains(layer, "weights"):
+        return not told.weight or bool(told.fixed is not None and told.fixed.any())
+    return options.trains(layer, "biases") and not told.bias
+
+
+def _tied_words(kind: Kind, tied: frozenset[str]) -> str:
+    others = ", ".join(sorted(tied))
+    return f"its {kind} share values of the file with {others} in another form, and stay"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
 
 from rxsim.errors import DataError, InputError, ModelError
-from rxsim.pipeline import Study
+from rxsim.pipeline import DataOptions, Study
+from rxsim.pipeline.study.choice import choose_data
 
 _PASSED = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Cast")
 
@@ -31,6 +33,19 @@ def scores_name(model: onnx.ModelProto, output: str) -> str:
     return output
 
 
+def check_metric(model: Path | onnx.ModelProto, options: DataOptions) -> None:
+    """Refuse a network that is no classifier by what its card or an option says.
+
+    Raises:
+        InputError: it is measured by the error of numbers.
+    """
+    if choose_data(model, options, evaluates=False).metric == "mse":
+        raise InputError(
+            "found the metric mse, expected a classifier: training follows its scores; name another "
+            "output and metric"
+        )
+
+
 def check_study(study: Study, train_on: str) -> None:
     """Refuse a study whose network can't be trained as a classifier.
 
@@ -39,15 +54,15 @@ def check_study(study: Study, train_on: str) -> None:
         train_on: none or labels.
 
     Raises:
-        InputError: it has no output of scores, or no labels where they are wanted.
+        InputError: it has no data, no output of scores, or no labels where they are wanted.
     """
+    if study.provenance.data is None:
+        raise DataError(
+            "found no data, expected inputs to train on: made-up ones would spoil the network for real "
+            "ones; give --data"
+        )
     if study.no_output:
         raise ModelError(study.no_output)
-    if study.metric == "mse":
-        raise InputError(
-            "found the metric mse, expected a classifier: training follows its scores; leave the "
-            "metric out, or name another output"
-        )
     if study.output_axis != 0:
         axis = (
             "no batch axis" if study.output_axis is None else f"the batch axis {study.output_axis}"

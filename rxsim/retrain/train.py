@@ -24,18 +24,16 @@ from rxsim.retrain.interpreter import Hook, OnnxModule
 from rxsim.retrain.loss import Loss, agreement, distillation, label_loss
 from rxsim.retrain.options import RetrainOptions
 from rxsim.retrain.places import weight_name
-from rxsim.retrain.result import CurvePoint, Training
+from rxsim.retrain.result import CurvePoint, NotFiniteError, Training
 from rxsim.retrain.scores import check_scores, check_study, scores_name
 from rxsim.retrain.torch_library import Tensor, torch
 from rxsim.run.predict import predict
 from rxsim.sealed import hash_of
 
+# Assumption: no network computes with such weights; products of larger ones overflow.
+_LARGEST = 1e12
 Keep = Callable[[Checkpoint], None]
 """Is given a checkpoint at every refresh."""
-
-
-class NotFiniteError(InputError):
-    """The loss or a weight is NaN or infinite."""
 
 
 @dataclass
@@ -80,11 +78,6 @@ class Trainer:
         Raises:
             RxsimError: the network, the data or the options can't be used.
         """
-        if not names:
-            raise InputError(
-                f"train: found {options.train!r}, which nothing of the network can be trained by, "
-                "expected layers on crossbars whose weights the file holds; see 'rxsim map'"
-            )
         check_study(study, options.train_on)
         torch.set_num_threads(study.threads)
         self._study, self._options = study, options
@@ -212,10 +205,11 @@ class Trainer:
         """Take a chip with the weights as they are, and measure it on what is held out."""
         state, options = self._state, self._options
         for name, held in self._module.trained().items():
-            if not torch.isfinite(held).all():
+            largest = float(held.detach().abs().max())
+            if not largest < _LARGEST:
                 raise NotFiniteError(
-                    f"iteration {state.iteration}: found NaN or infinity in {name}, expected finite "
-                    "weights; take a smaller --learning-rate"
+                    f"iteration {state.iteration}: found {largest:g} in {name}, expected weights below "
+                    f"{_LARGEST:g}; take a smaller --learning-rate"
                 )
         self._forward.refresh(self._module, -(-state.iteration // options.refresh))
         loss, right = self._measured(self._batches.held_out)
@@ -257,7 +251,8 @@ class Trainer:
         Returns:
             (inputs, scores).
         """
-        size = self._study.network.fixed_batch or len(positions)
+        alone = self._study.provenance.one_by_one
+        size = self._study.network.fixed_batch or (1 if alone else len(positions))
         hooks = self._forward.hooks(self._module)
         parts = [
             self._rows(positions[at : at + size], hooks) for at in range(0, len(positions), size)
