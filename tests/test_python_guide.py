@@ -27,11 +27,12 @@ FUNCTIONS = (
         "patched",
         "predistorted",
         "price",
+        "retrained",
         "run_search",
         "run_sweep",
         "settings",
     ),
-    *("solve", "verification"),
+    *("solve", "torch_module", "verification"),
 )
 
 

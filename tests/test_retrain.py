@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -549,3 +550,20 @@ def test_outputs_in_the_middle_can_be_trained_towards() -> None:
     data = DataOptions(data=TRAIN, card=MODELS / "digits_mlp.yaml")
     told = rxsim.retrained(model, "64x64", data, iterations=1, batch=8, threads=1, train="fc3")
     assert changed(model, told.model) == {"fc3.weight", "fc3.bias"}
+
+
+def test_the_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (MODELS.parent / "docs" / "guides" / "retrain.md").read_text(encoding="utf-8")
+    (tmp_path / "models").symlink_to(MODELS)
+    (tmp_path / "configs").symlink_to(CONFIGS)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", guide, flags=re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"example {number + 1}", "exec"), names)
+    assert len(blocks) == 2
+    points = names["told"].points
+    assert points[names["told"].best].held_out_accuracy > points[0].held_out_accuracy + 0.1
+    before = initialisers(onnx.load(MODELS / "digits_mlp.onnx"))
+    after = initialisers(names["trained"])
+    assert all((before[name] != after[name]).any() for name in before)
