@@ -175,8 +175,9 @@ def test_on_perfect_hardware_gradients_are_those_of_the_float_network() -> None:
     )
     module, exact = module_of(study), forward.ExactForward(study)
     exact.refresh(module, 0)
-    grads = []
-    for hooks in ({}, exact.hooks(module)):
+    grads: list[Values] = []
+    ways: list[Any] = [{}, exact.hooks(module)]
+    for hooks in ways:
         module.zero_grad()
         scores = module(tensors(study, 32), [study.output], hooks)[study.output]
         torch.nn.functional.cross_entropy(scores, torch.arange(32) % 10).backward()
@@ -442,7 +443,7 @@ def test_training_gives_accuracy_back_on_harsh_arrays() -> None:
         result = rxsim.evaluate(
             model, CONFIGS / "harsh-128.yaml", test, scenarios=["nonideal"], threads=1
         )
-        return float(result.rung("nonideal").table("accuracy").mean())
+        return float(result.rung("nonideal").summary()["accuracy"]["mean"])
 
     told = rxsim.retrained(
         MODELS / "digits_cnn.onnx",
@@ -519,7 +520,7 @@ def test_a_closing_softmax_and_shapes_given_by_options() -> None:
         model.graph.input[0].type.tensor_type.shape.dim[2:], ("H", "W"), strict=True
     ):
         axis.dim_param = name
-    data = rng.normal(size=(40, 2, 6, 6)).astype(np.float32)
+    data: Any = rng.normal(size=(40, 2, 6, 6)).astype(np.float32)
     options = DataOptions(data=data, fix_axes={"H": 6, "W": 6})
     told = rxsim.retrained(model, "32x32", options, iterations=3, batch=8, threads=1)
     assert changed(model, told.model) == {"w"}

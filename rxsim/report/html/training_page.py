@@ -55,10 +55,10 @@ def _curve_section(training: TrainingTold, maker: SvgMaker) -> Section:
     blocks += _charts(training, maker)
     blocks.append(
         Paragraph(
-            "The loss trained on is the mean over the batches since the refresh before. What is held "
-            "out is not trained on; each refresh measures them on another chip, unless one chip was asked "
-            "for. They choose the weights that are kept (marked), so their loss there is too low an "
-            "estimate: rxsim eval on other data measures the network.",
+            "The loss trained on is the mean over the batches since the refresh before. Each refresh "
+            "measures the inputs held out on another chip, unless one chip was asked for. They choose "
+            "the weights that are kept (marked), so their loss there is too low an estimate: rxsim "
+            "eval on other data measures the network.",
             note=True,
         )
     )
