@@ -109,6 +109,12 @@ def sample_generator(seed: int, sample: Sample) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
+def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
+    """Return the generator of the order of an epoch's inputs while a network is trained."""
+    entropy = [seed, int(Sample.TRAINING), epoch]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+
+
 def design_generator(seed: int) -> np.random.Generator:
     """Return the generator of a sweep's random points."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))

@@ -96,6 +96,17 @@ def test_a_training_that_found_nothing_better_says_so() -> None:
     assert "nothing better than the network's own weights" in console.export_text()
 
 
+def test_of_many_refreshes_some_are_shown_the_best_among_them() -> None:
+    points = tuple(CurvePoint(k, None, 1.0, 0.5, 0.0) for k in range(1000, 1151))
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    print_training(made(points=points, best=75), "out.onnx", {}, console)
+    text = console.export_text()
+    rows = [int(line.split()[1]) for line in text.splitlines() if line.startswith("\u2502")]
+    assert {1000, 1075, 1150} <= set(rows)
+    assert f"{len(rows)} of 151 refreshes are shown" in text
+    assert len(rows) <= 22
+
+
 def test_the_page_has_the_curve_and_the_options(content: Any) -> None:
     page = Page(build_training_page(content, "t.json", "rxsim report t.json"))
     assert page.tags["script"] == page.tags["img"] == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -104,34 +106,10 @@ def command(
     }
     with watched(quiet=quiet, verbose=verbose, solves=False) as watcher:
         stages = Stages(watcher)
-        with stages("read"):
-            explanation = explanation_json(results)
-            training = None if explanation is not None else training_json(results)
-            cost = None
-            if explanation is None and training is None:
-                cost = _cost_in(results, x, y)
-        if cost is not None:
-            refuse_options({n: v for n, v in options.items() if n != "--y"}, results, HOLDS_COST)
-            kind, y = x or COST_KINDS[0], y or next(iter(COST_QUANTITIES))
-            check_cost_figure(kind, y, width, form)
-            with stages("draw"):
-                figure = draw_cost(cost, results.name, kind, y, form, width_mm=width, title=title)
-            told = f"{y} by {kind}"
-        elif training is not None:
-            others = {name: value for name, value in options.items() if name != "--y"}
-            refuse_options(others, results, HOLDS_TRAINING)
-            y = y or next(iter(TRAINING_QUANTITIES))
-            check_training_figure(x, y, width, form)
-            with stages("draw"):
-                figure = draw_training_figure(
-                    training, results.name, y, form, width_mm=width, title=title
-                )
-            told = f"{y} by iteration"
-        elif explanation is not None:
-            refuse_options(options, results)
-            with stages("draw"):
-                figure = _explanation_figure(explanation, results, x, form, width, title)
-            told = x or "effects"
+        look = _Look(x=x, y=y, form=form, width=width, title=title)
+        of_other_kind = _of_other_kind(results, look, options, stages)
+        if of_other_kind is not None:
+            figure, told = of_other_kind
         else:
             plot = Plot(
                 x=_needed("--x", x),
@@ -155,6 +133,60 @@ def command(
     click.echo(f"{output}: {told}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What is said of a figure of any kind: --x, --y, the kind of file, --width and --title."""
+
+    x: str | None
+    y: str | None
+    form: str
+    width: float
+    title: str | None
+
+
+def _of_other_kind(
+    results: Path, look: _Look, options: Mapping[str, object], stages: Stages
+) -> tuple[bytes, str] | None:
+    """Draw an explanation, a training or a cost; return the figure and what it shows, else None."""
+    with stages("read"):
+        explanation = explanation_json(results)
+        training = training_json(results) if explanation is None else None
+        none = explanation is None and training is None
+        cost = _cost_in(results, look.x, look.y) if none else None
+    if explanation is not None:
+        refuse_options(options, results)
+        with stages("draw"):
+            return _explanation_figure(explanation, results, look), look.x or "effects"
+    others = {name: value for name, value in options.items() if name != "--y"}
+    if training is not None:
+        refuse_options(others, results, HOLDS_TRAINING)
+        with stages("draw"):
+            return _training_figure(training, results, look)
+    if cost is not None:
+        refuse_options(others, results, HOLDS_COST)
+        with stages("draw"):
+            return _cost_figure(cost, results, look)
+    return None
+
+
+def _training_figure(content: object, source: Path, look: _Look) -> tuple[bytes, str]:
+    y = look.y or next(iter(TRAINING_QUANTITIES))
+    check_training_figure(look.x, y, look.width, look.form)
+    figure = draw_training_figure(
+        content, source.name, y, look.form, width_mm=look.width, title=look.title
+    )
+    return figure, f"{y} by iteration"
+
+
+def _cost_figure(content: object, source: Path, look: _Look) -> tuple[bytes, str]:
+    kind, y = look.x or COST_KINDS[0], look.y or next(iter(COST_QUANTITIES))
+    check_cost_figure(kind, y, look.width, look.form)
+    figure = draw_cost(
+        content, source.name, kind, y, look.form, width_mm=look.width, title=look.title
+    )
+    return figure, f"{y} by {kind}"
+
+
 def _cost_in(results: Path, x: str | None, y: str | None) -> object | None:
     """Return the cost that a file holds, or that is asked for of an evaluation; None for another."""
     cost = cost_json(results)
@@ -170,17 +202,15 @@ def _needed(option: str, value: str | None) -> str:
     return value
 
 
-def _explanation_figure(
-    content: object, source: Path, kind: str | None, form: str, width: float, title: str | None
-) -> bytes:
+def _explanation_figure(content: object, source: Path, look: _Look) -> bytes:
     # What explains imports the whole pipeline, which the figure of a sweep does without.
     from rxsim.report.explanation_figure import KINDS, check_explanation_figure, draw_explanation
     from rxsim.report.explanation_file import explanation_of
 
-    kind = KINDS[0] if kind is None else kind
-    check_explanation_figure(kind, width, form)
+    kind = KINDS[0] if look.x is None else look.x
+    check_explanation_figure(kind, look.width, look.form)
     explanation = explanation_of(content, str(source))
-    return draw_explanation(explanation, kind, form, width_mm=width, title=title)
+    return draw_explanation(explanation, kind, look.form, width_mm=look.width, title=look.title)
 
 
 def _condition(text: str) -> tuple[str, str]:

@@ -32,9 +32,9 @@ from rxsim.stages import Stages
 
 @click.command("retrain")
 @click.argument("model", type=FILE)
+@retrain_options
 @study_options
 @click.option("-o", "--output", type=FILE, required=True, metavar="OUT.onnx", help="The result.")
-@retrain_options
 @click.option("--resume", is_flag=True, help="Go on from OUT.onnx.checkpoint.npz.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the curve as JSON.")
 def command(model: Path, output: Path, json_path: str | None, resume: bool, **given: Any) -> None:

@@ -11,6 +11,7 @@ from rxsim.report.console import print_seconds, standard_console
 from rxsim.retrain.result import Training
 
 _SHOWN = 5
+_MOST_ROWS = 20
 
 
 def print_training(
@@ -28,7 +29,9 @@ def print_training(
     table = Table(title="At each refresh", title_justify="left")
     for title in ("iteration", "loss", "held out: loss", "held out: right", "seconds"):
         table.add_column(title, justify="right")
-    for at, point in enumerate(training.points):
+    shown = _rows(len(training.points), training.best)
+    for at in shown:
+        point = training.points[at]
         table.add_row(
             str(point.iteration),
             "-" if point.loss is None else f"{point.loss:.4f}",
@@ -37,6 +40,8 @@ def print_training(
             f"{point.seconds:.0f}",
         )
     console.print(table)
+    if len(shown) < len(training.points):
+        console.print(f"{len(shown)} of {len(training.points)} refreshes are shown (--json: all).")
     best = training.points[training.best]
     told = (
         f"{output}: the weights of iteration {best.iteration} (*), least loss on what is held out"
@@ -59,3 +64,9 @@ def print_training(
         )
     if seconds:
         print_seconds(seconds, console)
+
+
+def _rows(count: int, best: int) -> list[int]:
+    """Choose the refreshes that a table shows: evenly spaced, the last and the best among them."""
+    step = -(-count // _MOST_ROWS)
+    return sorted({*range(0, count, step), count - 1, best})

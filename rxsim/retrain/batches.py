@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rxsim.errors import InputError
-from rxsim.seeds import Sample, sample_generator
+from rxsim.seeds import Sample, epoch_generator, sample_generator
 
 
 class Batches:
@@ -41,6 +41,5 @@ class Batches:
     def at(self, iteration: int) -> np.ndarray:
         """Return the positions of an iteration's batch; a last part of an epoch is left out."""
         epoch, place = divmod(iteration, len(self.trained) // self._batch)
-        rng = np.random.default_rng([self._seed, int(Sample.TRAINING), epoch])
-        order = rng.permutation(self.trained)
+        order = epoch_generator(self._seed, epoch).permutation(self.trained)
         return order[place * self._batch : (place + 1) * self._batch]
