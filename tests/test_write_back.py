@@ -383,9 +383,9 @@ def test_layers_that_share_a_tensor_get_the_same_values() -> None:
         "a": {"b"},
         "b": {"a"},
     }
-    with pytest.raises(InputError, match=r"a and b share a tensor|layers a and b read the same"):
+    with pytest.raises(InputError, match=r"layers a and b (share a tensor|read the same)"):
         write_back(net, {"a": random(11, 3, 3)}, {})
-    with pytest.raises(InputError, match=r"a and b share a tensor|layers a and b read the same"):
+    with pytest.raises(InputError, match=r"layers a and b (share a tensor|read the same)"):
         write_back(net, {"a": random(11, 3, 3), "b": random(12, 3, 3)}, {})
 
 

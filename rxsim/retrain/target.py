@@ -80,7 +80,9 @@ class Target:
     def _joined(self, part: Part, old: np.ndarray, values: Mapping[str, np.ndarray]) -> Solution:
         """Join what the layers want of each value of the file."""
         new, owners = old.copy(), np.full(len(old), -1)
-        names = list(values)
+        # In the order of the layers, which decides whose value is taken where they nearly agree.
+        order = {name: place for place, name in enumerate(part.names.values())}
+        names = sorted(values, key=lambda name: (order.get(name, len(order)), name))
         for place, name in enumerate(names):
             held = part.maps[name]
             free = ~held.fixed
