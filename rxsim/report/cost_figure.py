@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -22,7 +21,7 @@ from rxsim.report.cost_words import second_hand
 from rxsim.report.drawing import LETTER
 from rxsim.report.figure import check_form
 from rxsim.report.labels import shortened
-from rxsim.report.style import SERIES, figure_style, undated_metadata
+from rxsim.report.style import SERIES, figure_bytes, figure_style
 
 COST_KINDS = ("layers", "components")
 """What bars stand for; the first where nothing is said."""
@@ -107,9 +106,7 @@ def draw_cost(
             draw_parts(axes, parts, shown, SERIES[0])
         if above:
             figure.suptitle("\n".join(above), fontsize=_POINTS)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
-    return buffer.getvalue()
+        return figure_bytes(figure, form)
 
 
 def _priced_with(cost: CostTold) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from rxsim.report.explanation_words import Wording
 from rxsim.report.figure import check_form
 from rxsim.report.labels import shortened
 from rxsim.report.remedies_chart import draw_remedies, lines_of_remedies
-from rxsim.report.style import figure_style, undated_metadata
+from rxsim.report.style import figure_bytes, figure_style
 from rxsim.report.waterfall import draw_waterfall, waterfall_steps
 
 _POINTS = 8.0
@@ -124,6 +123,4 @@ def draw_explanation(
         if title:
             letters = int(width * 72 / (_POINTS * LETTER))
             figure.suptitle(textwrap.fill(shortened(title), letters), fontsize=_POINTS)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
-    return buffer.getvalue()
+        return figure_bytes(figure, form)

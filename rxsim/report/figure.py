@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import io
 import json
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from rxsim.report.drawing import LETTER, draw_curves, draw_range, draw_reference
 from rxsim.report.labels import QUANTITIES, Quantity, label_of, setting_text, shortened, value_text
 from rxsim.report.material import Material, Row, common_settings
 from rxsim.report.scales import Axis
-from rxsim.report.style import SERIES, figure_style, legend, undated_metadata
+from rxsim.report.style import SERIES, figure_bytes, figure_style, legend
 from rxsim.report.tied import tied_label, with_tied
 from rxsim.store import level_key
 
@@ -269,6 +268,4 @@ def _drawn(
             # Matplotlib's own wrapping reads mathematics between dollars, whatever it is told.
             letters = max(int(_TITLE * width * _INCH_POINTS / (_POINTS * LETTER)), 1)
             axes.set_title(textwrap.fill(shortened(plot.title), letters))
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
-    return buffer.getvalue()
+        return figure_bytes(figure, form)

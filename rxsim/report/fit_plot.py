@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -13,7 +12,7 @@ from scipy import special
 
 from rxsim.fitting import DeviceFit
 from rxsim.fitting.fitted_curve import FittedCurve
-from rxsim.report.style import MUTED, SERIES, figure_style, legend, undated_metadata
+from rxsim.report.style import MUTED, SERIES, figure_bytes, figure_style, legend
 
 _PANEL_MM, _INCH_MM = 60.0, 25.4
 _POINTS = 8.0
@@ -58,9 +57,7 @@ def draw_fit(fit: DeviceFit, form: str) -> bytes:
             panel(place, fit)
         for place in places[len(panels) :]:
             place.set_axis_off()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, dpi=300, metadata=undated_metadata(form))
-    return buffer.getvalue()
+        return figure_bytes(figure, form, dpi=300)
 
 
 def _curve(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from matplotlib.ticker import NullLocator
 from rxsim.devices import Chart
 from rxsim.durations import written
 from rxsim.report.drawing import beside
-from rxsim.report.style import DASHES, SERIES, figure_style, legend, undated_metadata
+from rxsim.report.style import DASHES, SERIES, figure_bytes, figure_style, legend
 
 FORMS = ("pdf", "svg", "png")
 _POINTS = 7.0
@@ -51,9 +50,7 @@ def draw_charts(name: str, charts: Sequence[Chart], form: str) -> bytes:
             _draw(axes, chart)
         for axes in panels[len(charts) :]:
             axes.set_visible(False)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, dpi=300, metadata=undated_metadata(form))
-    return buffer.getvalue()
+        return figure_bytes(figure, form, dpi=300)
 
 
 def _draw(axes: Axes, chart: Chart) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 # Source: Okabe and Ito, "Color Universal Design", 2008, without its yellow, too pale on white.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -69,6 +71,19 @@ def undated_metadata(form: str) -> dict[str, Any]:
     if form == "pdf":
         return {"Creator": "rxsim", "Producer": None, "CreationDate": None}
     return {"Date": None, "Creator": "rxsim"} if form == "svg" else {"Software": "rxsim"}
+
+
+def figure_bytes(figure: Figure, form: str, dpi: int = 600) -> bytes:
+    """Return a figure as a file, the same bytes for the same figure; inside its style.
+
+    Args:
+        figure: on its canvas.
+        form: pdf, svg or png.
+        dpi: of what is no line.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=form, dpi=dpi, metadata=undated_metadata(form))
+    return buffer.getvalue()
 
 
 def legend(axes: Axes, handles: list[Any], labels: list[str], title: str, **more: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,7 +11,7 @@ from rxsim.errors import InputError
 from rxsim.report.drawing import LETTER
 from rxsim.report.figure import check_form
 from rxsim.report.labels import shortened
-from rxsim.report.style import figure_style, undated_metadata
+from rxsim.report.style import figure_bytes, figure_style
 from rxsim.report.training_charts import TRAINING_QUANTITIES, draw_training, has_line
 from rxsim.report.training_values import read_training
 
@@ -76,6 +75,4 @@ def draw_training_figure(
         if title:
             letters = int(width * 72 / (_POINTS * LETTER))
             figure.suptitle(textwrap.fill(shortened(title), letters), fontsize=_POINTS)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, dpi=600, metadata=undated_metadata(form))
-    return buffer.getvalue()
+        return figure_bytes(figure, form)
