@@ -16,7 +16,7 @@ from rxsim.api.accepted import (
 )
 from rxsim.api.accepted import settings as resolved
 from rxsim.api.shown import NetworkCost, shown
-from rxsim.config import Cost, Settings, check_layers
+from rxsim.config import Cost, Settings
 from rxsim.cost.price.network import NetworkCost as Priced
 from rxsim.given import as_count, check_type
 from rxsim.load import load_network, patched_before
@@ -100,7 +100,6 @@ def _from_shapes(model: AnyModel, settings: Settings, data: DataOptions) -> Pric
     """Price from shapes alone."""
     network = load_network(as_model(model), settings.mapping.fold)
     warn(patched_before(network.original, network.path.name), depth=3)
-    check_layers(settings, [layer.name for layer in network.layers])
     stated = stated_inputs(
         data.input_shapes, data.fix_axes, data.input_values, data.input_batch_axes
     )

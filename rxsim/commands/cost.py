@@ -20,7 +20,7 @@ from rxsim.commands.options import (
     warn,
 )
 from rxsim.commands.progress import watched
-from rxsim.config import Cost, Settings, check_layers
+from rxsim.config import Cost, Settings
 from rxsim.cost.price.network import NetworkCost
 from rxsim.files import check_destination
 from rxsim.load import load_network, patched_before
@@ -69,7 +69,6 @@ def _without_running(
     with stages("load"):
         network = load_network(model, settings.mapping.fold)
     warn(patched_before(network.original, model.name), given)
-    check_layers(settings, [layer.name for layer in network.layers])
     stated = with_stated(network, None, read_stated(given))
     with stages("cost"):
         return network_cost(stated, settings, example_shapes(stated), cost)

@@ -58,15 +58,10 @@ def _energy(cost: NetworkCost, told: CostTold) -> str:
 
 
 def _area(cost: NetworkCost, told: CostTold) -> str:
-    arrays = sum(
-        layer.counts.hardware.arrays * layer.replicas
-        for layer in cost.layers
-        if layer.counts.shared_with is None
-    )
     rest = [counted(level.needed, level.name) for level in cost.filled if level.name != "array"]
     parts = [
         f"Area in use {at_least(told)}{mm2(cost.area_mm2)}",
-        ", ".join([counted(arrays, "array"), *rest]),
+        ", ".join([counted(cost.arrays, "array"), *rest]),
         whole_levels(told),
         f"{percent(cost.counts.hardware.utilisation)} of cells carry weights",
     ]

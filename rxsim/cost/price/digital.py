@@ -6,8 +6,8 @@ from rxsim.cost.counts import NetworkCounts
 from rxsim.cost.price.component import ComponentCost, status_of
 from rxsim.cost.technology import Technology
 
-DIGITAL_KINDS = {"activation": "activation", "pooling": "pooling"}
-"""Which digital operators an action of a technology carries out: kinds by action."""
+DIGITAL_KINDS = ("activation", "pooling")
+"""Kinds of digital operators that a technology may have components for; their actions are called so."""
 
 
 def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[ComponentCost, ...]:
@@ -18,8 +18,8 @@ def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[C
     operations = counts.digital_operations
     priced = []
     for name, part in technology.components.items():
-        kind = DIGITAL_KINDS.get(part.action)
-        if kind is None or part.energy_of_action_j is None or not operations.get(kind):
+        number = operations.get(part.action, 0) if part.action in DIGITAL_KINDS else 0
+        if part.energy_of_action_j is None or not number:
             continue
         priced.append(
             ComponentCost(
@@ -27,8 +27,8 @@ def digital_components(counts: NetworkCounts, technology: Technology) -> tuple[C
                 level=None,
                 action=part.action,
                 instances=0.0,
-                actions=float(operations[kind]),
-                energy_j=operations[kind] * part.energy_of_action_j,
+                actions=float(number),
+                energy_j=number * part.energy_of_action_j,
                 basis="action",
                 area_mm2=None,
                 status=status_of(part, "action"),

@@ -39,7 +39,8 @@ class NetworkCost:
         chosen: the technology, its ADC model and copies.
         layers: on crossbars, in topological order.
         counts: for one inference.
-        digital: components that digital operators use, where an act of theirs has an energy.
+        components: costs by component, the largest energy first: those of layers, and those of digital
+            operators where an act of theirs has an energy.
         latency_s: of one inference, layers one after the other, s.
         interval_s: from one inference to the next where layers work at the same time, s.
         filled: levels of the hierarchy from the unit outwards.
@@ -55,7 +56,7 @@ class NetworkCost:
     chosen: ChosenTechnology
     layers: tuple[LayerCost, ...]
     counts: NetworkCounts
-    digital: tuple[ComponentCost, ...]
+    components: tuple[ComponentCost, ...]
     latency_s: float
     interval_s: float
     filled: tuple[FilledLevel, ...]
@@ -68,10 +69,10 @@ class NetworkCost:
     inputs: str = ""
 
     @property
-    def components(self) -> tuple[ComponentCost, ...]:
-        """Costs by component, the largest energy first."""
-        of_layers = [each for layer in self.layers for each in layer.components]
-        return summed([*of_layers, *self.digital])
+    def arrays(self) -> int:
+        """Physical arrays of all copies; layers on the arrays of another one have none."""
+        own = (layer for layer in self.layers if layer.counts.shared_with is None)
+        return sum(layer.counts.hardware.arrays * layer.replicas for layer in own)
 
     @property
     def energy_j(self) -> float:
@@ -187,11 +188,7 @@ class NetworkCost:
             "macs_of_network": self.macs_of_network,
             "ops_per_j": self.ops_per_j,
             "ops_per_s_mm2": self.ops_per_s_mm2,
-            "arrays": sum(
-                layer.counts.hardware.arrays * layer.replicas
-                for layer in self.layers
-                if layer.counts.shared_with is None
-            ),
+            "arrays": self.arrays,
             "utilisation": hardware.utilisation,
             "replicas": copies,
             "reconstructed": self.is_reconstructed,
@@ -304,7 +301,7 @@ def _network(
         chosen=chosen,
         layers=tuple(priced),
         counts=counts,
-        digital=digital,
+        components=summed([*(each for layer in priced for each in layer.components), *digital]),
         latency_s=inference_seconds(seconds),
         interval_s=pipelined_seconds(counts.layers.values(), seconds),
         filled=filled,

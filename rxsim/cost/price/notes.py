@@ -265,7 +265,7 @@ def missing_operations(counts: NetworkCounts, technology: Technology) -> dict[st
     return {
         kind: number
         for kind, number in sorted(digital.items())
-        if number and DIGITAL_KINDS.get(kind) not in has
+        if number and not (kind in DIGITAL_KINDS and kind in has)
     }
 
 

@@ -22,8 +22,8 @@ from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.mapped import Mapped, input_ranges
 from rxsim.pipeline.inspect.array_energy import array_energies
 from rxsim.pipeline.inspect.write_pulses import write_pulses
-from rxsim.pipeline.study.input_axes import require_shapes
 from rxsim.pipeline.study.make_up import example_feeds
+from rxsim.pipeline.study.required_shapes import require_shapes
 from rxsim.pipeline.study.study import Study, settings_by_layer, without_digital
 from rxsim.pipeline.study.work import mappable, sizes_of, work_at
 from rxsim.scenarios import as_built
@@ -103,8 +103,8 @@ def network_cost(
         RxsimError: a technology can't be used, a shape is unknown, or all layers are digital.
     """
     chosen = chosen_technology(cost or settings.cost or Cost())
-    require_shapes(network, input_shapes)
     network = without_digital(network, settings)
+    require_shapes(network, input_shapes)
     work = work_at(network, input_shapes)
     network = mappable(network, work)
     never_negative = nonnegative_tensors(network.model)

@@ -186,25 +186,6 @@ def example_shapes(stated: Network) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def require_shapes(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse inputs whose shape is not known.
-
-    Args:
-        network: the network.
-        shapes: of inputs, by name.
-
-    Raises:
-        InputError: naming the options that fix the free axes.
-    """
-    unknown = [spec for spec in network.inputs if spec.name not in shapes]
-    if unknown:
-        told_of = ", ".join(f"{spec.name} {told(spec.shape)}" for spec in unknown)
-        raise InputError(
-            f"model {network.path.name}: found inputs with free axes besides the batch ({told_of}), "
-            f"expected the shape of one input; {ask_for_axes(unknown)}"
-        )
-
-
 def on_batch(network: Network, main: str | None = None) -> str:
     """Say how counts for one input follow from a prescribed batch; empty where it is free."""
     spec = chosen_input(network, main)
