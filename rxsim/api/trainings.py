@@ -77,9 +77,7 @@ def retrained(
     """
     chosen = _options(options)
     path = as_destination(output, model)
-    kept = None if checkpoint is None else as_path(checkpoint, "checkpoint")
-    if kept is not None and not resume:
-        as_destination(kept, model)
+    kept = _kept(checkpoint, model, resume=resume)
     from rxsim.retrain.retrained import retrained as train  # imports torch
 
     check_metric(as_model(model), as_data(data))
@@ -137,6 +135,14 @@ def torch_module(
     network = load_network(as_model(model), fold)
     source = model if isinstance(model, onnx.ModelProto) else None
     return NetworkModule(network, trainable, fold=fold, source=source)
+
+
+def _kept(checkpoint: str | Path | None, model: AnyModel, *, resume: bool) -> Path | None:
+    """Return where checkpoints go, refused early where a training can't begin there."""
+    kept = None if checkpoint is None else as_path(checkpoint, "checkpoint")
+    if kept is not None and not resume:
+        as_destination(kept, model)
+    return kept
 
 
 def _options(given: GivenOptions) -> RetrainOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -42,4 +43,4 @@ def with_values(network: Network, values: Mapping[str, np.ndarray]) -> Network:
 
 
 def _digest(values: np.ndarray) -> str:
-    return str(hash_of(np.ascontiguousarray(values, dtype=np.float32).tobytes().hex()))
+    return hashlib.sha256(np.ascontiguousarray(values, dtype=np.float32).tobytes()).hexdigest()
