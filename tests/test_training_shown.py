@@ -18,6 +18,7 @@ from test_html_hostile import HOSTILE
 from rxsim.api import Retraining
 from rxsim.commands.plot import command as plot
 from rxsim.commands.report import command as report
+from rxsim.config import Settings
 from rxsim.errors import InputError
 from rxsim.report.html.training_page import build_training_page
 from rxsim.report.labels import shortened
@@ -84,6 +85,7 @@ def test_the_terminal_shows_the_curve_and_what_is_not_trained() -> None:
     shown = Retraining(
         **{name: getattr(made(), name) for name in ("points", "best", "values", "told", "stopped")},
         model=onnx.ModelProto(),
+        settings=Settings(),
     )
     assert "0.2500 *" in repr(shown)
     assert "Seconds" not in repr(shown)

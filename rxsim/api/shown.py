@@ -10,6 +10,7 @@ import onnx
 from rich.table import Table
 
 from rxsim import comparison, explain, pipeline
+from rxsim.config import Settings
 from rxsim.cost.price import network as cost
 from rxsim.errors import InputError
 from rxsim.report.comparison_terminal import (
@@ -151,9 +152,11 @@ class Retraining(Training):
 
     Attributes:
         model: the trained network: the user's model with other values in its initialisers.
+        settings: what it is for: the settings that were given, with input ranges that were held on to.
     """
 
     model: onnx.ModelProto
+    settings: Settings
 
     def __repr__(self) -> str:
         """Write the curve as a table of text."""

@@ -27,6 +27,7 @@ from rxsim.load import load_network, write_onnx
 from rxsim.pipeline import Calibration, DataOptions
 from rxsim.retrain.options import GivenOptions, RetrainOptions
 from rxsim.retrain.remarks import data_remark
+from rxsim.retrain.result import settings_of
 from rxsim.retrain.scores import check_metric
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def retrained(
             learning_rate=1e-4, noise="exact", train_on="labels", train="conv*".
 
     Returns:
-        The curve, which prints as a table, with the trained network as `model`.
+        The curve, which prints as a table, with the trained network as `model` and the settings that
+        it is for as `settings`: with its input ranges, where it held on to them.
 
     Raises:
         InputError: torch is missing; the model, the data, the settings or an option can't be used; or
@@ -101,7 +103,7 @@ def retrained(
     if kept is not None:
         kept.unlink(missing_ok=True)
     values = {field.name: getattr(training, field.name) for field in fields(training)}
-    return Retraining(**values, model=written)
+    return Retraining(**values, model=written, settings=settings_of(study, training))
 
 
 def torch_module(

@@ -21,11 +21,14 @@ from rxsim.commands.options import (
 )
 from rxsim.commands.progress import watched
 from rxsim.commands.retrain_options import read_options, retrain_options
-from rxsim.errors import InterruptedTrainingError
-from rxsim.files import check_destination
+from rxsim.config import as_yaml
+from rxsim.errors import InterruptedTrainingError, SettingError
+from rxsim.files import check_destination, write_atomically
 from rxsim.load import write_onnx
 from rxsim.report.retrain_terminal import print_training
+from rxsim.retrain.options import RetrainOptions
 from rxsim.retrain.remarks import data_remark
+from rxsim.retrain.result import settings_of
 from rxsim.retrain.scores import check_metric
 from rxsim.stages import Stages
 
@@ -35,9 +38,22 @@ from rxsim.stages import Stages
 @retrain_options
 @study_options
 @click.option("-o", "--output", type=FILE, required=True, metavar="OUT.onnx", help="The result.")
+@click.option(
+    "--save-settings",
+    type=FILE,
+    metavar="FILE",
+    help="Write the settings with the input ranges of --ranges kept or learned: --config of the result.",
+)
 @click.option("--resume", is_flag=True, help="Go on from OUT.onnx.checkpoint.npz.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the curve as JSON.")
-def command(model: Path, output: Path, json_path: str | None, resume: bool, **given: Any) -> None:
+def command(
+    model: Path,
+    output: Path,
+    save_settings: Path | None,
+    json_path: str | None,
+    resume: bool,
+    **given: Any,
+) -> None:
     """Train MODEL.onnx against the crossbars that the settings describe.
 
     --data are the inputs to train on. The forward pass runs solved chips with their converters, as
@@ -45,11 +61,13 @@ def command(model: Path, output: Path, json_path: str | None, resume: bool, **gi
     initialisers. Needs torch: pip install 'rxsim[retrain]'.
     """
     checkpoint = output.with_name(output.name + ".checkpoint.npz")
-    places = [path for path in (output, checkpoint, json_file(json_path)) if path is not None]
+    files = (output, checkpoint, save_settings, json_file(json_path))
+    places = [path for path in files if path is not None]
     for path in places:
         others = [other for other in places if other is not path]
         check_destination(path, [*files_read(model, given), *others])
     options = read_options(given)
+    _check_saved(options, save_settings)
     from rxsim.retrain.retrained import retrained  # imports torch
 
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
@@ -61,9 +79,26 @@ def command(model: Path, output: Path, json_path: str | None, resume: bool, **gi
         with _resumable(checkpoint, resume):
             training, written = retrained(study, options, checkpoint, resume=resume)
     write_onnx(output, written)
+    if save_settings is not None:
+        settings = settings_of(study, training)
+        write_atomically(save_settings, as_yaml(settings).encode())
     checkpoint.unlink(missing_ok=True)
     if not write_json(training.as_json(), json_path):
         print_training(training, str(output), study.stages.seconds)
+
+
+def _check_saved(options: RetrainOptions, save_settings: Path | None) -> None:
+    """Refuse ranges that nobody would know of, and a file without any."""
+    if options.ranges != "measured" and save_settings is None:
+        raise SettingError(
+            f"--ranges: found {options.ranges} without --save-settings, expected a file for them: "
+            "the trained network computes right with these ranges only; give --save-settings FILE.yaml"
+        )
+    if options.ranges == "measured" and save_settings is not None:
+        raise SettingError(
+            "--save-settings: found it with --ranges measured, which leaves the settings as they are, "
+            "expected --ranges kept or learned; leave it out"
+        )
 
 
 @contextmanager

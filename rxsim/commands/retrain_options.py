@@ -62,10 +62,14 @@ def _loop_options() -> list[_Option]:
 
 def _forward_options() -> list[_Option]:
     noise = "The forward pass: solved chips, noise of S times the largest weight, or nothing."
+    start = "From the weights as they are, or with each channel brought to its float mean and deviation."
+    ranges = "Input ranges: of the float network at each refresh, as they were, or trained."
     gradient = "Straight through the arrays, or with the factor of each column."
     return [
         _stated("--noise", str, "exact|gaussian:S|none", noise),
         _chosen("--gradient", ["identity", "column"], gradient),
+        _chosen("--start", ["file", "matched"], start),
+        _chosen("--ranges", ["measured", "kept", "learned"], ranges),
         _stated("--refresh", int, "N", "Iterations from one solved chip to the next."),
         click.option(
             "--chip",
@@ -83,6 +87,6 @@ def _choice_options() -> list[_Option]:
     return [
         _chosen("--train-on", ["none", "labels"], follow),
         _stated("--temperature", float, "T", "Of the float network's outputs."),
-        _stated("--train", str, "all|weights|biases|PATTERN[,..]", train),
+        _stated("--train", str, "all|weights|biases|norms|PATTERN[,..]", train),
         click.option("--clip", type=float, metavar="X", help=clip),
     ]

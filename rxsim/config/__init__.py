@@ -15,7 +15,16 @@ from rxsim.config.merge import (
     settings_changed,
     settings_with,
 )
-from rxsim.config.models import V_READ, Adc, Crossbar, Dac, FixedRange, Input, Mapping
+from rxsim.config.models import (
+    V_READ,
+    Adc,
+    Crossbar,
+    Dac,
+    FixedInputRange,
+    FixedRange,
+    Input,
+    Mapping,
+)
 from rxsim.config.not_aged import not_aged_note
 from rxsim.config.presets import (
     STEPS,
@@ -46,6 +55,7 @@ __all__ = [
     "Dac",
     "Device",
     "FaultFile",
+    "FixedInputRange",
     "FixedRange",
     "Input",
     "LawChoice",

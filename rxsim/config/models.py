@@ -154,6 +154,41 @@ class Mapping(Section):
         return -(-bits // self.bits_per_cell)
 
 
+class FixedInputRange(Section):
+    """A range of a layer's inputs that is known beforehand."""
+
+    x_max: Annotated[Positive, AtMost(1e20, "it is a size of activations")] = Field(
+        description="largest |x| of the layer's input"
+    )
+
+
+InputRangeRule = Literal["calibrated", "model"]
+
+
+def _known_input_rule(value: Any) -> Any:
+    """Refuse a value that is no range, and list all that are."""
+    if value not in get_args(InputRangeRule):
+        raise ValueError(
+            f"found {in_yaml(value)}, expected {', '.join(get_args(InputRangeRule))} or {{x_max: 4}}"
+        )
+    return value
+
+
+def _form(value: Any) -> str:
+    """Tell which form of a setting a value has; forms in brackets stand in no message."""
+    if isinstance(value, AnyMapping | Section):
+        return "[mapping]"
+    return "[list]" if isinstance(value, list | tuple) else "[name]"
+
+
+InputRangeSetting = Annotated[
+    Annotated[InputRangeRule, BeforeValidator(_known_input_rule), Tag("[name]")]
+    | Annotated[InputRangeRule, BeforeValidator(_known_input_rule), Tag("[list]")]
+    | Annotated[FixedInputRange, Tag("[mapping]")],
+    Discriminator(_form),
+]
+
+
 class Input(Section):
     """How activations reach the wordlines."""
 
@@ -161,9 +196,10 @@ class Input(Section):
         "amplitude", description="what carries the value"
     )
     v_read: Number = Field(V_READ, gt=0, description="wordline voltage of the largest input, volt")
-    range: Literal["calibrated", "model"] = Field(
+    range: InputRangeSetting = Field(
         "calibrated",
-        description="of the DACs: from the calibration inputs, or of the model's own integers",
+        description="of the DACs: from the calibration inputs, of the model's own integers, or "
+        "{x_max: 4}",
     )
     percentile: Percentile = Field(100.0, description="x_max as a percentile of |x|")
     signed_input: SignedInput = Field("bipolar", description="how signed inputs are driven")
@@ -273,13 +309,6 @@ def _known_thresholds(value: Any) -> Any:
             "as [-0.5, 0, 0.5]"
         )
     return value
-
-
-def _form(value: Any) -> str:
-    """Tell which form of a setting a value has; forms in brackets stand in no message."""
-    if isinstance(value, AnyMapping | FixedRange):
-        return "[mapping]"
-    return "[list]" if isinstance(value, list | tuple) else "[name]"
 
 
 AdcRange = Annotated[

@@ -30,15 +30,15 @@ _LARGEST = 1e20
 
 @dataclass(frozen=True, slots=True)
 class StatedRange:
-    """The range of a layer's input that its network states.
+    """The range of a layer's input that its network, or its user, states.
 
     Attributes:
         x_max: the largest |x|; of integers around 0 the largest of both signs (127, not 128, steps).
-        signed: whether any integer stands for a number below 0.
+        signed: whether any integer stands for a number below 0; None where that is measured.
     """
 
     x_max: float
-    signed: bool
+    signed: bool | None
 
 
 def stated_ranges(model: onnx.ModelProto, layers: Iterable[Layer]) -> dict[str, StatedRange]:

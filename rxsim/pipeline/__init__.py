@@ -5,7 +5,7 @@ from rxsim.pipeline.chip.calibrate import calibrate
 from rxsim.pipeline.chip.contradictions import contradicts_itself
 from rxsim.pipeline.chip.foundries import Foundries, patched_chip
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip, is_random, patch_study
-from rxsim.pipeline.chip.mapped import for_each
+from rxsim.pipeline.chip.mapped import for_each, input_ranges
 from rxsim.pipeline.chip.stamp import with_origin
 from rxsim.pipeline.inspect.cost import check_cost, network_cost, study_cost
 from rxsim.pipeline.inspect.placement import LayerPlacement, take_placement
@@ -74,6 +74,7 @@ __all__ = [
     "example_shapes",
     "files_of_card",
     "for_each",
+    "input_ranges",
     "is_random",
     "loss_limit",
     "network_cost",

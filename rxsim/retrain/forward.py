@@ -14,6 +14,7 @@ import onnx
 
 from rxsim.load import Network
 from rxsim.pipeline import Study, patched_chip
+from rxsim.retrain.input_ranges import InputRanges
 from rxsim.retrain.interpreter import Hook, OnnxModule
 from rxsim.retrain.places import check_main_graph, weight_name
 from rxsim.retrain.torch_library import Tensor, torch
@@ -96,7 +97,11 @@ class ExactForward:
     """
 
     def __init__(
-        self, study: Study, gradient: Gradient = "identity", chip: int | None = None
+        self,
+        study: Study,
+        gradient: Gradient = "identity",
+        chip: int | None = None,
+        ranges: InputRanges | None = None,
     ) -> None:
         """Keep the study whose chips are programmed.
 
@@ -104,12 +109,13 @@ class ExactForward:
             study: network and settings.
             gradient: what weights are multiplied by where gradients are taken.
             chip: number of the chip that is trained for; None: another at each refresh.
+            ranges: of the layers' inputs, where they are held on to; None: measured at each refresh.
 
         Raises:
             ModelError: a layer lies in a body of a loop or has no weights of its own.
         """
         check_main_graph(study.network)
-        self._study, self._gradient, self._chip = study, gradient, chip
+        self._study, self._gradient, self._chip, self._ranges = study, gradient, chip, ranges
         self._axis = {layer.name: layer.channel_axis for layer in study.network.layers}
         self._patched: OnnxModule | None = None
         self._before: dict[str, Tensor] = {}
@@ -119,9 +125,10 @@ class ExactForward:
     def refresh(self, module: OnnxModule, number: int) -> None:
         """Program and solve a chip with the weights as they are."""
         values = {name: held.detach().numpy() for name, held in module.trained().items()}
-        network = with_values(self._study.network, values)
+        study = self._study if self._ranges is None else self._ranges.refresh(self._study)
+        network = with_values(study.network, values)
         trial = number if self._chip is None else self._chip
-        chip = patched_chip(replace(self._study, network=network), trial)
+        chip = patched_chip(replace(study, network=network), trial)
         generator = torch.Generator().manual_seed(self._study.settings.seed + number)
         self._patched = OnnxModule(chip.model, straight_through=False, generator=generator)
         self._bounds = {name: taps.input_bounds for name, taps in chip.taps.items()}
@@ -153,10 +160,11 @@ class ExactForward:
             x = inputs[list(node.input).index(given)]
             assert x is not None
             before = {key: self._before[key] for key in node.input if key in self._before}
-            clipped = _clipped(x, self._bounds.get(name))
+            clipped = self._clipped(name, x)
             with torch.no_grad():
                 hardware = self._patched({given: x}, [output])[output]
-                moved = module({given: clipped.detach(), **before}, [output])[output]
+                first = _clipped(x, self._bounds.get(name))
+                moved = module({given: first, **before}, [output])[output]
             now = {key: module.value(key) for key in before}
             product = module({given: clipped, **now}, [output])[output]
             if self._gradient == "identity":
@@ -165,6 +173,13 @@ class ExactForward:
             return factor * (product - moved) + hardware
 
         return on_chip
+
+    def _clipped(self, name: str, x: Tensor) -> Tensor:
+        """Clip a layer's input to its range as it is now."""
+        bounds = self._bounds.get(name)
+        if bounds is None or self._ranges is None:
+            return _clipped(x, bounds)
+        return self._ranges.clipped(name, x, bounds)
 
 
 def _column_factor(hardware: Tensor, wanted: Tensor, axis: int) -> Tensor:

@@ -16,6 +16,8 @@ _CHOICES = {
     "optimiser": ("adam", "sgd"),
     "gradient": ("identity", "column"),
     "train_on": ("none", "labels"),
+    "start": ("file", "matched"),
+    "ranges": ("measured", "kept", "learned"),
 }
 
 
@@ -36,6 +38,8 @@ class GivenOptions(TypedDict, total=False):
     held_out: float
     patience: int | None
     chip: int | None
+    start: Literal["file", "matched"]
+    ranges: Literal["measured", "kept", "learned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +56,16 @@ class RetrainOptions:
         refresh: iterations from one chip to the next.
         train_on: none (the float network's outputs: no labels are needed) or labels (cross entropy).
         temperature: of distillation.
-        train: all, weights or biases of layers, or patterns of their names with commas between.
+        train: all, weights or biases of layers, norms (a gain of each output channel, and biases), or
+            patterns of their names with commas between.
         clip: largest weight of a layer in standard deviations of its first weights; None: not clipped.
         held_out: share of the data that is not trained on and chooses the best weights.
         patience: refreshes without a better loss there after which training ends; None: never.
         chip: the chip that is trained for; None: another at each refresh.
+        start: file (weights as they are), or matched (every channel's mean and deviation on the chip are
+            brought to the float network's first).
+        ranges: input ranges: measured (on the float network, at every refresh), kept (those of the
+            network as it is) or learned (likewise at first, then trained).
         seed: of batches and noise.
     """
 
@@ -74,6 +83,8 @@ class RetrainOptions:
     held_out: float = 0.1
     patience: int | None = None
     chip: int | None = None
+    start: Literal["file", "matched"] = "file"
+    ranges: Literal["measured", "kept", "learned"] = "measured"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -102,8 +113,24 @@ class RetrainOptions:
                 raise SettingError(
                     f"{name}: found {getattr(self, name)!r}, expected {' or '.join(known)}"
                 )
-        check_type(self.train, "train", str, "all, weights, biases or names of layers")
+        check_type(self.train, "train", str, "all, weights, biases, norms or names of layers")
         self.gaussian()
+        self._check_hardware()
+
+    def _check_hardware(self) -> None:
+        """Refuse what only a chip can have, where there is none; and ranges that would not hold."""
+        for name, plain in (("start", "file"), ("ranges", "measured")):
+            value = getattr(self, name)
+            if value != plain and self.noise != "exact":
+                raise SettingError(
+                    f"{name}: found {value} with noise {self.noise}, which has no chip, expected "
+                    f"{plain} or noise exact; leave {name} out"
+                )
+        if self.start == "matched" and self.ranges == "measured":
+            raise SettingError(
+                "start: found matched with ranges measured, expected ranges kept or learned: the float "
+                "network, on which ranges are measured, no longer computes what the chip does"
+            )
 
     def _count(self, name: str, least: int) -> None:
         object.__setattr__(self, name, as_count(getattr(self, name), name, least))
@@ -138,7 +165,7 @@ class RetrainOptions:
     def trains(self, layer: str, what: Kind) -> bool:
         """Tell whether weights or biases of a layer are trained."""
         if not self._patterns():
-            return self.train in ("all", what)
+            return self.train in ("all", "norms", what)
         return any(_matches(layer, pattern) for pattern in self._patterns())
 
     def check_patterns(self, layers: Iterable[str]) -> None:
@@ -154,12 +181,12 @@ class RetrainOptions:
         for pattern in self._patterns():
             if not any(_matches(name, pattern) for name in names):
                 raise SettingError(
-                    f"train: found {pattern!r}, expected all, weights, biases or names of layers on "
+                    f"train: found {pattern!r}, expected all, weights, biases, norms or names of layers on "
                     f"crossbars, such as {', '.join(names[:3])}"
                 )
 
     def _patterns(self) -> list[str]:
-        if self.train in ("all", "weights", "biases"):
+        if self.train in ("all", "weights", "biases", "norms"):
             return []
         return [pattern.strip() for pattern in self.train.split(",")]
 

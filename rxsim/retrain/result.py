@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from rxsim.config import LayerSettings, Settings
 from rxsim.errors import InputError
+from rxsim.pipeline import Study
 
 
 class NotFiniteError(InputError):
@@ -42,6 +44,8 @@ class Training:
         points: the curve.
         best: of its points, the one whose weights are kept.
         values: those weights, by name of the initialiser in the normalised graph.
+        ranges: the largest |x| of layers' inputs, by layer name, where the training held on to them;
+            None where they are measured on the float network.
         told: options and where the data come from, plain.
         stopped: why it ended early; empty where it did not.
     """
@@ -49,6 +53,7 @@ class Training:
     points: tuple[CurvePoint, ...]
     best: int
     values: Mapping[str, np.ndarray]
+    ranges: Mapping[str, float] | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
     stopped: str = ""
 
@@ -60,5 +65,26 @@ class Training:
             **self.told,
             "points": [asdict(point) for point in self.points],
             "best": asdict(self.points[self.best]),
+            **({} if self.ranges is None else {"input_ranges": dict(self.ranges)}),
             "stopped": self.stopped,
         }
+
+
+def settings_of(study: Study, training: Training) -> Settings:
+    """Return the settings that a trained network is for: those of its study, with its input ranges."""
+    return with_input_ranges(study.settings, training.ranges or {})
+
+
+def with_input_ranges(settings: Settings, x_max: Mapping[str, float]) -> Settings:
+    """Return settings that state the input ranges of layers.
+
+    Args:
+        settings: of all layers.
+        x_max: the largest |x| by layer name.
+    """
+    layers = dict(settings.layers)
+    for name, size in x_max.items():
+        before = layers.pop(name, LayerSettings())
+        changed = {**before.input, "range": {"x_max": size}}
+        layers[name] = before.model_copy(update={"input": changed})
+    return settings.model_copy(update={"layers": layers})

@@ -18,12 +18,14 @@ from rxsim.config import settings_hash
 from rxsim.errors import InputError
 from rxsim.pipeline import Study
 from rxsim.retrain.batches import Batches
+from rxsim.retrain.channels import Matching
 from rxsim.retrain.checkpoint import Checkpoint
 from rxsim.retrain.forward import ExactForward, FloatForward, Forward, GaussianForward
+from rxsim.retrain.input_ranges import InputRanges
 from rxsim.retrain.interpreter import Hook, OnnxModule
 from rxsim.retrain.loss import Loss, agreement, distillation, label_loss
+from rxsim.retrain.moved import Moved
 from rxsim.retrain.options import RetrainOptions
-from rxsim.retrain.places import weight_name
 from rxsim.retrain.result import CurvePoint, NotFiniteError, Training
 from rxsim.retrain.scores import check_scores, check_study, scores_name
 from rxsim.retrain.torch_library import Tensor, torch
@@ -32,6 +34,10 @@ from rxsim.sealed import hash_of
 
 # Assumption: no network computes with such weights; products of larger ones overflow.
 _LARGEST = 1e12
+# Assumption: inputs that tell means and deviations of channels well enough.
+_MATCHED = 128
+# The first measures deep layers with ADC ranges of attenuated inputs, the second with their own.
+_ROUNDS = 2
 Keep = Callable[[Checkpoint], None]
 """Is given a checkpoint at every refresh."""
 
@@ -89,11 +95,12 @@ class Trainer:
         self._loss: Loss = (
             label_loss if options.train_on == "labels" else distillation(options.temperature)
         )
+        held = options.ranges != "measured"
+        learned = options.ranges == "learned"
+        self._ranges = InputRanges(study, learned=learned) if held else None
         self._forward = self._made_forward()
-        self._optimiser = self._made_optimiser()
-        self._moving = {name: torch.from_numpy(~stay) for name, stay in fixed.items()}
-        self._bounds = self._clips(names)
-        self._clip()
+        self._moved = Moved(study.network, self._module, options, fixed, self._ranges)
+        self._optimiser = self._moved.optimiser()
         self._identity = hash_of(
             [
                 study.network.identity,
@@ -113,13 +120,8 @@ class Trainer:
             return GaussianForward(self._study.network, sigma, self._generator)
         if self._options.noise == "none":
             return FloatForward()
-        return ExactForward(self._study, self._options.gradient, self._options.chip)
-
-    def _made_optimiser(self) -> torch.optim.Optimizer:
-        parameters = list(self._module.trained().values())
-        if self._options.optimiser == "adam":
-            return torch.optim.Adam(parameters, lr=self._options.learning_rate)
-        return torch.optim.SGD(parameters, lr=self._options.learning_rate, momentum=0.9)
+        options = self._options
+        return ExactForward(self._study, options.gradient, options.chip, self._ranges)
 
     def _targets(self) -> Tensor:
         """Return labels, or the float network's outputs, for every input."""
@@ -141,26 +143,6 @@ class Trainer:
         )
         return torch.from_numpy(outputs)
 
-    def _clips(self, names: Mapping[str, str]) -> dict[str, float]:
-        """Return the largest size of each weight tensor, by its name; biases are not clipped."""
-        if self._options.clip is None:
-            return {}
-        weights = {weight_name(layer) for layer in self._study.network.layers}
-        return {
-            name: self._options.clip * float(self._module.value(name).detach().std())
-            for name in names
-            if name in weights
-        }
-
-    def _clip(self) -> None:
-        """Clip weights, but for those that stay as they are."""
-        with torch.no_grad():
-            for name, bound in self._bounds.items():
-                held = self._module.value(name)
-                clipped = held.clamp(-bound, bound)
-                moving = self._moving.get(name)
-                held.copy_(clipped if moving is None else torch.where(moving, clipped, held))
-
     def run(self, keep: Keep, resumed: Checkpoint | None = None) -> Training:
         """Train.
 
@@ -174,6 +156,8 @@ class Trainer:
         """
         if resumed is not None:
             self._resume(resumed)
+        elif self._options.start == "matched":
+            self._match_channels()
         options, state, stopped = self._options, self._state, ""
         start = time.perf_counter() - state.seconds
         with self._study.stages("retrain") as progress:
@@ -192,7 +176,8 @@ class Trainer:
         return Training(
             points=tuple(state.points),
             best=state.best,
-            values=state.best_values,
+            values={name: state.best_values[name] for name in self._module.trained()},
+            ranges=self._best_ranges(),
             told={
                 "options": asdict(options),
                 "inputs": len(self._batches.trained),
@@ -200,6 +185,26 @@ class Trainer:
             },
             stopped=stopped,
         )
+
+    def _match_channels(self) -> None:
+        """Bring each channel's mean and deviation on the chip to the float network's."""
+        count = min(_MATCHED, len(self._batches.trained))
+        if self._study.network.fixed_batch or self._study.provenance.one_by_one:
+            raise InputError(
+                "start: found matched and a network that takes a fixed number of inputs at a time, "
+                "expected a free batch axis; start from the file"
+            )
+        matching = Matching(self._study.network, self._module)
+        positions = self._batches.trained[:count]
+        before = {name: held.detach().clone() for name, held in self._module.trained().items()}
+        with torch.no_grad():
+            self._rows(positions, matching.float_hooks())
+            for _ in range(_ROUNDS):
+                self._forward.refresh(self._module, 0)
+                on_chip = self._forward.hooks(self._module)
+                self._rows(positions, matching.chip_hooks(on_chip))
+                matching.take_up()
+                self._moved.keep_fixed(before)
 
     def refresh(self, seconds: float = 0.0) -> None:
         """Take a chip with the weights as they are, and measure it on what is held out."""
@@ -271,19 +276,16 @@ class Trainer:
         options, state = self._options, self._state
         share = 0.5 * (1 + math.cos(math.pi * state.iteration / options.iterations))
         for group in self._optimiser.param_groups:
-            group["lr"] = options.learning_rate * share
+            group["lr"] = options.learning_rate * share * group["share"]
         positions = self._batches.at(state.iteration)
         self._optimiser.zero_grad(set_to_none=True)
         loss = self._loss(self._outputs(positions), self._wanted[positions])
         value = float(loss.detach())
         self._check(value)
         loss.backward()
-        for name, moving in self._moving.items():
-            gradient = self._module.value(name).grad
-            if gradient is not None:
-                gradient.mul_(moving)
+        self._moved.pull()
         self._optimiser.step()
-        self._clip()
+        self._moved.take_up()
         state.losses.append(value)
 
     def _check(self, loss: float) -> None:
@@ -294,12 +296,23 @@ class Trainer:
             )
 
     def _values(self) -> dict[str, np.ndarray]:
-        return {name: held.detach().numpy().copy() for name, held in self._module.trained().items()}
+        """Return all that changes while training: weights, biases, input ranges."""
+        values = {
+            name: held.detach().numpy().copy() for name, held in self._module.trained().items()
+        }
+        known = {} if self._ranges is None else self._ranges.x_max
+        return {**values, **{_range_key(name): np.float64(x) for name, x in known.items()}}
+
+    def _best_ranges(self) -> dict[str, float] | None:
+        if self._ranges is None:
+            return None
+        values = self._state.best_values
+        return {name: float(values[_range_key(name)]) for name in self._ranges.x_max}
 
     def _checkpoint(self, random: np.ndarray) -> Checkpoint:
         moments = {
             f"{key}/{name}": value.detach().numpy().copy()
-            for name, held in self._module.trained().items()
+            for name, held in self._moved.tensors.items()
             for key, value in self._optimiser.state.get(held, {}).items()
             if value is not None
         }
@@ -330,7 +343,16 @@ class Trainer:
         with torch.no_grad():
             for name, held in self._module.trained().items():
                 held.copy_(torch.from_numpy(kept.values[name].copy()))
+            for name, held in self._moved.tensors.items():
                 self._optimiser.state[held] = _restored(kept, name)
+        if self._ranges is not None:
+            known = self._ranges.x_max
+            known.update({name: float(kept.values[_range_key(name)]) for name in known})
+
+
+def _range_key(layer: str) -> str:
+    """Return the name under which a checkpoint keeps the input range of a layer."""
+    return f"input range of {layer}"
 
 
 def _restored(kept: Checkpoint, name: str) -> dict[str, Tensor]:

@@ -95,7 +95,7 @@ def map_study(
 
 
 def input_ranges(study: Study) -> dict[str, InputRange]:
-    """Return the range of every layer's inputs: the model's, measured, or of an earlier calibration."""
+    """Return the range of every layer's inputs: stated, measured, or of an earlier calibration."""
     kept = study.calibration_file
     if kept is not None:
         return {layer.name: kept.input_range(layer.name) for layer in study.network.layers}
@@ -124,7 +124,8 @@ def input_ranges(study: Study) -> dict[str, InputRange]:
 def _chosen(stated: StatedRange | None, measured: InputRange) -> InputRange:
     if stated is None:
         return measured
-    return replace(measured, x_max=stated.x_max, signed=stated.signed)
+    signed = measured.signed if stated.signed is None else stated.signed
+    return replace(measured, x_max=stated.x_max, signed=signed)
 
 
 def for_each(

@@ -15,6 +15,7 @@ import onnx
 from rxsim.cache import Cache
 from rxsim.compensate import check_steps
 from rxsim.config import (
+    FixedInputRange,
     Settings,
     check_gating,
     check_layers,
@@ -141,19 +142,22 @@ class Study:
         }
 
     def stated_input_ranges(self) -> dict[str, StatedRange | None]:
-        """Return the ranges that the model states for layers that take them (`input.range: model`).
+        """Return the ranges of layers whose inputs are not calibrated, by layer name.
 
-        By layer name; None where the model states none and calibration has to do.
+        They stand in the settings (`input.range: {x_max: 4}`) or in the model (`input.range: model`);
+        None where the model states none and calibration has to do.
         """
-        names = [
-            name
-            for name, of_layer in self.layer_settings().items()
-            if of_layer.input.range == "model"
-        ]
-        if not names:
-            return {}
-        stated = stated_ranges(self.network.model, self.network.layers)
-        return {name: stated.get(name) for name in names}
+        rules = {name: each.input.range for name, each in self.layer_settings().items()}
+        stated: dict[str, StatedRange | None] = {
+            name: StatedRange(rule.x_max, None)
+            for name, rule in rules.items()
+            if isinstance(rule, FixedInputRange)
+        }
+        names = [name for name, rule in rules.items() if rule == "model"]
+        if names:
+            in_model = stated_ranges(self.network.model, self.network.layers)
+            stated |= {name: in_model.get(name) for name in names}
+        return stated
 
     def calibrated_instead(self) -> list[str]:
         """Name the layers whose range was to be the model's, which states none."""
