@@ -255,7 +255,9 @@ def trained(tmp_path: Path, name: str, *options: str) -> onnx.ModelProto:
 
 
 def ran(tmp_path: Path, name: str, *options: str) -> Any:
-    """Run `rxsim retrain` and return its exit code."""
+    """Run `rxsim retrain` and return its exit code; its settings are written where it has some."""
+    if "--ranges" in options:
+        options = (*options, "--save-settings", str(tmp_path / f"{name}.yaml"))
     small = ["--data", str(TRAIN), "--xbar", "64x64", "--threads", "1", "--quiet", "--batch", "32"]
     few = ["--iterations", "4", "--refresh", "2", "--learning-rate", "3e-4"]
     arguments = [str(MODELS / "digits_mlp.onnx"), "-o", str(tmp_path / name)]
@@ -281,6 +283,7 @@ def test_one_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         ["--optimiser", "sgd", "--noise", "gaussian:0.05"],
         ["--noise", "gaussian:0.05", "--clip", "1.5"],
         ["--gradient", "column", "--patience", "2"],
+        ["--train", "norms", "--start", "matched", "--ranges", "learned"],
     ],
     ids=lambda options: " ".join(options),
 )
@@ -365,6 +368,7 @@ def changed(before: onnx.ModelProto, after: onnx.ModelProto) -> set[str]:
         ("all", {f"fc{k}.{part}" for k in (1, 2, 3) for part in ("weight", "bias")}),
         ("weights", {f"fc{k}.weight" for k in (1, 2, 3)}),
         ("biases", {f"fc{k}.bias" for k in (1, 2, 3)}),
+        ("norms", {f"fc{k}.{part}" for k in (1, 2, 3) for part in ("weight", "bias")}),
         ("fc2", {"fc2.weight", "fc2.bias"}),
         ("fc1, *3", {"fc1.weight", "fc1.bias", "fc3.weight", "fc3.bias"}),
     ],

@@ -72,6 +72,13 @@ def refused(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str, co
         (["--optimiser", "lion"], "--optimiser: 'lion' is not one of"),
         (["--gradient", "exact"], "--gradient: 'exact' is not one of"),
         (["--train", "fc1,conv*"], r"train: found 'conv\*', expected .* fc1, fc2, fc3"),
+        (["--ranges", "kept"], "--ranges: found kept without --save-settings"),
+        (["--save-settings", "s.yaml"], "--save-settings: found it with --ranges measured"),
+        (["--start", "matched"], "start: found matched with ranges measured, expected ranges kept"),
+        (
+            ["--ranges", "learned", "--noise", "none"],
+            "ranges: found learned with noise none, which has no chip",
+        ),
         (["--train", ""], "train: found ''"),
         (["--metric", "mse"], "found the metric mse, expected a classifier"),
     ],

@@ -42,7 +42,7 @@ from rxsim.stages import Stages
     "--save-settings",
     type=FILE,
     metavar="FILE",
-    help="Write the settings with the input ranges of --ranges kept or learned: --config of the result.",
+    help="Write the settings with the kept or learned input ranges: --config for the result.",
 )
 @click.option("--resume", is_flag=True, help="Go on from OUT.onnx.checkpoint.npz.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the curve as JSON.")

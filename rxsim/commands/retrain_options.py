@@ -62,7 +62,7 @@ def _loop_options() -> list[_Option]:
 
 def _forward_options() -> list[_Option]:
     noise = "The forward pass: solved chips, noise of S times the largest weight, or nothing."
-    start = "From the weights as they are, or with each channel brought to its float mean and deviation."
+    start = "From the weights as they are, or with channels brought to their float moments."
     ranges = "Input ranges: of the float network at each refresh, as they were, or trained."
     gradient = "Straight through the arrays, or with the factor of each column."
     return [

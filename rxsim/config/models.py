@@ -168,9 +168,7 @@ InputRangeRule = Literal["calibrated", "model"]
 def _known_input_rule(value: Any) -> Any:
     """Refuse a value that is no range, and list all that are."""
     if value not in get_args(InputRangeRule):
-        raise ValueError(
-            f"found {in_yaml(value)}, expected {', '.join(get_args(InputRangeRule))} or {{x_max: 4}}"
-        )
+        raise ValueError(f"found {in_yaml(value)}, expected calibrated, model or {{x_max: 4}}")
     return value
 
 

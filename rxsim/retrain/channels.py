@@ -22,8 +22,8 @@ from rxsim.retrain.interpreter import Hook, OnnxModule
 from rxsim.retrain.places import bias_names, weight_name
 from rxsim.retrain.torch_library import Tensor, torch
 
-# Assumption: a channel that varies less than this share of its layer's is silent on the chip, and no gain
-# brings it back.
+# Assumption: a channel that varies less than this share of its layer's is silent on the chip, and no
+# gain brings it back.
 _SILENT = 1e-3
 
 

@@ -62,8 +62,8 @@ class RetrainOptions:
         held_out: share of the data that is not trained on and chooses the best weights.
         patience: refreshes without a better loss there after which training ends; None: never.
         chip: the chip that is trained for; None: another at each refresh.
-        start: file (weights as they are), or matched (every channel's mean and deviation on the chip are
-            brought to the float network's first).
+        start: file (weights as they are), or matched (every channel's mean and deviation on the chip
+            are brought to the float network's first).
         ranges: input ranges: measured (on the float network, at every refresh), kept (those of the
             network as it is) or learned (likewise at first, then trained).
         seed: of batches and noise.
@@ -181,8 +181,8 @@ class RetrainOptions:
         for pattern in self._patterns():
             if not any(_matches(name, pattern) for name in names):
                 raise SettingError(
-                    f"train: found {pattern!r}, expected all, weights, biases, norms or names of layers on "
-                    f"crossbars, such as {', '.join(names[:3])}"
+                    f"train: found {pattern!r}, expected all, weights, biases, norms or names of "
+                    f"layers on crossbars, such as {', '.join(names[:3])}"
                 )
 
     def _patterns(self) -> list[str]:

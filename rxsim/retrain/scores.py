@@ -63,7 +63,7 @@ def check_study(study: Study, train_on: str) -> None:
         )
     if study.no_output:
         raise ModelError(study.no_output)
-    if study.output_axis != 0:
+    if study.output_axis != 0 and not _untried(study):
         axis = (
             "no batch axis" if study.output_axis is None else f"the batch axis {study.output_axis}"
         )
@@ -75,6 +75,25 @@ def check_study(study: Study, train_on: str) -> None:
         raise DataError(
             "found data without labels, expected some to train on; give labels, or follow the float "
             "network (--train-on none)"
+        )
+
+
+def _untried(study: Study) -> bool:
+    """Tell whether a batch axis was never looked for, since large inputs are evaluated one by one."""
+    free = study.network.fixed_batch is None and not study.provenance.one_by_one
+    return study.output_axis is None and study.batch == 1 and free
+
+
+def check_rows(name: str, rows: int, inputs: int) -> None:
+    """Refuse an output that has no row for each input.
+
+    Raises:
+        ModelError: naming it.
+    """
+    if rows != inputs:
+        raise ModelError(
+            f"found {rows} rows at the output {name} for {inputs} inputs, expected a row for each; name "
+            "another output, or export the network with a free batch as its first axis"
         )
 
 

@@ -27,7 +27,7 @@ from rxsim.retrain.loss import Loss, agreement, distillation, label_loss
 from rxsim.retrain.moved import Moved
 from rxsim.retrain.options import RetrainOptions
 from rxsim.retrain.result import CurvePoint, NotFiniteError, Training
-from rxsim.retrain.scores import check_scores, check_study, scores_name
+from rxsim.retrain.scores import check_rows, check_scores, check_study, scores_name
 from rxsim.retrain.torch_library import Tensor, torch
 from rxsim.run.predict import predict
 from rxsim.sealed import hash_of
@@ -128,7 +128,10 @@ class Trainer:
         study = self._study
         labels = study.labels if self._options.train_on == "labels" else None
         with torch.no_grad():
-            row = self._rows(np.arange(1), {})[0]
+            count = 1 if study.provenance.one_by_one or study.network.fixed_batch else 2
+            rows = self._rows(np.arange(count), {})
+        check_rows(study.output, len(rows), count)
+        row = rows[0]
         check_scores(study.output, row.shape, labels)
         if labels is not None:
             return torch.from_numpy(np.asarray(labels, dtype=np.int64))
