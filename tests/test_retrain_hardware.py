@@ -133,17 +133,17 @@ def test_matched_channels_have_the_moments_of_the_float_network(name: str) -> No
     options = RetrainOptions(
         iterations=1, refresh=1, batch=128, start="matched", ranges="kept", learning_rate=1e-12
     )
-    from rxsim.retrain import train
+    from rxsim.retrain.channels import Matching
 
     seen: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        take_up = train.Matching.take_up
+        take_up = Matching.take_up
 
         def taken(self: Any) -> None:
             take_up(self)
             seen.append({k: v.detach().numpy().copy() for k, v in self._trained.items()})
 
-        patch.setattr(train.Matching, "take_up", taken)
+        patch.setattr(Matching, "take_up", taken)
         retrain(study, options)
     from rxsim.retrain.batches import Batches
     from rxsim.retrain.weights import with_values

@@ -19,7 +19,7 @@ WEIGHT = np.random.default_rng(0).normal(size=(5, 3))
 
 
 def opened(*assignments: str, low: float = 0.0) -> Study:
-    x = np.random.default_rng(1).uniform(low, 3, (20, 5)).astype(np.float32)
+    x: Any = np.random.default_rng(1).uniform(low, 3, (20, 5)).astype(np.float32)
     settings = load_settings(None, assignments=[*EXACT, *assignments])
     return open_study(dense(WEIGHT), settings, DataOptions(data=x), threads=1)
 

@@ -92,8 +92,8 @@ def check_rows(name: str, rows: int, inputs: int) -> None:
     """
     if rows != inputs:
         raise ModelError(
-            f"found {rows} rows at the output {name} for {inputs} inputs, expected a row for each; name "
-            "another output, or export the network with a free batch as its first axis"
+            f"found {rows} rows at the output {name} for {inputs} inputs, expected a row for each; "
+            "name another output, or export the network with a free batch as its first axis"
         )
 
 
