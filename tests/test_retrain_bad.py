@@ -51,6 +51,13 @@ def refused(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str, co
     return line
 
 
+def test_ranges_of_a_calibration_can_not_be_held_on_to() -> None:
+    data = DataOptions(data=TRAIN)
+    held = rxsim.calibration(MLP, "32x32", data)
+    with pytest.raises(InputError, match="ranges: found kept beside the calibration, which states"):
+        rxsim.retrained(MLP, "32x32", data, calibration=held, ranges="kept", iterations=1, batch=8)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

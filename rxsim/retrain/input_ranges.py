@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from rxsim.calibrate import InputRange
 from rxsim.converters import layer_dac
+from rxsim.errors import InputError
 from rxsim.pipeline import Study, input_ranges
 from rxsim.retrain.result import with_input_ranges
 from rxsim.retrain.torch_library import Tensor, torch
@@ -26,7 +27,8 @@ class InputRanges:
     """Range of every layer's input.
 
     Attributes:
-        x_max: the largest |x| of each layer with a DAC, by its name.
+        x_max: the largest |x| of each layer with a DAC, by its name; a range that the model states is
+            none of them: training does not change it.
         learned: whether they are trained.
     """
 
@@ -36,12 +38,23 @@ class InputRanges:
         Args:
             study: the study.
             learned: whether they are trained.
+
+        Raises:
+            InputError: the study takes its ranges from a calibration file.
         """
+        if study.calibration_file is not None:
+            asked, file = "learned" if learned else "kept", study.calibration_file.name
+            raise InputError(
+                f"ranges: found {asked} beside {file}, which states all ranges, expected one of the two; "
+                "leave the calibration out"
+            )
         settings, known = study.layer_settings(), input_ranges(study)
         self.learned = learned
         self._settings = settings
         self._known: dict[str, InputRange] = {
-            name: known[name] for name, each in settings.items() if each.dac.n_bits is not None
+            name: known[name]
+            for name, each in settings.items()
+            if each.dac.n_bits is not None and each.input.range != "model"
         }
         self.x_max = {name: each.x_max for name, each in self._known.items()}
         self._refreshed = dict(self.x_max)
