@@ -33,7 +33,9 @@ GAUSSIAN = {"learning_rate": 1e-4, "noise": "gaussian:0.038"}
 HARSH = ("configs/harsh-128.yaml",)
 COARSE = ("configs/rxnn-64.yaml", "adc.n_bits=5")
 FEW_LEVELS = ("configs/rxnn-64.yaml", "device.n_bits=4")
-CELLS = ("configs/rxnn-64.yaml",)
+ALL_SIX = ("configs/rxnn-64.yaml",)
+CELLS = ("configs/rxnn-64.yaml", "dac.n_bits=null", "adc.n_bits=null")
+OFTEN = {"refresh": 5}
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,11 @@ CASES = {
     "cells4-matched": Case("resnet20", FEW_LEVELS, EXACT | MATCHED),
     "cells4-gaussian": Case("resnet20", FEW_LEVELS, GAUSSIAN),
     "mobilenet": Case("mobilenet_v1", CELLS),
-    "mobilenet-exact": Case("mobilenet_v1", CELLS, EXACT | {"refresh": 5, "learning_rate": 1e-3}),
-    "mobilenet-matched": Case(
-        "mobilenet_v1", CELLS, EXACT | MATCHED | {"refresh": 5, "learning_rate": 1e-3}
-    ),
-    "squeezenet": Case("squeezenet", CELLS),
-    "squeezenet-exact": Case("squeezenet", CELLS, EXACT | {"refresh": 10}),
-    "squeezenet-matched": Case("squeezenet", CELLS, EXACT | MATCHED | {"refresh": 10}),
+    "mobilenet-exact": Case("mobilenet_v1", CELLS, EXACT | OFTEN),
+    "mobilenet-clipped": Case("mobilenet_v1", CELLS, EXACT | OFTEN | {"clip": 3.0}),
+    "mobilenet-matched": Case("mobilenet_v1", CELLS, EXACT | OFTEN | MATCHED),
+    "squeezenet": Case("squeezenet", ALL_SIX),
+    "squeezenet-matched": Case("squeezenet", ALL_SIX, EXACT | MATCHED | {"refresh": 10}),
 }
 
 

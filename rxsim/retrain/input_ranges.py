@@ -45,8 +45,8 @@ class InputRanges:
         if study.calibration_file is not None:
             asked, file = "learned" if learned else "kept", study.calibration_file.name
             raise InputError(
-                f"ranges: found {asked} beside {file}, which states all ranges, expected one of the two; "
-                "leave the calibration out"
+                f"ranges: found {asked} beside {file}, which states all ranges, expected one of the "
+                "two; leave the calibration out"
             )
         settings, known = study.layer_settings(), input_ranges(study)
         self.learned = learned
