@@ -64,9 +64,9 @@ def test_ranges_of_a_calibration_can_not_be_held_on_to() -> None:
         (["--iterations", "0"], "iterations: found 0, expected 1 or above"),
         (["--iterations", "many"], "--iterations: found 'many', expected a whole number"),
         (["--batch", "-3"], "batch: found -3"),
-        (["--batch", "290"], "found 270 inputs to train on .* expected a batch of 290"),
+        (["--batch", "290"], "found 270 inputs to train on .* expected 290 at least"),
         (["--refresh", "0"], "refresh: found 0"),
-        (["--learning-rate", "0"], "learning_rate: found 0, expected a number above 0"),
+        (["--learning-rate", "0"], "learning_rate: found 0, expected a finite number above 0"),
         (["--learning-rate", "nan"], "learning_rate: found nan"),
         (["--temperature", "-1"], "temperature: found -1"),
         (["--clip", "0"], "clip: found 0"),
@@ -85,6 +85,14 @@ def test_ranges_of_a_calibration_can_not_be_held_on_to() -> None:
         (
             ["--ranges", "learned", "--noise", "none"],
             "ranges: found learned with noise none, which has no chip",
+        ),
+        (
+            ["--train", "norms,fc1"],
+            "train: found norms among others in 'norms,fc1', expected it alone",
+        ),
+        (
+            ["--set", "dac.n_bits=null", "--ranges", "learned", "--save-settings", "s.yaml"],
+            "ranges: found learned, but no layer whose DACs have a calibrated range",
         ),
         (["--train", ""], "train: found ''"),
         (["--metric", "mse"], "found the metric mse, expected a classifier"),

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import yaml
 from small_networks import dense, network
 
 import rxsim
-from rxsim.config import load_settings
+from rxsim.config import Settings, load_settings
 from rxsim.onnx_graph import with_outputs
 from rxsim.pipeline import DataOptions, Study, open_study, patched_chip
 from rxsim.retrain.options import RetrainOptions
-from rxsim.retrain.result import settings_of
+from rxsim.retrain.result import settings_of, settings_text
 from rxsim.session import Session
 
 torch = pytest.importorskip("torch")
@@ -92,6 +93,10 @@ def test_the_settings_of_a_training_give_the_chip_that_it_was_trained_on() -> No
     training, model = retrain(study, options)
     settings = settings_of(study, training)
     assert training.ranges is not None
+    assert training.before is not None
+    assert training.before.held_out_loss > training.points[0].held_out_loss
+    written = Settings.model_validate(yaml.safe_load(settings_text(settings, ["a", "b"])))
+    assert written == settings
     assert training.ranges.keys() == settings.layers.keys() == {"fc1", "fc2", "fc3"}
     card = MODELS / "digits_mlp.yaml"
     again = open_study(model, settings, DataOptions(data=TRAIN, card=card), threads=1)

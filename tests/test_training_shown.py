@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,16 @@ def test_a_training_that_found_nothing_better_says_so() -> None:
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     print_training(made(best=0), "out.onnx", {}, console)
     assert "nothing better than the network's own weights" in console.export_text()
+
+
+def test_a_result_below_the_network_before_matching_is_told() -> None:
+    for loss, told in ((0.1, True), (9.0, False)):
+        console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+        before = CurvePoint(0, None, loss, 0.4, 0.0)
+        print_training(replace(made(), before=before), "out.onnx", {}, console)
+        text = console.export_text()
+        assert f"loss {loss:.4f}, right 0.4000 on what is held out" in text
+        assert ("train with --start file" in text) == told
 
 
 def test_of_many_refreshes_some_are_shown_the_best_among_them() -> None:

@@ -21,14 +21,13 @@ from rxsim.commands.options import (
 )
 from rxsim.commands.progress import watched
 from rxsim.commands.retrain_options import read_options, retrain_options
-from rxsim.config import as_yaml
 from rxsim.errors import InterruptedTrainingError, SettingError
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import write_onnx
 from rxsim.report.retrain_terminal import print_training
 from rxsim.retrain.options import RetrainOptions
 from rxsim.retrain.remarks import data_remark
-from rxsim.retrain.result import settings_of
+from rxsim.retrain.result import settings_of, settings_text
 from rxsim.retrain.scores import check_metric
 from rxsim.stages import Stages
 
@@ -81,7 +80,11 @@ def command(
     write_onnx(output, written)
     if save_settings is not None:
         settings = settings_of(study, training)
-        write_atomically(save_settings, as_yaml(settings).encode())
+        lines = (
+            f"written by rxsim retrain for {output.name}, trained from {model.name}",
+            f"input ranges {options.ranges} while training: no others give its accuracy",
+        )
+        write_atomically(save_settings, settings_text(settings, lines).encode())
     checkpoint.unlink(missing_ok=True)
     if not write_json(training.as_json(), json_path):
         print_training(training, str(output), study.stages.seconds)

@@ -49,7 +49,8 @@ def print_training(
     if training.stopped:
         told += f"; ended early: {training.stopped}"
     console.print(told, soft_wrap=True, markup=False)
-    if not best.iteration:
+    _print_before(training, console)
+    if not best.iteration and training.before is None:
         console.print(
             "Note: training found nothing better than the network's own weights; try another "
             "--learning-rate, or more --iterations.",
@@ -64,6 +65,20 @@ def print_training(
         )
     if seconds:
         print_seconds(seconds, console)
+
+
+def _print_before(training: Training, console: Console) -> None:
+    """Print what the network was on the chip before its channels were matched."""
+    before = training.before
+    if before is None:
+        return
+    told = (
+        f"Before channels were matched: loss {before.held_out_loss:.4f}, right "
+        f"{before.held_out_accuracy:.4f} on what is held out."
+    )
+    if training.points[training.best].held_out_loss >= before.held_out_loss:
+        told += " That is less loss than the result has: train with --start file."
+    console.print(told, soft_wrap=True)
 
 
 def _rows(count: int, best: int) -> list[int]:

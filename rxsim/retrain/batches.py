@@ -34,7 +34,7 @@ class Batches:
         if len(self.trained) < batch:
             raise InputError(
                 f"found {len(self.trained)} inputs to train on ({count} of {inputs} are held out), "
-                f"expected a batch of {batch} at least; give more data or a smaller batch"
+                f"expected {batch} at least, for a batch; give more data or a smaller batch"
             )
         self._batch, self._seed = batch, seed
 

@@ -30,6 +30,7 @@ class Checkpoint:
         random: state of the generator of noise in front of the last refresh, uint8.
         points: the curve.
         best: of its points.
+        before: the network as the file has it, where its channels were matched.
     """
 
     identity: str
@@ -40,6 +41,7 @@ class Checkpoint:
     random: np.ndarray
     points: tuple[CurvePoint, ...]
     best: int
+    before: CurvePoint | None = None
 
     def write(self, path: Path) -> None:
         """Write the checkpoint under its name at once."""
@@ -48,6 +50,7 @@ class Checkpoint:
             "iteration": self.iteration,
             "points": [asdict(point) for point in self.points],
             "best": self.best,
+            "before": None if self.before is None else asdict(self.before),
         }
         groups = {"value": self.values, "best": self.best_values, "moment": self.moments}
         arrays: dict[str, Any] = {
@@ -87,6 +90,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             random=random,
             points=points,
             best=int(told["best"]),
+            before=None if told.get("before") is None else CurvePoint(**told["before"]),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(

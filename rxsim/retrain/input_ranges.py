@@ -40,7 +40,7 @@ class InputRanges:
             learned: whether they are trained.
 
         Raises:
-            InputError: the study takes its ranges from a calibration file.
+            InputError: the study takes its ranges from a calibration file, or there is none to learn.
         """
         if study.calibration_file is not None:
             asked, file = "learned" if learned else "kept", study.calibration_file.name
@@ -56,6 +56,11 @@ class InputRanges:
             for name, each in settings.items()
             if each.dac.n_bits is not None and each.input.range != "model"
         }
+        if learned and not self._known:
+            raise InputError(
+                "ranges: found learned, but no layer whose DACs have a calibrated range (dac.n_bits: "
+                "null has none), expected some to learn; take kept or measured"
+            )
         self.x_max = {name: each.x_max for name, each in self._known.items()}
         self._refreshed = dict(self.x_max)
         self._logs = {name: torch.zeros((), requires_grad=True) for name in self.x_max}

@@ -12,6 +12,7 @@ from rxsim.given import as_count, check_type
 
 Kind = Literal["weights", "biases"]
 """What of a layer is trained."""
+_WHOLE = ("all", "weights", "biases", "norms")
 _CHOICES = {
     "optimiser": ("adam", "sgd"),
     "gradient": ("identity", "column"),
@@ -101,7 +102,7 @@ class RetrainOptions:
         for name in ("learning_rate", "temperature"):
             value = self._number(name)
             if not 0 < value < float("inf"):
-                raise SettingError(f"{name}: found {value:g}, expected a number above 0")
+                raise SettingError(f"{name}: found {value:g}, expected a finite number above 0")
         if self.clip is not None and not 0 < (value := self._number("clip")) < float("inf"):
             raise SettingError(f"clip: found {value:g}, expected a number above 0, such as 2.5")
         if not 0 < (share := self._number("held_out")) < 1:
@@ -179,6 +180,11 @@ class RetrainOptions:
         """
         names = list(layers)
         for pattern in self._patterns():
+            if pattern in _WHOLE and pattern not in names:
+                raise SettingError(
+                    f"train: found {pattern} among others in {self.train!r}, expected it alone, or "
+                    "names of layers only"
+                )
             if not any(_matches(name, pattern) for name in names):
                 raise SettingError(
                     f"train: found {pattern!r}, expected all, weights, biases, norms or names of "
@@ -186,7 +192,7 @@ class RetrainOptions:
                 )
 
     def _patterns(self) -> list[str]:
-        if self.train in ("all", "weights", "biases", "norms"):
+        if self.train in _WHOLE:
             return []
         return [pattern.strip() for pattern in self.train.split(",")]
 

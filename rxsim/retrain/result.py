@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import yaml
 
-from rxsim.config import LayerSettings, Settings
+from rxsim.config import LayerSettings, Settings, as_plain
 from rxsim.errors import InputError
 from rxsim.pipeline import Study
 
@@ -44,6 +45,7 @@ class Training:
         points: the curve.
         best: of its points, the one whose weights are kept.
         values: those weights, by name of the initialiser in the normalised graph.
+        before: the network as the file has it, where channels were matched in front of the first point.
         ranges: the largest |x| of layers' inputs, by layer name, where the training held on to them;
             None where they are measured on the float network.
         told: options and where the data come from, plain.
@@ -53,6 +55,7 @@ class Training:
     points: tuple[CurvePoint, ...]
     best: int
     values: Mapping[str, np.ndarray]
+    before: CurvePoint | None = None
     ranges: Mapping[str, float] | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
     stopped: str = ""
@@ -65,6 +68,7 @@ class Training:
             **self.told,
             "points": [asdict(point) for point in self.points],
             "best": asdict(self.points[self.best]),
+            **({} if self.before is None else {"before_matching": asdict(self.before)}),
             **({} if self.ranges is None else {"input_ranges": dict(self.ranges)}),
             "stopped": self.stopped,
         }
@@ -73,6 +77,21 @@ class Training:
 def settings_of(study: Study, training: Training) -> Settings:
     """Return the settings that a trained network is for: those of its study, with its input ranges."""
     return with_input_ranges(study.settings, training.ranges or {})
+
+
+def settings_text(settings: Settings, lines: Iterable[str]) -> str:
+    """Return settings as YAML, of single layers only what they change.
+
+    Args:
+        settings: the settings.
+        lines: comments in front.
+    """
+    plain = as_plain(settings)
+    plain["layers"] = {
+        name: {key: value for key, value in changes.items() if value not in ({}, False)}
+        for name, changes in plain["layers"].items()
+    }
+    return "".join(f"# {line}\n" for line in lines) + yaml.safe_dump(plain, sort_keys=False)
 
 
 def with_input_ranges(settings: Settings, x_max: Mapping[str, float]) -> Settings:

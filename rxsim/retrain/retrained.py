@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from rxsim.config import as_plain
 from rxsim.errors import InputError
 from rxsim.pipeline import Study
 from rxsim.retrain.checkpoint import Checkpoint, read_checkpoint
@@ -76,7 +77,12 @@ def retrained(
             biases[layer.name] = training.values[name]
     model = write_back(study.network, weights, biases, fold=fold, source=source)
     provenance = study.provenance_of_result(("numpy", "onnxruntime", "torch"))
-    told = {**provenance, **training.told, "not_trained": left}
+    told = {
+        **provenance,
+        "settings": as_plain(study.settings),
+        **training.told,
+        "not_trained": left,
+    }
     return replace(training, told=told), model
 
 

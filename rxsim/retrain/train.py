@@ -52,6 +52,7 @@ class _State:
         best: of its points.
         best_values: weights of the best point.
         losses: of the batches since the last refresh.
+        before: the network as the file has it, where its channels were matched.
         seconds: of the runs before this one.
     """
 
@@ -60,6 +61,7 @@ class _State:
     best: int = 0
     best_values: dict[str, np.ndarray] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
+    before: CurvePoint | None = None
     seconds: float = 0.0
 
 
@@ -180,6 +182,7 @@ class Trainer:
             points=tuple(state.points),
             best=state.best,
             values={name: state.best_values[name] for name in self._module.trained()},
+            before=state.before,
             ranges=self._best_ranges(),
             told={
                 "options": asdict(options),
@@ -197,6 +200,9 @@ class Trainer:
                 "start: found matched and a network that takes a fixed number of inputs at a time, "
                 "expected a free batch axis; start from the file"
             )
+        self._forward.refresh(self._module, 0)
+        loss, right = self._measured(self._batches.held_out)
+        self._state.before = CurvePoint(0, None, loss, right, 0.0)
         matching = Matching(self._study.network, self._module)
         positions = self._batches.trained[:count]
         before = {name: held.detach().clone() for name, held in self._module.trained().items()}
@@ -328,6 +334,7 @@ class Trainer:
             random=random,
             points=tuple(self._state.points),
             best=self._state.best,
+            before=self._state.before,
         )
 
     def _resume(self, kept: Checkpoint) -> None:
@@ -338,7 +345,7 @@ class Trainer:
                 "settings and options; train without --resume"
             )
         state, last = self._state, kept.points[-1]
-        state.iteration, state.best = kept.iteration, kept.best
+        state.iteration, state.best, state.before = kept.iteration, kept.best, kept.before
         state.points, state.seconds = list(kept.points)[:-1], last.seconds
         state.losses = [] if last.loss is None else [last.loss]
         state.best_values = dict(kept.best_values)
