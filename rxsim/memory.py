@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,13 @@ LITTLE = 256 * 2**20
 """Bytes below which nobody looks how many are free."""
 _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 _KIB = 1024
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]i?b)", re.IGNORECASE)
+_SIZES = {
+    f"{letter}{kind}": base**power
+    for kind, base in (("b", 1000), ("ib", _KIB))
+    for power, letter in enumerate("kmgt", 1)
+}
+_LEAST, _MOST = 256 * 2**20, 2**60
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -28,6 +36,35 @@ def available_bytes(proc: Path = _PROC, groups: Path = _GROUPS) -> int | None:
     found = [_left_on_machine(proc), *_left_of_limits(proc), *_left_in_groups(proc, groups)]
     known = [number for number in found if number is not None]
     return max(min(known), 0) if known else None
+
+
+def half_of_free() -> int | None:
+    """Return half of the bytes that can still be taken: what a run takes at most by default."""
+    free = available_bytes()
+    return None if free is None else free // 2
+
+
+def read_size(text: str, option: str) -> int:
+    """Read a number of bytes such as 3GB (10^9 each) or 500MiB (2^20 each).
+
+    Args:
+        text: what was given.
+        option: what messages call it.
+
+    Raises:
+        InputError: it is no such number, or less than any run takes.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = 0.0
+    if match is not None:
+        number, unit = match.groups()
+        size = float(number) * _SIZES[unit.lower()]
+    if match is None or not _LEAST <= size < _MOST:
+        raise InputError(
+            f"{option}: found {text!r}, expected a size from {as_text(_LEAST)} on with its unit, such "
+            "as 3GB, 500MB or 4GiB; give one"
+        )
+    return int(size)
 
 
 def as_text(size: float) -> str:

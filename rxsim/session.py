@@ -19,6 +19,7 @@ import onnxruntime as ort
 from google.protobuf.message import EncodeError
 
 from rxsim.errors import ModelError
+from rxsim.load.providers import chosen_providers
 from rxsim.load.runtime import session_of
 from rxsim.onnx_graph import content_of, draws_numbers
 from rxsim.parallel import ordered
@@ -85,7 +86,7 @@ def _too_large(what: str, error: EncodeError) -> ModelError:
 
 
 class Session:
-    """A model in onnxruntime on the CPU.
+    """A model in onnxruntime, on the execution providers that are chosen when it is opened.
 
     Attributes:
         fixed_batch: the batch size that the model prescribes, or None where it is free.
@@ -158,6 +159,7 @@ class Session:
         batch: int,
         threads: int,
         progress: Progress | None = None,
+        waits: bool = True,
     ) -> Iterator[list[np.ndarray]]:
         """Run all inputs, batch by batch, and yield the named outputs in order.
 
@@ -167,6 +169,7 @@ class Session:
             batch: inputs per batch; a batch size that the model prescribes wins.
             threads: batches in flight at once, where the model leaves them independent.
             progress: called with the number of inputs done and their total.
+            waits: whether outputs may wait for their turn; else those of one batch are in memory.
         """
         return over_batches(
             lambda start, stop: self.run_inputs(inputs, outputs, start, stop),
@@ -174,6 +177,7 @@ class Session:
             self.fixed_batch or batch,
             self.in_flight(threads),
             progress,
+            waits=waits,
         )
 
 
@@ -183,12 +187,13 @@ def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
     With the second key onnxruntime finds no kernels for int8 activations; those that it has without it
     are exact.
     """
+    providers = chosen_providers()
     try:
-        return session_of(model, _options(_WITHOUT_OWN_KERNELS, _WITHOUT_SATURATION))
+        return session_of(model, _options(_WITHOUT_OWN_KERNELS, _WITHOUT_SATURATION), providers)
     except EncodeError:
         raise
     except Exception:  # onnxruntime raises many types
-        return session_of(model, _options(_WITHOUT_OWN_KERNELS))
+        return session_of(model, _options(_WITHOUT_OWN_KERNELS), providers)
 
 
 def _options(*keys: str) -> ort.SessionOptions:
@@ -207,13 +212,18 @@ def over_batches(
     size: int,
     threads: int,
     progress: Progress | None = None,
+    *,
+    waits: bool = True,
 ) -> Iterator[T]:
     """Work on every range of `size` positions up to `total`; yield the results in order.
 
-    A few ranges are in flight at once, so that waiting results take bounded memory.
+    A few ranges are in flight at once, so that waiting results take bounded memory; a single one where
+    results may not wait.
     """
     starts = range(0, total, size)
-    results = ordered(lambda start: work(start, min(start + size, total)), starts, threads)
+    results = ordered(
+        lambda start: work(start, min(start + size, total)), starts, threads, waits=waits
+    )
     for start, result in zip(starts, results, strict=True):
         yield result
         if progress is not None:

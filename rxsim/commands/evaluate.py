@@ -34,11 +34,12 @@ from rxsim.stages import Stages
 _NOT_OF_EXPLAIN = (
     *("json_path", "save_patched", "save_settings", "only", "without", "until_ci", "yield_at"),
     *("quiet", "threads", "cost", "technology", "adc_model", "replicate", "array_energy"),
+    *("memory",),
 )
 """Options that `rxsim explain` does not take, and those that say nothing of what is explained."""
 _NOT_OF_COST = (
     *("json_path", "save_patched", "save_settings", "only", "without", "until_ci", "yield_at"),
-    *("quiet", "threads", "cost", "times", "trials"),
+    *("quiet", "threads", "cost", "times", "trials", "memory"),
 )
 """Options that `rxsim cost` does not take, and those that change nothing in what it tells."""
 

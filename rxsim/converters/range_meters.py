@@ -33,6 +33,20 @@ class RangeMeter:
             np.add.at(totals, blocks[here], each[here])
             self._quantiles = [UpperQuantile(percentile, int(total)) for total in totals]
 
+    @property
+    def takes_peaks(self) -> bool:
+        """Whether the largest |current| of each channel is all that is looked at."""
+        return self._quantiles is None
+
+    def add_peaks(self, peaks: list[np.ndarray]) -> None:
+        """Take in the largest |current| of each channel of a batch.
+
+        Args:
+            peaks: ampere, for each conversion (channels,).
+        """
+        for k, peak in enumerate(peaks):
+            self._maxima[k] = np.maximum(self._maxima[k], peak.reshape(self._maxima[k].shape))
+
     def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
         """Take in the currents of a batch.
 
@@ -40,11 +54,10 @@ class RangeMeter:
             currents: ampere, for each conversion an array with readouts along `channel_axis`.
             channel_axis: 1 for a Conv, -1 for a matrix product.
         """
+        if self._quantiles is None:
+            self.add_peaks([_by_channel(values, channel_axis) for values in currents])
+            return
         for k, values in enumerate(currents):
-            if self._quantiles is None:
-                peak = _by_channel(values, channel_axis)
-                self._maxima[k] = np.maximum(self._maxima[k], peak.reshape(self._maxima[k].shape))
-                continue
             channels = np.moveaxis(values, channel_axis, 0)
             for block, members in self._members[k]:
                 self._quantiles[block].add(np.abs(channels[members]))

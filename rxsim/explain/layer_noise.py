@@ -56,7 +56,7 @@ def clean_noise(
 
     size = study.network.fixed_batch or max(study.batch // 2, 1)
     with study.stages("clean inputs") as progress:
-        flying = session.in_flight(study.threads)
+        flying = session.in_flight(study.in_flight)
         totals = sum(
             over_batches(work, len(inputs), size, flying, progress), np.zeros((len(pairs), 2))
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import helper
 
+from rxsim.load.providers import CPU
 from rxsim.onnx_graph import as_bytes, detached, raw_values
 
 
@@ -19,12 +22,15 @@ def open_session(model: onnx.ModelProto | bytes) -> ort.InferenceSession:
     return session_of(model, options)
 
 
-def session_of(model: onnx.ModelProto | bytes, options: ort.SessionOptions) -> ort.InferenceSession:
-    """Open a session on the CPU.
+def session_of(
+    model: onnx.ModelProto | bytes, options: ort.SessionOptions, providers: Sequence[str] = CPU
+) -> ort.InferenceSession:
+    """Open a session.
 
     Args:
         model: a model, or its bytes.
         options: of the session; they take the large constants of a model beyond 2 GiB.
+        providers: onnxruntime's execution providers, the first that has a kernel runs a node.
 
     Raises:
         EncodeError: a model takes more than 2 GiB even without its large constants.
@@ -37,7 +43,7 @@ def session_of(model: onnx.ModelProto | bytes, options: ort.SessionOptions) -> o
     session = ort.InferenceSession(
         content,
         options,
-        providers=["CPUExecutionProvider"],
+        providers=list(providers),
         enable_fallback=0,  # or it prints its errors and tries once more
     )
     held.clear()  # onnxruntime read them while it opened the session, and has its own copy now

@@ -32,12 +32,19 @@ from rxsim.onnx_graph.shapes import (
 )
 from rxsim.onnx_graph.signs import nonnegative_tensors
 from rxsim.onnx_graph.stamp import stamp, stamp_of
+from rxsim.onnx_graph.statistics_inside import (
+    WriteStatistic,
+    has_known_lengths,
+    made_outside_bodies,
+    with_statistics,
+)
 
 __all__ = [
     "RANDOM",
     "GraphBuilder",
     "Rewriting",
     "Shape",
+    "WriteStatistic",
     "all_graphs",
     "all_nodes",
     "as_bytes",
@@ -49,11 +56,13 @@ __all__ = [
     "draws_numbers",
     "drop_unused_constants",
     "fresh_name",
+    "has_known_lengths",
     "has_subgraph",
     "inferred_values",
     "inner_graphs",
     "is_large",
     "keep_outputs",
+    "made_outside_bodies",
     "n_entries",
     "nodes_with_holders",
     "nonnegative_tensors",
@@ -68,5 +77,6 @@ __all__ = [
     "taken_names",
     "use_counts",
     "with_outputs",
+    "with_statistics",
     "without_large_constants",
 ]

@@ -63,6 +63,19 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(op, inputs, [result], node_name, **attributes))
         return result
 
+    def add_in_turn(self, terms: list[str], part: str) -> str:
+        """Add the sum of tensors, one after the other, and return its name; a single one is the sum.
+
+        The same sum, to the last bit, as that of a node Sum, which adds in this order too but holds all
+        terms at once. A runtime that works its way back from the outputs (onnxruntime takes the node
+        that was written last first) makes each term just before it is added: for this sums are written
+        behind all terms.
+        """
+        total = terms[0]
+        for left, term in zip(range(len(terms) - 2, -1, -1), terms[1:], strict=True):
+            total = self.add("Add", [total, term], f"{part}_before_{left}" if left else part)
+        return total
+
     def add_named(
         self, node_name: str, op: str, inputs: list[str], part: str, **attributes: Any
     ) -> str:

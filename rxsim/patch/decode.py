@@ -30,13 +30,13 @@ def add_decoding(build: GraphBuilder, hardware: LayerHardware, codes: list[str])
         factors = factors * hardware.adc.lsb
     layer = hardware.layer
     if (factors == factors[0]).all():
-        total = build.add("Sum", codes, "sum") if len(codes) > 1 else codes[0]
+        total = _sum_of_products(build, hardware, codes, "sum")
         return build.add("Mul", [total, _factor(build, layer, factors[0], "")], "decoded")
     decoded = [
         build.add("Mul", [code, _factor(build, layer, factors[p], f"_{p}")], f"decoded_{p}")
         for p, code in enumerate(codes)
     ]
-    return build.add("Sum", decoded, "sum")
+    return _sum_of_products(build, hardware, decoded, "sum")
 
 
 def add_exact_decoding(
@@ -82,7 +82,7 @@ class _ExactDecoding:
                 )
             factor = self._vector(scale[tiles[0]] * self._unit, f"scale{name}")
             parts.append(self._build.add("Mul", [total, factor], f"scaled{name}"))
-        result = parts[0] if len(parts) == 1 else self._build.add("Sum", parts, "scaled_sum")
+        result = self._build.add_in_turn(parts, "scaled_sum")
         if constant is not None:
             known = self._vector((constant * scale).sum(axis=0), "constant")
             result = self._build.add("Sub", [result, known], "less_constant")
@@ -97,13 +97,11 @@ class _ExactDecoding:
                 names = [codes[number * self._tiles + p] for p in summed]
                 part = f"pass_{number}_{summed[0]}"
                 # Codes are whole and of few bits: their sum over tiles is exact in float32.
-                total = (
-                    names[0] if len(names) == 1 else self._build.add("Sum", names, f"{part}_sum")
-                )
+                total = _sum_of_products(self._build, self._hardware, names, f"{part}_sum")
                 wide = self._build.add("Cast", [total], f"{part}_wide", to=TensorProto.DOUBLE)
                 factor = self._vector(values[summed[0]], f"{part}_factor")
                 terms.append(self._build.add("Mul", [wide, factor], f"{part}_weighted"))
-        return terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"readouts{name}")
+        return self._build.add_in_turn(terms, f"readouts{name}")
 
     def _outputs(self, total: str, name: str) -> str:
         """Sum the terms of each output."""
@@ -120,8 +118,7 @@ class _ExactDecoding:
                 factor = self._number(float(weight), f"term_{t}_weight{name}")
                 term = self._build.add("Mul", [term, factor], f"term_{t}_weighted{name}")
             terms.append(term)
-        result = terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"outputs{name}")
-        return result
+        return self._build.add_in_turn(terms, f"outputs{name}")
 
     def _removed(self, driven: list[str], tiles: list[int], name: str) -> str:
         """Compute what an offset of the cells adds: a conductance times the sum of the voltages."""
@@ -139,7 +136,7 @@ class _ExactDecoding:
             siemens = step.weight * step.volt * hardware.removed / self._unit
             factor = self._number(siemens, f"{part}_factor")
             terms.append(self._build.add("Mul", [wide, factor], f"{part}_current"))
-        return terms[0] if len(terms) == 1 else self._build.add("Sum", terms, f"removed{name}")
+        return self._build.add_in_turn(terms, f"removed{name}")
 
     def _number(self, value: float, part: str) -> str:
         return self._build.constant(part, np.asarray(value, dtype=np.float64))
@@ -150,6 +147,19 @@ class _ExactDecoding:
             return self._number(float(values.flat[0]), part)
         shaped = self._hardware.layer.along_channels(values)
         return self._build.constant(part, shaped.astype(np.float64))
+
+
+def _sum_of_products(
+    build: GraphBuilder, hardware: LayerHardware, products: list[str], part: str
+) -> str:
+    """Sum float32 products of row tiles.
+
+    Codes are added one after the other. Currents stay in a node Sum: a runtime may join an Add to the
+    product before it, which rounds otherwise.
+    """
+    if hardware.adc is not None or len(products) == 1:
+        return build.add_in_turn(products, part)
+    return build.add("Sum", products, part)
 
 
 def cut_surplus(build: GraphBuilder, hardware: LayerHardware, result: str) -> str:

@@ -10,8 +10,9 @@ import onnx
 
 from rxsim.load import Layer
 from rxsim.metrics.snr_db import decibel, energy
-from rxsim.onnx_graph import with_outputs
+from rxsim.onnx_graph import with_outputs, with_statistics
 from rxsim.patch import LayerTaps, PatchedNetwork
+from rxsim.run.saturation import saturated, saturation_counts, saturation_in
 from rxsim.session import Inputs, Progress, Session, over_batches
 
 
@@ -60,17 +61,21 @@ def diagnose_layers(
     """
     outputs = [layer.output for layer in layers]
     taps = [patched.taps[layer.name] for layer in layers]
-    watched = [name for tap in taps for name in tap.currents]
+    # A batch that is filled up holds inputs that must not be counted: currents are cut first.
+    is_filled_up = fixed_batch is not None and len(inputs) % fixed_batch != 0
+    counts = {} if is_filled_up else saturation_counts(patched.model, layers, taps)
+    model, counted = with_statistics(patched.model, counts)
+    watched = [counted.get(name, name) for tap in taps for name in tap.currents]
     names = list(dict.fromkeys([*outputs, *(layer.input for layer in layers), *watched]))
     reference = Session(with_outputs(float_model, outputs), "the float network", fixed_batch)
-    session = Session(with_outputs(patched.model, names), "the patched network", fixed_batch)
+    session = Session(with_outputs(model, names), "the patched network", fixed_batch)
 
     def work(start: int, stop: int) -> np.ndarray:
         wanted = reference.run_inputs(inputs, outputs, start, stop)
         values = session.run_inputs(inputs, names, start, stop)
         tensors = dict(zip(names, values, strict=True))
         rows = [
-            _sums(layer, tap, truth, tensors)
+            _sums(layer, tap, truth, tensors, counted)
             for layer, tap, truth in zip(layers, taps, wanted, strict=True)
         ]
         return np.array(rows)
@@ -89,7 +94,11 @@ def diagnose_layers(
 
 
 def _sums(
-    layer: Layer, tap: LayerTaps, truth: np.ndarray, tensors: Mapping[str, np.ndarray]
+    layer: Layer,
+    tap: LayerTaps,
+    truth: np.ndarray,
+    tensors: Mapping[str, np.ndarray],
+    counted: Mapping[str, str],
 ) -> tuple[float, ...]:
     """Sum up a layer in a batch, for `LayerHealth`.
 
@@ -98,6 +107,8 @@ def _sums(
         tap: the tensors to look at in the patched network.
         truth: the layer's output in the float network.
         tensors: those of the patched network, by name.
+        counted: of a current by its name, where its saturated values are counted in the graph, the
+            tensor that holds their number.
 
     Returns:
         Energies of signal and noise, saturated and all DAC inputs, saturated and all conversions, and
@@ -109,30 +120,10 @@ def _sums(
     sums = [energy(truth), energy(truth - found), 0.0, 0.0, 0.0, 0.0, float(truth.size)]
     if tap.input_bounds is not None:
         x = tensors[layer.input]
-        sums[2:4] = _outside(x, *tap.input_bounds), x.size
+        sums[2:4] = saturated(x, *tap.input_bounds), x.size
     if tap.adc_bounds is not None:
-        currents = [tensors[name] for name in tap.currents]
-        if tap.present is not None:  # the last array of packed groups need not be full
-            currents = [
-                np.compress(present, values, layer.channel_axis)
-                for present, values in zip(tap.present, currents, strict=True)
-            ]
-        sums[4:6] = (
-            # A tie beside an odd code rounds away from it.
-            sum(
-                _outside(values, low - 0.5, high + 0.5)
-                for values, (low, high) in zip(currents, tap.adc_bounds, strict=True)
-            ),
-            sum(values.size for values in currents),
-        )
+        sums[4:6] = saturation_in(layer, tap, tensors, counted)
     return tuple(sums)
-
-
-def _outside(values: np.ndarray, low: float, high: float) -> int:
-    """Count the values at or beyond two bounds; quick where there are none, as is usual."""
-    if values.max(initial=low) < high and values.min(initial=high) > low:
-        return 0
-    return int(np.count_nonzero(values >= high) + np.count_nonzero(values <= low))
 
 
 def _share(part: float, whole: float) -> float | None:

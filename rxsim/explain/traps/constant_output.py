@@ -61,7 +61,7 @@ def _outputs(study: Study, model: onnx.ModelProto, chosen: np.ndarray, what: str
         study.inputs.subset(chosen),
         what=what,
         batch=study.batch,
-        threads=study.threads,
+        threads=study.in_flight,
         fixed_batch=study.network.fixed_batch,
         axis=study.output_axis,
     )
@@ -79,7 +79,7 @@ def _first_lost(evidence: Evidence, chosen: np.ndarray) -> str | None:
             study.network.layers,
             study.inputs.subset(chosen),
             batch=study.batch,
-            threads=study.threads,
+            threads=study.in_flight,
             fixed_batch=study.network.fixed_batch,
         )
         ratios = {name: layer.snr_db for name, layer in health.items()}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from rxsim.calibrate import count_values
 from rxsim.compensate import sees_float_inputs
 from rxsim.config import Adc as AdcSettings
 from rxsim.config import Settings
@@ -24,23 +23,15 @@ from rxsim.converters import (
     without_dead_ranges,
 )
 from rxsim.errors import SettingError
-from rxsim.onnx_graph import with_outputs
 from rxsim.patch import LayerHardware, PatchedNetwork, patch_network
 from rxsim.pipeline.chip.memo import remembered_adcs
+from rxsim.pipeline.chip.open_run import Meter, OpenRun
 from rxsim.pipeline.study.calibration import CALIBRATED
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import SCENARIOS, Scenario
-from rxsim.session import Session
-
-T = TypeVar("T")
 
 
-class _Watcher(Protocol):
-    def add(self, currents: list[np.ndarray], channel_axis: int) -> None:
-        """Take in the currents of a batch."""
-
-
-class _Meter(_Watcher, Protocol):
+class _RangeMeter(Meter, Protocol):
     def ranges(self) -> np.ndarray:
         """Return the range of each conversion, group and readout."""
 
@@ -172,18 +163,18 @@ def _measured(
     limits: Sequence[np.ndarray],
 ) -> dict[str, MeasuredAdc]:
     """Run the open-ADC network; once more where errors are weighed, and for histograms."""
-    run = _OpenRun(study, patched, wanted)
+    run = OpenRun(study, patched, wanted)
     exact = [adc.percentile == 100 or adc.criterion == "mse" for adc in adcs]
     counts: list[list[int] | None] = [None] * len(wanted)
     if not all(exact):
         counts = [None if easy else count for easy, count in zip(exact, run.counts(), strict=True)]
-    meters: list[_Meter] = [
+    meters: list[_RangeMeter] = [
         RangeMeter(block, adc.percentile, count)
         for block, adc, count in zip(blocks, adcs, counts, strict=True)
     ]
     run.feed(meters)
     if any(adc.criterion == "mse" for adc in adcs):
-        again: list[_Meter | None] = [
+        again: list[_RangeMeter | None] = [
             ErrorMeter(block, meter.ranges(), adc_codes(adc.n_bits or 1, item.both_sides)[1])
             if adc.criterion == "mse"
             else None
@@ -222,52 +213,3 @@ def layer_blocks(item: LayerHardware, scope: str) -> np.ndarray:
         readouts.col_tiles,
         item.converted,
     )
-
-
-class _OpenRun:
-    """The open-ADC network on the calibration inputs, as often as it is needed."""
-
-    def __init__(
-        self, study: Study, patched: PatchedNetwork, wanted: Sequence[LayerHardware]
-    ) -> None:
-        self._wanted = wanted
-        self._study = study
-        self._taps = [name for item in wanted for name in patched.taps[item.layer.name].currents]
-        self._session = Session(
-            with_outputs(patched.model, self._taps),
-            "the open-ADC network",
-            study.network.fixed_batch,
-        )
-
-    def counts(self) -> list[list[int]]:
-        """Count the values of every conversion."""
-        study = self._study
-        counted = count_values(
-            self._session, study.calibration, self._taps, batch=study.batch, threads=study.threads
-        )
-        return list(self._by_layer(counted))
-
-    def feed(self, meters: Sequence[_Watcher | None]) -> None:
-        """Run the network once and hand every layer's currents to its meter."""
-        study = self._study
-        with study.stages("adc ranges") as progress:
-            for results in self._session.batches(
-                study.calibration,
-                self._taps,
-                batch=study.batch,
-                threads=study.threads,
-                progress=progress,
-            ):
-                for item, meter, currents in zip(
-                    self._wanted, meters, self._by_layer(results), strict=True
-                ):
-                    if meter is not None and currents[0].size:
-                        meter.add(currents, item.layer.channel_axis)
-
-    def _by_layer(self, taps: list[T]) -> Iterator[list[T]]:
-        """Deal out what belongs to each layer: one item for each of its conversions."""
-        start = 0
-        for item in self._wanted:
-            stop = start + len(item.both_sides)
-            yield taps[start:stop]
-            start = stop

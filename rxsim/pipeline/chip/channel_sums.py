@@ -76,7 +76,7 @@ def channel_sums(
     totals = [ChannelSums(0, np.zeros((_ROWS, pair.layer.n_channels))) for pair in pairs]
     with study.stages(stage) as progress:
         for results in session.batches(
-            study.calibration, names, batch=study.batch, threads=study.threads, progress=progress
+            study.calibration, names, batch=study.batch, threads=study.in_flight, progress=progress
         ):
             tensors = dict(zip(names, results, strict=True))
             for number, (pair, done) in enumerate(zip(pairs, reduced, strict=True)):

@@ -76,7 +76,7 @@ def mean_outputs(study: Study, layers: Sequence[LayerHardware]) -> Means:
     counts = dict.fromkeys(sums, 0)
     with study.stages("drift") as progress:
         for results in session.batches(
-            study.calibration, names, batch=study.batch, threads=study.threads, progress=progress
+            study.calibration, names, batch=study.batch, threads=study.in_flight, progress=progress
         ):
             tensors = dict(zip(names, results, strict=True))
             for layer in layers:

@@ -153,7 +153,7 @@ class NominalBench:
 
         with study.stages("ranges") as progress:
             sums = []
-            for each in ordered(work, starts, session.in_flight(study.threads)):
+            for each in ordered(work, starts, session.in_flight(study.in_flight)):
                 sums.append(each)
                 progress(len(sums), len(starts))
         errors, signal = np.moveaxis(np.stack(sums), -1, 0)

@@ -12,6 +12,7 @@ import numpy as np
 from rxsim.config import as_plain, not_aged_note, settings_over
 from rxsim.cost.price.network import NetworkCost
 from rxsim.errors import InputError
+from rxsim.load.providers import CPU, chosen_providers
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
@@ -316,5 +317,7 @@ def _layer_reports(
 
 def _provenance(study: Study) -> dict[str, Any]:
     libraries = ("numpy", "numba", "onnx", "onnxruntime")
-    machine = {"processor": platform.machine(), "system": platform.system()}
+    machine: dict[str, Any] = {"processor": platform.machine(), "system": platform.system()}
+    if chosen_providers() != CPU:
+        machine["providers"] = list(chosen_providers())
     return {**study.provenance_of_result(libraries), "machine": machine}

@@ -93,7 +93,7 @@ class Runner:
                 study.network.layers,
                 study.inputs.subset(self.diagnosed),
                 batch=study.batch,
-                threads=study.threads,
+                threads=study.in_flight,
                 fixed_batch=study.network.fixed_batch,
                 progress=progress,
             )

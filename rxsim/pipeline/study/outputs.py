@@ -31,7 +31,7 @@ def outputs_of(study: Study, model: onnx.ModelProto, stage: str, what: str) -> n
             study.inputs,
             what=what,
             batch=study.batch,
-            threads=study.threads,
+            threads=study.in_flight,
             fixed_batch=study.network.fixed_batch,
             axis=study.output_axis,
             progress=progress,

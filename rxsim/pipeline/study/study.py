@@ -35,6 +35,7 @@ from rxsim.load import (
 )
 from rxsim.load.outputs import OutputTensor
 from rxsim.mapping import NetworkPlan, plan_network
+from rxsim.memory import half_of_free
 from rxsim.onnx_graph import all_nodes
 from rxsim.pipeline.study.calibration import Calibration
 from rxsim.pipeline.study.calibration_match import (
@@ -46,6 +47,7 @@ from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study.data import open_study_data
 from rxsim.pipeline.study.input_axes import with_stated
 from rxsim.pipeline.study.make_up import make_up_data
+from rxsim.pipeline.study.memory_need import batches_at_once, memory_note
 from rxsim.pipeline.study.notes import notes_on
 from rxsim.pipeline.study.output_probe import choose_output, probe_output
 from rxsim.pipeline.study.provenance import Provenance
@@ -76,7 +78,7 @@ class Study:
         calibration: the calibration inputs.
         provenance: where the inputs come from.
         batch: inputs a batch.
-        threads: batches and arrays worked on at once; no result depends on it.
+        threads: arrays, and batches of the float network, worked on at once; no result depends on it.
         stages: stopwatch.
         metric: top1, top5, mse, or none (always without labels).
         output: name of the evaluated tensor.
@@ -87,6 +89,8 @@ class Study:
         cache: what was computed before; None: nothing is kept.
         chosen_steps: how `compensate: auto` came to the steps of the settings, plain; None where they
             were given.
+        memory: bytes that the process is to stay under; None: no bound.
+        in_flight: batches of patched networks run at once, as many as fit into that memory.
     """
 
     network: Network
@@ -108,6 +112,8 @@ class Study:
     calibration_file: Calibration | None = None
     cache: Cache | None = None
     chosen_steps: Mapping[str, Any] | None = None
+    memory: int | None = None
+    in_flight: int = 1
 
     def evaluated_identity(self) -> list[Any]:
         """Return what the evaluated inputs follow from, plain."""
@@ -184,6 +190,7 @@ def open_study(
     evaluates: bool = True,
     cache: Cache | None = None,
     times: Sequence[float] = (),
+    memory: int | None = None,
 ) -> Study:
     """Load a network and its data.
 
@@ -198,12 +205,14 @@ def open_study(
             enough, and the card's may be missing where these or a calibration are given.
         cache: what was computed before, and takes what is computed now.
         times: seconds after programming at which chips will be read; the settings' where left out.
+        memory: bytes that the process is to stay under; half of what is free where left out.
 
     Raises:
         InputError: the model, the card or the data can't be used, or the calibration is not of these.
     """
     stages = stages or Stages()
     options = options or DataOptions()
+    memory = half_of_free() if memory is None else memory
     check_presets(settings)
     at_times = settings_over(settings, times) if times else (settings,)
     with stages("load"):
@@ -223,6 +232,9 @@ def open_study(
         if calibration is not None and _has_bodies(network):
             check_model_and_settings(calibration, network, settings)
         _check_hardware(plan)
+        notes = notes_on(at_times, network, choice, chosen, found, data, evaluates=evaluates)
+        size = network.fixed_batch or batch
+        note = memory_note(plan, size, memory) if evaluates else None
         return Study(
             network=network,
             settings=settings,
@@ -239,9 +251,11 @@ def open_study(
             output=chosen.name,
             output_axis=found.axis,
             no_output=chosen.problem or found.problem,
-            notes=notes_on(at_times, network, choice, chosen, found, data, evaluates=evaluates),
+            notes=notes if note is None else (*notes, note),
             calibration_file=calibration,
             cache=cache,
+            memory=memory,
+            in_flight=batches_at_once(plan, size, threads, memory),
         )
 
 
@@ -266,8 +280,15 @@ def with_settings(study: Study, settings: Settings) -> Study:
     plan = plan_network(network, settings_by_layer(network, settings), study.plan.work)
     _check_hardware(plan)
     batch = 1 if study.provenance.one_by_one else _batch_size(plan)
+    size = network.fixed_batch or batch
     return replace(
-        study, network=network, settings=settings, plan=plan, batch=batch, calibration_file=None
+        study,
+        network=network,
+        settings=settings,
+        plan=plan,
+        batch=batch,
+        in_flight=batches_at_once(plan, size, study.threads, study.memory),
+        calibration_file=None,
     )
 
 
