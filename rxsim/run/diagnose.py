@@ -68,7 +68,9 @@ def diagnose_layers(
     watched = [counted.get(name, name) for tap in taps for name in tap.currents]
     names = list(dict.fromkeys([*outputs, *(layer.input for layer in layers), *watched]))
     reference = Session(with_outputs(float_model, outputs), "the float network", fixed_batch)
-    session = Session(with_outputs(model, names), "the patched network", fixed_batch)
+    model = with_outputs(model, names)  # the copy before it is freed before the session opens
+    session = Session(model, "the patched network", fixed_batch)
+    del model
 
     def work(start: int, stop: int) -> np.ndarray:
         wanted = reference.run_inputs(inputs, outputs, start, stop)
