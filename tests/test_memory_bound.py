@@ -291,7 +291,7 @@ print(after - before, input_bytes(study.plan), study.batch)
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["isaac", "puma"])
 def test_the_estimate_is_within_a_factor_of_two_of_the_peak(preset: str, tmp_path: Path) -> None:
-    """Sixteen passes that were held side by side would take five times the estimate and more."""
+    """Ranges, a run and the diagnosis of a layer of 16 passes, in a process of their own."""
     one_layer(tmp_path / "one.onnx")
     config = Path(__file__).resolve().parents[1] / "configs" / f"{preset}.yaml"
     words = [sys.executable, "-c", _MEASURED, str(tmp_path / "one.onnx"), str(config)]

@@ -137,7 +137,8 @@ class OpenRun:
         """Run all calibration inputs; yield for each batch the results of each layer of a group."""
         study = self._study
         taps = {at: self._taps[at] for at in group}
-        model, computed = self._model, {}
+        model = self._model
+        computed: dict[str, str] = {}
         here = {name: statistics[name] for at in group for name in taps[at] if name in statistics}
         if here:
             model, computed = with_statistics(model, here)
