@@ -52,14 +52,15 @@ def model_of(nodes: list[onnx.NodeProto], inputs: list[str], kind: int) -> onnx.
 
 
 def run(model: onnx.ModelProto, outputs: list[str], **feeds: np.ndarray) -> list[np.ndarray]:
-    return ort.InferenceSession(model.SerializeToString()).run(outputs, feeds)
+    results: list[np.ndarray] = ort.InferenceSession(model.SerializeToString()).run(outputs, feeds)
+    return results
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_sums_in_turn_are_those_of_numpy_in_order(dtype: type, count: int) -> None:
     rng = np.random.default_rng(count)
-    terms = [
+    terms: list[np.ndarray] = [
         (rng.standard_normal((40, 5)) * 10.0 ** rng.integers(-3, 4, (40, 5))).astype(dtype)
         for _ in range(count)
     ]
@@ -163,7 +164,7 @@ def test_bad_options_end_with_a_sentence(
 
 def test_options_change_no_result_on_the_cpu(tmp_path: Path) -> None:
     words = ["eval", str(MODELS / "digits_mlp.onnx"), "--xbar", "32x32", "--limit", "10", "--quiet"]
-    results = []
+    results: list[dict[str, object]] = []
     for more in ([], ["--memory", "300MB", "--provider", "CPUExecutionProvider"]):
         path = tmp_path / f"{len(results)}.json"
         with pytest.raises(SystemExit) as ended:
