@@ -1,0 +1,282 @@
+"""Seconds and peak memory of every stage on networks of published shapes: load to a patched file.
+
+Usage: python scripts/bench_scale.py NETWORK.. [--set KEY=VALUE ..] [--limit-gib 8] [--eval] [--folder FOLDER]
+
+NETWORK is a name of `scripts/published_shapes.py` or `scripts/transformer_shapes.py`, or an ONNX file.
+Each network is patched in a process of its own, as `rxsim patch` does it, on made-up inputs; a second
+process opens the patched file and runs a batch. With --eval a third one runs `rxsim eval`.
+
+A stage's memory is the largest resident size while it ran: the kernel's mark is reset when it begins.
+Files that are mapped count while their pages are resident. Processor time is that of all threads; it says
+more than wall time on a machine that others use too. A limit on the address space stands for a machine
+with as much memory: what exceeds it fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+GIB = 2**30
+KIB = 1024
+# Source: proc(5), clear_refs: 5 resets the largest resident size of the process.
+RESET_PEAK = "5"
+SHARE = 0.05
+"""Parts of a run below this share of its processor time are not counted as unnamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What a stage took.
+
+    Attributes:
+        stage: its name.
+        wall: seconds.
+        processor: seconds, of all threads.
+        peak: bytes, the largest resident size while it ran.
+    """
+
+    stage: str
+    wall: float
+    processor: float
+    peak: int
+
+
+class StageMeter:
+    """Watches the stages of a run; those of one name are added up, in the order of their first start."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, Took] = {}
+        self._mark = _marked()
+
+    def begin(self, stage: str) -> None:
+        """Count what lies between stages, and start to count anew."""
+        self._add("between stages")
+
+    def end(self, stage: str, seconds: float) -> None:
+        """Count a stage."""
+        self._add(stage)
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """Nothing to tell."""
+
+    def tell(self, text: str) -> None:
+        """Nothing to tell."""
+
+    def left(self, text: str) -> None:
+        """Nothing to tell."""
+
+    def _add(self, stage: str) -> None:
+        wall, processor = self._mark
+        peak = peak_bytes()
+        self._mark = _marked()
+        before = self.took.get(stage, Took(stage, 0.0, 0.0, 0))
+        self.took[stage] = Took(
+            stage,
+            before.wall + self._mark[0] - wall,
+            before.processor + self._mark[1] - processor,
+            max(before.peak, peak),
+        )
+
+
+def _marked() -> tuple[float, float]:
+    """Reset the largest resident size; return wall and processor time, seconds."""
+    Path("/proc/self/clear_refs").write_text(RESET_PEAK)
+    return time.perf_counter(), time.process_time()
+
+
+def peak_bytes() -> int:
+    """Return the largest resident size since it was reset."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * KIB
+    raise SystemExit("bench_scale: found no VmHWM in /proc/self/status, expected Linux")
+
+
+def patch(model: Path, output: Path, assignments: Sequence[str], threads: int) -> dict[str, Any]:
+    """Patch a network in this process, as `rxsim patch` does.
+
+    Returns:
+        Its stages, weights on crossbars and arrays.
+    """
+    from rxsim.config import load_settings
+    from rxsim.load import write_onnx
+    from rxsim.pipeline import open_study, patched_chip, with_origin
+    from rxsim.scenarios import as_built
+    from rxsim.stages import Stages
+
+    meter = StageMeter()
+    stages = Stages(meter)
+    settings = load_settings(assignments=assignments)
+    study = open_study(model, settings, threads=threads, stages=stages, evaluates=False)
+    patched = patched_chip(study).model
+    with stages("write"):
+        write_onnx(output, with_origin(patched, study, as_built(settings).name, 0))
+    return {
+        "stages": [asdict(took) for took in meter.took.values()],
+        "weights": sum(layer.matrices.size for layer in study.network.layers),
+        "layers": len(study.network.layers),
+        "arrays": sum(plan.arrays for plan in study.plan.layers.values()),
+        "inputs": len(study.calibration),
+    }
+
+
+def run_batch(model: Path, size: int) -> dict[str, Any]:
+    """Open a patched file in this process and run a batch on it, on one thread."""
+    import numpy as np
+    import onnxruntime as ort
+
+    meter = StageMeter()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    meter.end("open", 0.0)
+    rng = np.random.default_rng(0)
+    feeds = {each.name: made_up(each, size, rng) for each in session.get_inputs()}
+    result = session.run(None, feeds)[0]
+    meter.end("one batch", 0.0)
+    return {
+        "stages": [asdict(took) for took in meter.took.values()],
+        "finite": bool(np.isfinite(result).all()),
+    }
+
+
+def made_up(described: Any, size: int, rng: Any) -> Any:
+    """Make up an input: normal numbers, or small whole ones."""
+    import numpy as np
+
+    shape = [size if not isinstance(axis, int) else axis for axis in described.shape]
+    if "int" in described.type:
+        return rng.integers(0, 1000, shape).astype(np.int64)
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def in_a_process(words: Sequence[str], limit: float) -> dict[str, Any]:
+    """Run a part of this script in a process of its own, with so many GiB of address space."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (int(limit * GIB), int(limit * GIB)))
+
+    command = [sys.executable, __file__, *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=limited)
+    if done.returncode:
+        raise SystemExit(f"bench_scale: {' '.join(words)} ended with {done.returncode}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def spinning_pair() -> float:
+    """Return how much more two spinning processes do than one: 2 on a quiet machine of two cores."""
+
+    def seconds(count: int) -> float:
+        spin = "sum(i * i for i in range(10_000_000))"
+        start = time.perf_counter()
+        spinning = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(count)]
+        for process in spinning:
+            process.wait()
+        return time.perf_counter() - start
+
+    return 2 * seconds(1) / seconds(2)
+
+
+def file_of(name: str, folder: Path) -> Path:
+    """Return a network's file, written where it is not there."""
+    if name.endswith(".onnx"):
+        return Path(name)
+    path = folder / f"{name}.onnx"
+    if not path.exists():
+        script = Path(__file__).with_name("published_shapes.py")
+        words = [sys.executable, str(script), name, "-o", str(folder)]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def print_stages(found: dict[str, Any]) -> None:
+    """Print the stages of a process, a line each."""
+    for each in found["stages"]:
+        print(
+            f"| {each['stage']} | {each['wall']:.1f} | {each['processor']:.1f} "
+            f"| {each['peak'] / GIB:.2f} |",
+            flush=True,
+        )
+
+
+def bench(name: str, given: argparse.Namespace) -> None:
+    """Patch a network, run a batch on what was written, and evaluate it if that is asked for."""
+    model = file_of(name, given.folder)
+    output = given.folder / f"{model.stem}-patched.onnx"
+    settings = [word for each in given.assignments for word in ("--set", each)]
+    words = ["--patch", str(model), str(output), "--threads", str(given.threads), *settings]
+    found = in_a_process(words, given.limit_gib)
+    print(
+        f"\n{model.stem}: {found['weights']:,} weights in {found['layers']} layers, "
+        f"{found['arrays']:,} arrays, {found['inputs']} inputs to calibrate\n"
+    )
+    print("| stage | wall, s | processor, s | peak, GiB |\n|---|---|---|---|")
+    print_stages(found)
+    beside = output.with_name(f"{output.name}.data")
+    size = output.stat().st_size + (beside.stat().st_size if beside.exists() else 0)
+    print_stages(in_a_process(["--batch", str(output), str(given.size)], given.limit_gib))
+    print(f"\npatched file {size / GIB:.2f} GiB{', external' if beside.exists() else ''}")
+    if given.eval:
+        result = in_a_process(["--evaluate", str(model), *settings], given.limit_gib)
+        print(f"rxsim eval: {result['wall']:.0f} s, peak {result['peak'] / GIB:.2f} GiB")
+    output.unlink()
+    beside.unlink(missing_ok=True)
+
+
+def evaluate(model: Path, assignments: Sequence[str]) -> dict[str, Any]:
+    """Run `rxsim eval` in this process."""
+    from rxsim.cli import cli
+
+    start = time.perf_counter()
+    settings = [word for each in assignments for word in ("--set", each)]
+    with open(os.devnull, "w") as nowhere:
+        shown, sys.stdout = sys.stdout, nowhere
+        try:
+            cli.main(["eval", str(model), "--quiet", *settings], standalone_mode=False)
+        finally:
+            sys.stdout = shown
+    return {"wall": time.perf_counter() - start, "peak": peak_bytes()}
+
+
+def main() -> None:
+    """Measure the networks that are named, or do a part in this process."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NETWORK")
+    parser.add_argument("--set", dest="assignments", action="append", default=[])
+    parser.add_argument("--limit-gib", type=float, default=8.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--size", type=int, default=1, help="inputs in the batch")
+    parser.add_argument("--folder", type=Path, default=Path("."), help="where files are written")
+    parser.add_argument("--eval", action="store_true")
+    parser.add_argument("--patch", nargs=2, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--batch", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--evaluate", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.patch:
+        print(json.dumps(patch(*given.patch, given.assignments, given.threads)))
+    elif given.batch:
+        print(json.dumps(run_batch(Path(given.batch[0]), int(given.batch[1]))))
+    elif given.evaluate:
+        print(json.dumps(evaluate(given.evaluate, given.assignments)))
+    elif not given.names:
+        parser.error("found no network, expected one or more names or files")
+    else:
+        print(f"two spinning processes do {spinning_pair():.2f} times what one does")
+        for name in given.names:
+            bench(name, given)
+
+
+if __name__ == "__main__":
+    main()
