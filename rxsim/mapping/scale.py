@@ -23,32 +23,38 @@ def weight_scales(layer: Layer, tiling: Tiling, scope: str, percentile: float) -
     Returns:
         float64 (row tiles, groups, N), groups and N of the tiling; 1 where it would be 0.
     """
-    magnitudes = np.abs(layer.matrices.astype(np.float64))
+    weights = layer.matrices
     shape = (len(tiling.row_tiles), tiling.groups, tiling.n_outputs)
     scales = np.ones(shape)
     if scope == "layer":
-        scales[:] = _largest(magnitudes, percentile, None)
+        scales[:] = _largest(weights, percentile, None)
     elif scope == "column":
-        by_column = _largest(magnitudes, percentile, 1).ravel()
+        by_column = _largest(weights, percentile, 1).ravel()
         padded = np.ones(tiling.groups * tiling.n_outputs)
         padded[: len(by_column)] = by_column
         scales[:] = padded.reshape(shape[1:])
     elif tiling.packed > 1:
         for block in range(tiling.groups):
-            groups = magnitudes[block * tiling.packed : (block + 1) * tiling.packed]
+            groups = weights[block * tiling.packed : (block + 1) * tiling.packed]
             scales[:, block] = _largest(groups, percentile, None)
     else:
         for p, rows in enumerate(tiling.row_tiles):
             for start, stop in tiling.col_tiles:
                 outputs = tiling.outputs[start:stop]
-                tile = magnitudes[:, rows[:, None], outputs]
+                tile = weights[:, rows[:, None], outputs]
                 scales[p][:, outputs] = _largest(tile, percentile, (1, 2))[:, None]
     return np.where(scales > 0, scales, 1.0)
 
 
 def _largest(
-    values: np.ndarray, percentile: float, axis: int | tuple[int, ...] | None
+    weights: np.ndarray, percentile: float, axis: int | tuple[int, ...] | None
 ) -> np.ndarray:
+    """Return the largest |w|, or a percentile, float64.
+
+    The largest is one of two ends, whatever the precision: no copy of the weights is made for it.
+    """
     if percentile == 100:
-        return np.asarray(values.max(axis=axis))
-    return np.asarray(np.percentile(values, percentile, axis=axis))
+        ends = weights.max(axis=axis), weights.min(axis=axis)
+        high, low = (np.asarray(end, dtype=np.float64) for end in ends)
+        return np.asarray(np.maximum(np.abs(high), np.abs(low)))
+    return np.asarray(np.percentile(np.abs(weights.astype(np.float64)), percentile, axis=axis))
