@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from rxsim.onnx_graph import (
     as_bytes,
     attributes,
     content_of,
+    is_large,
     without_large_constants,
 )
 
@@ -34,6 +36,8 @@ _VERDICT = (
 )
 # Source: onnxruntime's kernels: most operators begin with this operator set.
 _OLDEST = 7
+LARGE = 64 * 2**20
+"""Bytes from which on a model is judged without its weights: onnxruntime copies them several times."""
 # The second is said of operators of sets that did not know the type yet, as PyTorch exports them.
 _NO_KERNEL = r"NOT_IMPLEMENTED|Type 'tensor\(bfloat16\)' of input parameter .* is invalid"
 
@@ -70,7 +74,9 @@ def read_onnx(path: Path) -> Original:
     if external:
         for tensor in stored_tensors(model):
             digest.update(tensor.raw_data)
-    as_it_is = not altered and not external and _loads(content)
+    large = len(content) > LARGE
+    as_it_is = not altered and not external and not large and _loads(content)
+    del content  # a large file is not held beside what was read from it
     name_nodes(model)
     replaced = () if as_it_is else make_loadable(model, path)
     return Original(model=model, identity=digest.hexdigest(), as_float32=replaced)
@@ -278,9 +284,20 @@ def make_loadable(model: onnx.ModelProto, path: Path) -> tuple[str, ...]:
 def _refusal(model: onnx.ModelProto) -> Exception | None:
     """Return what onnxruntime says against a model; None where it takes it.
 
-    Of a model beyond 2 GiB the weights need not be there for that.
+    A large model is judged without its weights, which need not be there for that; only where it is
+    refused so, and can be handed over whole, is it asked once more.
     """
+    large = sum(math.prod(t.dims) for t in model.graph.initializer if is_large(t)) > LARGE // 4
+    if large:
+        try:
+            open_session(without_large_constants(model))
+        except Exception as error:  # onnxruntime raises many types
+            refused = error
+        else:
+            return None
     content = as_bytes(model)
+    if content is None and large:
+        return refused
     try:
         open_session(without_large_constants(model) if content is None else content)
     except Exception as error:  # onnxruntime raises many types
