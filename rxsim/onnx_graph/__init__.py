@@ -25,6 +25,7 @@ from rxsim.onnx_graph.scopes import (
 from rxsim.onnx_graph.selecting import take, take_range
 from rxsim.onnx_graph.shapes import (
     Shape,
+    copy_fields,
     inferred_values,
     n_entries,
     shape_of,
@@ -51,6 +52,7 @@ __all__ = [
     "attributes",
     "constants",
     "content_of",
+    "copy_fields",
     "defined_names",
     "detached",
     "draws_numbers",

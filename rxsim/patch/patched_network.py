@@ -9,7 +9,14 @@ from functools import partial
 import numpy as np
 import onnx
 
-from rxsim.onnx_graph import constants, drop_unused_constants, inner_graphs, taken_names
+from rxsim.onnx_graph import (
+    constants,
+    copy_fields,
+    drop_unused_constants,
+    inner_graphs,
+    taken_names,
+    use_counts,
+)
 from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.layer_nodes import add_layer
@@ -116,11 +123,15 @@ def _with_patches(
     *,
     beside: bool,
 ) -> tuple[onnx.ModelProto, list[tuple[NodePatch, list[LayerHardware]]]]:
-    """Copy a network and write the patch of each node with analog layers, in its place or behind it."""
+    """Copy a network and write the patch of each node with analog layers, in its place or behind it.
+
+    The weights that patches replace are never copied: protobuf would not give their memory back.
+    """
     patched = onnx.ModelProto()
-    patched.CopyFrom(model)
-    known = constants(patched)
-    taken = taken_names(patched)
+    copy_fields(model, patched, "graph")
+    copy_fields(model.graph, patched.graph, "initializer")
+    known = constants(model)
+    taken = taken_names(model)
     by_node: dict[str, list[LayerHardware]] = {}
     for hardware in layers:
         by_node.setdefault(hardware.layer.node.name, []).append(hardware)
@@ -142,8 +153,13 @@ def _with_patches(
         graph.node.extend(nodes)
 
     write(patched.graph, InputNodes())
+    used = use_counts(patched)
+    for tensor in model.graph.initializer:
+        if beside or used[tensor.name]:
+            patched.graph.initializer.append(tensor)
     for patch, _ in patches:
         patched.graph.initializer.extend(patch.constants)
+        patch.constants.clear()  # they are in the network now
     return patched, patches
 
 
