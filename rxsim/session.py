@@ -93,13 +93,20 @@ class Session:
         draws_numbers: whether the model draws random numbers: open a new session for each run.
     """
 
-    def __init__(self, model: onnx.ModelProto, what: str, fixed_batch: int | None = None) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        what: str,
+        fixed_batch: int | None = None,
+        watched: Sequence[str] = (),
+    ) -> None:
         """Load a model.
 
         Args:
             model: the model.
             what: name of the model in an error message.
             fixed_batch: the batch size that the model prescribes, or None where it is free.
+            watched: inner tensors that it returns besides; the model is not copied for them.
 
         Raises:
             ModelError: onnxruntime refuses it.
@@ -108,7 +115,7 @@ class Session:
         self.fixed_batch = fixed_batch
         self.draws_numbers = draws_numbers(model)
         try:
-            self._session = _opened(model)
+            self._session = _opened(model, watched)
         except EncodeError as error:
             raise _too_large(what, error) from None
         except Exception as error:  # onnxruntime raises many types
@@ -181,7 +188,7 @@ class Session:
         )
 
 
-def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
+def _opened(model: onnx.ModelProto, watched: Sequence[str]) -> ort.InferenceSession:
     """Open a session in which quantised operators compute as they are defined.
 
     With the second key onnxruntime finds no kernels for int8 activations; those that it has without it
@@ -189,11 +196,13 @@ def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
     """
     providers = chosen_providers()
     try:
-        return session_of(model, _options(_WITHOUT_OWN_KERNELS, _WITHOUT_SATURATION), providers)
+        return session_of(
+            model, _options(_WITHOUT_OWN_KERNELS, _WITHOUT_SATURATION), providers, watched
+        )
     except EncodeError:
         raise
     except Exception:  # onnxruntime raises many types
-        return session_of(model, _options(_WITHOUT_OWN_KERNELS), providers)
+        return session_of(model, _options(_WITHOUT_OWN_KERNELS), providers, watched)
 
 
 def _options(*keys: str) -> ort.SessionOptions:

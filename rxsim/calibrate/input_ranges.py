@@ -15,7 +15,6 @@ from rxsim.calibrate.count import count_values
 from rxsim.calibrate.quantile import UpperQuantile
 from rxsim.errors import ModelError
 from rxsim.load import Layer
-from rxsim.onnx_graph import with_outputs
 from rxsim.session import Inputs, Progress, Session
 
 # Assumption: no activation of a working network comes near what float32 can hold.
@@ -69,7 +68,7 @@ def measure_input_ranges(
     listed = list(layers)
     names = list(dict.fromkeys(layer.input for layer in listed))
     wanted = sorted({(layer.input, percentile[layer.name]) for layer in listed})
-    session = Session(with_outputs(model, names), "the float network", fixed_batch)
+    session = Session(model, "the float network", fixed_batch, watched=names)
     minima = dict.fromkeys(names, np.inf)
     shapes: dict[str, tuple[int, ...]] = {}
     totals: dict[str, int] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from rxsim.onnx_graph import (
     as_bytes,
     attributes,
     content_of,
-    is_large,
+    is_heavy,
     without_large_constants,
 )
 
@@ -36,8 +35,6 @@ _VERDICT = (
 )
 # Source: onnxruntime's kernels: most operators begin with this operator set.
 _OLDEST = 7
-LARGE = 64 * 2**20
-"""Bytes from which on a model is judged without its weights: onnxruntime copies them several times."""
 # The second is said of operators of sets that did not know the type yet, as PyTorch exports them.
 _NO_KERNEL = r"NOT_IMPLEMENTED|Type 'tensor\(bfloat16\)' of input parameter .* is invalid"
 
@@ -74,8 +71,7 @@ def read_onnx(path: Path) -> Original:
     if external:
         for tensor in stored_tensors(model):
             digest.update(tensor.raw_data)
-    large = len(content) > LARGE
-    as_it_is = not altered and not external and not large and _loads(content)
+    as_it_is = not altered and not external and not is_heavy(model) and _loads(content)
     del content  # a large file is not held beside what was read from it
     name_nodes(model)
     replaced = () if as_it_is else make_loadable(model, path)
@@ -284,22 +280,18 @@ def make_loadable(model: onnx.ModelProto, path: Path) -> tuple[str, ...]:
 def _refusal(model: onnx.ModelProto) -> Exception | None:
     """Return what onnxruntime says against a model; None where it takes it.
 
-    A large model is judged without its weights, which need not be there for that; only where it is
-    refused so, and can be handed over whole, is it asked once more.
+    Weights need not be there for that, and onnxruntime copies them several times. A heavy model that is
+    refused without them is asked once more whole, where ONNX can hold it.
     """
-    large = sum(math.prod(t.dims) for t in model.graph.initializer if is_large(t)) > LARGE // 4
-    if large:
-        try:
-            open_session(without_large_constants(model))
-        except Exception as error:  # onnxruntime raises many types
-            refused = error
-        else:
-            return None
+    if is_heavy(model) and _refusal_of(without_large_constants(model)) is None:
+        return None
     content = as_bytes(model)
-    if content is None and large:
-        return refused
+    return _refusal_of(without_large_constants(model) if content is None else content)
+
+
+def _refusal_of(model: onnx.ModelProto | bytes) -> Exception | None:
     try:
-        open_session(without_large_constants(model) if content is None else content)
+        open_session(model)
     except Exception as error:  # onnxruntime raises many types
         return error
     return None

@@ -10,7 +10,7 @@ import onnxruntime as ort
 from onnx import helper
 
 from rxsim.load.providers import CPU
-from rxsim.onnx_graph import as_bytes, detached, raw_values
+from rxsim.onnx_graph import as_bytes, detached, is_heavy, raw_values, with_outputs
 
 
 def open_session(model: onnx.ModelProto | bytes) -> ort.InferenceSession:
@@ -23,23 +23,29 @@ def open_session(model: onnx.ModelProto | bytes) -> ort.InferenceSession:
 
 
 def session_of(
-    model: onnx.ModelProto | bytes, options: ort.SessionOptions, providers: Sequence[str] = CPU
+    model: onnx.ModelProto | bytes,
+    options: ort.SessionOptions,
+    providers: Sequence[str] = CPU,
+    outputs: Sequence[str] = (),
 ) -> ort.InferenceSession:
     """Open a session.
 
     Args:
         model: a model, or its bytes.
-        options: of the session; they take the large constants of a model beyond 2 GiB.
+        options: of the session; they take the large constants of a heavy model.
         providers: onnxruntime's execution providers, the first that has a kernel runs a node.
+        outputs: inner tensors of a model that it returns besides.
 
     Raises:
         EncodeError: a model takes more than 2 GiB even without its large constants.
     """
-    content = model if isinstance(model, bytes) else as_bytes(model)
+    content = model if isinstance(model, bytes) else None
     held: list[np.ndarray] = []
+    if isinstance(model, onnx.ModelProto) and not is_heavy(model):
+        content = as_bytes(with_outputs(model, outputs) if outputs else model)
     if content is None:
         assert isinstance(model, onnx.ModelProto)
-        content, held = _handed_over(model, options)
+        content, held = _handed_over(model, options, outputs)
     session = ort.InferenceSession(
         content,
         options,
@@ -51,7 +57,7 @@ def session_of(
 
 
 def _handed_over(
-    model: onnx.ModelProto, options: ort.SessionOptions
+    model: onnx.ModelProto, options: ort.SessionOptions, outputs: Sequence[str]
 ) -> tuple[bytes, list[np.ndarray]]:
     """Hand over large constants as values in memory, which must live until the session is open."""
     lean, apart = detached(model)
@@ -66,6 +72,8 @@ def _handed_over(
             for values, tensor in zip(held, apart, strict=True)
         ],
     )
+    if outputs:
+        lean = with_outputs(lean, outputs)
     return bytes(lean.SerializeToString(deterministic=True)), held
 
 

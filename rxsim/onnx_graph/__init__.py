@@ -8,7 +8,14 @@ from rxsim.onnx_graph.constants import (
     remove_constants,
     set_constant,
 )
-from rxsim.onnx_graph.large import as_bytes, content_of, detached, raw_values
+from rxsim.onnx_graph.large import (
+    HEAVY,
+    as_bytes,
+    content_of,
+    detached,
+    is_heavy,
+    raw_values,
+)
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
 from rxsim.onnx_graph.outputs import with_outputs
@@ -41,6 +48,7 @@ from rxsim.onnx_graph.statistics_inside import (
 )
 
 __all__ = [
+    "HEAVY",
     "RANDOM",
     "GraphBuilder",
     "Rewriting",
@@ -62,6 +70,7 @@ __all__ = [
     "has_subgraph",
     "inferred_values",
     "inner_graphs",
+    "is_heavy",
     "is_large",
     "keep_outputs",
     "made_outside_bodies",

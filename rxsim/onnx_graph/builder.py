@@ -36,7 +36,11 @@ class GraphBuilder:
         value = np.ascontiguousarray(value)
         key = None
         if value.nbytes >= _LARGE:
-            key = (value.dtype.str, value.shape, hashlib.sha256(value.reshape(-1).view(np.uint8).data).digest())
+            key = (
+                value.dtype.str,
+                value.shape,
+                hashlib.sha256(value.reshape(-1).view(np.uint8).data).digest(),
+            )
             if key in self._large:
                 return self._large[key]
         name = self.name(part)

@@ -15,6 +15,8 @@ from rxsim.onnx_graph.shapes import copy_fields
 
 # Source: protobuf's documentation: a message takes less than 2 GiB when it is written.
 LIMIT = 2**31 - 1
+HEAVY = 64 * 2**20
+"""Bytes of large constants from which on a model is not copied with them: each copy is felt."""
 # Whole bytes a value, as TensorProto.DataType counts them; those with fewer are small in networks.
 _WHOLE_BYTES = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16}
 
@@ -37,6 +39,11 @@ def _least_bytes(tensor: onnx.TensorProto) -> int:
         return 0
     size = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     return math.prod(tensor.dims) * size
+
+
+def is_heavy(model: onnx.ModelProto) -> bool:
+    """Tell whether a model's large constants take so much that they should not be copied."""
+    return sum(_least_bytes(tensor) for tensor in model.graph.initializer) > HEAVY
 
 
 def detached(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:
