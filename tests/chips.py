@@ -83,7 +83,7 @@ def nominal_hardware(foundry: Foundry) -> list[LayerHardware]:
 def perfect_hardware(foundry: Foundry) -> list[LayerHardware]:
     """Return hardware with levels and encodings only, ADCs open."""
     under = foundry.mapped.under(perfect)
-    return equip(under, foundry.perfect, foundry.perfect, Chip(0, 0))
+    return equip(under, foundry.perfect, lambda: foundry.perfect, Chip(0, 0))
 
 
 def found(study: Study, model: onnx.ModelProto | None = None) -> np.ndarray:

@@ -53,7 +53,7 @@ def _lost_offsets(evidence: Evidence) -> list[tuple[LayerHardware, float]]:
         return []
     hardware = nominal_layers(evidence.study, foundry.mapped, foundry.solved)
     chip = Chip(evidence.study.settings.seed, 0)
-    ideal = equip(foundry.mapped.under(perfect), foundry.perfect, foundry.perfect, chip)
+    ideal = equip(foundry.mapped.under(perfect), foundry.perfect, lambda: foundry.perfect, chip)
     lost = []
     for mapped, real, whole in zip(layers, hardware, ideal, strict=True):
         if mapped.cells.removed:

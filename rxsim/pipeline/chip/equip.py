@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rxsim.converters import (
@@ -30,7 +30,7 @@ from rxsim.tiles import LayerTransfer
 def equip(
     mapped: Mapped,
     transfers: Sequence[LayerTransfer],
-    perfect: Sequence[LayerTransfer],
+    perfect: Callable[[], Sequence[LayerTransfer]],
     chip: Chip,
 ) -> list[LayerHardware]:
     """Put DACs in front of every layer's arrays; ADCs are still open.
@@ -38,12 +38,12 @@ def equip(
     Args:
         mapped: the layers on their arrays.
         transfers: their transfer matrices.
-        perfect: transfer matrices of nominal devices without wires, by which offsets of the inputs are
-            removed.
+        perfect: gives the transfer matrices of nominal devices without wires, by which offsets of the
+            inputs are removed; asked only where there are such.
         chip: whose random pulses and static errors.
     """
     equipped = []
-    for transfer, without_wires in zip(transfers, perfect, strict=True):
+    for at, transfer in enumerate(transfers):
         layer = transfer.mapped.layer
         settings, measured = mapped.settings[layer.name], mapped.input_ranges[layer.name]
         plan = layer_input_plan(layer.name, measured, settings)
@@ -53,7 +53,7 @@ def equip(
         if plan.encoding.is_random:
             rng = device_generator(chip.seed, chip.trial, layer.index, Effect.PULSES, 0)
             plan = plan.drawn(rng, measured.shape, layer.channel_axis)
-        where = settings.adc.where
+        where, without_wires = settings.adc.where, perfect()[at] if plan.rest_volt else None
         seeds = _noise_seeds(transfer, plan, chip)
         equipped.append(layer_hardware(transfer, plan, where, without_wires, errors, seeds))
     return equipped

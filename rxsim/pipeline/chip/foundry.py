@@ -66,7 +66,6 @@ class Foundry:
         scenario: which effects are on.
         mapped: the study's layers on their arrays.
         solved: arrays of nominal devices, shared with the other scenarios.
-        perfect: transfer matrices with levels only: no wires, no random draws.
         adcs: converters calibrated on nominal devices.
         references: outputs of chips right after programming, shared with other times.
     """
@@ -75,9 +74,13 @@ class Foundry:
     scenario: Scenario
     mapped: Mapped
     solved: SolvedArrays
-    perfect: list[LayerTransfer]
     adcs: list[Adc | None]
     references: DriftReferences
+
+    @property
+    def perfect(self) -> list[LayerTransfer]:
+        """Transfer matrices with levels only: no wires, no random draws."""
+        return self.solved.nominal(self.mapped.under(perfect))
 
     @property
     def random(self) -> bool:
@@ -168,7 +171,7 @@ class Foundry:
             transfers = self.solved.drawn(mapped, chip)
         else:
             transfers = self.solved.nominal(mapped.under(nominal))
-        layers = equip(mapped, transfers, self.perfect, chip)
+        layers = equip(mapped, transfers, lambda: self.perfect, chip)
         return transfers, layers, chips_adcs(layers, self.adcs, mapped.settings, chip)
 
     def _just_programmed(self, chip: Chip) -> Means:
@@ -208,7 +211,6 @@ def open_foundry(
         scenario=scenario,
         mapped=mapped,
         solved=solved,
-        perfect=solved.nominal(mapped.under(perfect)),
         adcs=calibrate_adcs(study, mapped, open_layers, scenario),
         references=references,
     )
@@ -217,8 +219,8 @@ def open_foundry(
 def nominal_layers(study: Study, mapped: Mapped, solved: SolvedArrays) -> list[LayerHardware]:
     """Return a scenario's hardware of nominal devices, ADCs open: what their ranges are taken from."""
     plain = mapped.under(nominal)
-    levels = solved.nominal(mapped.under(perfect))
-    return equip(plain, solved.nominal(plain), levels, Chip(study.settings.seed, 0))
+    transfers, levels = solved.nominal(plain), mapped.under(perfect)
+    return equip(plain, transfers, lambda: solved.nominal(levels), Chip(study.settings.seed, 0))
 
 
 def is_random(settings: Settings) -> bool:

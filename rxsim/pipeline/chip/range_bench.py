@@ -101,7 +101,7 @@ class NominalBench:
         """Put DACs of such ranges in front of all layers' arrays."""
         plain, transfers, levels = self._arrays
         mapped = replace(plain, input_ranges=scaled_ranges(plain.input_ranges, dac))
-        return equip(mapped, transfers, levels, Chip(self._study.settings.seed, 0))
+        return equip(mapped, transfers, lambda: levels, Chip(self._study.settings.seed, 0))
 
     @cached_property
     def _arrays(self) -> tuple[Mapped, list[LayerTransfer], list[LayerTransfer]]:
