@@ -1,15 +1,15 @@
 """Seconds and peak memory of every stage on networks of published shapes: load to a patched file.
 
-Usage: python scripts/bench_scale.py NETWORK.. [--set KEY=VALUE ..] [--limit-gib 8] [--eval] [--folder FOLDER]
+Usage: python scripts/bench_scale.py NETWORK.. [--set KEY=VALUE ..] [--limit-gib 8] [--eval]
 
-NETWORK is a name of `scripts/published_shapes.py` or `scripts/transformer_shapes.py`, or an ONNX file.
+NETWORK is a name of `scripts/published_shapes.py`, or an ONNX file.
 Each network is patched in a process of its own, as `rxsim patch` does it, on made-up inputs; a second
 process opens the patched file and runs a batch. With --eval a third one runs `rxsim eval`.
 
 A stage's memory is the largest resident size while it ran: the kernel's mark is reset when it begins.
-Files that are mapped count while their pages are resident. Processor time is that of all threads; it says
-more than wall time on a machine that others use too. A limit on the address space stands for a machine
-with as much memory: what exceeds it fails.
+Files that are mapped count while their pages are resident. Processor time is that of all threads; it
+says more than wall time on a machine that others use too. What exceeds the limit on the address space
+(which holds more than what is resident) fails.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ GIB = 2**30
 KIB = 1024
 # Source: proc(5), clear_refs: 5 resets the largest resident size of the process.
 RESET_PEAK = "5"
-SHARE = 0.05
-"""Parts of a run below this share of its processor time are not counted as unnamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Took:
 
 
 class StageMeter:
-    """Watches the stages of a run; those of one name are added up, in the order of their first start."""
+    """Watches the stages of a run; those of one name are added up."""
 
     def __init__(self) -> None:
         self.took: dict[str, Took] = {}

@@ -13,6 +13,7 @@ Sources of the shapes:
 - alexnet: torchvision's: Krizhevsky's "one weird trick" (2014), on one device and without groups.
 - googlenet: Szegedy et al., CVPR 2015, table 1, without the auxiliary classifiers; pools round up, as
   Caffe's do.
+- bert-base, tinyllama: see transformer_shapes.py. tinyllama2, -4 and -8 have so many of its 22 layers.
 - mlpl4 to lstm2048: the benchmarks of PUMA (Ankit et al., ASPLOS 2019). Layers and lengths are those of
   the authors' scripts, github.com/Aayush-Ankit/ml-inference-benchmarks; a sequence has 50 steps.
   Parameters follow the formulas there: 5, 21, 91, 125, 856 and 554 million. The paper's abstract says
@@ -33,12 +34,14 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import onnx
-from shape_builder import ShapeBuilder
+from shape_builder import FIXED, ShapeBuilder
+from transformer_shapes import BERT_BASE, TINYLLAMA, decoder, encoder
 
 from rxsim.errors import RxsimError
 from rxsim.load import write_onnx
@@ -208,6 +211,24 @@ NETWORKS: dict[str, Published] = {
         parameters=553_680_896,
         what="1 LSTM, 1 MatMul, 50 steps, PUMA, 2.1 GiB",
     ),
+    "bert-base": Published(
+        write=partial(encoder, of=BERT_BASE),
+        parameters=109_482_240,
+        what="73 MatMul, 128 tokens",
+    ),
+    "tinyllama": Published(
+        write=partial(decoder, of=TINYLLAMA),
+        parameters=1_100_048_384,
+        what="155 MatMul, 128 tokens, 4.1 GiB",
+    ),
+    **{
+        f"tinyllama{layers}": Published(
+            write=partial(decoder, of=replace(TINYLLAMA, layers=layers)),
+            parameters=131_074_048 + layers * 44_044_288,
+            what=f"{7 * layers + 1} MatMul, {layers} of the 22 layers of tinyllama",
+        )
+        for layers in (2, 4, 8)
+    },
 }
 
 
@@ -231,7 +252,7 @@ def parameters(model: onnx.ModelProto) -> int:
     sizes = {
         tensor.name: math.prod(tensor.dims)
         for tensor in model.graph.initializer
-        if tensor.data_type == onnx.TensorProto.FLOAT
+        if tensor.data_type == onnx.TensorProto.FLOAT and not tensor.name.endswith(FIXED)
     }
     for node in model.graph.node:
         if node.op_type == "BatchNormalization":

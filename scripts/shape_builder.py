@@ -13,6 +13,8 @@ import onnx
 from onnx import TensorProto, helper
 
 BIAS_SIGMA = 0.01
+FIXED = ".fixed"
+"""How the names of computed numbers end, which are no parameters."""
 
 
 class ShapeBuilder:
@@ -29,9 +31,9 @@ class ShapeBuilder:
         self.model = helper.make_model(empty, opset_imports=opset, ir_version=8)
         self._rng = np.random.default_rng(seed)
 
-    def input(self, name: str, *shape: int) -> str:
+    def input(self, name: str, *shape: int, kind: int = TensorProto.FLOAT) -> str:
         """Add an input with a free batch before its shape."""
-        self.model.graph.input.append(_described(name, shape))
+        self.model.graph.input.append(_described(name, shape, kind))
         return name
 
     def output(self, name: str, *shape: int) -> None:
@@ -44,6 +46,11 @@ class ShapeBuilder:
             helper.make_node(op, inputs, [f"{name}.out"], name, **attributes)
         )
         return f"{name}.out"
+
+    def split(self, x: str, halves: Sequence[str], axis: int) -> None:
+        """Cut a tensor into two halves of these names."""
+        name = f"{halves[0]}.split"
+        self.model.graph.node.append(helper.make_node("Split", [x], halves, name, axis=axis))
 
     def constant(self, name: str, values: np.ndarray) -> str:
         """Add an initializer straight into the model: of large ones there is no room for copies."""
@@ -178,5 +185,7 @@ class ShapeBuilder:
         return self.add("Transpose", [x], name, perm=[1, 0, 2])
 
 
-def _described(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+def _described(
+    name: str, shape: Sequence[int], kind: int = TensorProto.FLOAT
+) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, ["batch", *shape])

@@ -402,6 +402,37 @@ def test_a_large_network_gives_the_same_results(tmp_path: Path) -> None:
     assert given.SerializeToString() == same.SerializeToString()
 
 
+def test_a_heavy_network_gives_the_same_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are handed over beside its graph, and are not there when it is judged."""
+    path = tmp_path / "wide.onnx"
+    write_onnx(path, wide())
+    wanted, chip = evaluated(path), rxsim.patched(path, "8x4").SerializeToString()
+    monkeypatch.setattr(large, "HEAVY", 8192)
+    got = evaluated(path)
+    for part in (got, wanted):
+        del part["timing"]
+    assert got == wanted
+    assert rxsim.patched(path, "8x4").SerializeToString() == chip
+
+
+def test_a_heavy_network_that_is_refused_gets_the_same_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = wide()
+    model.graph.node[1].op_type = "Rely"
+    write_onnx(tmp_path / "wrong.onnx", model)
+    said = []
+    for heavy in (large.HEAVY, 8192):
+        monkeypatch.setattr(large, "HEAVY", heavy)
+        with pytest.raises(ModelError) as refused:
+            load_network(tmp_path / "wrong.onnx")
+        said.append(str(refused.value))
+    assert "Rely" in said[0]
+    assert said[0] == said[1]
+
+
 @pytest.mark.usefixtures("small_limit")
 def test_a_large_patched_network_is_two_files(tmp_path: Path) -> None:
     path, out = tmp_path / "wide.onnx", tmp_path / "chip.onnx"

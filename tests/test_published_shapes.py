@@ -24,7 +24,8 @@ from rxsim.onnx_graph import (
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 # Source: VGG-16 and AlexNet: torchvision's documentation (num_params), ResNet-50 too; GoogLeNet:
-# Caffe's bvlc_googlenet; PUMA's: the count that the authors' scripts print.
+# Caffe's bvlc_googlenet; BERT and TinyLlama: see test_transformer_shapes.py; PUMA's: the count that
+# the authors' scripts print.
 PARAMETERS = {
     "vgg16": 138_357_544,
     "resnet50": 25_557_032,
@@ -36,6 +37,8 @@ PARAMETERS = {
     "nmtl5": 10 * 4 * (1025 * 1024 + 1024**2) + 1025 * 40_000,
     "biglstm": 4 * (8193 * 8192 + 8192**2 + 1025 * 8192 + 8192**2) + 2 * 8192 * 1024,
     "lstm2048": 4 * (8193 * 8192 + 8192**2) + 8192 * 2048,
+    "bert-base": 109_482_240,
+    "tinyllama": 1_100_048_384,
 }
 # What the formulas come to in millions; PUMA's abstract: 5 M to 800 M synapses.
 PUMA = {"mlpl4": 5, "mlpl5": 21, "nmtl3": 91, "nmtl5": 125, "biglstm": 856, "lstm2048": 554}
@@ -82,7 +85,14 @@ def check(shapes: ModuleType, name: str, batch: int) -> None:
 
 
 def test_the_listed_parameters_are_the_published_ones(shapes: ModuleType) -> None:
-    assert {name: each.parameters for name, each in shapes.NETWORKS.items()} == PARAMETERS
+    listed = {name: each.parameters for name, each in shapes.NETWORKS.items()}
+    assert {name: listed[name] for name in PARAMETERS} == PARAMETERS
+    parts = {name for name in listed if name not in PARAMETERS}
+    assert parts == {"tinyllama2", "tinyllama4", "tinyllama8"}
+    rest = 2 * 32_000 * 2048 + 2048
+    for layers in (2, 4, 8):  # the layers are alike
+        each = (PARAMETERS["tinyllama"] - rest) // 22
+        assert listed[f"tinyllama{layers}"] == rest + layers * each
     assert {name: round(PARAMETERS[name] / 1e6) for name in PUMA} == PUMA
 
 
