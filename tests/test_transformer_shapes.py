@@ -42,7 +42,7 @@ def scripts() -> dict[str, ModuleType]:
 def shapes_alone(scripts: dict[str, ModuleType], name: str) -> onnx.ModelProto:
     """Write a network whose random weights have shapes and no values."""
 
-    class Shapes(scripts["shape_builder"].ShapeBuilder):  # type: ignore[name-defined,misc]
+    class Shapes(scripts["shape_builder"].ShapeBuilder):  # type: ignore[misc]
         def normal(self, name: str, shape: Sequence[int], sigma: float, mean: float = 0.0) -> str:
             tensor = self.model.graph.initializer.add(name=name, data_type=onnx.TensorProto.FLOAT)
             tensor.dims.extend(shape)
@@ -50,7 +50,8 @@ def shapes_alone(scripts: dict[str, ModuleType], name: str) -> onnx.ModelProto:
 
     to = Shapes(name, 0)
     scripts["published_shapes"].NETWORKS[name].write(to)
-    return to.model
+    model: onnx.ModelProto = to.model
+    return model
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -69,7 +70,8 @@ def built(scripts: dict[str, ModuleType], kind: str, **lengths: int) -> onnx.Mod
     to = scripts["shape_builder"].ShapeBuilder("small", 2)
     getattr(shapes, kind)(to, shapes.Transformer(**lengths))
     onnx.checker.check_model(to.model, full_check=True)
-    return to.model  # type: ignore[no-any-return]
+    model: onnx.ModelProto = to.model
+    return model
 
 
 def run(model: onnx.ModelProto, tokens: np.ndarray) -> np.ndarray:
