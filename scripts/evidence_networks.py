@@ -10,6 +10,13 @@ from rxsim.pipeline import DataOptions, Study, open_study
 
 ROOT = Path(__file__).resolve().parents[1]
 CIFAR, IMAGENET = "$RXSIM_ASSETS/cifar10", "$RXSIM_ASSETS/imagenet"
+MNIST = "$RXSIM_ASSETS/mnist"
+MNIST_DATA = (
+    "--data",
+    f"{MNIST}/t10k-images-idx3-ubyte.gz",
+    "--calibrate",
+    f"{MNIST}/mnist_train1000.npz",
+)
 CIFAR_DATA = (
     "--data",
     f"{CIFAR}/cifar10_test.npz",
@@ -18,6 +25,8 @@ CIFAR_DATA = (
 )
 IMAGES = ("--data", f"{IMAGENET}/labels.csv", "--images", f"{IMAGENET}/images")
 NETWORKS = {
+    "lenet": (f"{MNIST}/mnist-cntk-opset13-dynbatch.onnx", "mnist_cntk", MNIST_DATA),
+    "resnet8": (f"{CIFAR}/mlperftiny_resnet8_cifar10.onnx", "mlperftiny_resnet8", CIFAR_DATA),
     "resnet20": (f"{CIFAR}/resnet20_cifar10.onnx", "resnet_cifar10", CIFAR_DATA),
     "resnet56": (f"{CIFAR}/resnet56_cifar10.onnx", "resnet_cifar10", CIFAR_DATA),
     "squeezenet": (f"{IMAGENET}/squeezenet1.1.onnx", "squeezenet1.1", IMAGES),

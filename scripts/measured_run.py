@@ -16,6 +16,23 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a command took.
+
+    Attributes:
+        seconds: wall time.
+        processor_seconds: of all its processes, in user and system mode.
+        megabytes: peak memory of the largest of its processes.
+        exit_code: 0 where it went well.
+    """
+
+    seconds: float
+    processor_seconds: float
+    megabytes: float
+    exit_code: int
+
+
+@dataclass(frozen=True)
 class MeasuredRun:
     """What a command gave and took.
 
@@ -30,6 +47,24 @@ class MeasuredRun:
     megabytes: float
 
 
+def measured(command: Sequence[str]) -> Measured:
+    """Run a command, its output left out.
+
+    Args:
+        command: its words, `rxsim` first; variables of the environment in them are put in.
+    """
+    words = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
+    start = time.perf_counter()
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    return Measured(
+        seconds=time.perf_counter() - start,
+        processor_seconds=usage.ru_utime + usage.ru_stime,
+        megabytes=usage.ru_maxrss / 1024,
+        exit_code=os.waitstatus_to_exitcode(status),
+    )
+
+
 def measured_run(command: Sequence[str]) -> MeasuredRun:
     """Run a command that takes --json FILE.
 
@@ -41,11 +76,7 @@ def measured_run(command: Sequence[str]) -> MeasuredRun:
     """
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
-        words = [sys.executable, "-m", "rxsim", *map(os.path.expandvars, command[1:])]
-        start = time.perf_counter()
-        child = subprocess.Popen([*words, "--json", str(result)], stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        if status:
+        took = measured([*command, "--json", str(result)])
+        if took.exit_code:
             raise SystemExit(f"{shlex.join(command)} failed")
-        return MeasuredRun(json.loads(result.read_text()), seconds, usage.ru_maxrss / 1024)
+        return MeasuredRun(json.loads(result.read_text()), took.seconds, took.megabytes)
