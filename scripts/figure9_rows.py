@@ -110,7 +110,7 @@ class Row:
         }
         if self.variant == "compensated":
             settings["compensate"] = list(STEPS)
-        files = _files_of(self.network)
+        files = files_of(self.network)
         if self.trained is not None:
             files["model"] = str(self.trained.absolute())
         return {
@@ -124,7 +124,7 @@ class Row:
         }
 
 
-def _files_of(network: str) -> dict[str, str]:
+def files_of(network: str) -> dict[str, str]:
     """Return a network's file, card and data as keys of a sweep file."""
     if network in SHIPPED:
         models = ROOT / "models"
