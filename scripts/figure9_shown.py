@@ -97,6 +97,11 @@ def _title(row: Row) -> str:
     return f"{network.title}, {row.scope}" if network.scopes == BOTH else network.title
 
 
+def _label(row: Row) -> str:
+    """Return a title in lines that fit beneath bars."""
+    return _title(row).replace(", ", "\n").replace("digits ", "digits\n")
+
+
 def _span(bounds: Bounds) -> str:
     return "" if bounds is None else f"{bounds[0]:.3f} .. {bounds[1]:.3f}"
 
@@ -213,9 +218,7 @@ def figure(outcomes: Sequence[Outcome]) -> bytes:
         for axes, (title, groups) in zip(grid[:, 0], panels.items(), strict=True):
             for place, group in enumerate(groups):
                 _draw_group(axes, place, group, sizes)
-            axes.set_xticks(
-                range(len(groups)), [_title(g[0].row).replace(", ", "\n") for g in groups]
-            )
+            axes.set_xticks(range(len(groups)), [_label(g[0].row) for g in groups])
             axes.set(
                 title=title,
                 ylabel="Top-1 accuracy (%)",
