@@ -5,7 +5,9 @@ Usage: RXSIM_ASSETS=FOLDER python scripts/evidence_retraining.py CASE .. [--seed
 
 FOLDER holds the networks and data that docs/evidence/networks.md names. A case is a network, its
 hardware and a way of training; `list` names all. Each seed draws its own order of batches, chips and
-noise. What is done is kept in the folder of results, and not done again.
+noise, and its own sample of inputs to evaluate. Accuracies are means over seeds with 95 % intervals;
+`given back` is the share of the loss from float32 to nonideal. What is done is kept in the folder of
+results, and not done again.
 """
 
 from __future__ import annotations
@@ -29,13 +31,13 @@ from rxsim.files import write_atomically
 
 MATCHED = {"start": "matched", "ranges": "kept"}
 EXACT = {"learning_rate": 1e-4}
+OFTEN = {"refresh": 5}
 GAUSSIAN = {"learning_rate": 1e-4, "noise": "gaussian:0.038"}
 HARSH = ("configs/harsh-128.yaml",)
 COARSE = ("configs/rxnn-64.yaml", "adc.n_bits=5")
 FEW_LEVELS = ("configs/rxnn-64.yaml", "device.n_bits=4")
 ALL_SIX = ("configs/rxnn-64.yaml",)
 CELLS = ("configs/rxnn-64.yaml", "dac.n_bits=null", "adc.n_bits=null")
-OFTEN = {"refresh": 5}
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,9 @@ CASES = {
     "adc5-exact": Case("resnet20", COARSE, EXACT),
     "adc5-matched": Case("resnet20", COARSE, EXACT | MATCHED),
     "adc5-learned": Case("resnet20", COARSE, EXACT | MATCHED | {"ranges": "learned"}),
+    "adc5-faster": Case("resnet20", COARSE, EXACT | {"learning_rate": 3e-4}),
+    "adc5-norms": Case("resnet20", COARSE, EXACT | {"learning_rate": 3e-4, "train": "norms"}),
+    "adc5-often": Case("resnet20", COARSE, EXACT | OFTEN | {"learning_rate": 2e-4}),
     "adc5-gaussian": Case("resnet20", COARSE, GAUSSIAN),
     "cells4": Case("resnet20", FEW_LEVELS),
     "cells4-exact": Case("resnet20", FEW_LEVELS, EXACT),
@@ -140,16 +145,29 @@ def measured(name: str, seed: int, folder: Path, images: int) -> dict[str, Any]:
     return kept
 
 
-def row(name: str, runs: list[dict[str, Any]]) -> str:
-    """Return a row of the table: means over seeds, with intervals of 95 % where there are some."""
+def share(run: dict[str, Any], untrained: dict[str, Any]) -> float:
+    """Return which share of the loss came back, percent; both were evaluated on the same inputs."""
+    before, wanted = (untrained["accuracy"][rung] for rung in ("nonideal", "float32"))
+    return float(100 * (run["accuracy"]["nonideal"] - before) / (wanted - before))
+
+
+def mean(values: list[float], digits: int) -> str:
+    """Write a mean over seeds, with half its interval of 95 % where there is one."""
+    text = f"{statistics.mean(values):.{digits}f}"
+    if len(values) > 1:
+        half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values)
+        text += f" ± {half / len(values) ** 0.5:.{digits}f}"
+    return text
+
+
+def row(name: str, runs: list[dict[str, Any]], untrained: list[dict[str, Any]]) -> str:
+    """Return a row of the table."""
     cells = [f"`{name}`", str(len(runs))]
     for rung in ("float32", "weights", "ideal", "nonideal"):
-        values = [run["accuracy"][rung] for run in runs]
-        text = f"{statistics.mean(values):.4f}"
-        if len(values) > 1:
-            half = student.ppf(0.975, len(values) - 1) * statistics.stdev(values)
-            text += f" ± {half / len(values) ** 0.5:.4f}"
-        cells.append(text)
+        cells.append(mean([run["accuracy"][rung] for run in runs], 4))
+    pairs = zip(runs, untrained, strict=True)
+    trained = CASES[name].options is not None
+    cells.append(mean([share(*pair) for pair in pairs], 0) + " %" if trained else "")
     cells.append(f"{statistics.mean(run['seconds'] for run in runs):.0f} s")
     return f"| {' | '.join(cells)} |"
 
@@ -167,12 +185,14 @@ def main() -> None:
         return
     enter_project()
     given.results.mkdir(parents=True, exist_ok=True)
-    print("| case | seeds | float32 | weights | ideal | nonideal | training |", flush=True)
-    print("|---|---|---|---|---|---|---|")
+    print("| case | seeds | float32 | weights | ideal | nonideal | given back | training |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     for name in given.cases:
-        seeds = range(1 if CASES[name].options is None else given.seeds)
-        runs = [measured(name, seed, given.results, given.images) for seed in seeds]
-        print(row(name, runs), flush=True)
+        runs, untrained = (
+            [measured(each, seed, given.results, given.images) for seed in range(given.seeds)]
+            for each in (name, name.partition("-")[0])
+        )
+        print(row(name, runs, untrained), flush=True)
 
 
 if __name__ == "__main__":
