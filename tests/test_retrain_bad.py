@@ -52,6 +52,7 @@ def refused(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str, co
 
 
 def test_ranges_of_a_calibration_can_not_be_held_on_to() -> None:
+    pytest.importorskip("torch")
     data = DataOptions(data=TRAIN)
     held = rxsim.calibration(MLP, "32x32", data)
     with pytest.raises(InputError, match="ranges: found kept beside the calibration, which states"):
