@@ -194,7 +194,7 @@ def stages(mapped: list[MappedLayer], settings: Settings, threads: int) -> dict[
 
 
 def in_this_thread(
-    work: Callable[..., object], items: Iterable[object], _: int
+    work: Callable[..., object], items: Iterable[object], _threads: int, _chunk: int = 1
 ) -> Iterator[object]:
     """Stand in for `ordered`: cProfile sees the thread it was started in only."""
     return map(work, items)

@@ -30,9 +30,10 @@ import numpy as np
 from rxsim.circuit.factors import F_DOWN, G_SENSED, Z_DOWN
 from rxsim.circuit.jit import entry, inner
 from rxsim.circuit.ladder import copy_to, joined_ends, number_places
+from rxsim.circuit.lanes import LANES, add, load, store
 
 _PANEL = 8
-_WIDTH = 16
+_WIDTH = LANES
 
 
 @inner
@@ -80,30 +81,55 @@ def _eliminate_panel(after, first, count, width, r):
 
 
 @inner
-def _add_four(y, c0, x0, c1, x1, c2, x2, c3, x3):
-    """Add multiples of four rows: four, for with more LLVM gives up on proving them apart."""
-    for m in range(y.shape[0]):
-        y[m] += (c0 * x0[m] + c1 * x1[m]) + (c2 * x2[m] + c3 * x3[m])
+def _add_to_row(y, block, width, c, after):
+    """Add eight multiples of the panel's rows to a row, from a block of 16 on."""
+    stride = after.shape[1] // LANES
+    for m in range(block, width // LANES):
+        s = load(y, m)
+        for k in range(_PANEL):
+            s = add(c[k], load(after, k * stride + m), s)
+        store(y, m, s)
+
+
+@inner
+def _add_to_rows(y, z, block, width, c, d, after):
+    """The same for two rows: what is read of the panel serves both."""
+    stride = after.shape[1] // LANES
+    for m in range(block, width // LANES):
+        s, t = load(y, m), load(z, m)
+        for k in range(_PANEL):
+            x = load(after, k * stride + m)
+            s = add(c[k], x, s)
+            t = add(d[k], x, t)
+        store(y, m, s)
+        store(z, m, t)
 
 
 @inner
 def _update_rest(w, before, after, first, count, n, width):
-    """Join the neighbours of an eliminated panel: every other row gains before^T after."""
-    for start in range(0, n, _WIDTH):
-        x0, x1 = after[0, start:width], after[1, start:width]
-        x2, x3 = after[2, start:width], after[3, start:width]
-        x4, x5 = after[4, start:width], after[5, start:width]
-        x6, x7 = after[6, start:width], after[7, start:width]
-        for i in range(start, min(start + _WIDTH, n)):
-            if first <= i < first + count:
-                continue
-            c = before[:, i]
-            y = w[i, start:width]
-            _add_four(y, c[0], x0, c[1], x1, c[2], x2, c[3], x3)
-            _add_four(y, c[4], x4, c[5], x5, c[6], x6, c[7], x7)
-            if i < first:
-                for k in range(count):
-                    w[i, first + k] = after[k, i]
+    """Join the neighbours of an eliminated panel: every other row gains before^T after.
+
+    Rows are taken in pairs of the same block of 16, those of the panel itself passed over.
+    """
+    c, d = np.empty(_PANEL), np.empty(_PANEL)
+    i = 0 if first > 0 else count
+    while i < n:
+        after_next = i + 1 if i + 1 != first else first + count
+        pair = i + 1 < n and i + 1 != first and (i + 1) % LANES != 0
+        for k in range(_PANEL):
+            c[k] = before[k, i]
+            d[k] = before[k, i + 1] if pair else 0.0
+        if pair:
+            _add_to_rows(w[i], w[i + 1], i // LANES, width, c, d, after)
+            after_next = i + 2 if i + 2 != first else first + count
+        else:
+            _add_to_row(w[i], i // LANES, width, c, after)
+        if i < first:
+            for k in range(count):
+                w[i, first + k] = after[k, i]
+                if pair:
+                    w[i + 1, first + k] = after[k, i + 1]
+        i = after_next
 
 
 @inner
