@@ -40,6 +40,20 @@ def _wordline_currents(i, g, f_wl, f_bl, z_bl, y, u, c):
 
 
 @inner
+def _unfed_currents(i, g, f_wl, f_bl, u, c):
+    """The same where nothing flows into row i of the bitlines: their folded currents y are 0."""
+    n = g.shape[1]
+    arriving, f = zeros(), 0.0
+    for j in range(n - 1, -1, -1):
+        k = i * n + j
+        v = add(element(f_bl, k), load(u, j), zeros())
+        store(u, j, v)
+        arriving = combine(element(g, k), v, f, arriving)
+        store(c, j, arriving)
+        f = element(f_wl, k)
+
+
+@inner
 def _add_row(i, weights, f_wl, z_wl, c, to, at):
     """Wordline voltages of row i, and what they add to row `at` of some bitline currents."""
     n = weights.shape[1]
@@ -72,9 +86,12 @@ def _add_driven(i, lane, weights, v_driven, to, at):
 
 @inner
 def _start(i, lane, g, v_driven, f_bl, up, y):
-    """Fold up the bitlines with the driven wordlines at their voltages, all others at 0 V."""
+    """Fold up the bitlines with the driven wordlines at their voltages, all others at 0 V.
+
+    From row i on, behind which all is at 0 V: there y stays unset.
+    """
     n_rows, n = g.shape
-    y[:] = 0.0
+    y[i * n * LANES : (i + 1) * n * LANES] = 0.0
     step = -1 if up else 1
     before = -1
     while 0 <= i < n_rows:
@@ -88,8 +105,8 @@ def _start(i, lane, g, v_driven, f_bl, up, y):
 
 
 @inner
-def _sweep(up, is_last, lane, g, factors, y, u, c, out):
-    """One sweep; the bitlines come folded upwards (`up`) or downwards."""
+def _sweep(up, fed, is_last, lane, g, factors, y, u, c, out):
+    """One sweep; the first `fed` rows of bitlines come folded upwards (`up`) or downwards."""
     n_rows, n = g.shape
     f_wl, z_wl = factors[F_WL], factors[Z_WL]
     v_driven, sensed = factors[V_DRIVEN], factors[G_SENSED]
@@ -98,7 +115,10 @@ def _sweep(up, is_last, lane, g, factors, y, u, c, out):
     u[:] = 0.0
     for count in range(n_rows):
         i = count if up else n_rows - 1 - count
-        _wordline_currents(i, g, f_wl, f_bl, z_bl, y, u, c)
+        if count < fed:
+            _wordline_currents(i, g, f_wl, f_bl, z_bl, y, u, c)
+        else:
+            _unfed_currents(i, g, f_wl, f_bl, u, c)
         if is_last:
             _add_row(i, sensed, f_wl, z_wl, c, out, 0)
             _add_driven(i, lane, sensed, v_driven, out, 0)
@@ -146,9 +166,10 @@ def relax(g, factors, rows, cols, sweeps, y):
             up = low + high < n_rows
             f_bl = factors[F_UP] if up else factors[F_DOWN]
             _start(high if up else low, lane, g, v_driven, f_bl, up, y)
+            fed = high + 1 if up else n_rows - low
             for sweep in range(sweeps):
-                _sweep(up, sweep == sweeps - 1, lane, g, factors, y, u, c, out)
-                up = not up
+                _sweep(up, fed, sweep == sweeps - 1, lane, g, factors, y, u, c, out)
+                up, fed = not up, n_rows
         for place in range(driven.shape[0]):
             for at in range(cols.shape[0]):
                 result[first + place, at] = out[cols[at] * LANES + place]
