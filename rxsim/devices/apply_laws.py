@@ -104,7 +104,8 @@ def programmed(
         InputError: a defect map does not fit.
     """
     g = np.maximum(to_levels(array.target, device), 0)
-    if array.blank.any():
+    has_blank = bool(array.blank.any())
+    if has_blank:
         g = np.where(array.blank, device.g_off, g)  # a conductance for which every law is known
     cells = Cells(device, array.target, g, g, layer_name)
     laws = acting_laws(device) if laws is None else laws
@@ -128,7 +129,7 @@ def programmed(
         g = _changed(law, g, cells, draws)
         if STEPS.index(law.step) <= _PROGRAMMED:
             cells = replace(cells, programmed=g)
-    if array.blank.any():
+    if has_blank:
         g = np.where(array.blank, 0.0, g)
         fresh = None if fresh is None else np.where(array.blank, 0.0, fresh)
     return Programmed(g, fresh, pulses)

@@ -18,6 +18,12 @@ def to_levels(target: np.ndarray, device: Device) -> np.ndarray:
     span = device.g_on - device.g_off
     # Level numbers are rounded, not conductances: the ends then are g_off and g_on to the last bit.
     # Float rounding must not decide a tie: a number this near to a half counts as a half.
-    number = np.rint(np.round((target - device.g_off) / span * steps, 9))
-    levels: np.ndarray = device.g_off + number / steps * span
+    levels: np.ndarray = np.asarray(target - device.g_off)
+    levels /= span
+    levels *= steps
+    np.round(levels, 9, out=levels)
+    np.rint(levels, out=levels)
+    levels /= steps
+    levels *= span
+    levels += device.g_off
     return levels

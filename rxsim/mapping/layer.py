@@ -12,6 +12,7 @@ from rxsim.load import Layer
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.blocks import block_weights
 from rxsim.mapping.cells import Cells, cells_of
+from rxsim.mapping.columns import column_maps
 from rxsim.mapping.readouts import Readouts, readouts_of
 from rxsim.mapping.scale import weight_scales
 from rxsim.mapping.tiling import Tiling, tile_layer
@@ -153,9 +154,12 @@ class MappedLayer:
         is_open = self.mapping.unused_cells == "open"
         in_columns = self.mapping.scheme == "offset"
         device = self.device
+        n_rows, n_outputs = weights.shape
+        if shape == weights.shape and len(kinds) == 1 and used is None:  # full, and nothing else
+            (s, side), blank = kinds[0], np.zeros(shape, dtype=bool)
+            return self.cells.targets(weights, w_max, s, side), blank
         target = np.full(shape, 0.0 if is_open else device.g_off)
         blank = np.full(shape, is_open)
-        n_rows, n_outputs = weights.shape
         for at, (s, side) in enumerate(kinds):
             cols = slice(at, n_outputs * len(kinds), len(kinds))
             if not is_open and in_columns:
@@ -177,25 +181,23 @@ class MappedLayer:
         self, kinds: list[tuple[int, int]], group: int, q: int, present: np.ndarray, n_cols: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the readout and the sign of each column, and the reference subtracted from it."""
-        cells, start = self.cells, self.tiling.col_tiles[q][0]
-        n_outputs, first = len(present), group * self.readouts.count
-        cols = np.full(n_cols, -1, dtype=np.int64)
-        signs, references = np.ones(n_cols), np.full(n_cols, -1, dtype=np.int64)
+        cells, first = self.cells, group * self.readouts.count
         digital = self.mapping.subtract == "digital"
-        outputs = start + np.arange(n_outputs)
-        for at, (s, side) in enumerate(kinds):
-            place = slice(at, n_outputs * len(kinds), len(kinds))
-            kind = s * cells.polarities + side if digital else s
-            cols[place] = np.where(present, first + outputs * cells.readouts + kind, -1)
-            signs[place] = 1.0 if digital or side == 0 else -1.0
-        for at, s in enumerate(self._reference_slices(kinds)):
-            col = n_outputs * len(kinds) + at
-            if digital:
-                all_outputs = len(self.tiling.outputs) * cells.readouts
-                cols[col] = first + all_outputs + q * cells.slices + s
-            else:
-                references[at : n_outputs * len(kinds) : len(kinds)] = col
-        return cols, signs, references
+        first_reference = -1
+        if digital:
+            all_outputs = len(self.tiling.outputs) * cells.readouts
+            first_reference = first + all_outputs + q * cells.slices
+        return column_maps(
+            kinds=tuple(kinds),
+            references=tuple(self._reference_slices(kinds)),
+            present=present.tobytes(),
+            n_cols=n_cols,
+            first=first,
+            start=self.tiling.col_tiles[q][0],
+            per_output=cells.readouts,
+            polarities=cells.polarities if digital else None,
+            first_reference=first_reference,
+        )
 
     def _permuted(self, array: PhysicalArray, tile: int) -> PhysicalArray:
         """Permute the rows and columns of an array as the settings say."""

@@ -12,6 +12,7 @@ from rxsim.devices import Chip, Pulses
 from rxsim.mapping import MappedLayer, PhysicalArray
 from rxsim.parallel import ordered
 from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix, block_of, has_circuit
+from rxsim.tiles.line_use import ReadColumns, Run, UsedRows, read_columns, run_of, used_rows
 from rxsim.tiles.program import LayerProgramming, ProgrammedArray
 
 # Arrays that a thread takes at once: handing over a small array takes as long as solving it.
@@ -76,6 +77,8 @@ def transfer_matrices(
     def work(index: int) -> _Solved:
         return _solved(programming.array(index), settings, point)
 
+    known: tuple[int, UsedRows] | None = None  # arrays side by side share their rows
+    places = run_of(np.empty(0, dtype=np.int64))
     bar = tiling.crossbar
     chunk = _CHUNK if bar.rows * bar.cols <= _SMALL_CELLS else 1
     for solved in ordered(work, range(mapped.n_arrays), threads, chunk):
@@ -85,17 +88,18 @@ def transfer_matrices(
             pulses = solved.pulses if pulses is None else pulses + solved.pulses
         if solved.variance is not None and variances is None:
             variances = tuple(np.zeros_like(matrix) for matrix in matrices)
-        rows, read = array.rows[array.rows >= 0], array.cols >= 0
-        if len(rows) and read.any():
-            p, group = array.conversion, int(rows[0]) // tiling.n_inputs
-            k, order = rows - group * tiling.n_inputs, orders[p]
-            place = order[np.searchsorted(mapped.row_tiles[p], k, sorter=order)]
-            cols = array.cols[read] - group * count
-            _add(matrices[p][group], place, cols, array.col_signs[read], solved.block)
+        p, rows, cols = array.conversion, solved.rows, solved.cols
+        if len(rows.lines) and len(cols.readouts):
+            group = int(rows.inputs[0]) // tiling.n_inputs
+            if (p, rows) != known:
+                known, order = (p, rows), orders[p]
+                k = rows.inputs - group * tiling.n_inputs
+                places = run_of(order[np.searchsorted(mapped.row_tiles[p], k, sorter=order)])
+            readouts = run_of(cols.readouts - group * count)
+            _add(matrices[p][group], places, readouts, cols, solved.block)
             if solved.variance is not None and variances is not None:
-                _add_variance(
-                    variances[p][group], place, cols, array.col_signs[read], solved.variance
-                )
+                at = (places, readouts.at, cols.signs)
+                _add_variance(variances[p][group], *at, solved.variance)
         if done is not None:
             done()
     return LayerTransfer(mapped, matrices, losses, variances, pulses)
@@ -107,6 +111,8 @@ class _Solved:
 
     Attributes:
         array: the array.
+        rows: its rows that carry inputs.
+        cols: its columns that are read.
         block: its block of g_eff, rows signed and references subtracted, siemens.
         loss: share of its current that is lost in its wires.
         variance: of the fresh read noise of each entry of the block, siemens^2; None without any.
@@ -114,6 +120,8 @@ class _Solved:
     """
 
     array: PhysicalArray
+    rows: UsedRows
+    cols: ReadColumns
     block: np.ndarray
     loss: float
     variance: np.ndarray | None
@@ -124,23 +132,22 @@ def _solved(
     programmed: ProgrammedArray, settings: Settings, point: OperatingPoint | None
 ) -> _Solved:
     array, g = programmed.array, programmed.g
-    rows, read = np.flatnonzero(array.rows >= 0), np.flatnonzero(array.cols >= 0)
-    off = array.references[read]
-    has_reference = bool((off >= 0).any())
-    wanted = np.union1d(read, off[off >= 0]) if has_reference else read
-    block, cells = array_matrix(g, settings, point, rows, wanted), block_of(g, rows, wanted)
+    rows, cols = used_rows(array), read_columns(array)
+    block = array_matrix(g, settings, point, rows.lines, cols.wanted)
+    is_whole = block.shape == g.shape and g.flags.c_contiguous
+    cells = g if is_whole else block_of(g, rows.lines, cols.wanted)
     loss = _loss(block, cells)
     fresh = programmed.cells.fresh
-    variance = None if fresh is None else _variance(block, cells, block_of(fresh, rows, wanted))
-    if has_reference:
-        used = np.searchsorted(wanted, read)
-        reference = np.searchsorted(wanted, np.where(off >= 0, off, wanted[0]))
-        block = block[:, used] - np.where(off >= 0, block[:, reference], 0.0)
+    variance = None
+    if fresh is not None:
+        variance = _variance(block, cells, block_of(fresh, rows.lines, cols.wanted))
+    if cols.used is not None:
+        has, used, reference = cols.has_reference, cols.used, cols.reference
+        block = block[:, used] - np.where(has, block[:, reference], 0.0)
         if variance is not None:
-            variance = variance[:, used] + np.where(off >= 0, variance[:, reference], 0.0)
-    signs = array.row_signs[rows]
-    block = block if (signs > 0).all() else block * signs[:, None]
-    return _Solved(array, block, loss, variance, programmed.cells.pulses)
+            variance = variance[:, used] + np.where(has, variance[:, reference], 0.0)
+    block = block if rows.signs is None else block * rows.signs
+    return _Solved(array, rows, cols, block, loss, variance, programmed.cells.pulses)
 
 
 def _variance(block: np.ndarray, g: np.ndarray, fresh: np.ndarray) -> np.ndarray:
@@ -155,33 +162,30 @@ def _variance(block: np.ndarray, g: np.ndarray, fresh: np.ndarray) -> np.ndarray
 
 
 def _add(
-    matrix: np.ndarray, rows: np.ndarray, cols: np.ndarray, signs: np.ndarray, block: np.ndarray
+    matrix: np.ndarray, rows: Run, readouts: Run, cols: ReadColumns, block: np.ndarray
 ) -> None:
     """Add an array's block, with the signs of its columns, to the layer's matrix."""
-    if _is_run(rows) and _is_run(cols) and (signs == signs[0]).all():
-        part = matrix[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        part += block if signs[0] > 0 else -block
+    if cols.sign is not None and rows.part is not None and readouts.part is not None:
+        part = matrix[rows.part, readouts.part]
+        if cols.sign > 0:
+            part += block
+        else:
+            part -= block
         return
     # Both cells of a pair in one array add to the same readout, so add one sign after the other.
     for sign in (1.0, -1.0):
-        of_sign = signs == sign
-        matrix[np.ix_(rows, cols[of_sign])] += sign * block[:, of_sign]
+        of_sign = cols.signs == sign
+        matrix[np.ix_(rows.at, readouts.at[of_sign])] += sign * block[:, of_sign]
 
 
 def _add_variance(
-    matrix: np.ndarray, rows: np.ndarray, cols: np.ndarray, signs: np.ndarray, block: np.ndarray
+    matrix: np.ndarray, rows: Run, readouts: np.ndarray, signs: np.ndarray, block: np.ndarray
 ) -> None:
     """Add the variances of an array's block, whatever the signs of its columns."""
     for sign in (1.0, -1.0):
         of_sign = signs == sign  # both cells of a pair in one array add to the same readout
         if of_sign.any():
-            _add(matrix, rows, cols[of_sign], np.ones(int(of_sign.sum())), block[:, of_sign])
-
-
-def _is_run(places: np.ndarray) -> bool:
-    """Tell whether places are consecutive."""
-    span = int(places[-1]) - int(places[0]) + 1
-    return span == len(places) and bool((np.diff(places) == 1).all())
+            matrix[np.ix_(rows.at, readouts[of_sign])] += block[:, of_sign]
 
 
 def _loss(block: np.ndarray, g: np.ndarray) -> float:
