@@ -1,9 +1,10 @@
 """Time one full g_eff (all wordlines, all bitlines) against its peers, and print ratios.
 
-Usage: python scripts/bench_circuit.py [--repeats N] [--sizes 16,64,128] [--ngspice]
+Usage: python scripts/bench_circuit.py [--repeats N] [--sizes 16,64,128] [--ngspice] [--floors]
 
 Every thread pool is pinned to one thread; all take turns within a repeat, and medians are printed (of
-one turn for what takes longer than 5 s).
+one turn for what takes longer than 5 s). Seconds are of the processor, so that other work on the machine
+counts less.
 - SuperLU factors the network's nodal matrix (symmetric mode, MMD_AT_PLUS_A), solves for all drivers.
 - badcrossbar 1.1.0 (Joksas and Mehonic, SoftwareX 2020) solves the same array with its own ends, one
   wire resistance each; "-" where it is not installed. It needs Cairo's headers and stays out of the
@@ -21,6 +22,11 @@ docs/concepts/model.md.
 A last line times two threads on many arrays, two processes on the same arrays, and a pair of spinning
 processes: where the pair does not scale, neither can anything else, and the run says nothing; where two
 processes do not, caches and memory are what the two share.
+
+With --floors it prints instead what each array takes beside what its multiply-adds alone would take at
+the rate of a matrix product, and its bytes at the rate of a copy, both measured in the same run. Relaxation: 8 multiply-adds for each node, driven wordline and sweep (four
+recurrences of two terms), and for each node, 16 wordlines and sweep the bitline currents read and
+written (2 x 128 bytes) and eight factors read. Elimination of n x n: n^4 multiply-adds.
 """
 
 from __future__ import annotations
@@ -32,6 +38,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 import argparse  # noqa: E402
 import multiprocessing  # noqa: E402
+import resource  # noqa: E402
 import statistics  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
@@ -84,18 +91,24 @@ def cases(sizes: list[int]) -> list[Case]:
     return mild + harsh + extreme
 
 
-def timed(work: Callable[[], object]) -> float:
+def of_processor() -> float:
+    """Seconds that this process and the ones it started have worked."""
+    started = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + started.ru_utime + started.ru_stime
+
+
+def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds of one call; of many where one is quick, as arrays come by the thousand."""
-    start = time.perf_counter()
+    start = clock()
     work()
-    once = time.perf_counter() - start
-    calls = min(int(0.03 / once), 200)
+    once = clock() - start
+    calls = min(int(0.03 / max(once, 1e-6)), 200)
     if calls < 2:
         return once
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         work()
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -110,7 +123,7 @@ def medians(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, f
     for _ in range(repeats):
         for name, work in works.items():
             if not turns[name] or turns[name][0] < SLOW:
-                turns[name].append(timed(work))
+                turns[name].append(timed(work, of_processor))
     return {name: statistics.median(seconds) for name, seconds in turns.items()}
 
 
@@ -150,6 +163,42 @@ def one_thread(sizes: list[int], repeats: int, long_ngspice: bool) -> None:
         cells += [f"{took[peer] / took['rxsim']:.3g}" if peer in took else "-" for peer in PEERS]
         cells.append(solution.method + (f" ({solution.sweeps})" if solution.sweeps else ""))
         print(f"| {' | '.join([*cells, f'{solution.bound:.0e}', *differs.values()])} |", flush=True)
+
+
+def processor(work: Callable[[], object]) -> float:
+    """Seconds of the processor of one call: the least of five turns."""
+    return min(timed(work, of_processor) for _ in range(5))
+
+
+def rates() -> tuple[float, float]:
+    """Multiply-adds a second of a matrix product, and bytes read and written a second by a copy."""
+    a, b, out = np.ones((768, 768)), np.ones((768, 768)), np.empty((768, 768))
+    here, there = np.ones(2**23), np.empty(2**23)
+    product = processor(lambda: np.matmul(a, b, out=out))
+    return 768**3 / product, 2 * here.nbytes / processor(lambda: np.copyto(there, here))
+
+
+def floors(sizes: list[int]) -> None:
+    """Print what arrays take beside what their arithmetic and their memory alone would take."""
+    multiply_adds, copied = rates()
+    print(
+        f"Matrix product {multiply_adds / 1e9:.1f} G multiply-adds/s, copy {copied / 1e9:.1f} GB/s\n"
+    )
+    print("| array | method | ms | multiply-adds | at that rate, ms | bytes | at that rate, ms |")
+    print("|---" * 7 + "|")
+    for case in cases(sizes)[:-3]:
+        g, bar = case.draw()
+        solution, n = solve_array(g, bar), case.rows
+        work, moved = n**4, 0
+        if solution.method == "relaxation":
+            blocks = -(-n // 16)
+            work = 8 * 16 * blocks * n * n * solution.sweeps
+            moved = (2 * 128 + 64) * blocks * n * n * solution.sweeps
+        took = processor(lambda: solve_array(g, bar))  # noqa: B023
+        how = solution.method + (f" ({solution.sweeps})" if solution.sweeps else "")
+        least = f"{work:.3g} | {1e3 * work / multiply_adds:.3g}"
+        bytes_of = f"{moved:.3g} | {1e3 * moved / copied:.3g}" if moved else "- | -"
+        print(f"| {case.name} | {how} | {1e3 * took:.3g} | {least} | {bytes_of} |", flush=True)
 
 
 def spin(seconds: float) -> int:
@@ -202,8 +251,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--sizes", default="16,64,128,256")
     parser.add_argument("--ngspice", action="store_true", help="time ngspice on mild 64 too")
+    parser.add_argument("--floors", action="store_true", help="print floors instead of peers")
     given = parser.parse_args()
     print(f"{machine()}; {versions()}\n")
+    if given.floors:
+        floors([int(size) for size in given.sizes.split(",")])
+        return
     one_thread([int(size) for size in given.sizes.split(",")], given.repeats, given.ngspice)
     two_threads()
 

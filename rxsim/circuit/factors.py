@@ -106,8 +106,19 @@ def _sensed(g, f_down, f_up, two_ended, sensed):
 
 
 @entry
-def _line_factors(g, r_wl, r_bl, left, right, top, bottom, out):
-    """Compute what `line_factors` describes."""
+def fold_lines(g, r_wl, r_bl, left, right, top, bottom, out):
+    """Compute what `line_factors` describes.
+
+    Args:
+        g: conductances, siemens, float64 (n_rows, n_cols).
+        r_wl: between neighbouring nodes of a wordline, ohm.
+        r_bl: between neighbouring nodes of a bitline, ohm.
+        left: the wordlines' ends, ohm (inf: open), float64 (n_rows,).
+        right: likewise.
+        top: the bitlines' ends, ohm, float64 (n_cols,).
+        bottom: likewise.
+        out: what is computed, float64 (8, n_rows, n_cols).
+    """
     n_rows, n_cols = g.shape
     for i in range(n_rows):
         f, z, v = out[F_WL, i], out[Z_WL, i], out[V_DRIVEN, i]
@@ -139,5 +150,5 @@ def line_factors(g: np.ndarray, lines: Lines) -> np.ndarray:
     """
     out = scratch("factors", (8, *g.shape))
     ends = (lines.left, lines.right, lines.top, lines.bottom)
-    _line_factors(g, lines.r_wire_wl, lines.r_wire_bl, *ends, out)
+    fold_lines(g, lines.r_wire_wl, lines.r_wire_bl, *ends, out)
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -58,14 +59,30 @@ class Lines:
 
 
 def lines_of(crossbar: Crossbar, n_rows: int, n_cols: int) -> Lines:
-    """Place the drivers and senses of an array's lines at their ends."""
-    left, right = _ends(
-        n_rows, crossbar.r_driver, crossbar.r_driver_far, crossbar.drive_side, "right"
+    """Place the drivers and senses of an array's lines at their ends.
+
+    Arrays of a network share a few circuits, which are made once: nobody may write to their lines.
+    """
+    return _lines(
+        (n_rows, crossbar.r_driver, crossbar.r_driver_far, crossbar.drive_side),
+        (n_cols, crossbar.r_sense, crossbar.r_sense_far, crossbar.sense_side),
+        crossbar.r_wire_wl,
+        crossbar.r_wire_bl,
     )
-    bottom, top = _ends(n_cols, crossbar.r_sense, crossbar.r_sense_far, crossbar.sense_side, "top")
+
+
+@lru_cache(maxsize=64)
+def _lines(
+    drivers: tuple[int, float, float | None, str],
+    senses: tuple[int, float, float | None, str],
+    r_wire_wl: float,
+    r_wire_bl: float,
+) -> Lines:
+    left, right = _ends(*drivers, "right")
+    bottom, top = _ends(*senses, "top")
     return Lines(
-        r_wire_wl=crossbar.r_wire_wl,
-        r_wire_bl=crossbar.r_wire_bl,
+        r_wire_wl=r_wire_wl,
+        r_wire_bl=r_wire_bl,
         left=left,
         right=right,
         top=top,

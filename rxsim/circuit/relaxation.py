@@ -19,10 +19,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxsim.circuit.factors import F_DOWN, F_UP, F_WL, G_SENSED, V_DRIVEN, Z_DOWN, Z_UP, Z_WL
+from rxsim.circuit.factors import (
+    F_DOWN,
+    F_UP,
+    F_WL,
+    G_SENSED,
+    V_DRIVEN,
+    Z_DOWN,
+    Z_UP,
+    Z_WL,
+    cells_in_series,
+    fold_lines,
+)
 from rxsim.circuit.jit import entry, inner
 from rxsim.circuit.ladder import number_places
 from rxsim.circuit.lanes import LANES, add, combine, element, load, store, zeros
+from rxsim.circuit.sweep_count import plan_sweeps
 
 
 @inner
@@ -174,3 +186,40 @@ def relax(g, factors, rows, cols, sweeps, y):
             for at in range(cols.shape[0]):
                 result[first + place, at] = out[cols[at] * LANES + place]
     return result
+
+
+@entry
+def relax_whole(
+    g, r_access, r_wl, r_bl, left, right, top, bottom, rows, cols, tolerance, most, factors, lanes
+):
+    """Fold up, plan and relax an array in one call: small arrays are solved as quickly as called.
+
+    Args:
+        g: conductances of the devices alone, siemens, float64 (n_rows, n_cols).
+        r_access: in series with each, ohm.
+        r_wl: and the next five as `fold_lines` takes them.
+        r_bl: ohm.
+        left: ohm.
+        right: ohm.
+        top: ohm.
+        bottom: ohm.
+        rows: int64, wanted wordlines.
+        cols: int64, wanted bitlines.
+        tolerance: as `plan_sweeps` takes it, and `most`.
+        most: sweeps.
+        factors: to work in, float64 (8, n_rows, n_cols).
+        lanes: to work in, float64 (n_rows n_cols LANES,).
+
+    Returns:
+        g_eff as `relax` gives it, empty where sweeps would be too many; their number (-1: too many, -2:
+        a conductance is no conductance); and the bound.
+    """
+    loaded, possible = cells_in_series(g, r_access)
+    if not possible:
+        return np.empty((0, 0)), -2, np.inf
+    fold_lines(loaded, r_wl, r_bl, left, right, top, bottom, factors)
+    nodes = lanes[: 3 * g.size].reshape((3, g.shape[0], g.shape[1]))
+    sweeps, bound = plan_sweeps(loaded, factors, rows, cols, False, tolerance, most, False, nodes)
+    if sweeps < 0:
+        return np.empty((0, 0)), -1, np.inf
+    return relax(loaded, factors, rows, cols, sweeps, lanes), sweeps, bound

@@ -14,7 +14,7 @@ from rxsim.circuit.factors import cells_in_series, line_factors
 from rxsim.circuit.lanes import LANES
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.newton import solve_nonlinear
-from rxsim.circuit.relaxation import relax
+from rxsim.circuit.relaxation import relax, relax_whole
 from rxsim.circuit.scratch import release, scratch
 from rxsim.circuit.sweep_count import plan_sweeps
 from rxsim.config import IV, Crossbar
@@ -27,6 +27,9 @@ TOLERANCE = 1e-9
 # by scripts/bench_circuit.py; they decide which method is tried, never what it gives.
 SWEEP_NS, ELIMINATION_NS = 9.0, 0.1
 _MOST_SWEEPS = 48
+_IMPOSSIBLE = -2  # what `relax_whole` says of negative, infinite and NaN conductances
+_NO_CONDUCTANCE = "a conductance is negative, NaN or infinite"
+_ROUNDING = float(np.finfo(np.float64).eps)
 MOST_SWEEPS_ALONE = 4000
 """Where no elimination can be certified, relaxation may take so many: hours for the largest arrays."""
 WHOLE_UP_TO = 2**20
@@ -83,17 +86,18 @@ def solve_array(
     n_rows, n_cols = g.shape
     if v_in is not None:
         g = gated(g, crossbar, v_in)
-    loaded, possible = cells_in_series(np.ascontiguousarray(g, dtype=np.float64), crossbar.r_access)
-    if not possible:
-        raise CircuitError("a conductance is negative, NaN or infinite")
-    g_eff, sweeps, bound = _solved(
-        loaded,
-        lines_of(crossbar, n_rows, n_cols),
-        np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64),
-        np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64),
-        progress,
-    )
-    del loaded
+    devices = np.ascontiguousarray(g, dtype=np.float64)
+    rows = np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64)
+    cols = np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64)
+    lines = lines_of(crossbar, n_rows, n_cols)
+    found = _at_once(devices, crossbar.r_access, lines, rows, cols)
+    if found is None:
+        loaded, possible = cells_in_series(devices, crossbar.r_access)
+        if not possible:
+            raise CircuitError(_NO_CONDUCTANCE)
+        found = _solved(loaded, lines, rows, cols, progress)
+        del loaded
+    g_eff, sweeps, bound = found
     solution = ArraySolution(
         g_eff=g_eff,
         method="relaxation" if sweeps >= 0 else "elimination",
@@ -109,6 +113,33 @@ def solve_array(
     if nodes.v_wl is None or nodes.v_bl is None:
         return replace(solution, i_out=i_out)
     return replace(solution, i_out=i_out, v_wl=nodes.v_wl[0], v_bl=nodes.v_bl[0])
+
+
+def _at_once(
+    g: np.ndarray, r_access: float, lines: Lines, rows: np.ndarray, cols: np.ndarray
+) -> tuple[np.ndarray, int, float] | None:
+    """Solve an array in one call of a kernel, where it is neither large nor turned; see `_transfer`.
+
+    None where it is.
+    """
+    n_rows, n_cols = g.shape
+    if g.size > WHOLE_UP_TO or not 0 < len(rows) <= len(cols):
+        return None
+    most = worthwhile_sweeps(g.shape, len(rows), len(cols))
+    if most <= 0 or elimination_bound(n_rows, n_cols) > TOLERANCE:
+        return None
+    work = scratch("factors", (8, n_rows, n_cols)), scratch("relaxation", (g.size * LANES,))
+    wires = lines.r_wire_wl, lines.r_wire_bl
+    ends = lines.left, lines.right, lines.top, lines.bottom
+    g_eff, sweeps, bound = relax_whole(
+        g, r_access, *wires, *ends, rows, cols, TOLERANCE, most, *work
+    )
+    if sweeps == _IMPOSSIBLE:
+        raise CircuitError(_NO_CONDUCTANCE)
+    if sweeps >= 0:
+        return g_eff, sweeps, bound
+    loaded, _ = cells_in_series(g, r_access)
+    return _eliminated(_LinearArray(loaded, lines, rows, cols))
 
 
 def gated(g: np.ndarray, crossbar: Crossbar, v_in: np.ndarray) -> np.ndarray:
@@ -220,7 +251,7 @@ def elimination_bound(n_rows: int, n_cols: int) -> float:
 
     Rounding alone: no term is ever subtracted, and no entry passes through more operations.
     """
-    return float((n_rows + n_cols) * min(n_rows, n_cols) * np.finfo(np.float64).eps)
+    return float((n_rows + n_cols) * min(n_rows, n_cols)) * _ROUNDING
 
 
 def _eliminated(array: _LinearArray) -> tuple[np.ndarray, int, float]:
