@@ -3,8 +3,8 @@
 Usage: python scripts/bench_circuit.py [--repeats N] [--sizes 16,64,128] [--ngspice] [--floors]
 
 Every thread pool is pinned to one thread; all take turns within a repeat, and medians are printed (of
-one turn for what takes longer than 5 s). Seconds are of the processor, so that other work on the machine
-counts less.
+one turn for what takes longer than 5 s). Seconds are of the processor, so that other work on the
+machine counts less.
 - SuperLU factors the network's nodal matrix (symmetric mode, MMD_AT_PLUS_A), solves for all drivers.
 - badcrossbar 1.1.0 (Joksas and Mehonic, SoftwareX 2020) solves the same array with its own ends, one
   wire resistance each; "-" where it is not installed. It needs Cairo's headers and stays out of the
@@ -24,9 +24,10 @@ processes: where the pair does not scale, neither can anything else, and the run
 processes do not, caches and memory are what the two share.
 
 With --floors it prints instead what each array takes beside what its multiply-adds alone would take at
-the rate of a matrix product, and its bytes at the rate of a copy, both measured in the same run. Relaxation: 8 multiply-adds for each node, driven wordline and sweep (four
-recurrences of two terms), and for each node, 16 wordlines and sweep the bitline currents read and
-written (2 x 128 bytes) and eight factors read. Elimination of n x n: n^4 multiply-adds.
+the rate of a matrix product, and its bytes at the rate of a copy, both measured in the same run.
+Relaxation: 8 multiply-adds for each node, driven wordline and sweep (four recurrences of two terms);
+for each node, 16 driven wordlines and sweep the bitline currents read and written (2 x 128 bytes) and
+eight factors read. Elimination of n x n: n^4 multiply-adds.
 """
 
 from __future__ import annotations
