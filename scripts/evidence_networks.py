@@ -58,6 +58,7 @@ def study_of(
     assignments: list[str],
     xbar: str | None = None,
     threads: int | None = None,
+    config: Path | None = None,
 ) -> Study:
     """Open a network under some settings, in the project's folder (see `enter_project`).
 
@@ -67,6 +68,7 @@ def study_of(
         assignments: settings, as `--set` takes them.
         xbar: array size, as `--xbar` takes it.
         threads: work done side by side; the machine's processors where left out.
+        config: a settings file; the defaults where left out.
     """
     model, card, data = NETWORKS[name]
     paths = {
@@ -80,7 +82,7 @@ def study_of(
         card=Path(f"scripts/cards/{card}.yaml"),
         limit=images,
     )
-    settings = load_settings(xbar=xbar, assignments=assignments)
+    settings = load_settings(config, xbar=xbar, assignments=assignments)
     return open_study(Path(os.path.expandvars(model)), settings, options, threads=threads)
 
 

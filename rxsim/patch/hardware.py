@@ -220,6 +220,21 @@ class LayerHardware:
         )
 
     @property
+    def driven_by_activations(self) -> LayerHardware:
+        """A summed layer with x_max in its matrix where it has no DACs: its inputs pass as they are.
+
+        What is left is the float network's own product with other weights, as fast as that.
+        """
+        dac = self.input_plan.dac
+        if dac.low is not None:
+            return self
+        return replace(
+            self,
+            input_plan=replace(self.input_plan, dac=replace(dac, code_per_x=1.0)),
+            matrices=tuple(matrix * dac.code_per_x for matrix in self.matrices),
+        )
+
+    @property
     def _offset_currents(self) -> np.ndarray:
         """Current of the DACs' offsets in the outputs, ampere, float64 (row tiles, groups, N)."""
         assert self.offsets is not None

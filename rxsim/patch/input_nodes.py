@@ -40,7 +40,10 @@ class InputNodes:
         value = source
         if dtype != TensorProto.FLOAT:
             value = build.add("Cast", [value], "input", to=TensorProto.FLOAT)
-        codes = build.add("Mul", [value, build.scalar("dac_scale", dac.code_per_x)], "dac_scaled")
+        codes = value
+        if dac.code_per_x != 1:
+            scale = build.scalar("dac_scale", dac.code_per_x)
+            codes = build.add("Mul", [value, scale], "dac_scaled")
         if dac.low is not None and dac.high is not None:
             bounds = [build.scalar("dac_low", dac.low), build.scalar("dac_high", dac.high)]
             codes = build.add("Clip", [codes, *bounds], "dac_clipped")

@@ -36,12 +36,12 @@ def add_layer(
         they are not kept apart.
     """
     dtype = int(helper.np_dtype_to_tensor_dtype(hardware.layer.dtype))
-    dac = hardware.input_plan.dac
     # Curved or noisy passes do not add up to one: their currents stay apart.
     measurable = hardware.adc is not None or split or not hardware.input_plan.adds_up
     measurable = measurable or hardware.noise is not None
     if not measurable:
-        hardware = hardware.summed
+        hardware = hardware.summed.driven_by_activations
+    dac = hardware.input_plan.dac
     driven = [inputs.units(build, source, dac, step, dtype) for step in hardware.input_plan.passes]
     noisy = _add_dac_noise(build, hardware, source, inputs, driven)
     currents = [
