@@ -19,7 +19,8 @@ import onnxruntime as ort
 from google.protobuf.message import EncodeError
 
 from rxsim.errors import ModelError
-from rxsim.load.providers import chosen_providers
+from rxsim.load.blocked_layout import in_blocked_layout
+from rxsim.load.providers import CPU, chosen_providers
 from rxsim.load.runtime import session_of
 from rxsim.onnx_graph import content_of, draws_numbers
 from rxsim.parallel import ordered
@@ -195,6 +196,8 @@ def _opened(model: onnx.ModelProto, watched: Sequence[str]) -> ort.InferenceSess
     are exact.
     """
     providers = chosen_providers()
+    if providers == CPU and not watched:
+        model = in_blocked_layout(model)
     try:
         return session_of(
             model, _options(_WITHOUT_OWN_KERNELS, _WITHOUT_SATURATION), providers, watched

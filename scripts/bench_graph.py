@@ -2,18 +2,18 @@
 
 Usage: RXSIM_ASSETS=FOLDER python scripts/bench_graph.py [NETWORK ..] [--hardware NAME ..] [--turns N]
 
-FOLDER holds the networks and data that docs/evidence/networks.md names. A turn runs the same batch through
-the plain network and through the patched one, in processor seconds of the process (the wall's would
-count whatever else runs); the table has the median over the turns of their ratio, and its lower and
-upper quartile. `products` counts the Conv and MatMul nodes of the patched graph for each of the plain one.
-With `--profile` the patched graph's time is split by operator, as onnxruntime's profiler has it.
+FOLDER holds the networks and data that docs/evidence/networks.md names. In a turn the same batch goes
+through the plain network, through the patched one as its file has it, and as rxsim runs it (converters
+in the layout of the convolutions, the same bits), in processor seconds: the wall counts what else runs.
+The table has the median over the turns of the ratios to the plain network, with quartiles of the
+last; `products` counts the Conv and MatMul nodes of the patched file for each of the plain one. With
+`--profile` each graph's time is split by operator, as onnxruntime's profiler has it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
 import time
 from collections import Counter
@@ -24,8 +24,9 @@ import onnx
 import onnxruntime as ort
 from evidence_networks import enter_project, study_of
 
-from rxsim.pipeline import Study, patched_chip
-from rxsim.session import Session
+from rxsim.load.blocked_layout import in_blocked_layout
+from rxsim.load.runtime import session_of
+from rxsim.pipeline import patched_chip
 
 HARDWARE = {
     "weights": ("configs/rxnn-64.yaml", ["dac.n_bits=null", "adc.n_bits=null"]),
@@ -49,7 +50,9 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     enter_project()
-    print("| network | hardware | batch | times the plain graph (quartiles) | products | a product |")
+    print(
+        "| network | hardware | batch | times the plain graph (quartiles) | products | a product |"
+    )
     print("|---|---|---|---|---|---|")
     for name in given.networks:
         for hardware in given.hardware:
@@ -62,7 +65,7 @@ def print_row(name: str, hardware: str, turns: int, profile: bool) -> None:
     Args:
         name: of the network.
         hardware: a key of `HARDWARE`.
-        turns: how often both are run.
+        turns: how often all are run.
         profile: whether to print the time by operator, too.
     """
     config, assignments = HARDWARE[hardware]
@@ -70,16 +73,20 @@ def print_row(name: str, hardware: str, turns: int, profile: bool) -> None:
     assignments = [*assignments, f"calibration.samples={SAMPLES}"]
     study = study_of(name, batch, assignments, config=Path(config), threads=1)
     plain, patched = study.network.original, patched_chip(study).model
+    models = {"plain": plain, "file": patched, "run": in_blocked_layout(patched)}
+    feeds = study.inputs.feeds(0, batch)
+    sessions = {kind: opened(model) for kind, model in models.items()}
+    results = {kind: session.run(None, feeds)[0] for kind, session in sessions.items()}
+    assert np.array_equal(results["file"], results["run"])
+    written, (low, run, high) = ratios(list(sessions.values()), feeds, turns)
     products = count(patched) / count(plain)
-    low, middle, high = ratios(study, plain, patched, batch, turns)
     print(
-        f"| {name} | {hardware} | {batch} | {middle:.2f} ({low:.2f}, {high:.2f}) | {products:.1f} "
-        f"| {middle / products:.2f} |",
+        f"| {name} | {hardware} | {batch} | {written[1]:.2f} | {run:.2f} ({low:.2f}, {high:.2f}) "
+        f"| {products:.1f} | {run / products:.2f} |",
         flush=True,
     )
-    if profile:
-        for kind, model in (("plain", plain), ("patched", patched)):
-            print_profile(kind, model, study.inputs.feeds(0, batch), turns)
+    for kind, model in models.items() if profile else ():
+        print_profile(kind, model, feeds, turns)
 
 
 def count(model: onnx.ModelProto) -> int:
@@ -87,34 +94,37 @@ def count(model: onnx.ModelProto) -> int:
     return sum(node.op_type in PRODUCTS for node in model.graph.node)
 
 
+def opened(model: onnx.ModelProto, profile: str = "") -> ort.InferenceSession:
+    """Open a session of one thread that runs a model as it is written."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    return session_of(model, options)
+
+
 def ratios(
-    study: Study, plain: onnx.ModelProto, patched: onnx.ModelProto, batch: int, turns: int
-) -> list[float]:
-    """Run both in turns; return the quartiles of the ratio of their times."""
-    sessions = [Session(model, "the network") for model in (plain, patched)]
-    feeds = study.inputs.feeds(0, batch)
-    for session in sessions:
-        session.run([study.output], feeds)
-    repeats = [repeats_for(session, study, feeds) for session in sessions]
-    found = []
-    for _ in range(turns):
-        first, second = (
-            seconds(session, study, feeds, n) for session, n in zip(sessions, repeats, strict=True)
-        )
-        found.append(second / first)
-    return statistics.quantiles(found, n=4, method="inclusive") if turns > 1 else found * 3
+    sessions: list[ort.InferenceSession], feeds: dict[str, np.ndarray], turns: int
+) -> list[list[float]]:
+    """Run all in turns; return the quartiles of the others' times over the first one's."""
+    repeats = [max(1, round(0.05 / max(seconds(each, feeds, 1), 1e-4))) for each in sessions]
+    times = np.array(
+        [
+            [seconds(each, feeds, n) for each, n in zip(sessions, repeats, strict=True)]
+            for _ in range(turns)
+        ]
+    )
+    quartiles = np.percentile(times[:, 1:] / times[:, :1], [25, 50, 75], axis=0)
+    return [[float(value) for value in column] for column in quartiles.T]
 
 
-def repeats_for(session: Session, study: Study, feeds: dict[str, np.ndarray]) -> int:
-    """Return how many batches take a tenth of a second: shorter times are coarse."""
-    return max(1, round(0.1 / max(seconds(session, study, feeds, 1), 1e-4)))
-
-
-def seconds(session: Session, study: Study, feeds: dict[str, np.ndarray], repeats: int) -> float:
+def seconds(session: ort.InferenceSession, feeds: dict[str, np.ndarray], repeats: int) -> float:
     """Return the processor seconds of a batch."""
     start = time.process_time()
     for _ in range(repeats):
-        session.run([study.output], feeds)
+        session.run(None, feeds)
     return (time.process_time() - start) / repeats
 
 
@@ -123,11 +133,7 @@ def print_profile(
 ) -> None:
     """Print the least milliseconds of each operator (of the wall: a profiler knows no other)."""
     with tempfile.TemporaryDirectory() as folder:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / "profile")
-        session = ort.InferenceSession(model.SerializeToString(), options)
+        session = opened(model, str(Path(folder) / "profile"))
         for _ in range(turns):
             session.run(None, feeds)
         events = json.loads(Path(session.end_profiling()).read_text())

@@ -1,5 +1,6 @@
 """Questions to an ONNX graph, and small changes of one: no physics, nothing of a crossbar."""
 
+from rxsim.onnx_graph.blocked_converters import blocked_converters
 from rxsim.onnx_graph.builder import GraphBuilder
 from rxsim.onnx_graph.constants import (
     constants,
@@ -58,6 +59,7 @@ __all__ = [
     "all_nodes",
     "as_bytes",
     "attributes",
+    "blocked_converters",
     "constants",
     "content_of",
     "copy_fields",
