@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=["resnet20", "mobilenet_v2"])
     parser.add_argument("--hardware", nargs="+", default=list(HARDWARE), choices=list(HARDWARE))
     parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--batch", type=int, help="images a batch, in place of the network's")
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     enter_project()
@@ -56,20 +57,21 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name in given.networks:
         for hardware in given.hardware:
-            print_row(name, hardware, given.turns, given.profile)
+            batch = given.batch or (1 if hardware == "isaac" else BATCH[name])
+            print_row(name, hardware, batch, given.turns, given.profile)
 
 
-def print_row(name: str, hardware: str, turns: int, profile: bool) -> None:
+def print_row(name: str, hardware: str, batch: int, turns: int, profile: bool) -> None:
     """Patch a network, time it, and print its row.
 
     Args:
         name: of the network.
         hardware: a key of `HARDWARE`.
+        batch: images.
         turns: how often all are run.
         profile: whether to print the time by operator, too.
     """
     config, assignments = HARDWARE[hardware]
-    batch = 1 if hardware == "isaac" else BATCH[name]
     assignments = [*assignments, f"calibration.samples={SAMPLES}"]
     study = study_of(name, batch, assignments, config=Path(config), threads=1)
     plain, patched = study.network.original, patched_chip(study).model
