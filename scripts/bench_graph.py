@@ -52,9 +52,9 @@ def main() -> None:
     given = parser.parse_args()
     enter_project()
     print(
-        "| network | hardware | batch | times the plain graph (quartiles) | products | a product |"
+        print("| network | hardware | batch | file | run (quartiles) | products | run, a product |")
     )
-    print("|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|")
     for name in given.networks:
         for hardware in given.hardware:
             batch = given.batch or (1 if hardware == "isaac" else BATCH[name])

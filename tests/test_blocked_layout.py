@@ -54,7 +54,7 @@ def test_every_kind_of_convolution_gives_the_same_bits(block: int) -> None:
 
 
 def converted(
-    sums: np.ndarray, kernel: np.ndarray, tiles: int = 1
+    sums: np.ndarray, kernel: np.ndarray, tiles: int, in_turn: bool
 ) -> tuple[np.ndarray, Counter[str]]:
     """Convert sums of the kernel's row tiles by a blocked graph, decoded by 2 and 0.5."""
     build = GraphBuilder("n", set())
@@ -64,7 +64,7 @@ def converted(
         current = build.add("Conv", ["x", build.constant("w", kernel)], "current")
         clipped = build.add("Clip", [current, *limits], "clipped")
         codes.append(build.add("Round", [clipped], "codes"))
-    total = build.add("Sum", codes, "sum") if tiles > 1 else codes[0]
+    total = build.add_in_turn(codes, "sum") if in_turn else build.add("Sum", codes, "sum")
     scaled = build.add("Mul", [total, build.scalar("factor", 2)], "decoded")
     bias = build.constant("bias", np.full((BLOCK, 1, 1), 0.5, np.float32))
     result = build.add("Add", [scaled, bias], "biased")
@@ -76,8 +76,9 @@ def converted(
     return outputs(blocked, {"x": sums}), ops(blocked)
 
 
+@pytest.mark.parametrize("in_turn", [True, False])
 @pytest.mark.parametrize("tiles", [1, 2, 3, 4, 7])
-def test_ties_go_to_even_and_sums_saturate(tiles: int) -> None:
+def test_ties_go_to_even_and_sums_saturate(tiles: int, in_turn: bool) -> None:
     eye = np.eye(BLOCK, dtype=np.float32).reshape(BLOCK, BLOCK, 1, 1)
     values = np.concatenate(
         [
@@ -88,7 +89,7 @@ def test_ties_go_to_even_and_sums_saturate(tiles: int) -> None:
     # An infinite value times the zeros of other channels is no number: give each channel its values.
     finite = values[np.isfinite(values)]
     x = np.broadcast_to(finite, (1, BLOCK, 1, len(finite))).copy()
-    result, kinds = converted(x, eye, tiles)
+    result, kinds = converted(x, eye, tiles, in_turn or tiles == 1)
     assert kinds["Round"] == 0
     assert (result == np.rint(np.clip(x, -31, 31)) * tiles * 2 + 0.5).all()
 

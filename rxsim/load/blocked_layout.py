@@ -89,7 +89,10 @@ def probe_network(block: int) -> onnx.ModelProto:
             pads = [kernel // 2] * 4
             conv = build.add("Conv", [part, weights], "current", pads=pads, group=groups)
             currents.append(_converted(build, conv, -31, 31))
-        total = build.add("Sum", currents, "sum") if len(currents) > 1 else currents[0]
+        # Both ways to sum: one after the other, and in one node.
+        total = build.add_in_turn(currents[:3], "sum")
+        if len(currents) > 3:
+            total = build.add("Sum", currents, "sum")
         each = (channels, 1, 1)
         factor = build.constant("factor", (_mixed(each, 40) + 50) / np.float32(1000))
         bias = build.constant("bias", _mixed(each, 40) / np.float32(13))
@@ -100,6 +103,7 @@ def probe_network(block: int) -> onnx.ModelProto:
     limits = [build.scalar("zero", 0), build.scalar("six", 6)]
     inner = build.add("Clip", [by_channel, *limits], "relu6")
     three = [(0, block), (block, 2 * block), (2 * block - 1, 3 * block)]
+    inner = build.add("Relu", [layer(inner, wide, three + three[:1], 3, 1)], "relu")
     deep = layer(inner, wide, three, 3, 1)
     added = build.add("Relu", [build.add("Add", [deep, first], "skip")], "relu")
     plain = layer(added, wide, [(0, block + 1)], 1, 1)

@@ -99,7 +99,7 @@ class _Blocked:
     def find(self) -> bool:
         """Find the converters; tell whether there are any."""
         for node in self._graph.node:
-            if node.op_type == "Sum" and len(node.input) > 1:
+            if node.op_type == "Sum" or (node.op_type == "Add" and self._is_last(node)):
                 self._sum_of_tiles(node)
             elif node.op_type == "Round":
                 self._adc(node)
@@ -114,25 +114,50 @@ class _Blocked:
     # Converters.
 
     def _sum_of_tiles(self, node: onnx.NodeProto) -> None:
-        """Let the codes of row tiles be rounded by their Convs, and cancel what these add."""
-        tiles = [self._rounded(name, "Conv") for name in node.input]
+        """Let the codes of row tiles be rounded by their Convs, and cancel what these add.
+
+        Args:
+            node: a Sum of codes, or the last of Adds that add codes one after the other.
+        """
+        adding, names = self._summed(node)
+        tiles = [self._rounded(name, "Conv") for name in names]
         rounded = [tile for tile in tiles if tile is not None and self._takes_bias(tile.source)]
-        if len(rounded) < len(tiles) or len(set(node.input)) < len(tiles):
+        if len(rounded) < len(tiles) or len(set(names)) < len(tiles) or len(tiles) < 2:
             return
         if sum(max(abs(tile.low), abs(tile.high)) for tile in rounded) > _LARGEST:
             return
-        for number, (tile, name) in enumerate(zip(rounded, node.input, strict=True)):
+        clipped = {}
+        for number, (tile, name) in enumerate(zip(rounded, names, strict=True)):
             self._rounding_conv(tile, _MAGIC if number % 2 == 0 else -_MAGIC)
             self._instead[name] = []
-        clipped = [tile.clip.output[0] for tile in rounded]
+            clipped[name] = tile.clip.output[0]
+        for one in adding:
+            moved = onnx.NodeProto()
+            moved.CopyFrom(one)
+            moved.input[:] = [clipped.get(name, name) for name in one.input]
+            self._instead[one.output[0]] = [moved]
         result, channels = node.output[0], self._channels[rounded[0].source.output[0]]
         self._decoding(result, channels)
-        if len(tiles) % 2 == 0:
-            self._instead[result] = [helper.make_node("Sum", clipped, [result], node.name)]
-        else:
-            total = self._name(result)
-            nodes = [helper.make_node("Sum", clipped, [total], node.name)]
-            self._instead[result] = [*nodes, self._less_magic(total, result, channels)]
+        if len(tiles) % 2:
+            (last,) = self._instead[result]
+            last.output[0] = self._name(result)
+            self._instead[result].append(self._less_magic(last.output[0], result, channels))
+
+    def _summed(self, node: onnx.NodeProto) -> tuple[list[onnx.NodeProto], list[str]]:
+        """Return the nodes that add, and the names of what they add, in order."""
+        if node.op_type == "Sum":
+            return [node], list(node.input)
+        adding: list[onnx.NodeProto] = []
+        names: list[str] = []
+        step: onnx.NodeProto | None = node
+        while step is not None:
+            adding.append(step)
+            before = self._made(step.input[0], "Add")
+            names.append(step.input[1])
+            if before is None:
+                names.append(step.input[0])
+            step = before
+        return adding, names[::-1]
 
     def _adc(self, node: onnx.NodeProto) -> None:
         """Round a single row tile by its Conv, where its codes are decoded in the blocked layout."""
@@ -245,6 +270,17 @@ class _Blocked:
             return False
         groups, weights = attributes(node).get("group", 1), self._known[node.input[1]]
         return bool(groups == 1 or (groups == channels == weights.dims[0] and weights.dims[1] == 1))
+
+    def _is_last(self, node: onnx.NodeProto) -> bool:
+        """Tell whether an Add adds codes, and no further Add adds to its sum alone."""
+        name = node.output[0]
+        following = self._reader(name, "Add")
+        codes = self._maker.get(node.input[1])
+        more = following is not None and following.input[0] == name
+        if following is not None and more:
+            further = self._maker.get(following.input[1])
+            more = further is not None and further.op_type == "Round"
+        return codes is not None and codes.op_type == "Round" and not more
 
     def _is_joined(self, name: str) -> bool:
         return any(node.op_type in _JOINED for node in self._readers[name])
