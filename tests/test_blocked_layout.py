@@ -123,7 +123,7 @@ def test_other_convolutions_stay_as_they_are(change: Callable[[onnx.NodeProto], 
 
 
 def test_other_bits_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = blocked_layout.blocked_converters
+    kept = blocked_converters
 
     def worse(model: onnx.ModelProto, block: int) -> onnx.ModelProto:
         blocked = kept(model, block)

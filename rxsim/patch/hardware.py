@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rxsim.converters import Adc, DacErrors, InputPlan, matrices_with_gains
+from rxsim.encodings import Part
 from rxsim.mapping import Readouts, Tiling
 from rxsim.onnx_graph import GraphBuilder
 from rxsim.operators import Layer, MatrixPart
@@ -225,8 +226,10 @@ class LayerHardware:
 
         What is left is the float network's own product with other weights, as fast as that.
         """
-        dac = self.input_plan.dac
-        if dac.low is not None:
+        dac, units = self.input_plan.dac, self.input_plan.passes[0].units
+        # Random pulses, for one, compare shares of x_max with their thresholds.
+        in_proportion = isinstance(units, Part) and units.kind == "whole"
+        if dac.low is not None or not in_proportion:
             return self
         return replace(
             self,
