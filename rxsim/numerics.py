@@ -1,4 +1,4 @@
 """The number of rxsim's arithmetic: part of the identity of every result that is kept."""
 
-NUMERICS = 3
+NUMERICS = 4
 """Raised whenever the same model, data and settings would give other numbers than before."""
