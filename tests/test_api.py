@@ -104,7 +104,7 @@ def hostile() -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", hostile())
 @pytest.mark.parametrize(
-    "argument", ["model", "settings", "data", "calibration", "threads", "limit"]
+    "argument", ["model", "settings", "data", "calibration", "threads", "limit", "memory"]
 )
 def test_what_can_not_be_used_raises_one_sentence(argument: str, what: str) -> None:
     if (argument, what) == ("settings", "an empty mapping"):  # nothing differs from the defaults

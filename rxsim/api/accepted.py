@@ -20,6 +20,7 @@ from rxsim.dotted import flat
 from rxsim.errors import ModelError, SettingError
 from rxsim.files import check_destination
 from rxsim.given import as_count, as_path, check_type
+from rxsim.memory import read_size
 from rxsim.pipeline import (
     Calibration,
     DataOptions,
@@ -191,6 +192,18 @@ def _as_calibration(given: Any) -> Calibration | None:
     return read_calibration(as_path(given, "calibration"))
 
 
+def as_bytes(memory: Any) -> int | None:
+    """Take a size such as "3GB"; None: it is left out.
+
+    Raises:
+        InputError: it is no such text.
+    """
+    if memory is None:
+        return None
+    check_type(memory, "memory", str, "a size with its unit, such as '3GB'")
+    return read_size(memory, "memory")
+
+
 def opened(
     model: AnyModel,
     given: AnySettings | None,
@@ -200,6 +213,7 @@ def opened(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
     evaluates: bool = True,
     takes_steps: bool = True,
@@ -219,6 +233,7 @@ def opened(
         chosen,
         as_data(data, limit),
         threads=None if threads is None else as_count(threads, "threads"),
+        memory=as_bytes(memory),
         calibration=_as_calibration(calibration),
         evaluates=evaluates,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rxsim.api.accepted import as_bytes
 from rxsim.files import check_destination
 from rxsim.gate import Check, check_cases, read_baseline, read_cases
 from rxsim.given import as_count, as_path
@@ -18,6 +19,7 @@ def run_sweep(
     output: str | Path,
     *,
     workers: int | None = None,
+    memory: str | None = None,
     cache: str | Path | None = None,
 ) -> SweepEnd:
     """Do what `rxsim sweep` does: evaluate every trial of a sweep that the results do not hold yet.
@@ -28,6 +30,8 @@ def run_sweep(
         file: the sweep's YAML.
         output: the results file; made, or gone on with.
         workers: processes, one thread each; the machine's processors by default.
+        memory: of each worker at most, such as "3GB": a trial that needs more fails; their share
+            of what is free where left out.
         cache: folder where solved arrays and ranges are kept; nothing is kept where left out.
 
     Returns:
@@ -43,10 +47,11 @@ def run_sweep(
     sweep, results_file = as_path(file, "file"), as_path(output, "output")
     folder = None if cache is None else as_path(cache, "cache")
     count = default_threads() if workers is None else as_count(workers, "workers")
+    room = as_bytes(memory)
     plan = read_plan(sweep)
     check_destination(results_file, [sweep, *(planned.model for planned in plan.points)])
     with (
-        ending(LocalPool(count, memory_for(count))) as pool,
+        ending(LocalPool(count, room or memory_for(count))) as pool,
         open_results(results_file, write=True) as results,
     ):
         return run_plan(plan, results, pool, cache=folder)

@@ -43,6 +43,7 @@ def price(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> NetworkCost:
     """Do what `rxsim cost` does: area, energy and time of a network on crossbars.
@@ -63,6 +64,7 @@ def price(
         seed: of every random draw.
         limit: the size of an evaluated sample; calibration inputs are others where there are enough.
         threads: work done side by side; changes no result.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
         calibration: as `rxsim.evaluate` takes it.
 
     Raises:
@@ -90,6 +92,7 @@ def price(
         data,
         limit=limit,
         threads=threads,
+        memory=memory,
         calibration=calibration,
         evaluates=False,
     )

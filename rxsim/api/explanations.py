@@ -24,6 +24,7 @@ def explanation(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> Explanation:
     """Do what `rxsim explain` does: say which effect and which layer cost accuracy, and what helps.
@@ -40,6 +41,7 @@ def explanation(
         seed: of every random draw.
         limit: evaluate a seeded, class-balanced sample of this size.
         threads: work done side by side; changes no result.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
         calibration: as `rxsim.evaluate` takes it.
 
     Raises:
@@ -60,6 +62,7 @@ def explanation(
         seed=seed,
         limit=limit,
         threads=threads,
+        memory=memory,
         calibration=calibration,
     )
     return shown(explain(study, asked), Explanation)

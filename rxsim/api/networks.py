@@ -53,6 +53,7 @@ def evaluate(
     until_ci: float | None = None,
     yield_at: float | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> Evaluation:
     """Do what `rxsim eval` does: climb the ladder and look at every layer.
@@ -76,6 +77,7 @@ def evaluate(
         yield_at: a loss in the same unit; `chip_yield` of the result tells the share of chips within
             it.
         threads: work done side by side; changes no result.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
     Raises:
@@ -104,6 +106,7 @@ def evaluate(
         seed=seed,
         limit=limit,
         threads=threads,
+        memory=memory,
         calibration=calibration,
     )
     result = evaluate_study(study, scenarios, seconds, until)
@@ -132,6 +135,7 @@ def calibration(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
 ) -> Calibration:
     """Do what `rxsim calibrate` does: measure all ranges, and write them if asked.
 
@@ -143,6 +147,7 @@ def calibration(
         seed: of every random draw.
         limit: the size of the evaluated sample; calibration inputs are others where there are enough.
         threads: work done side by side; changes no result.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
 
     Raises:
         InputError: the model, the data or the settings can't be used.
@@ -154,7 +159,16 @@ def calibration(
     """
     path = as_destination(output, model)
     measured = calibrate_study(
-        opened(model, settings, data, seed=seed, limit=limit, threads=threads, takes_steps=False)
+        opened(
+            model,
+            settings,
+            data,
+            seed=seed,
+            limit=limit,
+            threads=threads,
+            memory=memory,
+            takes_steps=False,
+        )
     )
     if path is not None:
         write_atomically(path, measured.to_json().encode())
@@ -171,6 +185,7 @@ def patched(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> onnx.ModelProto:
     """Do what `rxsim patch` does: return the patched network of one chip, and write it if asked.
@@ -184,6 +199,7 @@ def patched(
         seed: of every random draw.
         limit: the size of the evaluated sample; calibration inputs are others where there are enough.
         threads: work done side by side; changes no result.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
     Raises:
@@ -202,6 +218,7 @@ def patched(
         seed=seed,
         limit=limit,
         threads=threads,
+        memory=memory,
         calibration=calibration,
         evaluates=False,
     )

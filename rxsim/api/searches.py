@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rxsim.api.accepted import AnyData, AnySettings, as_data, warn
+from rxsim.api.accepted import AnyData, AnySettings, as_bytes, as_data, warn
 from rxsim.api.accepted import settings as resolved
 from rxsim.cache import Cache
 from rxsim.files import check_destination
@@ -37,6 +37,7 @@ def run_search(
     these_images: bool = False,
     exhaustive: bool = False,
     workers: int | None = None,
+    memory: str | None = None,
     cache: str | Path | None = None,
 ) -> SearchResult:
     """Do what `rxsim search` does: find the least hardware that keeps the accuracy.
@@ -60,6 +61,7 @@ def run_search(
         these_images: intervals hold for these images only, not for new ones.
         exhaustive: evaluate every point.
         workers: processes, one thread each; the machine's processors by default.
+        memory: as `rxsim.run_sweep` takes it.
         cache: folder where solved arrays and ranges are kept; nothing is kept where left out.
 
     Raises:
@@ -74,6 +76,7 @@ def run_search(
     network, results_file = as_path(model, "model"), as_path(results, "results")
     folder = None if cache is None else as_path(cache, "cache")
     count = default_threads() if workers is None else as_count(workers, "workers")
+    room = as_bytes(memory)
     check_type(goal, "goal", str, "text such as 'accuracy_drop<=0.01'")
     check_destination(results_file, [network])
 
@@ -92,16 +95,15 @@ def run_search(
         cache=None if folder is None else Cache(folder),
     )
     warn(prepared.warning, depth=2)
-    return _searched(prepared, results_file, count, folder)
+    return _searched(prepared, results_file, LocalPool(count, room or memory_for(count)), folder)
 
 
-def _searched(prepared: Prepared, results: Path, workers: int, cache: Path | None) -> SearchResult:
+def _searched(
+    prepared: Prepared, results: Path, pool: LocalPool, cache: Path | None
+) -> SearchResult:
     """Run a search with processes of this machine."""
-    with (
-        ending(LocalPool(workers, memory_for(workers))) as pool,
-        open_results(results, write=True) as open_file,
-    ):
-        return search_prepared(prepared, open_file, pool, cache=cache)
+    with ending(pool) as running, open_results(results, write=True) as open_file:
+        return search_prepared(prepared, open_file, running, cache=cache)
 
 
 def _over_texts(over: Any) -> list[str]:

@@ -193,6 +193,7 @@ def verification(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> Verification:
     """Do what `rxsim verify` does: compare solved arrays with an independent solver.
@@ -212,6 +213,7 @@ def verification(
         seed: of every random draw.
         limit: the size of the evaluated sample; calibration inputs are others where there are enough.
         threads: work done side by side; changes no result.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
     Raises:
@@ -234,6 +236,7 @@ def verification(
         seed=seed,
         limit=limit,
         threads=threads,
+        memory=memory,
         calibration=calibration,
     )
     result = verify_study(study, tolerance=float(tolerance), reference=reference, **counts)
@@ -254,6 +257,7 @@ def netlist(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
 ) -> str:
     """Do what `rxsim spice` does: return one array as a netlist for ngspice, and write it if asked.
@@ -271,6 +275,7 @@ def netlist(
         seed: of every random draw.
         limit: the size of the evaluated sample; calibration inputs are others where there are enough.
         threads: work done side by side; changes no result.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
         calibration: what `rxsim.calibration` returned, or its file; measured anew where left out.
 
     Raises:
@@ -292,6 +297,7 @@ def netlist(
         seed=seed,
         limit=limit,
         threads=threads,
+        memory=memory,
         calibration=calibration,
     )
     made = spice_netlist(study, layer, index, sample=which, position=vector, trial=chip)

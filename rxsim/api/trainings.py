@@ -45,6 +45,7 @@ def retrained(
     seed: int | None = None,
     limit: int | None = None,
     threads: int | None = None,
+    memory: str | None = None,
     calibration: Calibration | str | Path | None = None,
     **options: Unpack[GivenOptions],
 ) -> Retraining:
@@ -60,6 +61,7 @@ def retrained(
         seed: of every random draw.
         limit: the size of a sample that is trained on.
         threads: work done side by side; one gives the same bytes again.
+        memory: to stay under, such as "3GB"; half of what is free where left out; changes no result.
         calibration: as `rxsim.evaluate` takes it.
         **options: fields of `rxsim.retrain.options.RetrainOptions`, such as iterations=150,
             learning_rate=1e-4, noise="exact", train_on="labels", train="conv*".
@@ -90,6 +92,7 @@ def retrained(
         seed=seed,
         limit=limit,
         threads=threads,
+        memory=memory,
         calibration=calibration,
         evaluates=chosen.train_on == "labels",
     )

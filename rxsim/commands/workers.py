@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rxsim.cache import default_folder
 from rxsim.commands.progress import SECONDS_BETWEEN_LINES
 from rxsim.errors import InputError
+from rxsim.memory import read_size
 from rxsim.report.sweep_terminal import left_in_words
 from rxsim.session import default_threads
 from rxsim.sweep import DaskPool, LocalPool, Pool, SweepProgress, memory_for
@@ -38,9 +39,9 @@ def _options() -> list[Callable[[Any], Any]]:
         ),
         click.option(
             "--memory",
-            type=click.FloatRange(min=0.25),
-            metavar="GB",
-            help="Of each worker, at most.",
+            metavar="SIZE",
+            help="Of each worker at most, such as 3GB (a bare number is GiB): a trial that needs more "
+            "fails; default: its share of what is free.",
         ),
         click.option(
             "--dask",
@@ -85,7 +86,15 @@ def pool_of(given: dict[str, Any]) -> Pool:
         return DaskPool(given["dask"])
     workers = given["workers"] or default_threads()
     memory = given["memory"]
-    return LocalPool(workers, memory_for(workers) if memory is None else int(memory * 2**30))
+    return LocalPool(workers, memory_for(workers) if memory is None else _worker_bytes(memory))
+
+
+def _worker_bytes(text: str) -> int:
+    """Return the bytes that --memory means: a size with its unit, or a number of GiB."""
+    try:
+        return read_size(f"{float(text)}GiB", "--memory")
+    except ValueError:
+        return read_size(text, "--memory")
 
 
 @contextmanager

@@ -13,7 +13,6 @@ import onnx
 
 from rxsim.onnx_graph.builder import GraphBuilder
 from rxsim.onnx_graph.names import taken_names
-from rxsim.onnx_graph.nodes import use_counts
 from rxsim.onnx_graph.scopes import all_nodes, inner_graphs
 
 WriteStatistic = Callable[[GraphBuilder, str], str]
@@ -85,10 +84,9 @@ def _behind(build: GraphBuilder, tensor: str, statistic: str, infinite: str) -> 
 
 def _read_instead(node: onnx.NodeProto, instead: Mapping[str, str]) -> None:
     """Let a node, and what is inside it, read other tensors."""
-    if instead.keys().isdisjoint(use_counts(onnx.ModelProto(), [node])):
-        return
     for place, name in enumerate(node.input):
-        node.input[place] = instead.get(name, name)
+        if name in instead:
+            node.input[place] = instead[name]
     for inner in inner_graphs(node):
         for each in inner.node:
             _read_instead(each, instead)

@@ -18,6 +18,11 @@ from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.read_noise import add_read_noise
 
+_FLOAT_BYTES = 4
+# Assumption: copies of a row tile's matrix, one a pass, that are worth the time that they save (a
+# tenth); with those of all layers MobileNetV2 on configs/puma.yaml takes twice the memory.
+_COPIED_BYTES = 8 * 2**20
+
 
 def add_layer(
     build: GraphBuilder, hardware: LayerHardware, source: str, inputs: InputNodes, *, split: bool
@@ -119,7 +124,8 @@ def _add_current(
             shared, _ = hardware.adc.in_lsb(p, matrix, None)
             _, added = hardware.adc.in_lsb(k, matrix, added)
             product = hardware.add_product(build, driven, rows, shared, f"driven_{k}")
-            return _add_ratio(build, hardware, product, ratio, added, part)
+            size = matrix.size * _FLOAT_BYTES * len(hardware.input_plan.passes)
+            return _add_ratio(build, hardware, product, ratio, added, part, size)
     matrix, added = hardware.adc.in_lsb(k, matrix, added)
     return hardware.add_product(build, driven, rows, matrix, part, added)
 
@@ -131,13 +137,26 @@ def _add_ratio(
     ratio: np.ndarray,
     added: np.ndarray | None,
     part: str,
+    size: int,
 ) -> str:
-    """Bring a product from the first pass's LSB to that of another pass, and add constants."""
+    """Bring a product from the first pass's LSB to that of another pass, and add constants.
+
+    Args:
+        build: takes the nodes.
+        hardware: the layer's analog form.
+        product: name of the product in the first pass's LSB.
+        ratio: of the LSBs, (groups, readouts).
+        added: LSB on top, (groups, readouts), or None.
+        part: name of the current.
+        size: bytes of the matrix, once for each pass.
+    """
     layer = hardware.layer
     scale = build.constant(f"ratio_{part}", layer.along_channels(ratio.astype(np.float32)))
+    # onnxruntime multiplies a second factor into a copy of the matrix for each pass, no first factor.
+    factors = [scale, product] if size > _COPIED_BYTES else [product, scale]
     if added is None:
-        return build.add("Mul", [product, scale], part)
-    scaled = build.add("Mul", [product, scale], f"scaled_{part}")
+        return build.add("Mul", factors, part)
+    scaled = build.add("Mul", factors, f"scaled_{part}")
     constant = build.constant(f"added_{part}", layer.along_channels(added.astype(np.float32)))
     return build.add("Add", [scaled, constant], part)
 
