@@ -502,7 +502,7 @@ HOSTILE = {
         "schema_version 2, expected 1; install a newer rxsim, or run",
     ),
     "no version": (without("schema_version"), "has the schema_version null, expected 1"),
-    "older numerics": (put("numerics", 0), "whose ranges may be others (numerics 0, expected 4)"),
+    "older numerics": (put("numerics", 0), "whose ranges may be others (numerics 0, expected 5)"),
 }
 
 

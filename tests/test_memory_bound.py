@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from rxsim.cli import main
+from rxsim.commands.workers import worker_bytes
 from rxsim.config import load_settings
 from rxsim.converters import RangeMeter
 from rxsim.errors import InputError
@@ -138,6 +139,20 @@ def test_saturated_values_lie_at_or_beyond_a_bound() -> None:
 )
 def test_sizes_are_read_with_their_unit(text: str, size: int) -> None:
     assert read_size(text, "--memory") == size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2", 2 * 2**30), ("0.5", 2**29), ("3GB", 3 * 10**9), ("500 MiB", 500 * 2**20)],
+)
+def test_a_bare_number_bounds_workers_in_gib(text: str, size: int) -> None:
+    assert worker_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0.1", "-2", "nan", "inf", "1e300", "100MB", "much"])
+def test_what_can_not_bound_workers_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"--memory: found .*expected a size from .*such as 3GB"):
+        worker_bytes(text)
 
 
 @pytest.mark.parametrize("text", ["", "3", "GB", "-3GB", "1e3GB", "1MB", "9999999999TB", "nanGB"])
@@ -321,7 +336,7 @@ def optimised(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
 def test_large_matrices_are_not_copied_for_each_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ratio of two passes' LSBs stands first; the file computes the same as where it stands last."""
+    """The ratio of two passes' LSBs stands first; a file computes the same either way."""
     one_layer(tmp_path / "one.onnx", side=4)
     config = Path(__file__).resolve().parents[1] / "configs" / "puma.yaml"
     ideal = [f"crossbar.{name}=0" for name in ("r_wire_wl", "r_wire_bl", "r_driver", "r_sense")]

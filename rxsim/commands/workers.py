@@ -86,10 +86,10 @@ def pool_of(given: dict[str, Any]) -> Pool:
         return DaskPool(given["dask"])
     workers = given["workers"] or default_threads()
     memory = given["memory"]
-    return LocalPool(workers, memory_for(workers) if memory is None else _worker_bytes(memory))
+    return LocalPool(workers, memory_for(workers) if memory is None else worker_bytes(memory))
 
 
-def _worker_bytes(text: str) -> int:
+def worker_bytes(text: str) -> int:
     """Return the bytes that --memory means: a size with its unit, or a number of GiB."""
     try:
         return read_size(f"{float(text)}GiB", "--memory")
