@@ -20,7 +20,7 @@ from rxsim.patch.read_noise import add_read_noise
 
 _FLOAT_BYTES = 4
 # Assumption: copies of a row tile's matrix, one a pass, that are worth the time that they save (a
-# tenth); with those of all layers MobileNetV2 on configs/puma.yaml takes twice the memory.
+# tenth); those of all layers of MobileNetV2 on configs/puma.yaml take some gigabytes.
 _COPIED_BYTES = 8 * 2**20
 
 
