@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -21,8 +22,8 @@ from google.protobuf.message import EncodeError
 from rxsim.errors import ModelError
 from rxsim.load.blocked_layout import in_blocked_layout
 from rxsim.load.providers import CPU, chosen_providers
-from rxsim.load.runtime import session_of
-from rxsim.onnx_graph import content_of, draws_numbers
+from rxsim.load.runtime import Extend, session_of
+from rxsim.onnx_graph import content_of, draws_numbers, is_heavy, with_outputs
 from rxsim.parallel import ordered
 
 Progress = Callable[[int, int], None]
@@ -100,6 +101,7 @@ class Session:
         what: str,
         fixed_batch: int | None = None,
         watched: Sequence[str] = (),
+        extend: Extend | None = None,
     ) -> None:
         """Load a model.
 
@@ -107,7 +109,8 @@ class Session:
             model: the model.
             what: name of the model in an error message.
             fixed_batch: the batch size that the model prescribes, or None where it is free.
-            watched: inner tensors that it returns besides; the model is not copied for them.
+            watched: inner tensors that it returns besides; a heavy model is not copied for them.
+            extend: what else is added to it, before the watched tensors are brought out.
 
         Raises:
             ModelError: onnxruntime refuses it.
@@ -116,7 +119,7 @@ class Session:
         self.fixed_batch = fixed_batch
         self.draws_numbers = draws_numbers(model)
         try:
-            self._session = _opened(model, watched)
+            self._session = _opened(model, partial(_extended, watched=watched, extend=extend))
         except EncodeError as error:
             raise _too_large(what, error) from None
         except Exception as error:  # onnxruntime raises many types
@@ -189,23 +192,34 @@ class Session:
         )
 
 
-def _opened(model: onnx.ModelProto, watched: Sequence[str]) -> ort.InferenceSession:
+def _extended(
+    model: onnx.ModelProto, *, watched: Sequence[str], extend: Extend | None
+) -> onnx.ModelProto:
+    """Add to a model what is watched in it; it is copied for this only."""
+    model = model if extend is None else extend(model)
+    return with_outputs(model, watched) if watched else model
+
+
+def _opened(model: onnx.ModelProto, extend: Extend) -> ort.InferenceSession:
     """Open a session in which quantised operators compute as they are defined.
 
     With the second key onnxruntime finds no kernels for int8 activations; those that it has without it
     are exact.
     """
     providers = chosen_providers()
-    if providers == CPU and not watched:
+    rest: Extend | None = extend
+    if not is_heavy(model):
+        model, rest = extend(model), None
+    if providers == CPU:
         model = in_blocked_layout(model)
     try:
         return session_of(
-            model, _options(_WITHOUT_OWN_KERNELS, _WITHOUT_SATURATION), providers, watched
+            model, _options(_WITHOUT_OWN_KERNELS, _WITHOUT_SATURATION), providers, rest
         )
     except EncodeError:
         raise
     except Exception:  # onnxruntime raises many types
-        return session_of(model, _options(_WITHOUT_OWN_KERNELS), providers, watched)
+        return session_of(model, _options(_WITHOUT_OWN_KERNELS), providers, rest)
 
 
 def _options(*keys: str) -> ort.SessionOptions:

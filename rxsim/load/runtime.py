@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
@@ -10,7 +10,10 @@ import onnxruntime as ort
 from onnx import helper
 
 from rxsim.load.providers import CPU
-from rxsim.onnx_graph import as_bytes, detached, is_heavy, raw_values, with_outputs
+from rxsim.onnx_graph import as_bytes, detached, is_heavy, raw_values
+
+Extend = Callable[[onnx.ModelProto], onnx.ModelProto]
+"""`extend(model)`: a copy of a model with more nodes and outputs; its large constants may lie elsewhere."""
 
 
 def open_session(model: onnx.ModelProto | bytes) -> ort.InferenceSession:
@@ -26,7 +29,7 @@ def session_of(
     model: onnx.ModelProto | bytes,
     options: ort.SessionOptions,
     providers: Sequence[str] = CPU,
-    outputs: Sequence[str] = (),
+    extend: Extend | None = None,
 ) -> ort.InferenceSession:
     """Open a session.
 
@@ -34,7 +37,7 @@ def session_of(
         model: a model, or its bytes.
         options: of the session; they take the large constants of a heavy model.
         providers: onnxruntime's execution providers, the first that has a kernel runs a node.
-        outputs: inner tensors of a model that it returns besides.
+        extend: what is added to a model; a heavy one is not copied for it.
 
     Raises:
         EncodeError: a model takes more than 2 GiB even without its large constants.
@@ -42,10 +45,10 @@ def session_of(
     content = model if isinstance(model, bytes) else None
     held: list[np.ndarray] = []
     if isinstance(model, onnx.ModelProto) and not is_heavy(model):
-        content = as_bytes(with_outputs(model, outputs) if outputs else model)
+        content = as_bytes(model if extend is None else extend(model))
     if content is None:
         assert isinstance(model, onnx.ModelProto)
-        content, held = _handed_over(model, options, outputs)
+        content, held = _handed_over(model, options, extend)
     session = ort.InferenceSession(
         content,
         options,
@@ -57,13 +60,17 @@ def session_of(
 
 
 def _handed_over(
-    model: onnx.ModelProto, options: ort.SessionOptions, outputs: Sequence[str]
+    model: onnx.ModelProto, options: ort.SessionOptions, extend: Extend | None
 ) -> tuple[bytes, list[np.ndarray]]:
     """Hand over large constants as values in memory, which must live until the session is open."""
     lean, apart = detached(model)
     for tensor in lean.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.external_data.add(key="location", value="in memory")
+    if extend is not None:
+        lean = extend(lean)
+        wanted = {tensor.name for tensor in lean.graph.initializer}
+        apart = [tensor for tensor in apart if tensor.name in wanted]
     held = [_values_of(tensor) for tensor in apart]
     options.add_external_initializers(
         [tensor.name for tensor in apart],
@@ -72,8 +79,6 @@ def _handed_over(
             for values, tensor in zip(held, apart, strict=True)
         ],
     )
-    if outputs:
-        lean = with_outputs(lean, outputs)
     return bytes(lean.SerializeToString(deterministic=True)), held
 
 

@@ -64,13 +64,18 @@ def diagnose_layers(
     # A batch that is filled up holds inputs that must not be counted: currents are cut first.
     is_filled_up = fixed_batch is not None and len(inputs) % fixed_batch != 0
     counts = {} if is_filled_up else saturation_counts(patched.model, layers, taps)
-    model, counted = with_statistics(patched.model, counts)
-    watched = [counted.get(name, name) for tap in taps for name in tap.currents]
-    names = list(dict.fromkeys([*outputs, *(layer.input for layer in layers), *watched]))
-    reference = Session(with_outputs(float_model, outputs), "the float network", fixed_batch)
-    model = with_outputs(model, names)  # the copy before it is freed before the session opens
-    session = Session(model, "the patched network", fixed_batch)
-    del model
+    counted: dict[str, str] = {}
+    names: list[str] = []
+
+    def watch(model: onnx.ModelProto) -> onnx.ModelProto:
+        model, statistics = with_statistics(model, counts)
+        counted.update(statistics)
+        watched = [counted.get(name, name) for tap in taps for name in tap.currents]
+        names[:] = dict.fromkeys([*outputs, *(layer.input for layer in layers), *watched])
+        return with_outputs(model, names)
+
+    reference = Session(float_model, "the float network", fixed_batch, outputs)
+    session = Session(patched.model, "the patched network", fixed_batch, extend=watch)
 
     def work(start: int, stop: int) -> np.ndarray:
         wanted = reference.run_inputs(inputs, outputs, start, stop)

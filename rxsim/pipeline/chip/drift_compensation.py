@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rxsim.config import Settings, as_plain, settings_changed
-from rxsim.onnx_graph import with_outputs
 from rxsim.patch import LayerHardware, patch_beside
 from rxsim.pipeline.study.study import Study
 from rxsim.session import Session
@@ -69,9 +68,7 @@ def mean_outputs(study: Study, layers: Sequence[LayerHardware]) -> Means:
     """
     network = patch_beside(study.network.model, layers)
     names = [name for layer in layers for name in network.products[layer.layer.name]]
-    session = Session(
-        with_outputs(network.model, names), "the network of drift", study.network.fixed_batch
-    )
+    session = Session(network.model, "the network of drift", study.network.fixed_batch, names)
     sums = {layer.layer.name: np.zeros(layer.layer.n_channels) for layer in layers}
     counts = dict.fromkeys(sums, 0)
     with study.stages("drift") as progress:

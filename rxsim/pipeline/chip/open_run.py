@@ -137,17 +137,21 @@ class OpenRun:
         """Run all calibration inputs; yield for each batch the results of each layer of a group."""
         study = self._study
         taps = {at: self._taps[at] for at in group}
-        model = self._model
-        computed: dict[str, str] = {}
+        names: list[str] = []
         here = {name: statistics[name] for at in group for name in taps[at] if name in statistics}
-        if here:
-            model, computed = with_statistics(model, here)
-        names = [computed.get(name, name) for at in group for name in taps[at]]
         raw = sum(self._bytes(self._wanted[at]) for at in group if taps[at][0] not in here)
-        model = with_outputs(model, names)
-        if len(group) < len(self._wanted):
-            keep_outputs(model, names)
-        session = Session(model, "the open-ADC network", study.network.fixed_batch)
+
+        def watch(model: onnx.ModelProto) -> onnx.ModelProto:
+            model, computed = with_statistics(model, here) if here else (model, {})
+            names[:] = [computed.get(name, name) for at in group for name in taps[at]]
+            model = with_outputs(model, names)
+            if len(group) < len(self._wanted):
+                keep_outputs(model, names)
+            return model
+
+        session = Session(
+            self._model, "the open-ADC network", study.network.fixed_batch, extend=watch
+        )
         held = raw * _WAITING * session.in_flight(study.in_flight)
         with study.stages("adc ranges") as progress:
             for results in session.batches(

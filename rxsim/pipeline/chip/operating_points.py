@@ -12,7 +12,6 @@ from rxsim.config import Settings
 from rxsim.converters import layer_input_plan
 from rxsim.devices import SeparableCurve, curve_of
 from rxsim.errors import SettingError
-from rxsim.onnx_graph import with_outputs
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import SCENARIOS, Scenario
 from rxsim.session import Session
@@ -59,9 +58,7 @@ def operating_points(
         for layer in layers
     }
     names = list(dict.fromkeys(layer.input for layer in layers))
-    session = Session(
-        with_outputs(study.network.model, names), "the float network", study.network.fixed_batch
-    )
+    session = Session(study.network.model, "the float network", study.network.fixed_batch, names)
     sums = {layer.name: np.zeros(3) for layer in layers}
     with study.stages("operating points") as progress:
         for results in session.batches(
