@@ -10,10 +10,11 @@ import onnxruntime as ort
 from onnx import helper
 
 from rxsim.load.providers import CPU
+from rxsim.memory import give_back
 from rxsim.onnx_graph import as_bytes, detached, is_heavy, raw_values
 
 Extend = Callable[[onnx.ModelProto], onnx.ModelProto]
-"""`extend(model)`: a copy of a model with more nodes and outputs; its large constants may lie elsewhere."""
+"""`extend(model)`: a copy of a model with more nodes and outputs; values may lie elsewhere."""
 
 
 def open_session(model: onnx.ModelProto | bytes) -> ort.InferenceSession:
@@ -48,6 +49,7 @@ def session_of(
         content = as_bytes(model if extend is None else extend(model))
     if content is None:
         assert isinstance(model, onnx.ModelProto)
+        give_back()  # all copies of its weights that are gone
         content, held = _handed_over(model, options, extend)
     session = ort.InferenceSession(
         content,
@@ -55,7 +57,9 @@ def session_of(
         providers=list(providers),
         enable_fallback=0,  # or it prints its errors and tries once more
     )
-    held.clear()  # onnxruntime read them while it opened the session, and has its own copy now
+    if held:
+        held.clear()  # onnxruntime read them while it opened the session, and has its own copy now
+        give_back()
     return session
 
 

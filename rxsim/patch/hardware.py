@@ -189,21 +189,26 @@ class LayerHardware:
     @property
     def summed(self) -> LayerHardware:
         """The same layer in one conversion, decoded ideally: for a layer without ADCs."""
-        raw = [
-            np.einsum("t,gktn->gkn", self.readouts.weights, matrix[:, :, self.readouts.places])
-            for matrix in self.matrices
-        ]
         # A pass's gain multiplies all its units, and what is removed is counted in plain volts.
         removed = self.removed / self.input_plan.passes[0].gain
-        weights = [
-            (matrix - removed) * scale[:, None, :]
-            for matrix, scale in zip(raw, self.scale, strict=True)
-        ]
+        rows = np.concatenate(self.rows)
+        # Inputs innermost, as the parts have them: sums over them have an order.
+        weights = np.empty((self.tiling.groups, self.tiling.n_outputs, len(rows)))
+        weights = weights.transpose(0, 2, 1)
+        sums, start = [], 0
+        for matrix, scale in zip(self.matrices, self.scale, strict=True):
+            # One row tile at a time: all of them are as large as the layer, in float64.
+            readouts = matrix[:, :, self.readouts.places]
+            raw = np.einsum("t,gktn->gkn", self.readouts.weights, readouts)
+            if self.constant is not None:
+                sums.append(raw.sum(axis=1))
+            raw -= removed
+            part = weights[:, start : start + len(matrix[0])]
+            np.multiply(raw, scale[:, None, :], out=part)
+            start += len(matrix[0])
         constant = None
         if self.constant is not None:
-            driven = self.input_plan.counted_rest_volt * np.stack(
-                [matrix.sum(axis=1) for matrix in raw]
-            )
+            driven = self.input_plan.counted_rest_volt * np.stack(sums)
             constant = ((self.constant - driven) * self.scale).sum(axis=0, keepdims=True)
         if self.offsets is not None:
             added = (self._offset_currents * self.scale).sum(axis=0, keepdims=True)
@@ -212,8 +217,8 @@ class LayerHardware:
             self,
             readouts=Readouts.plain(self.tiling.n_outputs),
             input_plan=self.input_plan.in_one_pass(),
-            rows=(np.concatenate(self.rows),),
-            matrices=(np.concatenate(weights, axis=1),),
+            rows=(rows,),
+            matrices=(weights,),
             scale=np.ones((1, *self.scale.shape[1:])),
             removed=0.0,
             constant=constant,

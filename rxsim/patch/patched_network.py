@@ -9,11 +9,13 @@ from functools import partial
 import numpy as np
 import onnx
 
+from rxsim.memory import give_back
 from rxsim.onnx_graph import (
     constants,
     copy_fields,
     drop_unused_constants,
     inner_graphs,
+    is_heavy,
     taken_names,
     use_counts,
 )
@@ -89,6 +91,8 @@ def patch_network(
         write: writes the product of each layer; None: as its hardware computes it.
     """
     write = partial(add_layer, split=split) if write is None else write
+    if is_heavy(model):
+        give_back()
     patched, patches = _with_patches(model, layers, write, beside=beside)
     drop_unused_constants(patched)
     patched.producer_name = "rxsim"
@@ -158,8 +162,8 @@ def _with_patches(
         if beside or used[tensor.name]:
             patched.graph.initializer.append(tensor)
     for patch, _ in patches:
-        patched.graph.initializer.extend(patch.constants)
-        patch.constants.clear()  # they are in the network now
+        while patch.constants:  # each is copied into the network, and gone
+            patched.graph.initializer.append(patch.constants.pop(0))
     return patched, patches
 
 
