@@ -30,6 +30,7 @@ class SolvedArrays:
         """Start without any."""
         self._study = study
         self._kept: dict[str, LayerTransfer] = {}
+        self._levels: set[str] = set()
         self._announced = False
 
     def nominal(self, mapped: Mapped) -> list[LayerTransfer]:
@@ -45,8 +46,17 @@ class SolvedArrays:
         ]
         if missing:
             for layer, transfer in zip(missing, self._solve(mapped, missing, chip), strict=True):
-                self._kept[_key(layer, mapped)] = transfer
+                key = _key(layer, mapped)
+                self._kept[key] = transfer
+                if not has_circuit(mapped.settings[layer.layer.name], _point(layer, mapped)):
+                    self._levels.add(key)
         return [self._kept[key] for key in keys]
+
+    def forget_levels(self) -> None:
+        """Keep those with wires alone: the others are quickly made again, and take as much memory."""
+        for key in self._levels:
+            del self._kept[key]
+        self._levels.clear()
 
     def drawn(self, mapped: Mapped, chip: Chip) -> list[LayerTransfer]:
         """Return the transfer matrices of one chip.

@@ -13,6 +13,7 @@ from rxsim.config import as_plain, not_aged_note, settings_over
 from rxsim.cost.price.network import NetworkCost
 from rxsim.errors import InputError
 from rxsim.load.providers import CPU, chosen_providers
+from rxsim.onnx_graph import is_heavy
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, MadeChip
 from rxsim.pipeline.chip.mapped import Mapped
@@ -36,7 +37,7 @@ from rxsim.pipeline.ladder.totals import totals
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
 from rxsim.scenarios import Scenario, as_built, chosen, step_by_step
-from rxsim.tiles import LayerTransfer
+from rxsim.tiles import LayerTransfer, has_circuit
 
 WORST_ARRAYS = 20
 """So many of the arrays that lose most current to their wires are named."""
@@ -72,13 +73,16 @@ class Prepared:
 def prepare(study: Study) -> Prepared:
     """Run the float network, map the layers, and calibrate what every chip reuses.
 
+    A heavy network's layers wait: their arrays would lie in memory beside those of the rungs before.
+
     Raises:
         RxsimError: something in the study can't be used.
     """
     foundries = Foundries(study)  # refuses what there is no room for, before anything runs
     runner = Runner(study)
     floating = runner.score_float()
-    foundries.open(as_built(study.settings))
+    if not is_heavy(study.network.model):
+        foundries.open(as_built(study.settings))
     return Prepared(study, runner, floating, foundries)
 
 
@@ -183,7 +187,9 @@ def climb(
     healthy: Mapping[str, LayerHealth] = {}
     built, known = as_built(study.settings), None
     compensated: tuple[Foundry, MadeChip] | None = None
-    for scenario in chosen_scenarios:
+    for place, scenario in enumerate(chosen_scenarios):
+        first = None  # the rung before is done with, and its chip's matrices are
+        _forget_levels(prepared, chosen_scenarios[place:])
         foundry = prepared.foundries.open(scenario)
         chips = scored.get(scenario) or _scored(runner, foundry, study.settings.trials)
         first = chips.first
@@ -194,6 +200,7 @@ def climb(
             compensated = foundry, first
         if scenario.name == "ideal":
             healthy = runner.diagnose(first.network)
+        del chips
     assert first is not None
     health = runner.diagnose(first.network)
     inventory = inventory_of(study.network, study.plan)
@@ -223,6 +230,15 @@ def climb(
         chips_needed=needed,
         compensation=_told_of(compensated, ladder, study.metric),
     )
+
+
+def _forget_levels(prepared: Prepared, scenarios: Sequence[Scenario]) -> None:
+    """Let go of a heavy network's arrays without wires, where the scenarios to come all have some."""
+    study = prepared.study
+    if not is_heavy(study.network.model):
+        return
+    if all(has_circuit(each.settings(study.settings), None) for each in scenarios):
+        prepared.foundries.solved.forget_levels()
 
 
 def _told_of(
