@@ -1,10 +1,10 @@
 """Seconds and peak memory of every stage on networks of published shapes: load to a patched file.
 
-Usage: python scripts/bench_scale.py NETWORK.. [--set KEY=VALUE ..] [--limit-gib 8] [--eval]
+Usage: python scripts/bench_scale.py NETWORK.. [--set KEY=VALUE ..] [--limit-gib 8] [--eval N]
 
 NETWORK is a name of `scripts/published_shapes.py`, or an ONNX file.
 Each network is patched in a process of its own, as `rxsim patch` does it, on made-up inputs; a second
-process opens the patched file and runs a batch. With --eval a third one runs `rxsim eval`.
+process opens the patched file and runs a batch. With --eval `rxsim eval` evaluates them instead.
 
 A stage's memory is the largest resident size while it ran: the kernel's mark is reset when it begins.
 Files that are mapped count while their pages are resident. Processor time is that of all threads; it
@@ -15,6 +15,7 @@ says more than wall time on a machine that others use too. What exceeds the limi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -208,10 +209,17 @@ def print_stages(found: dict[str, Any]) -> None:
 
 
 def bench(name: str, given: argparse.Namespace) -> None:
-    """Patch a network, run a batch on what was written, and evaluate it if that is asked for."""
+    """Patch a network and run a batch on what was written, or evaluate it."""
     model = file_of(name, given.folder)
     output = given.folder / f"{model.stem}-patched.onnx"
     settings = [word for each in given.assignments for word in ("--set", each)]
+    if given.eval:
+        words = ["--evaluate", str(model), str(given.eval), "--threads", str(given.threads)]
+        print(
+            f"\n{model.stem}\n\n| stage | wall, s | processor, s | peak, GiB |\n|---|---|---|---|"
+        )
+        print_stages(in_a_process([*words, *settings], given.limit_gib))
+        return
     words = ["--patch", str(model), str(output), "--threads", str(given.threads), *settings]
     found = in_a_process(words, given.limit_gib)
     print(
@@ -224,26 +232,22 @@ def bench(name: str, given: argparse.Namespace) -> None:
     size = output.stat().st_size + (beside.stat().st_size if beside.exists() else 0)
     print_stages(in_a_process(["--batch", str(output), str(given.size)], given.limit_gib))
     print(f"\npatched file {size / GIB:.2f} GiB{', external' if beside.exists() else ''}")
-    if given.eval:
-        result = in_a_process(["--evaluate", str(model), *settings], given.limit_gib)
-        print(f"rxsim eval: {result['wall']:.0f} s, peak {result['peak'] / GIB:.2f} GiB")
     output.unlink()
     beside.unlink(missing_ok=True)
 
 
-def evaluate(model: Path, assignments: Sequence[str]) -> dict[str, Any]:
-    """Run `rxsim eval` in this process."""
-    from rxsim.cli import cli
+def evaluate(model: Path, limit: int, assignments: Sequence[str], threads: int) -> dict[str, Any]:
+    """Run `rxsim eval` on so many made-up inputs in this process; what it prints goes nowhere."""
+    from rxsim.cli import root
 
-    start = time.perf_counter()
-    settings = [word for each in assignments for word in ("--set", each)]
-    with open(os.devnull, "w") as nowhere:
-        shown, sys.stdout = sys.stdout, nowhere
-        try:
-            cli.main(["eval", str(model), "--quiet", *settings], standalone_mode=False)
-        finally:
-            sys.stdout = shown
-    return {"wall": time.perf_counter() - start, "peak": peak_bytes()}
+    meter = StageMeter()
+    words = ["eval", str(model), "--quiet", "--limit", str(limit), "--threads", str(threads)]
+    for each in assignments:
+        words += ["--set", each]
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        root.main(words, standalone_mode=False)
+    meter.end(f"rxsim eval --limit {limit}", 0.0)
+    return {"stages": [asdict(took) for took in meter.took.values()]}
 
 
 def main() -> None:
@@ -257,17 +261,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--size", type=int, default=1, help="inputs in the batch")
     parser.add_argument("--folder", type=Path, default=Path("."), help="where files are written")
-    parser.add_argument("--eval", action="store_true")
+    parser.add_argument("--eval", type=int, metavar="N", help="evaluate N made-up inputs instead")
     parser.add_argument("--patch", nargs=2, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--batch", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--evaluate", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--evaluate", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.patch:
         print(json.dumps(patch(*given.patch, given.assignments, given.threads)))
     elif given.batch:
         print(json.dumps(run_batch(Path(given.batch[0]), int(given.batch[1]))))
     elif given.evaluate:
-        print(json.dumps(evaluate(given.evaluate, given.assignments)))
+        model, limit = given.evaluate
+        print(json.dumps(evaluate(Path(model), int(limit), given.assignments, given.threads)))
     elif not given.names:
         parser.error("found no network, expected one or more names or files")
     else:

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from rxsim.cli import main
 from rxsim.commands.workers import worker_bytes
@@ -18,8 +19,15 @@ from rxsim.config import load_settings
 from rxsim.converters import RangeMeter
 from rxsim.errors import InputError
 from rxsim.load.providers import CPU, chosen_providers, read_providers, running_on
-from rxsim.memory import read_size
-from rxsim.onnx_graph import GraphBuilder, has_known_lengths, with_outputs, with_statistics
+from rxsim.memory import give_back, read_size
+from rxsim.onnx_graph import (
+    GraphBuilder,
+    has_known_lengths,
+    keep_outputs,
+    large,
+    with_outputs,
+    with_statistics,
+)
 from rxsim.parallel import ordered
 from rxsim.patch import PatchedNetwork, patch_network
 from rxsim.pipeline import DataOptions, Study, open_study
@@ -27,6 +35,7 @@ from rxsim.pipeline.chip.adc_ranges import layer_blocks
 from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import nominal_layers
 from rxsim.pipeline.chip.open_run import OpenRun
+from rxsim.pipeline.ladder.ladder import climb, prepare
 from rxsim.pipeline.study.memory_need import (
     batches_at_once,
     input_bytes,
@@ -35,7 +44,7 @@ from rxsim.pipeline.study.memory_need import (
 )
 from rxsim.run import diagnose_layers
 from rxsim.run.saturation import saturated
-from rxsim.scenarios import SCENARIOS
+from rxsim.scenarios import SCENARIOS, nominal, perfect
 from rxsim.session import Session
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -306,6 +315,76 @@ before = peak()
 evaluate(study, ["nonideal"])
 print(peak() - before, input_bytes(study.plan), study.batch)
 """
+
+
+@pytest.mark.parametrize("heavy", [1, 2**40])
+def test_what_is_added_to_a_network_is_the_same_with_its_weights_and_without(
+    heavy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "HEAVY", heavy)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["inner"]),
+        helper.make_node("MatMul", ["inner", "unread"], ["y"]),
+    ]
+    model = model_of(nodes, ["x"], TensorProto.FLOAT)
+    rng = np.random.default_rng(3)
+    first, second = rng.standard_normal((2, 5, 400)).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(first, "w"))
+    model.graph.initializer.append(numpy_helper.from_array(second.T.copy(), "unread"))
+    before = model.SerializeToString()
+
+    def shortened(network: onnx.ModelProto) -> onnx.ModelProto:
+        network = with_outputs(network, ["inner"])
+        keep_outputs(network, ["inner"])  # and the second constant is not needed
+        return network
+
+    x = rng.standard_normal((3, 5)).astype(np.float32)
+    session = Session(model, "the network", extend=shortened)
+    (inner,) = session.run(["inner"], {"x": x})
+    np.testing.assert_allclose(inner, x @ first, rtol=0, atol=1e-5)
+    assert model.SerializeToString() == before
+
+
+def test_arrays_without_wires_are_made_again_where_they_were_let_go(study: Study) -> None:
+    foundries = Foundries(study)
+    solved, wired = foundries.solved, foundries.open(SCENARIOS["nonideal"]).mapped.under(nominal)
+    levels = wired.under(perfect)
+    before, kept = solved.nominal(levels), solved.nominal(wired)
+    solved.forget_levels()
+    after = solved.nominal(levels)
+    assert all(a is b for a, b in zip(kept, solved.nominal(wired), strict=True))
+    assert not any(a is b for a, b in zip(before, after, strict=True))
+    for a, b in zip(before, after, strict=True):
+        for old, new in zip(a.matrices, b.matrices, strict=True):
+            np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(("heavy", "sets"), [(1, [1, 1, 1]), (2**40, [2, 2, 2])])
+def test_a_heavy_network_holds_the_arrays_of_one_rung(
+    heavy: int, sets: list[int], study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sets of matrices that are kept while a rung is scored; a small network keeps both."""
+    monkeypatch.setattr(large, "HEAVY", heavy)
+    prepared, held = prepare(study), []
+    score = prepared.runner.score
+
+    def counted(*given: Any, **named: Any) -> Any:
+        held.append(len(prepared.foundries.solved._kept) // len(study.network.layers))
+        return score(*given, **named)
+
+    monkeypatch.setattr(prepared.runner, "score", counted)
+    climb(prepared)
+    assert held == sets
+
+
+def test_freed_memory_is_given_back_where_there_is_a_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_back()
+
+    def missing(name: str | None) -> None:
+        raise OSError
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    give_back()
 
 
 @pytest.mark.slow
