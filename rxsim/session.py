@@ -208,7 +208,7 @@ def _opened(model: onnx.ModelProto, extend: Extend) -> ort.InferenceSession:
     """
     providers = chosen_providers()
     rest: Extend | None = extend
-    if not is_heavy(model):
+    if not is_heavy(model):  # it may be copied, and written as it runs fastest here
         model, rest = extend(model), None
     if providers == CPU:
         model = in_blocked_layout(model)
