@@ -51,9 +51,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     enter_project()
-    print(
-        print("| network | hardware | batch | file | run (quartiles) | products | run, a product |")
-    )
+    print("| network | hardware | batch | file | run (quartiles) | products | run, a product |")
     print("|---|---|---|---|---|---|---|")
     for name in given.networks:
         for hardware in given.hardware:
