@@ -17,7 +17,7 @@ from rxsim.config import Settings, load_settings
 from rxsim.onnx_graph import with_outputs
 from rxsim.pipeline import DataOptions, Study, open_study, patched_chip
 from rxsim.retrain.options import RetrainOptions
-from rxsim.retrain.result import settings_of, settings_text
+from rxsim.retrain.trained_settings import settings_of, settings_text
 from rxsim.session import Session
 
 torch = pytest.importorskip("torch")

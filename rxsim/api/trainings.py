@@ -27,8 +27,8 @@ from rxsim.load import load_network, write_onnx
 from rxsim.pipeline import Calibration, DataOptions
 from rxsim.retrain.options import GivenOptions, RetrainOptions
 from rxsim.retrain.remarks import data_remark
-from rxsim.retrain.result import settings_of
 from rxsim.retrain.scores import check_metric
+from rxsim.retrain.trained_settings import settings_of
 
 if TYPE_CHECKING:
     from rxsim.retrain.network_module import NetworkModule

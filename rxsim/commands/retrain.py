@@ -27,8 +27,8 @@ from rxsim.load import write_onnx
 from rxsim.report.retrain_terminal import print_training
 from rxsim.retrain.options import RetrainOptions
 from rxsim.retrain.remarks import data_remark
-from rxsim.retrain.result import settings_of, settings_text
 from rxsim.retrain.scores import check_metric
+from rxsim.retrain.trained_settings import settings_of, settings_text
 from rxsim.stages import Stages
 
 

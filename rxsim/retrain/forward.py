@@ -160,11 +160,14 @@ class ExactForward:
             x = inputs[list(node.input).index(given)]
             assert x is not None
             before = {key: self._before[key] for key in node.input if key in self._before}
-            clipped = self._clipped(name, x)
+            bounds = self._bounds.get(name)
+            refreshed = _clipped(x, bounds)  # to the range of the last refresh
+            clipped = refreshed
+            if bounds is not None and self._ranges is not None and self._ranges.learns(name):
+                clipped = self._ranges.clipped(name, x, bounds)
             with torch.no_grad():
                 hardware = self._patched({given: x}, [output])[output]
-                first = _clipped(x, self._bounds.get(name))
-                moved = module({given: first, **before}, [output])[output]
+                moved = module({given: refreshed.detach(), **before}, [output])[output]
             now = {key: module.value(key) for key in before}
             product = module({given: clipped, **now}, [output])[output]
             if self._gradient == "identity":
@@ -173,13 +176,6 @@ class ExactForward:
             return factor * (product - moved) + hardware
 
         return on_chip
-
-    def _clipped(self, name: str, x: Tensor) -> Tensor:
-        """Clip a layer's input to its range as it is now."""
-        bounds = self._bounds.get(name)
-        if bounds is None or self._ranges is None:
-            return _clipped(x, bounds)
-        return self._ranges.clipped(name, x, bounds)
 
 
 def _column_factor(hardware: Tensor, wanted: Tensor, axis: int) -> Tensor:

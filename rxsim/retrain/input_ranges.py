@@ -17,8 +17,8 @@ from rxsim.calibrate import InputRange
 from rxsim.converters import layer_dac
 from rxsim.errors import InputError
 from rxsim.pipeline import Study, input_ranges
-from rxsim.retrain.result import with_input_ranges
 from rxsim.retrain.torch_library import Tensor, torch
+from rxsim.retrain.trained_settings import with_input_ranges
 
 Bounds = tuple[float, float]
 
@@ -81,6 +81,10 @@ class InputRanges:
         self._refreshed = dict(self.x_max)
         return replace(study, settings=with_input_ranges(study.settings, self.x_max))
 
+    def learns(self, name: str) -> bool:
+        """Tell whether a layer's range is trained."""
+        return self.learned and name in self._logs
+
     def clipped(self, name: str, x: Tensor, bounds: Bounds) -> Tensor:
         """Clip a layer's input as its DACs do, with a gradient to its range.
 
@@ -89,8 +93,6 @@ class InputRanges:
             x: its input.
             bounds: activations from which on its DACs saturated at the last refresh.
         """
-        if not (self.learned and name in self._logs):
-            return torch.clamp(x, *bounds)
         before = self._known[name]
         known = InputRange(self._refreshed[name], before.signed, before.shape)
         codes = layer_dac(name, known, self._settings[name]).code_per_x

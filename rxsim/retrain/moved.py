@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -59,7 +60,8 @@ class Moved:
         if ranges is not None:
             logs = ranges.parameters()
             self.tensors |= {f"range of {name}": log for name, log in logs.items()}
-        self.clip()
+        with self.keeping_fixed():
+            self._clip()
 
     def optimiser(self) -> torch.optim.Optimizer:
         """Return an optimiser of them; `share` of a group multiplies its learning rate."""
@@ -82,29 +84,23 @@ class Moved:
 
     def take_up(self) -> None:
         """Bring a step of the optimiser to weights and ranges, and clip."""
-        before = {name: self._trained[name].detach().clone() for name in self._moving}
-        self._gains.take_up()
+        with self.keeping_fixed():
+            self._gains.take_up()
+            self._clip()
         if self._ranges is not None:
             self._ranges.take_up()
-        self.clip()
-        self.keep_fixed(before)
 
-    def keep_fixed(self, before: Mapping[str, Tensor]) -> None:
-        """Put values that stay back to what they were.
-
-        Args:
-            before: weights and biases, by name.
-        """
+    @contextmanager
+    def keeping_fixed(self) -> Iterator[None]:
+        """Put values that stay back to what they were, after what is done to weights and biases."""
+        before = {name: self._trained[name].detach().clone() for name in self._moving}
+        yield
         with torch.no_grad():
             for name, moving in self._moving.items():
                 held = self._trained[name]
                 held.copy_(torch.where(moving, held, before[name]))
 
-    def clip(self) -> None:
-        """Clip weights, but for those that stay as they are."""
+    def _clip(self) -> None:
         with torch.no_grad():
             for name, limit in self._limits.items():
-                held = self._trained[name]
-                clipped = held.clamp(-limit, limit)
-                moving = self._moving.get(name)
-                held.copy_(clipped if moving is None else torch.where(moving, clipped, held))
+                self._trained[name].clamp_(-limit, limit)

@@ -205,15 +205,15 @@ class Trainer:
         self._state.before = CurvePoint(0, None, loss, right, 0.0)
         matching = Matching(self._study.network, self._module)
         positions = self._batches.trained[:count]
-        before = {name: held.detach().clone() for name, held in self._module.trained().items()}
         with torch.no_grad():
             self._rows(positions, matching.float_hooks())
-            for _ in range(_ROUNDS):
-                self._forward.refresh(self._module, 0)
+            for left in reversed(range(_ROUNDS)):
                 on_chip = self._forward.hooks(self._module)
                 self._rows(positions, matching.chip_hooks(on_chip))
-                matching.take_up()
-                self._moved.keep_fixed(before)
+                with self._moved.keeping_fixed():
+                    matching.take_up()
+                if left:  # behind the last round the training's first refresh follows
+                    self._forward.refresh(self._module, 0)
 
     def refresh(self, seconds: float = 0.0) -> None:
         """Take a chip with the weights as they are, and measure it on what is held out."""
