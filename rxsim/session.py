@@ -22,7 +22,7 @@ from google.protobuf.message import EncodeError
 from rxsim.errors import ModelError
 from rxsim.load.blocked_layout import in_blocked_layout
 from rxsim.load.providers import CPU, chosen_providers
-from rxsim.load.runtime import Extend, session_of
+from rxsim.load.runtime import Extend, quiet_options, session_of
 from rxsim.onnx_graph import content_of, draws_numbers, is_heavy, with_outputs
 from rxsim.parallel import ordered
 
@@ -223,10 +223,7 @@ def _opened(model: onnx.ModelProto, extend: Extend) -> ort.InferenceSession:
 
 
 def _options(*keys: str) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
+    options = quiet_options()
     for key in keys:
         options.add_session_config_entry(key, "1")
     return options

@@ -165,11 +165,17 @@ class FixedInputRange(Section):
 InputRangeRule = Literal["calibrated", "model"]
 
 
-def _known_input_rule(value: Any) -> Any:
-    """Refuse a value that is no range, and list all that are."""
-    if value not in get_args(InputRangeRule):
-        raise ValueError(f"found {in_yaml(value)}, expected calibrated, model or {{x_max: 4}}")
-    return value
+def _named(rule: Any, mapping: str) -> BeforeValidator:
+    """Return what refuses a value that is no name of a rule, and lists all names and the mapping."""
+
+    def known(value: Any) -> Any:
+        if value not in get_args(rule):
+            raise ValueError(
+                f"found {in_yaml(value)}, expected {', '.join(get_args(rule))} or {mapping}"
+            )
+        return value
+
+    return BeforeValidator(known)
 
 
 def _form(value: Any) -> str:
@@ -179,9 +185,10 @@ def _form(value: Any) -> str:
     return "[list]" if isinstance(value, list | tuple) else "[name]"
 
 
+_INPUT_RULE = _named(InputRangeRule, "{x_max: 4}")
 InputRangeSetting = Annotated[
-    Annotated[InputRangeRule, BeforeValidator(_known_input_rule), Tag("[name]")]
-    | Annotated[InputRangeRule, BeforeValidator(_known_input_rule), Tag("[list]")]
+    Annotated[InputRangeRule, _INPUT_RULE, Tag("[name]")]
+    | Annotated[InputRangeRule, _INPUT_RULE, Tag("[list]")]
     | Annotated[FixedInputRange, Tag("[mapping]")],
     Discriminator(_form),
 ]
@@ -290,15 +297,6 @@ class FixedRange(Section):
 RangeRule = Literal["calibrated", "full_scale", "unit_lsb"]
 
 
-def _known_rule(value: Any) -> Any:
-    """Refuse a value that is no range, and list all that are."""
-    if value not in get_args(RangeRule):
-        raise ValueError(
-            f"found {in_yaml(value)}, expected {', '.join(get_args(RangeRule))} or {{amperes: 1e-5}}"
-        )
-    return value
-
-
 def _known_thresholds(value: Any) -> Any:
     """Refuse a value that is neither null, nor lloyd_max, nor a list."""
     if value not in (None, "lloyd_max"):
@@ -309,9 +307,10 @@ def _known_thresholds(value: Any) -> Any:
     return value
 
 
+_ADC_RULE = _named(RangeRule, "{amperes: 1e-5}")
 AdcRange = Annotated[
-    Annotated[RangeRule, BeforeValidator(_known_rule), Tag("[name]")]
-    | Annotated[RangeRule, BeforeValidator(_known_rule), Tag("[list]")]
+    Annotated[RangeRule, _ADC_RULE, Tag("[name]")]
+    | Annotated[RangeRule, _ADC_RULE, Tag("[list]")]
     | Annotated[FixedRange, Tag("[mapping]")],
     Discriminator(_form),
 ]

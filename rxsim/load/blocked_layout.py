@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from rxsim.load.runtime import session_of
+from rxsim.load.runtime import quiet_options, session_of
 from rxsim.onnx_graph import GraphBuilder, blocked_converters, take_range
 
 _DOMAIN = "com.microsoft.nchwc"
@@ -57,7 +56,7 @@ def _is_blocked(channels: int) -> bool:
     kernel = np.ones((channels, 1, 1, 1), np.float32)
     result = build.add("Conv", ["x", build.constant("kernel", kernel)], "y", group=channels)
     with tempfile.TemporaryDirectory() as folder:
-        options = _options()
+        options = quiet_options()
         options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
         session_of(_model(build, result, channels), options)
         optimised = onnx.load(options.optimized_model_filepath)
@@ -128,16 +127,9 @@ def _converted(build: GraphBuilder, source: str, low: int, high: int) -> str:
 
 
 def _outputs(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    result = session_of(model, _options()).run(None, {"x": x})[0]
+    result = session_of(model, quiet_options()).run(None, {"x": x})[0]
     assert isinstance(result, np.ndarray)
     return result
-
-
-def _options() -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return options
 
 
 def _model(build: GraphBuilder, result: str, channels: int) -> onnx.ModelProto:

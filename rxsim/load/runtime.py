@@ -19,11 +19,17 @@ Extend = Callable[[onnx.ModelProto], onnx.ModelProto]
 
 def open_session(model: onnx.ModelProto | bytes) -> ort.InferenceSession:
     """Open a session that is used once: a single thread, no optimisation, no words on the terminal."""
-    options = ort.SessionOptions()
+    options = quiet_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return session_of(model, options)
+
+
+def quiet_options() -> ort.SessionOptions:
+    """Return options of a session on a single thread that writes no words on the terminal."""
+    options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    return session_of(model, options)
+    return options
 
 
 def session_of(

@@ -3,6 +3,7 @@
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.blocks import block_weights
 from rxsim.mapping.cells import cells_of
+from rxsim.mapping.consecutive import slice_of
 from rxsim.mapping.hardware_plan import COUNTS, LayerPlan, NetworkPlan, plan_network
 from rxsim.mapping.layer import MappedLayer, map_layer
 from rxsim.mapping.readouts import Readouts
@@ -20,5 +21,6 @@ __all__ = [
     "cells_of",
     "map_layer",
     "plan_network",
+    "slice_of",
     "tile_layer",
 ]

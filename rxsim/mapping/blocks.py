@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rxsim.load import Layer
+from rxsim.mapping.consecutive import slice_of
 
 
 def block_weights(
@@ -28,7 +29,8 @@ def block_weights(
     if packed == 1:
         if n[-1] - n[0] + 1 == len(n):  # neighbours are taken at once
             part = layer.matrices[first, :, n[0] : n[-1] + 1]
-            weights = (part[k[0] : k[-1] + 1] if _is_run(k) else part[k]).astype(np.float64)
+            run = slice_of(k)
+            weights = part[k if run is None else run].astype(np.float64)
         else:
             weights = layer.matrices[first, k[:, None], n].astype(np.float64)
         here = np.ones(len(k), dtype=bool), np.ones(len(n), dtype=bool)
@@ -40,8 +42,3 @@ def block_weights(
     group = np.minimum(first + row_group, layer.groups - 1)[:, None]
     weights = layer.matrices[group, row[:, None], col].astype(np.float64)
     return np.where(used, weights, 0.0), used, present
-
-
-def _is_run(lines: np.ndarray) -> bool:
-    """Tell whether lines follow on one another, upwards."""
-    return int(lines[-1]) - int(lines[0]) + 1 == len(lines) and bool((lines[1:] > lines[:-1]).all())

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rxsim.mapping import PhysicalArray
+from rxsim.mapping import PhysicalArray, slice_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +63,7 @@ class ReadColumns:
 
 def run_of(at: np.ndarray) -> Run:
     """Tell whether places follow on one another upwards."""
-    if not len(at):
-        return Run(at, None)
-    low, high = int(at[0]), int(at[-1])
-    is_run = high - low + 1 == len(at) and bool((at[1:] - at[:-1] == 1).all())
-    return Run(at, slice(low, high + 1) if is_run else None)
+    return Run(at, slice_of(at))
 
 
 def used_rows(array: PhysicalArray) -> UsedRows:
