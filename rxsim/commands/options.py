@@ -10,11 +10,10 @@ import click
 
 from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.compensate_option import compensate_option, read_steps
+from rxsim.commands.resource_options import read_memory, resource_options, take_providers
 from rxsim.config import AUTO, Settings, fault_files, load_settings, preset_files
 from rxsim.devices import check_preset_files
 from rxsim.errors import SettingError
-from rxsim.load.providers import read_providers, running_on
-from rxsim.memory import read_size
 from rxsim.metrics import metric_options
 from rxsim.pipeline import (
     DataOptions,
@@ -82,7 +81,7 @@ def study_options(function: F) -> F:
         what = "The output, or any inner tensor, that is evaluated; default: the first of numbers."
         options.append(click.option("--output", "output_name", metavar="NAME", help=what))
     if "--workers" not in taken:  # which run networks in processes of their own
-        options += _resource_options()
+        options += resource_options()
     return _stack(settings_options(progress_options(function)), options)
 
 
@@ -213,36 +212,6 @@ def _run_options() -> list[_Decorator]:
             "--threads", type=count, metavar="N", help="Work done side by side; changes no result."
         ),
     ]
-
-
-def _resource_options() -> list[_Decorator]:
-    return [
-        click.option(
-            "--memory",
-            metavar="SIZE",
-            help="Memory to stay under, such as 3GB: fewer batches run at once, no result changes; "
-            "default: half of what is free.",
-        ),
-        click.option(
-            "--provider",
-            "providers",
-            metavar="NAME[,NAME..]",
-            help="onnxruntime's execution providers; CPUExecutionProvider, the default, is the tested "
-            "one.",
-        ),
-    ]
-
-
-def take_providers(given: dict[str, Any]) -> None:
-    """Let all networks that the command runs from now on run on what --provider names.
-
-    Raises:
-        InputError: onnxruntime has no such execution provider.
-    """
-    names = given.get("providers")
-    if names is not None:
-        context = running_on(read_providers(names))
-        click.get_current_context().with_resource(context)
 
 
 def read_settings(given: dict[str, Any]) -> Settings:
@@ -384,8 +353,6 @@ def open_given(
         times: at which chips are read.
     """
     take_providers(given)
-    memory = given.get("memory")
-    memory = None if memory is None else read_size(memory, "--memory")
     settings = read_settings(given)
     if not takes_steps and settings.compensate == AUTO:
         settings = settings.model_copy(update={"compensate": ()})
@@ -399,7 +366,7 @@ def open_given(
         calibration=None if path is None else read_calibration(path),
         evaluates=evaluates,
         times=times,
-        memory=memory,
+        memory=read_memory(given),
     )
     study = with_chosen_steps(study)
     warn(study.warning, given)
