@@ -17,8 +17,9 @@ from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.foundry import Foundry, nominal_layers, with_adcs
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.output_bench import ChipBench
+from rxsim.pipeline.study.digital import settings_by_layer
 from rxsim.pipeline.study.provenance import CalibrationData, Provenance
-from rxsim.pipeline.study.study import Study, settings_by_layer
+from rxsim.pipeline.study.study import Study
 from rxsim.pipeline.study.work import work_of
 from rxsim.run import predict
 from rxsim.scenarios import SCENARIOS, perfect

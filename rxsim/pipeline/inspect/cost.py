@@ -22,9 +22,10 @@ from rxsim.pipeline.chip.foundries import Foundries
 from rxsim.pipeline.chip.mapped import Mapped, input_ranges
 from rxsim.pipeline.inspect.array_energy import array_energies
 from rxsim.pipeline.inspect.write_pulses import write_pulses
+from rxsim.pipeline.study.digital import settings_by_layer, without_digital
 from rxsim.pipeline.study.make_up import example_feeds
 from rxsim.pipeline.study.required_shapes import require_shapes
-from rxsim.pipeline.study.study import Study, settings_by_layer, without_digital
+from rxsim.pipeline.study.study import Study
 from rxsim.pipeline.study.work import mappable, sizes_of, work_at
 from rxsim.scenarios import as_built
 

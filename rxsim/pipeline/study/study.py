@@ -17,16 +17,12 @@ from rxsim.compensate import check_steps
 from rxsim.config import (
     FixedInputRange,
     Settings,
-    check_gating,
     check_layers,
-    layer_settings,
     settings_hash,
     settings_over,
 )
 from rxsim.devices import check_defect_maps, check_presets
-from rxsim.errors import InputError
 from rxsim.load import (
-    DigitalNode,
     Network,
     StatedRange,
     load_network,
@@ -45,6 +41,7 @@ from rxsim.pipeline.study.calibration_match import (
 )
 from rxsim.pipeline.study.choice import DataChoice, DataOptions, choose_data
 from rxsim.pipeline.study.data import open_study_data
+from rxsim.pipeline.study.digital import less_digital, settings_by_layer, without_digital
 from rxsim.pipeline.study.input_axes import with_stated
 from rxsim.pipeline.study.make_up import make_up_data
 from rxsim.pipeline.study.memory_need import batches_at_once, memory_note
@@ -276,7 +273,7 @@ def with_settings(study: Study, settings: Settings) -> Study:
     names = [layer.name for layer in study.network.layers]
     names += [node.name for node in study.network.digital]
     check_layers(settings, names)
-    network = _less_digital(study.network, settings)
+    network = less_digital(study.network, settings)
     plan = plan_network(network, settings_by_layer(network, settings), study.plan.work)
     _check_hardware(plan)
     batch = 1 if study.provenance.one_by_one else _batch_size(plan)
@@ -336,42 +333,6 @@ def _check_hardware(plan: NetworkPlan) -> None:
 def _has_bodies(network: Network) -> bool:
     """Tell whether a run may show that layers can't be mapped."""
     return any(node.op_type in ("If", "Loop", "Scan") for node in all_nodes(network.model.graph))
-
-
-def settings_by_layer(network: Network, settings: Settings) -> dict[str, Settings]:
-    """Resolve the settings of every layer on crossbars, by its name."""
-    by_layer = {layer.name: layer_settings(settings, layer.name) for layer in network.layers}
-    return {name: of_layer for name, of_layer in by_layer.items() if of_layer is not None}
-
-
-def without_digital(network: Network, settings: Settings) -> Network:
-    """Leave the layers digital that the settings want so.
-
-    Raises:
-        RxsimError: settings name a layer that is not there, or no layer is left.
-    """
-    check_layers(settings, [layer.name for layer in network.layers])
-    return _less_digital(network, settings)
-
-
-def _less_digital(network: Network, settings: Settings) -> Network:
-    """Leave layers digital; see `without_digital`."""
-    kept, nodes = [], []
-    resolved = {layer.index: layer_settings(settings, layer.name) for layer in network.layers}
-    for layer in network.layers:
-        of_layer = resolved[layer.index]
-        if of_layer is None:
-            nodes.append(DigitalNode(layer.name, layer.op, "the settings say so"))
-        else:
-            check_gating(of_layer.crossbar, of_layer.input, of_layer.dac)
-            shared = resolved[layer.arrays_of] == of_layer  # else they can't be the same arrays
-            kept.append(layer if shared else replace(layer, arrays_of=layer.index))
-    if nodes and not kept:
-        raise InputError(
-            f"layers: found every layer of {network.path.name} digital, expected one on crossbars at "
-            "least; narrow the pattern"
-        )
-    return replace(network, layers=tuple(kept), digital=(*network.digital, *nodes))
 
 
 def _provenance(
