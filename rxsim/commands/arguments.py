@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,13 @@ new_images_option = click.option(
     is_flag=True,
     help="Intervals of points hold for new images too, not only chips.",
 )
+
+
+def with_options(function: F, options: Sequence[Callable[[Any], Any]]) -> F:
+    """Add options to a command; its help lists them in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 def progress_options(function: F) -> F:

@@ -15,11 +15,11 @@ from rxsim.commands.options import (
     files_read,
     open_given,
     read_settings,
-    read_stated,
     study_options,
     warn,
 )
 from rxsim.commands.progress import watched
+from rxsim.commands.stated_options import read_stated
 from rxsim.config import Cost, Settings
 from rxsim.cost.price.network import NetworkCost
 from rxsim.files import check_destination

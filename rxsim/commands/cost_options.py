@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rxsim.commands.arguments import with_options
 from rxsim.folders import names_in
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,9 +37,7 @@ def cost_options(function: F) -> F:
             help="Energy of a read: of the solved circuit, or the technology's number.",
         ),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return with_options(function, options)
 
 
 def with_cost(given: dict[str, Any]) -> dict[str, Any]:

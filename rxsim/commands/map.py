@@ -12,12 +12,11 @@ from rxsim.commands.arguments import FILE, progress_options
 from rxsim.commands.options import (
     files_read,
     read_settings,
-    read_stated,
     settings_options,
-    shape_options,
     warn,
 )
 from rxsim.commands.progress import watched
+from rxsim.commands.stated_options import read_stated, stated_options
 from rxsim.config import check_layers
 from rxsim.files import check_destination, write_atomically
 from rxsim.load import load_network, patched_before
@@ -36,7 +35,7 @@ from rxsim.stages import Stages
 @click.command("map")
 @click.argument("model", type=FILE)
 @settings_options
-@shape_options
+@stated_options
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the report as JSON.")
 @progress_options
 def command(model: Path, json_path: str | None, **given: Any) -> None:

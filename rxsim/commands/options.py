@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from rxsim.commands.arguments import FILE, progress_options
+from rxsim.commands.arguments import FILE, progress_options, with_options
 from rxsim.commands.compensate_option import compensate_option, read_steps
 from rxsim.commands.resource_options import read_memory, resource_options, take_providers
+from rxsim.commands.stated_options import input_options, read_inputs
 from rxsim.config import AUTO, Settings, fault_files, load_settings, preset_files
 from rxsim.devices import check_preset_files
 from rxsim.errors import SettingError
 from rxsim.metrics import metric_options
 from rxsim.pipeline import (
     DataOptions,
-    StatedInputs,
     Study,
     files_of_card,
     open_study,
@@ -39,15 +39,9 @@ _OPTION_NAMES = (
 """Options that are fields of `DataOptions` under the same name."""
 
 
-def _stack(function: F, options: Sequence[Callable[[Any], Any]]) -> F:
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
 def settings_options(function: F) -> F:
     """Add --xbar, --config, --set and --compensate."""
-    return _stack(
+    return with_options(
         function,
         [
             click.option("--xbar", metavar="RxC", help="Array size, wordlines x bitlines."),
@@ -72,8 +66,7 @@ def study_options(function: F) -> F:
     taken = {name for option in getattr(function, "__click_params__", ()) for name in option.opts}
     options = [
         *_data_options(),
-        *_shape_options(),
-        *_input_options(),
+        *input_options(),
         *_preprocess_options(),
         *_run_options(),
     ]
@@ -82,27 +75,13 @@ def study_options(function: F) -> F:
         options.append(click.option("--output", "output_name", metavar="NAME", help=what))
     if "--workers" not in taken:  # which run networks in processes of their own
         options += resource_options()
-    return _stack(settings_options(progress_options(function)), options)
-
-
-def shape_options(function: F) -> F:
-    """Add --input-shape, --fix-axis and --batch-axis."""
-    return _stack(function, [*_shape_options(), _batch_axis_option()])
-
-
-def read_stated(given: dict[str, Any]) -> StatedInputs:
-    """Read what a command with `shape_options` states of the inputs."""
-    return StatedInputs(
-        shapes=_read_shapes(given["input_shapes"]),
-        axes=_read_axes(given["fix_axes"]),
-        batch_axes=_read_batch_axes(given["batch_axes"])["input_batch_axes"],
-    )
+    return with_options(settings_options(progress_options(function)), options)
 
 
 def calibration_option(function: F) -> F:
     """Add --calibration."""
     what = "What 'rxsim calibrate' wrote: no range is measured then."
-    return _stack(
+    return with_options(
         function, [click.option("--calibration", type=FILE, metavar="CAL.json", help=what)]
     )
 
@@ -141,50 +120,6 @@ def _data_options() -> list[_Decorator]:
             help="What is measured; none needs no labels.",
         ),
     ]
-
-
-def _shape_options() -> list[_Decorator]:
-    return [
-        click.option(
-            "--input-shape",
-            "input_shapes",
-            multiple=True,
-            metavar="[NAME=]N,N..",
-            help="Shape of an input where the model leaves axes free: NAME=1,3,48,320, or 3,224,224 "
-            "for one input of the only one; repeatable.",
-        ),
-        click.option(
-            "--fix-axis",
-            "fix_axes",
-            multiple=True,
-            metavar="NAME=N",
-            help="Length of a free axis by its name in the model; repeatable.",
-        ),
-    ]
-
-
-def _input_options() -> list[_Decorator]:
-    return [
-        click.option(
-            "--input-value",
-            "input_values",
-            multiple=True,
-            metavar="NAME=V[,V..]",
-            help="Value of an input, which needs no data then; repeatable.",
-        ),
-        _batch_axis_option(),
-    ]
-
-
-def _batch_axis_option() -> _Decorator:
-    return click.option(
-        "--batch-axis",
-        "batch_axes",
-        multiple=True,
-        metavar="[NAME=]K",
-        help="Which axis of the output, or of the input NAME, is the batch (none: it has none); "
-        "repeatable.",
-    )
 
 
 def _preprocess_options() -> list[_Decorator]:
@@ -245,92 +180,8 @@ def read_data_options(given: dict[str, Any]) -> DataOptions:
         **{name: given[name] for name in _OPTION_NAMES},
         preprocess=preprocess,
         output=given.get("output_name"),
-        input_shapes=_read_shapes(given["input_shapes"]),
-        fix_axes=_read_axes(given["fix_axes"]),
-        input_values=_read_values(given["input_values"]),
-        **_read_batch_axes(given["batch_axes"]),
+        **read_inputs(given),
     )
-
-
-def _read_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Read shapes by input name; under "" where none is given."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for text in texts:
-        name, _, lengths = text.rpartition("=")
-        parts = lengths.replace("x", ",").split(",")
-        if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-            raise SettingError(
-                f"--input-shape: found {text!r}, expected whole numbers above 0, such as 3,224,224 or "
-                "NAME=1,3,224,224"
-            )
-        _check_once(name, shapes, "input-shape")
-        shapes[name] = tuple(int(part) for part in parts)
-    return shapes
-
-
-def _read_axes(texts: Sequence[str]) -> dict[str, int]:
-    """Read lengths of axes by their name."""
-    lengths: dict[str, int] = {}
-    for name, text in _named(texts, "fix-axis", "48"):
-        if not text.strip().isdecimal() or int(text) < 1:
-            raise SettingError(
-                f"--fix-axis: found {name}={text}, expected a whole number above 0, such as {name}=48"
-            )
-        lengths[name] = int(text)
-    return lengths
-
-
-def _read_values(texts: Sequence[str]) -> dict[str, list[float]]:
-    """Read values of inputs by name."""
-    values: dict[str, list[float]] = {}
-    for name, text in _named(texts, "input-value", "1"):
-        try:
-            values[name] = [float(part) for part in text.split(",")]
-        except ValueError:
-            raise SettingError(
-                f"--input-value: found {name}={text}, expected a number, or several with commas "
-                "between them"
-            ) from None
-    return values
-
-
-def _read_batch_axes(texts: Sequence[str]) -> dict[str, Any]:
-    """Read the batch axes of the output (without a name) and of inputs, as fields of `DataOptions`."""
-    axes: dict[str, int | None] = {}
-    for text in texts:
-        name, _, number = text.rpartition("=")
-        _check_once(name, axes, "batch-axis")
-        whole = number.removeprefix("-" if not name else "").isdecimal()
-        if not (whole or (name and number == "none")):
-            raise SettingError(
-                f"--batch-axis: found {text!r}, expected the number of an axis of the output from 0, "
-                "or NAME=K or NAME=none for an input"
-            )
-        axes[name] = None if number == "none" else int(number)
-    output = axes.pop("", None)
-    return {"batch_axis": output, "input_batch_axes": axes}
-
-
-def _named(texts: Sequence[str], option: str, example: str) -> list[tuple[str, str]]:
-    """Take NAME=VALUE apart."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, sign, value = text.rpartition("=")
-        if not name or not sign or not value.strip():
-            raise SettingError(
-                f"--{option}: found {text!r}, expected NAME=VALUE, such as --{option} NAME={example}"
-            )
-        _check_once(name, pairs, option)
-        pairs[name] = value
-    return list(pairs.items())
-
-
-def _check_once(name: str, known: Iterable[str], option: str) -> None:
-    if name in known:
-        raise SettingError(
-            f"--{option}: found {name or 'a value without NAME='} twice, expected each once; leave "
-            "one out"
-        )
 
 
 def open_given(

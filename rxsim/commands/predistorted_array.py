@@ -11,6 +11,7 @@ import click
 import numpy as np
 from click.core import ParameterSource
 
+from rxsim.commands.arguments import with_options
 from rxsim.compensate.predistortion import (
     Predistorted,
     ScaleBy,
@@ -64,9 +65,7 @@ _OPTIONS = (
 
 def predistort_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of predistortion to a command."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+    return with_options(function, _OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

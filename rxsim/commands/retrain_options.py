@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rxsim.commands.arguments import with_options
 from rxsim.retrain.options import RetrainOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,9 +18,8 @@ _DEFAULTS = RetrainOptions()
 
 def retrain_options(function: F) -> F:
     """Add --iterations, --noise, --train and the others."""
-    for option in reversed([*_loop_options(), *_forward_options(), *_choice_options()]):
-        function = option(function)
-    return function
+    options = [*_loop_options(), *_forward_options(), *_choice_options()]
+    return with_options(function, options)
 
 
 def read_options(given: dict[str, Any]) -> RetrainOptions:

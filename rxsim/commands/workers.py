@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from rxsim.cache import default_folder
+from rxsim.commands.arguments import with_options
 from rxsim.commands.progress import SECONDS_BETWEEN_LINES
 from rxsim.errors import InputError
 from rxsim.memory import read_size
@@ -27,9 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def workers_options(function: F) -> F:
     """Add --workers, --memory, --dask, --cache and --cache-size."""
-    for option in reversed(_options()):
-        function = option(function)
-    return function
+    return with_options(function, _options())
 
 
 def _options() -> list[Callable[[Any], Any]]:
