@@ -43,6 +43,19 @@ from rxsim.circuit.lines import lines_of
 factors = line_factors(np.full((1, 1), 1e-3), lines_of(Crossbar(r_driver=1000.0), 1, 1))
 answer = {"factor": factors[F_WL, 0, 0]}
 """
+# Folds the same cell by a kernel of a line, which takes from a file beside it as the package's own do.
+ONE_FOLD = """
+from rxsim.circuit.one_fold import attenuation
+answer = {"factor": attenuation(1e-3, 1000.0)}
+"""
+ATTENUATION = """
+from rxsim.circuit.jit import entry
+from rxsim.circuit.ladder import fold
+
+@entry
+def attenuation(t, r):
+    return fold(t, r)[0]
+"""
 FRAME = """
 import json, sys
 import numba.core.event as event
@@ -118,14 +131,15 @@ def test_a_change_to_a_shared_kernel_reaches_the_kernels_of_other_files(
 ) -> None:
     """The changed file is not the one that the entry kernel stands in: numba alone would not see it."""
     places = {"PYTHONPATH": package.parent, "NUMBA_CACHE_DIR": tmp_path / "cache"}
-    before = answer(start(ONE_CELL, **places))
+    (package / "circuit" / "one_fold.py").write_text(ATTENUATION)
+    before = answer(start(ONE_FOLD, **places))
     ladder = package / "circuit" / "ladder.py"
     source = ladder.read_text()
     assert source.count("f = 1.0 / (1.0 + r * t)") == 1
     ladder.write_text(source.replace("f = 1.0 / (1.0 + r * t)", "f = 3.0 / (1.0 + r * t)"))
-    changed = answer(start(ONE_CELL, **places))
+    changed = answer(start(ONE_FOLD, **places))
     ladder.write_text(source)
-    again = answer(start(ONE_CELL, **places))
+    again = answer(start(ONE_FOLD, **places))
     assert [run["factor"] for run in (before, changed, again)] == [0.5, 1.5, 0.5]
     assert before["kept"] == again["kept"]
     assert before["kept"] != changed["kept"]

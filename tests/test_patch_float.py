@@ -3,6 +3,8 @@
 import gzip
 import itertools
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,14 @@ def patch_form(name: str, folder: Path, xbar: str, *more: str) -> tuple[Network,
     return network, patched_chip(study_of(network, perfect(xbar, *more), feeds))
 
 
+@pytest.fixture(scope="module")
+def perfectly_patched(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], tuple[Network, PatchedNetwork]]:
+    """Patches a form on perfect arrays, once; what it returns is read only."""
+    return cache(lambda name: patch_form(name, tmp_path_factory.mktemp("form"), "8x4"))
+
+
 def assert_equal_results(
     network: Network, patched: PatchedNetwork, feeds: dict[str, np.ndarray], tolerance: float
 ) -> None:
@@ -98,8 +108,10 @@ def assert_equal_results(
 
 
 @pytest.mark.parametrize("name", BATCHED)
-def test_every_mapped_form_equals_the_float_network(name: str, tmp_path: Path) -> None:
-    network, patched = patch_form(name, tmp_path, "8x4")
+def test_every_mapped_form_equals_the_float_network(
+    name: str, perfectly_patched: Callable[[str], tuple[Network, PatchedNetwork]]
+) -> None:
+    network, patched = perfectly_patched(name)
     assert set(patched.taps) == {layer.name for layer in network.layers}
     for feeds in feed_sets(network):
         assert_equal_results(network, patched, feeds, HALF.get(name, TOLERANCE))
@@ -154,9 +166,14 @@ def types_of(values: Any) -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize("converters", [[], ["dac.n_bits=6", "adc.n_bits=6"]])
 @pytest.mark.parametrize("name", BATCHED)
 def test_patched_networks_are_valid_and_keep_the_users_inputs_and_outputs(
-    name: str, converters: list[str], tmp_path: Path
+    name: str,
+    converters: list[str],
+    tmp_path: Path,
+    perfectly_patched: Callable[[str], tuple[Network, PatchedNetwork]],
 ) -> None:
-    network, patched = patch_form(name, tmp_path, "8x4", *converters)
+    network, patched = (
+        patch_form(name, tmp_path, "8x4", *converters) if converters else perfectly_patched(name)
+    )
     onnx.checker.check_model(patched.model, full_check=True)
     given = {tensor.name for tensor in network.original.graph.initializer}
     inputs = [value for value in network.original.graph.input if value.name not in given]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -129,11 +130,17 @@ KINDS = {
 }
 
 
+@cache
+def evidence_of_kind(kind: str) -> Evidence:
+    """What is known of hardware of some kind; it is read only."""
+    study = studied(*KINDS[kind], limit=4)
+    return evidence_of(study, "snr_db", list(study.layer_settings()))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_candidate_gives_settings_or_is_refused_in_a_sentence(kind: str) -> None:
-    study = studied(*KINDS[kind], limit=4)
-    names = list(study.layer_settings())
-    evidence = evidence_of(study, "snr_db", names)
+    evidence = evidence_of_kind(kind)
+    study = evidence.study
     candidates = list(candidates_of(evidence))
     assert candidates
     accepted, refusals = 0, list[str]()
@@ -152,10 +159,8 @@ def test_every_candidate_gives_settings_or_is_refused_in_a_sentence(kind: str) -
 
 def test_every_remedy_applies_somewhere() -> None:
     seen = set()
-    for kind in KINDS.values():
-        study = studied(*kind, limit=4)
-        evidence = evidence_of(study, "snr_db", list(study.layer_settings()))
-        seen |= {name for name, _ in candidates_of(evidence)}
+    for kind in KINDS:
+        seen |= {name for name, _ in candidates_of(evidence_of_kind(kind))}
     assert set(REMEDIES.names) - seen <= {"compensation"}  # no step of it is there yet
 
 
@@ -368,9 +373,13 @@ def test_a_deadline_counts_down_and_may_be_shared() -> None:
     assert 49 < Deadline(100.0).share(0.5).left <= 50
 
 
-def test_nothing_is_solved_or_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = replace(studied("adc.n_bits=2", limit=20), cache=Cache(tmp_path))
-    evidence = evidence_of(study, "agreement")
+@pytest.fixture(scope="module")
+def of_coarse(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Evidence, Advice, list[tuple[str, str]]]:
+    """All remedies of ADCs of two bits, and what was solved for them."""
+    study = studied("adc.n_bits=2", limit=20)
+    evidence = evidence_of(replace(study, cache=Cache(tmp_path_factory.mktemp("c"))), "agreement")
     solves = list[tuple[str, str]]()
 
     def counted(layer: Any, settings: Settings, *args: Any, **more: Any) -> Any:
@@ -378,13 +387,21 @@ def test_nothing_is_solved_or_run_twice(tmp_path: Path, monkeypatch: pytest.Monk
             solves.append((layer.layer.name, _what_arrays_depend_on(settings)))
         return transfer_matrices(layer, settings, *args, **more)
 
-    monkeypatch.setattr(solved, "transfer_matrices", counted)
-    advice = try_remedies(evidence)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(solved, "transfer_matrices", counted)
+        return evidence, try_remedies(evidence), solves
+
+
+def test_nothing_is_solved_or_run_twice(
+    of_coarse: tuple[Evidence, Advice, list[tuple[str, str]]],
+) -> None:
+    evidence, advice, solves = of_coarse
     assert advice.runs == len(advice.attempts) > 10  # chips are all the same
     assert len({str(each.changes) for each in advice.attempts}) == len(advice.attempts)
     assert len(solves) == len(set(solves))
     # The arrays as they are were solved for the evidence.
-    assert all(key != _what_arrays_depend_on(study.settings) for _, key in solves)
+    before = _what_arrays_depend_on(evidence.study.settings)
+    assert all(key != before for _, key in solves)
 
 
 def _what_arrays_depend_on(settings: Settings) -> str:
@@ -426,12 +443,14 @@ def test_where_nothing_is_lost_nothing_is_tried() -> None:
     assert advice.left_out[0].startswith("nothing to mend: ")
 
 
-def test_random_devices_on_other_arrays_are_told_to_be_other_draws(coarse: Evidence) -> None:
+def test_random_devices_on_other_arrays_are_told_to_be_other_draws(
+    of_coarse: tuple[Evidence, Advice, list[tuple[str, str]]],
+) -> None:
     study = studied("device.write_sigma=10%", "trials=2", "adc.n_bits=3", limit=30)
     advice = try_remedies(evidence_of(study, "agreement"))
     (note,) = (each for each in advice.left_out if "other draws of device errors" in each)
     assert "arrays of 32x64" in note
-    left_out = try_remedies(coarse).left_out  # devices without random errors
+    left_out = of_coarse[1].left_out  # devices without random errors
     assert not any("draws" in each or "chips" in each for each in left_out)
 
 
