@@ -9,7 +9,6 @@ import numpy as np
 from rxsim.circuit.lines import Lines
 from rxsim.errors import CircuitError, InputError
 from rxsim.verify.ngspice import ngspice_currents, ngspice_installed
-from rxsim.verify.sparse_direct import sparse_currents
 
 TOLERANCE = 1e-9
 """Allowed difference of a current, relative to the largest current of its array and vector."""
@@ -114,6 +113,9 @@ def check_array(
     Raises:
         CircuitError: the sparse reference does not settle.
     """
+    # Its scipy.sparse takes a tenth of the time of all imports: for checks alone.
+    from rxsim.verify.sparse_direct import sparse_currents
+
     idle = int((circuit.v_in == 0).all(axis=1).sum())
     solved = (circuit.g, circuit.lines, circuit.v_in, circuit.r_access)
     note = ""
