@@ -11,6 +11,12 @@ from pathlib import Path
 _SERVE = """
 import contextlib, io, json, sys, traceback
 from rxsim.cli import main
+from rxsim.commands import workers
+
+sys.path.append(sys.argv[1])
+from here_pool import HerePool
+
+workers.LocalPool = lambda count, memory: HerePool()  # no processes of its own
 
 for line in sys.stdin:
     shown, told, code = io.StringIO(), io.StringIO(), 0
@@ -30,7 +36,7 @@ class Commands:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE],
+            [sys.executable, "-c", _SERVE, str(Path(__file__).parent)],
             cwd=folder,  # what lies there comes before PYTHONPATH
             env={**os.environ, "PYTHONPATH": str(folder), **environment},
             stdin=subprocess.PIPE,

@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 from here_pool import HerePool
 
+from rxsim.api import campaigns, searches
 from rxsim.circuit import solve_array
 from rxsim.commands import progress, workers
 from rxsim.config import Crossbar
+from rxsim.memory import half_of_free
 
 # The files that take longest, the longest first. Two workers that take a file each then end together.
 LONG_FILES = (
-    *("test_sweep_faults", "test_remedies", "test_laws", "test_twin_drawn", "test_explain"),
-    *("test_converter_errors", "test_calibration", "test_kernel_cache", "test_predistort"),
-    *("test_patch_float", "test_twin_shipped", "test_fit_curves", "test_fit_presets"),
-    *("test_over_time", "test_remember", "test_search", "test_line_ends", "test_fit_drift"),
-    *("test_ranges", "test_shipped_sweeps", "test_explanation_shown", "test_newton"),
+    *("test_remedies", "test_explain", "test_twin_drawn", "test_calibration", "test_laws"),
+    *("test_converter_errors", "test_patch_float", "test_line_ends", "test_fit_drift", "test_cli"),
+    *("test_shipped_sweeps", "test_over_time", "test_remember", "test_fit_presets"),
+    *("test_twin_shipped", "test_fit_command", "test_sweep_faults", "test_figure_labels"),
+    *("test_bad_input", "test_fit_curves", "test_sweep_run", "test_time_axis", "test_search"),
+    *("test_newton", "test_retrain", "test_torch_interpreter", "test_extending"),
+    *("test_explanation_shown", "test_verify", "test_sweep_dask"),
 )
 
 
@@ -59,7 +63,17 @@ def no_stage_is_long() -> Iterator[None]:
     progress.LONG_SECONDS = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def free_memory_is_asked_for_once() -> Iterator[None]:
+    """To ask takes a twentieth of what a small patched network takes, and no result follows from it."""
+    free = half_of_free()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("rxsim.pipeline.study.study.half_of_free", lambda: free)
+        yield
+
+
 @pytest.fixture
 def sweeps_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sweeps and searches start no workers, where a test is of what they print or store."""
-    monkeypatch.setattr(workers, "LocalPool", lambda count, memory: HerePool())
+    for starting in (workers, campaigns, searches):
+        monkeypatch.setattr(starting, "LocalPool", lambda count, memory: HerePool())

@@ -58,6 +58,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("sweeps_run_here")
 def test_the_examples_run_from_the_top_to_the_bottom(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

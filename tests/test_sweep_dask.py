@@ -1,4 +1,4 @@
-"""The same sweep on a real Dask cluster of two processes."""
+"""The same sweep on a real Dask cluster of processes: one, and two in the slow suite."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ distributed = pytest.importorskip("distributed", reason="the extra distributed i
 MODEL = Path(__file__).parent.parent / "models" / "digits_mlp.onnx"
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)])
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=request.param, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
         yield cluster.scheduler_address
 

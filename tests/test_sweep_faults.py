@@ -177,6 +177,8 @@ def kill_at_random(folder: Path, kills: int, seed: int, plain: list[tuple[Any, .
     assert not list(folder.glob("*.tmp"))
 
 
+# Quicker: dying workers in test_sweep_run.py, killed writers in test_store_faults.py.
+@pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing(
     tmp_path: Path, uninterrupted: list[tuple[Any, ...]]
 ) -> None:
