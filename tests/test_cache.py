@@ -133,7 +133,7 @@ def test_a_folder_that_can_not_be_written_is_done_without(tmp_path: Path) -> Non
     assert same(cache.remember("ab" * 32, lambda: SOME), SOME)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.one_of(

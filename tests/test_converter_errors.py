@@ -120,10 +120,18 @@ def clean(path: Path, settings: Settings) -> rxsim.pipeline.Study:
     return open_study(path, settings.model_copy(update=sections), DataOptions(limit=2))
 
 
-@pytest.mark.parametrize("model", ["conv signed", "conv unsigned", "gemm signed", "gemm unsigned"])
-@pytest.mark.parametrize("kind", DAC)
+# Every error with a Conv and a Gemm, both of signed or both of unsigned inputs.
+DAC_MODELS = ("conv signed", "conv unsigned", "gemm signed", "gemm unsigned")
+DAC_CASES = [
+    pytest.param(kind, model, marks=pytest.mark.slow if (i + k) % 2 else [])
+    for i, kind in enumerate(DAC)
+    for k, model in enumerate(DAC_MODELS)
+]
+
+
+@pytest.mark.parametrize(("kind", "model"), DAC_CASES)
 def test_each_error_of_the_dacs_equals_plain_numpy(
-    models: dict[str, Path], model: str, kind: str
+    models: dict[str, Path], kind: str, model: str
 ) -> None:
     compare(models[model], nested(*DAC[kind]))
 
@@ -183,8 +191,15 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("model", ["conv signed", "gemm unsigned", "gemm signed"])
-@pytest.mark.parametrize("form", FORMS)
+# Every form with a Conv, and with a Gemm of signed and of unsigned inputs in turn.
+ALL_FORMS = [
+    pytest.param(form, model, marks=pytest.mark.slow if k == 1 + i % 2 else [])
+    for i, form in enumerate(FORMS)
+    for k, model in enumerate(["conv signed", "gemm unsigned", "gemm signed"])
+]
+
+
+@pytest.mark.parametrize(("form", "model"), ALL_FORMS)
 def test_all_errors_together_equal_plain_numpy_in_every_form(
     models: dict[str, Path], model: str, form: str
 ) -> None:

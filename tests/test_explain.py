@@ -45,7 +45,7 @@ def chips_of(study: Study) -> Chips:
 
 
 def test_effects_alone_and_left_out_are_the_rungs_of_an_evaluation() -> None:
-    study = study_of("digits_cnn", *NOISY)
+    study = study_of("digits_mlp", *NOISY)
     names = [player.name for player in players_of(study)]
     more = [f"{word} {name}" for name in names for word in ("only", "without")]
     rungs = evaluate(study, rungs_of(study, more))
@@ -69,7 +69,10 @@ def solved_once(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return replace(study, cache=Cache(tmp_path_factory.mktemp("solved")))
 
 
-@pytest.mark.parametrize("quantity", ["accuracy", "agreement", "snr_db"])
+# Agreement is a share of the images as accuracy is.
+@pytest.mark.parametrize(
+    "quantity", ["accuracy", pytest.param("agreement", marks=pytest.mark.slow), "snr_db"]
+)
 def test_shapley_values_and_steps_add_up_to_what_all_effects_take(
     quantity: str, solved_once: Study
 ) -> None:

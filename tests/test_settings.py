@@ -408,7 +408,7 @@ VALID = _some(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(values=VALID)
 def test_any_valid_settings_survive_yaml(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
