@@ -173,7 +173,13 @@ def variant(name: str) -> list[str]:
     return settings_options(VARIANTS[name])
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+# Each of them differs from another in a number, or is a part of another.
+LONG = ("percentiles", "tile", "two phases", "preset")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else []) for n in VARIANTS]
+)
 def test_reused_ranges_give_the_very_same_results(name: str, case: Case) -> None:
     options = [*SMALL, *case.own, *variant(name)]
     run("calibrate", case.model, *options, "-o", case.file)

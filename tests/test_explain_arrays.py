@@ -106,7 +106,7 @@ def test_perfect_arrays_have_no_error(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_broken_column_is_found(scheme: str, seed: int, tmp_path: Path) -> None:
     """Two layers on many arrays; a column of weights is open on one of them."""
     rng = np.random.default_rng(seed)

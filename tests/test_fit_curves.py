@@ -117,6 +117,8 @@ def test_bases_are_the_curves_that_a_preset_can_hold() -> None:
 # Stated errors
 
 
+# Quicker: test_fit_presets.py fits every preset, which must come back within four stated errors.
+@pytest.mark.slow
 def test_stated_errors_cover_the_truth_as_often_as_they_say() -> None:
     """30 tables: of all curves at all levels 95.4 % lie within two errors, less what 30 tables vary."""
     truth = {"sigma": [0.2, 0.05], "mean": [0.1, -0.02]}

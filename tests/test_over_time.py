@@ -51,7 +51,7 @@ def evaluated(times: Any = None, **changes: Any) -> Any:
 @pytest.mark.parametrize(
     "more",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.slow),  # the others hold as much, and something besides
         {"drift_compensation": "column"},
         {"device.refresh": "10h", "drift_compensation": "layer"},
         {"device.read_noise": "fresh"},

@@ -71,8 +71,14 @@ def test_wanted_lines_are_the_part_of_the_whole(
     assert (np.abs(part - whole) <= 2 * TOLERANCE * scale).all()
 
 
-@pytest.mark.parametrize("is_open", [True, False])
-@pytest.mark.parametrize(("drive", "sense"), SIDES)
+@pytest.mark.parametrize(
+    ("drive", "sense", "is_open"),
+    [
+        pytest.param(*sides, is_open, marks=pytest.mark.slow if is_open == k % 2 else [])
+        for k, sides in enumerate(SIDES)
+        for is_open in (True, False)
+    ],
+)
 def test_a_large_array_is_cropped_exactly(
     drive: str, sense: str, is_open: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,16 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Cache:
     return Cache(tmp_path_factory.mktemp("cache"))
 
 
-@pytest.mark.parametrize("name", CHANGES)
+# Settings that a stage reads are in its key (test_identity_by_stage.py): here some of each section.
+LONG = (
+    *("other chips", "driver side", "conductances", "unused cells", "adc percentile", "adc scope"),
+    *("mse with other bits", "adc range", "input percentile", "sinh at another voltage"),
+)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else []) for n in CHANGES]
+)
 def test_a_cache_full_of_others_changes_no_result(name: str, filled: Cache) -> None:
     plain = found(CHANGES[name], None)
     assert found(CHANGES[name], filled) == plain

@@ -480,8 +480,15 @@ def test_a_search_finds_what_all_points_say(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("stops_after", [0, 1, 2, 3])
-@pytest.mark.parametrize("exhaustive", [False, True])
+# Both kinds of search, and a stop after every number of jobs; all pairs of them are slow.
+STOPS = [
+    pytest.param(number, exhaustive, marks=pytest.mark.slow if exhaustive != number % 2 else [])
+    for number in range(4)
+    for exhaustive in (False, True)
+]
+
+
+@pytest.mark.parametrize(("stops_after", "exhaustive"), STOPS)
 def test_an_interrupted_search_goes_on(tmp_path: Path, stops_after: int, exhaustive: bool) -> None:
     given = {"set": {"device.write_sigma": 0.1, "trials": 2}, "exhaustive": exhaustive}
     at_once = searched(tmp_path / "whole.sqlite", whole := MadeUpPool(monotone), **given)

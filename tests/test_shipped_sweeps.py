@@ -15,6 +15,11 @@ from rxsim.sweep import read_plan, run_sweep
 SWEEPS = sorted((Path(__file__).parent.parent / "configs" / "sweeps").glob("*.yaml"))
 
 
+# These cross settings of a ResNet, as two others do: they are planned whole, and run in the slow suite.
+LONG = ("adc", "array-size", "on-off-and-bits")
+RUN = [pytest.param(p, marks=pytest.mark.slow if p.stem in LONG else [], id=p.stem) for p in SWEEPS]
+
+
 def fewer(given: Any) -> Any:
     """The ends of an axis."""
     if isinstance(given, list):
@@ -28,7 +33,7 @@ def test_there_are_at_least_five() -> None:
     assert len(SWEEPS) >= 5
 
 
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RUN)
 def test_a_shipped_sweep_runs_and_says_what_it_is_for(path: Path, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")

@@ -98,8 +98,11 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-# test_twin_drawn.py draws settings like these on smaller networks: half of them here are enough.
-LONG = ("scales by column", "percentiles", "kernel position first", "full scale", "no converters")
+# test_twin_drawn.py draws settings like these on smaller networks: a third of them here is enough.
+LONG = (
+    *("scales by column", "percentiles", "kernel position first", "full scale", "no converters"),
+    "open unused cells",
+)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,7 @@ def test_every_layer_of_the_other_shipped_models_agrees_with_the_twin(
 @pytest.mark.parametrize(
     "adc",
     [
-        {"scope": "layer"},
+        pytest.param({"scope": "layer"}, marks=pytest.mark.slow),  # the last of these is, too
         {"scope": "tile", "percentile": 99.9},
         {"scope": "column", "percentile": 97},
         {"scope": "column", "where": "per_layer"},
