@@ -2,91 +2,56 @@
 
 Usage: RXSIM_ASSETS=FOLDER python scripts/figure9.py -o RESULTS [--compensate-at 128] [..]
        python scripts/figure9.py -o RESULTS --quick
+       python scripts/figure9.py -o RESULTS --model NET.onnx --card CARD.yaml --data TEST.npz [..]
 
-The hardware is configs/rxnn-64.yaml with a write error. Each row is a sweep of a single point, run
-by `rxsim sweep` in a process of its own, so that its time and memory are known. RESULTS is a folder:
-figure9.sqlite (which `rxsim results`, `report` and `plot` read), table.md, changes.md, table.csv,
-figure9.svg. The same command goes on where it was stopped; what is there is not computed again.
+The hardware is configs/rxnn-64.yaml with a write error, or what --config says, in each size of
+arrays. Each row is a sweep of a single point, run by `rxsim sweep` in a process of its own, so that its
+time and memory are known. RESULTS is a folder: figure9.sqlite (which `rxsim results`, `report` and
+`plot` read), rows/ (the sweep file of each row), and table.md, changes.md, table.csv and figure9.svg
+with all rows that the folder holds. The same command goes on where it was stopped; what is there is not
+computed again.
 --quick takes the shipped networks on few images, and needs no RXSIM_ASSETS.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from figure9_rows import ALL, PUBLIC, SHIPPED, SIZES, Row, missing, rows_of
-from figure9_shown import Outcome, as_csv, changes, figure, markdown, outcome
-from measured_run import measured
+import onnx
+from figure9_record import Record
+from figure9_rows import (
+    ALL,
+    OF_PAPER,
+    SHIPPED,
+    SIZES,
+    Hardware,
+    Network,
+    Row,
+    check_assets,
+    network_of,
+    rows_of,
+)
+from figure9_shown import markdown
+from google.protobuf.message import DecodeError
+from script_options import memory_size, refuse, whole_number, whole_numbers
 
 from rxsim.errors import RxsimError
-from rxsim.files import write_atomically
-from rxsim.store import open_results
 
 QUICK_SIZES, QUICK_IMAGES, QUICK_CHIPS = (16, 64), 60, 2
-
-
-class Record:
-    """The folder of results.
-
-    Attributes:
-        results: the results file.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._took = folder, folder / "took.json"
-        self.results = folder / "figure9.sqlite"
-        (folder / "rows").mkdir(parents=True, exist_ok=True)
-
-    def is_whole(self, row: Row) -> bool:
-        """Whether all chips of a row are there; writes its sweep file."""
-        with open_results(self.results, write=True) as results:
-            return not missing(row.write(self._folder / "rows"), results)
-
-    def run(self, row: Row, memory: float) -> bool:
-        """Run what is missing of a row; return whether that went well.
-
-        Args:
-            row: the row.
-            memory: GB, at most.
-        """
-        sweep = row.write(self._folder / "rows")
-        options = ["--workers", "1", "--memory", str(memory), "--cache", "none", "--quiet"]
-        took = measured(["rxsim", "sweep", str(sweep), "-o", str(self.results), *options])
-        before = self.took().get(row.name, {"processor_seconds": 0.0, "megabytes": 0.0})
-        now = {
-            "processor_seconds": before["processor_seconds"] + took.processor_seconds,
-            "megabytes": max(before["megabytes"], took.megabytes),
-        }
-        write_atomically(self._took, json.dumps({**self.took(), row.name: now}, indent=1).encode())
-        return took.exit_code == 0
-
-    def took(self) -> dict[str, dict[str, float]]:
-        """Return processor_seconds and megabytes by row."""
-        return dict(json.loads(self._took.read_text())) if self._took.exists() else {}
-
-    def outcomes(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Return what those rows came to that are there."""
-        with open_results(self.results) as results:
-            found = [outcome(row, results, self.took().get(row.name, {})) for row in rows]
-        return [each for each in found if each is not None]
-
-    def show(self, rows: Sequence[Row]) -> str:
-        """Write tables and figure of the rows that are there; return the table."""
-        known = self.outcomes(rows)
-        with open_results(self.results) as results:
-            paired = changes(known, results)
-        texts = {"table.md": markdown(known), "table.csv": as_csv(known), "changes.md": paired}
-        for name, text in texts.items():
-            write_atomically(self._folder / name, text.encode())
-        if known:
-            write_atomically(self._folder / "figure9.svg", figure(known))
-        return markdown(known)
+FILES = {
+    "model": "an ONNX file",
+    "card": "its card",
+    "data": "labelled data",
+    "images": "the folder of the images that --data lists",
+    "calibrate": "data that fix converter ranges",
+}
+"""Options for a network that is none of the figure's; keys of a sweep file."""
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -95,16 +60,19 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: it can't be used.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--networks", default="", help=f"some of {', '.join(ALL)}")
-    parser.add_argument("--sizes", help="such as 16,64")
-    parser.add_argument("--compensate-at", default="", help="sizes, such as 128")
+    for option, what in FILES.items():
+        parser.add_argument(f"--{option}", type=Path, metavar="PATH", help=what)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings of the hardware")
+    parser.add_argument("--sizes", type=whole_numbers, help="such as 16,64")
+    parser.add_argument("--compensate-at", type=whole_numbers, default=[], help="sizes")
     parser.add_argument("--retrained", action="append", default=[], metavar="NETWORK:SIZE=FILE")
-    parser.add_argument("--images", type=int, help="at most")
-    parser.add_argument("--chips", type=int, help="at most")
-    parser.add_argument("--memory", type=float, default=4.0, help="GB of a row's process")
+    parser.add_argument("--limit", type=whole_number, help="inputs, at most")
+    parser.add_argument("--chips", type=whole_number, help="at most")
+    parser.add_argument("--memory", type=memory_size, default="4GB", help="of a row's process")
     parser.add_argument("--show", action="store_true", help="run nothing: tables and figure anew")
     return parser.parse_args(words)
 
@@ -113,62 +81,103 @@ def rows_wanted(given: argparse.Namespace) -> list[Row]:
     """Return the rows of a command line.
 
     Raises:
-        SystemExit: a network is not known, or its folder is not named.
+        SystemExit: a network is not known, its folder is not named, or a file is not there.
     """
+    files = {option: getattr(given, option) for option in FILES}
+    files = {option: path for option, path in files.items() if path is not None}
+    for option, path in [*files.items(), ("config", given.config)]:
+        if path is not None and not path.exists():
+            refuse(f"--{option}: found nothing at {path}, expected {FILES.get(option, 'settings')}")
+    networks = _networks(given, files)
+    hardware = OF_PAPER
+    if given.config is not None:
+        hardware = Hardware(config=str(given.config.absolute()), settings={})
+    most = (given.limit, given.chips)
+    if given.quick:
+        most = (given.limit or QUICK_IMAGES, given.chips or QUICK_CHIPS)
+    sizes = given.sizes or (QUICK_SIZES if given.quick else SIZES)
+    trained = dict(_retrained(text, networks) for text in given.retrained)
+    return list(rows_of(networks, hardware, sizes, given.compensate_at, trained, most))
+
+
+def _networks(given: argparse.Namespace, files: Mapping[str, Path]) -> list[Network]:
+    """Return the networks of a command line: those it names, and the file it gives."""
     names = [name for name in given.networks.split(",") if name]
     unknown = [name for name in names if name not in ALL]
     if unknown:
-        sys.exit(f"--networks: found {', '.join(unknown)}, expected some of {', '.join(ALL)}")
-    names = names or list(SHIPPED if given.quick else ALL)
-    if any(name in PUBLIC for name in names) and "RXSIM_ASSETS" not in os.environ:
-        sys.exit(
-            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names, "
-            f"or choose --networks {','.join(SHIPPED)}"
-        )
-    most = (given.images, given.chips)
-    if given.quick:
-        most = (given.images or QUICK_IMAGES, given.chips or QUICK_CHIPS)
-    sizes = _numbers(given.sizes) if given.sizes else QUICK_SIZES if given.quick else SIZES
-    files = dict(map(_retrained, given.retrained))
-    return list(rows_of(names, sizes, _numbers(given.compensate_at), files, most))
+        refuse(f"--networks: found {', '.join(unknown)}, expected some of {', '.join(ALL)}")
+    if files and "model" not in files:
+        refuse(f"--{next(iter(files))}: found no --model beside it, expected the network it is for")
+    if "model" in files:
+        given_file = [network_of({option: str(path) for option, path in files.items()})]
+    else:
+        given_file = []
+        names = names or [each.name for each in (SHIPPED if given.quick else ALL.values())]
+    check_assets(names)
+    return [*(ALL[name] for name in names), *given_file]
 
 
-def _retrained(text: str) -> tuple[tuple[str, int], Path]:
+def _retrained(text: str, networks: Sequence[Network]) -> tuple[tuple[str, int], Path]:
     """Read NETWORK:SIZE=FILE."""
-    match = re.fullmatch(r"(\w+):(\d+)=(.+)", text)
-    if match is None or match[1] not in ALL:
-        sys.exit(
-            f"--retrained: found {text!r}, expected NETWORK:SIZE=FILE, trained for arrays of SIZE"
+    match = re.fullmatch(r"(.+):(\d+)=(.+)", text)
+    named = {each.name: each for each in networks}
+    if match is None or match[1] not in named:
+        refuse(
+            f"--retrained: found {text!r}, expected NETWORK:SIZE=FILE, trained for arrays of SIZE, "
+            f"with one of {', '.join(named)}"
         )
-    if not Path(match[3]).is_file():
-        sys.exit(f"--retrained: found no file {match[3]}, expected what rxsim retrain wrote")
-    return (match[1], int(match[2])), Path(match[3])
+    path = Path(match[3])
+    if not path.is_file():
+        refuse(f"--retrained: found no file {path}, expected what rxsim retrain wrote")
+    original = Path(os.path.expandvars(named[match[1]].files["model"]))
+    if _structure(path) != _structure(original):
+        refuse(
+            f"--retrained: found another network in {path}, expected the layers of {original.name} "
+            "with other values, as rxsim retrain writes them"
+        )
+    return (match[1], int(match[2])), path
 
 
-def _numbers(text: str) -> list[int]:
+def _structure(path: Path) -> list[Any]:
+    """Return the operators of a file and the shapes of its weights."""
     try:
-        return [int(word) for word in text.split(",") if word]
-    except ValueError:
-        sys.exit(f"found the sizes {text!r}, expected whole numbers with commas between them")
+        graph = onnx.load(path, load_external_data=False).graph
+    except (DecodeError, OSError, ValueError):
+        refuse(f"found {path}, expected an ONNX file")
+    shapes = sorted((tensor.name, tuple(tensor.dims)) for tensor in graph.initializer)
+    return [[node.op_type for node in graph.node], shapes]
 
 
 def main(words: Sequence[str]) -> None:
     """Run the rows, then write tables and figure."""
     given = arguments(words)
-    rows = rows_wanted(given)
-    record, failed = Record(given.output), []
     try:
-        for row in [] if given.show else rows:
-            if record.is_whole(row):
-                continue
-            if not record.run(row, given.memory):
-                failed.append(row.name)
-            print("".join(markdown(record.outcomes([row])).splitlines()[2:]), flush=True)
-        print(f"\n{record.show(rows)}")
+        rows = rows_wanted(given)
+        record = Record(given.output)
+        failed = [] if given.show else _run(rows, record, given.memory)
+        print(f"\n{record.show()}")
     except RxsimError as error:
-        sys.exit(str(error))
+        refuse(str(error))
+    except KeyboardInterrupt:
+        print(f"stopped; the same command goes on with what {given.output} holds", file=sys.stderr)
+        raise SystemExit(130) from None
     if failed:
-        sys.exit(f"failed, see 'rxsim results show {record.results}': {'; '.join(failed)}")
+        print(
+            f"failed, see 'rxsim results show {record.results}': {'; '.join(failed)}",
+            file=sys.stderr,
+        )
+        raise SystemExit(1)
+
+
+def _run(rows: Sequence[Row], record: Record, memory: str) -> list[str]:
+    """Run what is missing; return the names of rows that failed."""
+    failed = []
+    print("".join(f"{line}\n" for line in markdown([]).splitlines()), end="")
+    for row in rows:
+        if not record.is_whole(row) and not record.run(row, memory):
+            failed.append(row.name)
+        print("".join(markdown(record.outcomes([row.name])).splitlines()[2:]), flush=True)
+    return failed
 
 
 if __name__ == "__main__":

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from evidence_networks import NETWORKS, ROOT
+from script_options import refuse
 
-from rxsim.store import Results
-from rxsim.sweep import read_plan
+from rxsim.sweep import Plan, read_plan
 
 SIZES = (16, 32, 64, 128)
 # Source: Alibart et al., Nanotechnology 23, 075201, 2012: conductances tuned to 1 % of what is wanted.
@@ -21,6 +21,7 @@ WRITE_SIGMA = 0.01
 STEPS = ("order", "predistort", "ranges", "columns", "statistics")
 BOTH = ("layer", "column")
 """Scopes of w_max for networks with depthwise layers, whose filters differ much in size."""
+SMALL, LARGE, GIVEN = "digits, MNIST, CIFAR-10", "ImageNet", "given networks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,39 +29,94 @@ class Network:
     """A network of the figure.
 
     Attributes:
-        title: what it is called there.
+        name: in names of rows.
+        title: what it is called in the figure.
         group: the panel it stands in.
         images: evaluated in the full run, a seeded and class-balanced sample.
         chips: programmed in the full run.
-        scopes: of the largest weight (`mapping.w_max_scope`).
+        scopes: of the largest weight (`mapping.w_max_scope`); None: as the settings say.
+        files: its file, card and data, as keys of a sweep file; variables of the environment in them
+            are put in.
     """
 
+    name: str
     title: str
     group: str
     images: int = 500
     chips: int = 10
-    scopes: tuple[str, ...] = ("layer",)
+    scopes: tuple[str | None, ...] = ("layer",)
+    files: Mapping[str, str]
 
 
-SMALL, LARGE = "digits, MNIST, CIFAR-10", "ImageNet"
-SHIPPED = {
-    "digits_mlp": Network(title="digits MLP", group=SMALL, images=540),
-    "digits_cnn": Network(title="digits CNN", group=SMALL, images=540),
-    "digits_resnet": Network(title="digits ResNet", group=SMALL, images=540),
-    "digits_dsconv": Network(title="digits DSConv", group=SMALL, images=540, scopes=BOTH),
-}
-PUBLIC = {
-    "lenet": Network(title="LeNet", group=SMALL),
-    "resnet8": Network(title="ResNet-8", group=SMALL),
-    "resnet20": Network(title="ResNet-20", group=SMALL),
-    "resnet56": Network(title="ResNet-56", group=SMALL),
-    "squeezenet": Network(title="SqueezeNet", group=LARGE, images=100, chips=3),
-    "mobilenet_v1": Network(
-        title="MobileNetV1 0.25", group=LARGE, images=100, chips=3, scopes=BOTH
-    ),
-    "mobilenet_v2": Network(title="MobileNetV2", group=LARGE, images=100, chips=3, scopes=BOTH),
-}
-ALL = {**SHIPPED, **PUBLIC}
+def _shipped(name: str, title: str, scopes: tuple[str, ...] = ("layer",)) -> Network:
+    models = ROOT / "models"
+    files = {"model": str(models / f"{name}.onnx"), "card": str(models / f"{name}.yaml")}
+    return Network(name=name, title=title, group=SMALL, images=540, scopes=scopes, files=files)
+
+
+def _public(name: str, title: str, group: str, **more: Any) -> Network:
+    model, card, data = NETWORKS[name]
+    words = zip(data[::2], data[1::2], strict=True)
+    given = {option.removeprefix("--"): path for option, path in words}
+    files = {"model": model, **given, "card": str(ROOT / "scripts" / "cards" / f"{card}.yaml")}
+    return Network(name=name, title=title, group=group, files=files, **more)
+
+
+def check_assets(names: Collection[str]) -> None:
+    """Refuse public networks where nobody says in which folder they lie."""
+    if any(network.name in names for network in PUBLIC) and "RXSIM_ASSETS" not in os.environ:
+        refuse(
+            "set RXSIM_ASSETS to the folder of networks and data that docs/evidence/networks.md names, "
+            f"or choose --networks {','.join(network.name for network in SHIPPED)}"
+        )
+
+
+def network_of(files: Mapping[str, str]) -> Network:
+    """Return a network that is none of the figure's.
+
+    Args:
+        files: its file, card and data, as keys of a sweep file.
+    """
+    title = Path(files["model"]).stem
+    name = f"{title} (file)" if title in ALL else title
+    absolute = {key: str(Path(path).absolute()) for key, path in files.items()}
+    return Network(name=name, title=title, group=GIVEN, scopes=(None,), files=absolute)
+
+
+SHIPPED = [
+    _shipped("digits_mlp", "digits MLP"),
+    _shipped("digits_cnn", "digits CNN"),
+    _shipped("digits_resnet", "digits ResNet"),
+    _shipped("digits_dsconv", "digits DSConv", BOTH),
+]
+PUBLIC = [
+    _public("lenet", "LeNet", SMALL),
+    _public("resnet8", "ResNet-8", SMALL),
+    _public("resnet20", "ResNet-20", SMALL),
+    _public("resnet56", "ResNet-56", SMALL),
+    _public("squeezenet", "SqueezeNet", LARGE, images=100),
+    _public("mobilenet_v1", "MobileNetV1 0.25", LARGE, images=100, scopes=BOTH),
+    _public("mobilenet_v2", "MobileNetV2", LARGE, images=100, scopes=BOTH),
+]
+ALL = {network.name: network for network in (*SHIPPED, *PUBLIC)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What the rows have in common.
+
+    Attributes:
+        config: a settings file.
+        settings: laid over it.
+    """
+
+    config: str
+    settings: Mapping[str, Any]
+
+
+OF_PAPER = Hardware(
+    config=str(ROOT / "configs" / "rxnn-64.yaml"), settings={"device": {"write_sigma": WRITE_SIGMA}}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +124,9 @@ class Row:
     """A network on arrays of one size.
 
     Attributes:
-        network: its name here.
-        scope: of the largest weight.
+        network: the network.
+        hardware: what it runs on, but for the size of arrays.
+        scope: of the largest weight; None: as the hardware says.
         size: rows and columns of an array.
         variant: plain, compensated or retrained.
         images: at most, evaluated.
@@ -77,46 +134,70 @@ class Row:
         trained: the retrained file; None for the network as it is.
     """
 
-    network: str
-    scope: str
+    network: Network
+    hardware: Hardware
+    scope: str | None
     size: int
     variant: str
     images: int
     chips: int
-    trained: Path | None = None
+    trained: str | None = None
 
     @property
     def name(self) -> str:
         """The name of its sweep."""
-        return f"{self.network}, {self.scope}, {self.size}, {self.variant}"
+        scope = [] if self.scope is None else [self.scope]
+        return ", ".join([self.network.name, *scope, str(self.size), self.variant])
 
     @property
-    def bars(self) -> tuple[str, str]:
+    def bars(self) -> tuple[str, str | None]:
         """What rows share that stand side by side in the figure."""
-        return self.network, self.scope
+        return self.network.name, self.scope
 
-    def write(self, folder: Path) -> Path:
-        """Write its sweep file, and return where it is."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the row, plain."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> Row:
+        """Return the row that `as_json` made plain."""
+        network = {**fields["network"], "scopes": tuple(fields["network"]["scopes"])}
+        whole = {
+            **fields,
+            "network": Network(**network),
+            "hardware": Hardware(**fields["hardware"]),
+        }
+        return Row(**whole)
+
+    def plan(self, folder: Path) -> tuple[Path, Plan]:
+        """Write its sweep file.
+
+        Args:
+            folder: where it is to lie.
+
+        Returns:
+            The file, and what it plans: a single point.
+        """
         path = folder / f"{self.name.replace(', ', '-')}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(self._sweep(), sort_keys=False), encoding="utf-8")
-        return path
+        return path, read_plan(path)
 
     def _sweep(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "crossbar": {"rows": self.size, "cols": self.size},
-            "device": {"write_sigma": WRITE_SIGMA},
-            "mapping": {"w_max_scope": self.scope},
+            **self.hardware.settings,
         }
+        if self.scope is not None:
+            settings["mapping"] = {"w_max_scope": self.scope}
         if self.variant == "compensated":
             settings["compensate"] = list(STEPS)
-        files = files_of(self.network)
+        files = {key: os.path.expandvars(path) for key, path in self.network.files.items()}
         if self.trained is not None:
-            files["model"] = str(self.trained.absolute())
+            files["model"] = self.trained
         return {
             "name": self.name,
             **files,
-            "config": str(ROOT / "configs" / "rxnn-64.yaml"),
+            "config": self.hardware.config,
             "limit": self.images,
             "settings": settings,
             "axes": {},
@@ -124,21 +205,9 @@ class Row:
         }
 
 
-def files_of(network: str) -> dict[str, str]:
-    """Return a network's file, card and data as keys of a sweep file."""
-    if network in SHIPPED:
-        models = ROOT / "models"
-        return {"model": str(models / f"{network}.onnx"), "card": str(models / f"{network}.yaml")}
-    model, card, data = NETWORKS[network]
-    given = {
-        option.removeprefix("--"): path for option, path in zip(data[::2], data[1::2], strict=True)
-    }
-    files = {name: os.path.expandvars(path) for name, path in {"model": model, **given}.items()}
-    return {**files, "card": str(ROOT / "scripts" / "cards" / f"{card}.yaml")}
-
-
 def rows_of(
-    names: Sequence[str],
+    networks: Sequence[Network],
+    hardware: Hardware,
     sizes: Sequence[int],
     compensate_at: Sequence[int],
     retrained: Mapping[tuple[str, int], Path],
@@ -147,27 +216,30 @@ def rows_of(
     """Yield the rows of networks, those of a network side by side.
 
     Args:
-        names: of the networks.
+        networks: the networks.
+        hardware: what they run on.
         sizes: of arrays.
         compensate_at: sizes at which the steps of compensation are tried too.
         retrained: a retrained file by network and size of arrays.
-        most: images and chips; the network's own number where None, or where that is smaller.
+        most: images and chips; the network's number where None, or where that is smaller.
     """
-    for name in names:
-        network = ALL[name]
+    for network in networks:
         images, chips = (
-            own if limit is None else min(own, limit)
-            for own, limit in zip((network.images, network.chips), most, strict=True)
+            usual if limit is None else min(usual, limit)
+            for usual, limit in zip((network.images, network.chips), most, strict=True)
         )
         for scope in network.scopes:
-            wanted: list[tuple[int, str, Path | None]] = [(size, "plain", None) for size in sizes]
+            wanted: list[tuple[int, str, str | None]] = [(size, "plain", None) for size in sizes]
             wanted += [(size, "compensated", None) for size in compensate_at]
             wanted += [
-                (size, "retrained", file) for (one, size), file in retrained.items() if one == name
+                (size, "retrained", str(file.absolute()))
+                for (name, size), file in retrained.items()
+                if name == network.name
             ]
             for size, variant, trained in wanted:
                 yield Row(
-                    network=name,
+                    network=network,
+                    hardware=hardware,
                     scope=scope,
                     size=size,
                     variant=variant,
@@ -175,20 +247,3 @@ def rows_of(
                     chips=chips,
                     trained=trained,
                 )
-
-
-def missing(sweep: Path, results: Results) -> int:
-    """Count the trials of a sweep that its results do not hold.
-
-    Args:
-        sweep: the sweep file.
-        results: the results file.
-    """
-    plan = read_plan(sweep)
-    keys = [
-        planned.trial_key(trial)
-        for planned in plan.points
-        for trial in range(plan.trials if planned.is_random else 1)
-    ]
-    done = results.status(keys)
-    return sum(done.get(key) != "done" for key in keys)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from figure9_rows import ALL, BOTH, Row
+from figure9_rows import Row
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,12 +17,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from rxsim.report.style import INK, MUTED, SERIES, figure_bytes, figure_style, legend_beneath
-from rxsim.statistics import difference_interval
-from rxsim.store import Results, summarise
+from rxsim.statistics import LEVEL, difference_interval
+from rxsim.store import PointSummary, Results
 
 Bounds = tuple[float, float] | None
 IDEAL_AT = 64
 """Assumption: the size of arrays whose ideal rung is the bar `ideal`: the paper prints one for all."""
+VARIANTS = ("plain", "compensated", "retrained")
 MARKS = {"compensated": ("D", "#ffffff"), "retrained": ("^", INK)}
 
 
@@ -57,34 +58,35 @@ class Outcome:
     megabytes: float | None
 
 
-def outcome(row: Row, results: Results, took: Mapping[str, float]) -> Outcome | None:
-    """Return what a row came to; None where nothing of it is there.
+def outcome(
+    row: Row,
+    chips: PointSummary,
+    new_images: Bounds,
+    details: Mapping[str, Any],
+    took: tuple[float, float],
+) -> Outcome:
+    """Return what a row came to.
 
     Args:
         row: the row.
-        results: the results file.
-        took: its processor_seconds and megabytes.
+        chips: its point, summed up over chips.
+        new_images: 95 % over chips and images.
+        details: of its point.
+        took: seconds of the processor, and megabytes; 0 where that was not measured.
     """
-    if row.name not in [sweep.name for sweep in results.sweeps()]:
-        return None
-    these = summarise(results, sweep=row.name, quantity="accuracy").points
-    new = summarise(results, sweep=row.name, quantity="accuracy", images=True).points
-    if not these or these[0].mean is None:
-        return None
-    (point,) = results.points([these[0].key], details=True)
-    if point.details is None:
-        return None
-    ladder = {name: rung["accuracy"]["mean"] for name, rung in point.details["ladder"].items()}
+    ladder = {name: rung["accuracy"]["mean"] for name, rung in details["ladder"].items()}
+    assert chips.mean is not None
+    seconds, megabytes = took
     return Outcome(
         row=row,
-        images=these[0].images or 0,
-        chips=these[0].done,
+        images=chips.images or 0,
+        chips=chips.done,
         **{name: ladder[name] for name in ("float32", "weights", "ideal")},
-        crossbars=these[0].mean,
-        these_images=these[0].interval if these[0].done > 1 else None,
-        new_images=new[0].interval,
-        processor_seconds=took.get("processor_seconds"),
-        megabytes=took.get("megabytes"),
+        crossbars=chips.mean,
+        these_images=chips.interval if chips.done > 1 else None,
+        new_images=new_images,
+        processor_seconds=seconds or None,
+        megabytes=megabytes or None,
     )
 
 
@@ -93,8 +95,8 @@ def _arrays(row: Row) -> str:
 
 
 def _title(row: Row) -> str:
-    network = ALL[row.network]
-    return f"{network.title}, {row.scope}" if network.scopes == BOTH else network.title
+    network = row.network
+    return f"{network.title}, {row.scope}" if len(network.scopes) > 1 else network.title
 
 
 def _label(row: Row) -> str:
@@ -143,7 +145,7 @@ def as_csv(outcomes: Sequence[Outcome]) -> str:
         row = each.row
         table.writerow(
             [
-                *(row.network, row.scope, row.size, row.variant),
+                *(row.network.name, row.scope or "", row.size, row.variant),
                 *(getattr(each, name) for name in names),
                 *(*ends, each.processor_seconds, each.megabytes),
             ]
@@ -151,15 +153,16 @@ def as_csv(outcomes: Sequence[Outcome]) -> str:
     return text.getvalue()
 
 
-def changes(outcomes: Sequence[Outcome], results: Results) -> str:
+def changes(outcomes: Sequence[Outcome], points: Mapping[str, str], results: Results) -> str:
     """Return a table of paired differences on the same images: larger arrays, and compensation.
 
     Args:
         outcomes: of all rows.
+        points: their keys in the results by the rows' names.
         results: the results file, which holds the hits.
     """
     lines = ["| network | from | to | change, points | 95 %, new images |", "|---|---|---|---|---|"]
-    for group in grouped(outcomes):
+    for group in _grouped(outcomes):
         plain = sorted(_of(group, "plain"), key=lambda each: each.row.size)
         pairs = [(plain[0], plain[-1])] if len(plain) > 1 else []
         for each in group:
@@ -167,30 +170,42 @@ def changes(outcomes: Sequence[Outcome], results: Results) -> str:
             if each.row.variant != "plain" and same:
                 pairs.append((same[0], each))
         for first, second in pairs:
-            before, after = (_hits(each, results) for each in (first, second))
+            before, after = (_hits(points[each.row.name], results) for each in (first, second))
+            if before.shape[1] != after.shape[1]:
+                continue  # they are of other images
             chips = min(len(before), len(after))
             table = after[:chips].astype(float) - before[:chips]
-            interval = difference_interval(table)
-            span = (
-                ""
-                if interval is None
-                else f"{100 * interval.low:+.1f} .. {100 * interval.high:+.1f}"
-            )
             cells = [_title(first.row), _arrays(first.row), _arrays(second.row)]
-            lines.append(f"| {' | '.join([*cells, f'{100 * table.mean():+.1f}', span])} |")
+            cells += [f"{100 * table.mean():+.1f}", _change_span(table)]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _hits(each: Outcome, results: Results) -> Any:
-    """Return a row's hits, bool (chips, images)."""
-    (sweep,) = [sweep for sweep in results.sweeps() if sweep.name == each.row.name]
-    trials = results.trials(sweep.points, hits=True)
+def _change_span(table: np.ndarray) -> str:
+    """Return the 95 % interval of a mean of paired differences, in points.
+
+    Where no image is decided otherwise, new ones may be: as many as would leave none among these with a
+    probability of 2.5 %.
+
+    Args:
+        table: differences of hits, (chips, images).
+    """
+    if not table.any():
+        most = 100 * (1 - ((1 - LEVEL) / 2) ** (1 / table.shape[1]))
+        return f"{-most:+.1f} .. {most:+.1f}"
+    interval = difference_interval(table)
+    return "" if interval is None else f"{100 * interval.low:+.1f} .. {100 * interval.high:+.1f}"
+
+
+def _hits(point: str, results: Results) -> Any:
+    """Return a point's hits, bool (chips, images)."""
+    trials = results.trials([point], hits=True)
     return np.stack([trial.hits for trial in trials if trial.hits is not None])
 
 
-def grouped(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+def _grouped(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     """Return rows by what stands side by side in the figure, in the order they came."""
-    groups: dict[tuple[str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str | None], list[Outcome]] = {}
     for each in outcomes:
         groups.setdefault(each.row.bars, []).append(each)
     return list(groups.values())
@@ -208,9 +223,9 @@ def figure(outcomes: Sequence[Outcome]) -> bytes:
     """
     sizes = sorted({each.row.size for each in outcomes})
     panels: dict[str, list[list[Outcome]]] = {}
-    for group in grouped(outcomes):
+    for group in _grouped(outcomes):
         if _of(group, "plain"):
-            panels.setdefault(ALL[group[0].row.network].group, []).append(group)
+            panels.setdefault(group[0].row.network.group, []).append(group)
     with figure_style(8.0, figure__facecolor="white", svg__fonttype="path"):
         drawn = Figure(figsize=(7.2, 2.4 * len(panels) + 0.6), layout="constrained")
         FigureCanvasAgg(drawn)
@@ -235,12 +250,12 @@ def _draw_group(axes: Axes, place: int, group: Sequence[Outcome], sizes: Sequenc
     """Draw the bars of a network."""
     width = 0.8 / (len(sizes) + 1)
     plain = {each.row.size: each for each in _of(group, "plain")}
-    first = min(plain, key=lambda size: abs(size - IDEAL_AT))
     left = place - 0.4
-    axes.bar(left + width / 2, 100 * plain[first].ideal, width * 0.92, color=MUTED)
-    axes.plot(
-        [left, left + 0.8], [100 * plain[first].float32] * 2, color=INK, lw=0.9, ls=(0, (4, 2))
-    )
+    at = _ideal_at(sizes)
+    if at in plain:
+        axes.bar(left + width / 2, 100 * plain[at].ideal, width * 0.92, color=MUTED)
+    float32 = 100 * next(iter(plain.values())).float32
+    axes.plot([left, left + 0.8], [float32] * 2, color=INK, lw=0.9, ls=(0, (4, 2)))
     for number, size in enumerate(sizes):
         x = left + (number + 1.5) * width
         if size in plain:
@@ -256,6 +271,11 @@ def _draw_group(axes: Axes, place: int, group: Sequence[Outcome], sizes: Sequenc
                     axes.plot(x, 100 * each.crossbars, ls="none", ms=4, zorder=4, **look)
 
 
+def _ideal_at(sizes: Sequence[int]) -> int:
+    """Return the size of arrays whose `ideal` is a bar."""
+    return min(sizes, key=lambda size: abs(size - IDEAL_AT))
+
+
 def _whisker(axes: Axes, x: float, each: Outcome) -> None:
     """Draw the interval for new images."""
     if each.new_images is not None:
@@ -266,7 +286,7 @@ def _whisker(axes: Axes, x: float, each: Outcome) -> None:
 def _keys(outcomes: Sequence[Outcome], sizes: Sequence[int]) -> tuple[list[Any], list[str]]:
     """Return the legend's handles and labels."""
     handles: list[Any] = [Line2D([], [], color=INK, lw=0.9, ls=(0, (4, 2))), Patch(color=MUTED)]
-    at = min(sizes, key=lambda size: abs(size - IDEAL_AT))
+    at = _ideal_at(sizes)
     labels = ["float32", f"ideal ({at}x{at})"]
     for number, size in enumerate(sizes):
         handles.append(Patch(color=SERIES[number % len(SERIES)]))

@@ -12,18 +12,20 @@ stopped.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from figure9_rows import ALL, WRITE_SIGMA, files_of
+from figure9_rows import ALL, WRITE_SIGMA, check_assets
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+from script_options import make_folder, refuse, whole_number
 
 import rxsim
 from rxsim.errors import RxsimError
@@ -84,6 +86,12 @@ VARIED = {
         values=[R_ON * ratio for ratio in (1.25, 1.5, 2, 3, 5, 7, 14)],
         factor=1 / R_ON,
     ),
+    "write_error": Varied(
+        title="write error (% of the range)",
+        names="device.write_sigma",
+        values=[0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.0],
+        factor=100,
+    ),
     "bits": Varied(
         title="bits of cells, DACs, ADCs",
         names="adc.n_bits,dac.n_bits,device.n_bits",
@@ -135,7 +143,8 @@ def thresholds(name: str, key: str, results: Path, images: int, chips: int) -> l
         images: evaluated.
         chips: of a point.
     """
-    varied, files = VARIED[key], files_of(name)
+    varied = VARIED[key]
+    files = {key: os.path.expandvars(path) for key, path in ALL[name].files.items()}
     data = {option: Path(file) for option, file in files.items() if option != "model"}
     base = {"device.write_sigma": WRITE_SIGMA, "mapping.w_max_scope": ALL[name].scopes[-1]}
 
@@ -231,24 +240,25 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder")
     names = "digits_mlp,digits_cnn,digits_resnet,digits_dsconv,lenet,resnet8,resnet20"
     parser.add_argument("--networks", default=names)
-    parser.add_argument("--settings", default=",".join(VARIED), help="some of the default")
-    parser.add_argument("--images", type=int, default=300)
-    parser.add_argument("--chips", type=int, default=3)
+    parser.add_argument("--settings", default=",".join(VARIED), help=f"some of {', '.join(VARIED)}")
+    parser.add_argument("--limit", type=whole_number, default=300, help="images, at most")
+    parser.add_argument("--chips", type=whole_number, default=3)
     given = parser.parse_args(words)
     wanted, keys = given.networks.split(","), given.settings.split(",")
     for option, listed, known in (("networks", wanted, ALL), ("settings", keys, VARIED)):
         wrong = [name for name in listed if name not in known]
         if wrong:
-            sys.exit(f"--{option}: found {', '.join(wrong)}, expected some of {', '.join(known)}")
-    given.output.mkdir(parents=True, exist_ok=True)
+            refuse(f"--{option}: found {', '.join(wrong)}, expected some of {', '.join(known)}")
+    check_assets(wanted)
+    make_folder(given.output)
     found: dict[str, dict[str, list[Threshold]]] = {}
     for name in wanted:
         for key in keys:
             results = given.output / f"{name}.sqlite"
             try:
-                told = thresholds(name, key, results, given.images, given.chips)
+                told = thresholds(name, key, results, given.limit, given.chips)
             except RxsimError as error:
-                sys.exit(f"{name}, {key}: {error}")
+                refuse(f"{name}, {key}: {error}")
             found.setdefault(name, {})[key] = told
             print(f"{name}, {key}: {', '.join(map(_written, told))}", flush=True)
         write_atomically(given.output / "thresholds.md", markdown(found).encode())

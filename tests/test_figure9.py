@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = (16, 64)
 CHIPS = 2
-QUICK = ("--quick", "--networks", "digits_mlp", "--images", "540")
+QUICK = ("--quick", "--networks", "digits_mlp", "--limit", "540")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,9 @@ def test_what_is_there_is_not_computed_again(
 ) -> None:
     before, table = stored(folder), (folder / "table.csv").read_bytes()
     picture = (folder / "figure9.svg").read_bytes()
-    monkeypatch.setattr(script, "measured", lambda command: pytest.fail(f"{command} was run"))
+    monkeypatch.setattr(
+        "figure9_record.measured", lambda command: pytest.fail(f"{command} was run")
+    )
     script.main(["-o", str(folder), *QUICK])
     assert stored(folder) == before
     assert (folder / "table.csv").read_bytes() == table
@@ -125,27 +128,107 @@ def test_a_missing_chip_is_seen(script: ModuleType, folder: Path, tmp_path: Path
     assert [copy.is_whole(row) for row in rows].count(False) == 1
 
 
+def test_a_row_is_what_was_asked_for_last(
+    script: ModuleType, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other images give other rows; rows that a command does not name stay in the tables."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    words = ["-o", str(tmp_path), "--quick", "--networks", "digits_mlp", "--sizes", "16"]
+    before = table_of(folder)
+
+    script.main([*words, "--limit", "30"])
+    other, same = table_of(tmp_path)
+    assert (other["images"], other["rows_and_cols"]) == ("30", "16")
+    assert same == before[1]
+    changed = (tmp_path / "changes.md").read_text(encoding="utf-8").splitlines()
+    assert len(changed) == 2  # rows of other images have no differences
+
+    monkeypatch.setattr(
+        "figure9_record.measured", lambda command: pytest.fail(f"{command} was run")
+    )
+    script.main([*words, "--limit", "540"])
+    again = table_of(tmp_path)
+    spent = ("processor_seconds", "megabytes")
+    assert [{**row, **dict.fromkeys(spent)} for row in again] == [
+        {**row, **dict.fromkeys(spent)} for row in before
+    ]
+
+
+def test_a_network_of_ones_own(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "hardware.yaml"
+    config.write_text("device: {n_bits: 4}\nadc: {n_bits: null}\n", encoding="utf-8")
+    models = ROOT / "models"
+    script.main(
+        [
+            *("-o", str(tmp_path / "out"), "--config", str(config), "--sizes", "32"),
+            *(
+                "--model",
+                str(models / "digits_mlp.onnx"),
+                "--card",
+                str(models / "digits_mlp.yaml"),
+            ),
+            *("--data", str(models / "digits_test.npz"), "--limit", "40"),
+        ]
+    )
+    (row,) = table_of(tmp_path / "out")
+    assert (row["network"], row["images"], row["variant"]) == ("digits_mlp (file)", "40", "plain")
+    assert row["weights"] == row["ideal"]  # without converters these are alike
+    assert "| digits_mlp | 40, 1 | 32x32 |" in capsys.readouterr().out
+
+
+def test_no_change_is_no_proof(script: ModuleType) -> None:
+    """Where all of n images are decided alike, p of new ones are not: (1 - p)^n = 0.025."""
+    span = importlib.import_module("figure9_shown")._change_span
+    low, high = map(float, span(np.zeros((3, 100))).split(" .. "))
+    assert high == -low
+    assert (1 - high / 100) ** 100 == pytest.approx(0.025, rel=0.06)  # one digit is shown
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["--networks", "digits_mpl"], "digits_mpl, expected some of digits_mlp"),
         (["--networks", "resnet20"], "set RXSIM_ASSETS"),
         (["--sizes", "16,x"], "expected whole numbers"),
+        (["--sizes", "16,,64"], "expected whole numbers"),
+        (["--limit", "0"], "expected a whole number above 0"),
+        (["--memory", "3 bananas"], "expected a size"),
         (["--retrained", "digits_mlp=x.onnx"], "NETWORK:SIZE=FILE"),
         (["--retrained", "digits_mlp:16=no.onnx"], "no.onnx"),
+        (["--retrained", "digits_mlp:16=models/digits_cnn.onnx"], "found another network"),
+        (["--retrained", "digits_mlp:16=README.md"], "expected an ONNX file"),
+        (["--data", "models/digits_test.npz"], "--data: found no --model beside it"),
+        (["--model", "no.onnx"], "--model: found nothing at no.onnx"),
+        (["-o", "README.md"], "expected a folder"),
+        (["-o", "/proc/nope"], "expected a folder"),
     ],
 )
 def test_what_cant_be_used_is_told(
     script: ModuleType,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     words: list[str],
     told: str,
 ) -> None:
     monkeypatch.delenv("RXSIM_ASSETS", raising=False)
+    monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as end:
         script.main(["-o", str(tmp_path / "out"), "--quick", *words])
-    assert told in str(end.value)
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_damaged_list_of_rows_is_told(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.json").write_text('[{"row": 1}]', encoding="utf-8")
+    with pytest.raises(SystemExit) as end:
+        script.main(["-o", str(tmp_path), "--show"])
+    assert end.value.code == 2
+    assert "rows.json" in capsys.readouterr().err
 
 
 @pytest.mark.slow
