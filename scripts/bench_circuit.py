@@ -47,6 +47,7 @@ from dataclasses import dataclass  # noqa: E402
 
 import numpy as np  # noqa: E402
 from bench_peers import machine, of_badcrossbar, of_ngspice, of_superlu, versions  # noqa: E402
+from script_options import whole_number, whole_numbers  # noqa: E402
 
 from rxsim.circuit import solve_array  # noqa: E402
 from rxsim.config import Crossbar  # noqa: E402
@@ -249,16 +250,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--sizes", default="16,64,128,256")
+    parser.add_argument("--repeats", type=whole_number, default=7)
+    parser.add_argument("--sizes", type=whole_numbers, default=[16, 64, 128, 256])
     parser.add_argument("--ngspice", action="store_true", help="time ngspice on mild 64 too")
     parser.add_argument("--floors", action="store_true", help="print floors instead of peers")
     given = parser.parse_args()
     print(f"{machine()}; {versions()}\n")
     if given.floors:
-        floors([int(size) for size in given.sizes.split(",")])
+        floors(given.sizes)
         return
-    one_thread([int(size) for size in given.sizes.split(",")], given.repeats, given.ngspice)
+    one_thread(given.sizes, given.repeats, given.ngspice)
     two_threads()
 
 

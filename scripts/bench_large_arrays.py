@@ -26,6 +26,7 @@ import sys  # noqa: E402
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
+from script_options import whole_numbers  # noqa: E402
 
 from rxsim.circuit import solve_array, solve_cells  # noqa: E402
 from rxsim.config import IV, Crossbar  # noqa: E402
@@ -68,19 +69,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", default="512,1024,2048")
+    parser.add_argument("--sizes", type=whole_numbers, default=[512, 1024, 2048])
     parser.add_argument("--full", action="store_true", help="solve for full matrices too")
     parser.add_argument("--one", choices=WHAT, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    sizes = [int(size) for size in given.sizes.split(",")]
     if given.one:
-        in_this_process(given.one, sizes[0])
+        in_this_process(given.one, given.sizes[0])
         return
     print("| array | what | processor, s | ns a cell | peak, MB | bytes a cell | how |")
     print("|---" * 7 + "|")
     for what in WHAT if given.full else WHAT[:2]:
         _, least, _ = measured(what, 16)
-        for n in sizes:
+        for n in given.sizes:
             seconds, peak, how = measured(what, n)
             figures = f"{seconds:.3g} | {1e9 * seconds / n**2:.3g} | {peak / 1e6:.0f}"
             bytes_a_cell = f"{(peak - least) / n**2:.0f}"

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from evidence_networks import enter_project, study_of
+from evidence_networks import NETWORKS, enter_project, study_of
+from script_options import one_of, whole_number
 
 from rxsim.devices import Chip
 from rxsim.load.blocked_layout import blocked_channels
@@ -49,9 +50,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("networks", nargs="*", default=list(IMAGES))
-    parser.add_argument("--chips", type=int, default=4)
-    parser.add_argument("--images", type=int)
+    parser.add_argument("networks", nargs="*", type=one_of(NETWORKS), default=list(IMAGES))
+    parser.add_argument("--chips", type=whole_number, default=4)
+    parser.add_argument("--images", type=whole_number)
     given = parser.parse_args()
     enter_project()
     blocked_channels()  # asked once a process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,6 +33,17 @@ def whole_numbers(text: str) -> list[int]:
             f"found {text!r}, expected whole numbers above 0 with commas between them, such as 16,64"
         )
     return [int(word) for word in words]
+
+
+def one_of(known: Collection[str]) -> Callable[[str], str]:
+    """Return a type of argparse that takes these names."""
+
+    def read(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected one of {', '.join(known)}")
+        return text
+
+    return read
 
 
 def memory_size(text: str) -> str:
