@@ -189,8 +189,9 @@ class Digit:
         shift = graph.scalar(f"{name}_shift", 2.0**-self.first)
         low = graph.add("Mul", [size, shift], f"{name}_shifted")
         low = graph.add("Floor", [low], f"{name}_floor")
-        above = graph.scalar(f"{name}_next", 2.0**-self.bits)
-        high = graph.add("Mul", [low, above], f"{name}_above")
+        # From the code itself, as the next digit has it: runtimes then compute it once for both.
+        above = graph.scalar(f"{name}_next", 2.0 ** -(self.first + self.bits))
+        high = graph.add("Mul", [size, above], f"{name}_above")
         high = graph.add("Floor", [high], f"{name}_above_floor")
         base = graph.scalar(f"{name}_base", 2.0**self.bits)
         high = graph.add("Mul", [high, base], f"{name}_rest")
