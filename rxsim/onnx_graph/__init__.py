@@ -11,6 +11,7 @@ from rxsim.onnx_graph.constants import (
 )
 from rxsim.onnx_graph.large import (
     HEAVY,
+    are_heavy,
     as_bytes,
     content_of,
     detached,
@@ -57,6 +58,7 @@ __all__ = [
     "WriteStatistic",
     "all_graphs",
     "all_nodes",
+    "are_heavy",
     "as_bytes",
     "attributes",
     "blocked_converters",

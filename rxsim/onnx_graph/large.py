@@ -43,7 +43,12 @@ def _least_bytes(tensor: onnx.TensorProto) -> int:
 
 def is_heavy(model: onnx.ModelProto) -> bool:
     """Tell whether a model's large constants take so much that they should not be copied."""
-    return sum(_least_bytes(tensor) for tensor in model.graph.initializer) > HEAVY
+    return are_heavy(sum(_least_bytes(tensor) for tensor in model.graph.initializer))
+
+
+def are_heavy(size: int) -> bool:
+    """Tell whether a network's matrices of so many bytes should not be held more often than needed."""
+    return size > HEAVY
 
 
 def detached(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:

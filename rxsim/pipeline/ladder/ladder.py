@@ -34,6 +34,7 @@ from rxsim.pipeline.ladder.result import ArrayLoss, AtTime, Evaluation, LayerRep
 from rxsim.pipeline.ladder.rung import Rung
 from rxsim.pipeline.ladder.runner import Runner
 from rxsim.pipeline.ladder.totals import totals
+from rxsim.pipeline.study.memory_need import has_heavy_arrays
 from rxsim.pipeline.study.study import Study
 from rxsim.run import LayerHealth, Scores
 from rxsim.scenarios import Scenario, as_built, chosen, step_by_step
@@ -81,7 +82,7 @@ def prepare(study: Study) -> Prepared:
     foundries = Foundries(study)  # refuses what there is no room for, before anything runs
     runner = Runner(study)
     floating = runner.score_float()
-    if not is_heavy(study.network.model):
+    if not _is_heavy(study):
         foundries.open(as_built(study.settings))
     return Prepared(study, runner, floating, foundries)
 
@@ -235,10 +236,15 @@ def climb(
 def _forget_levels(prepared: Prepared, scenarios: Sequence[Scenario]) -> None:
     """Let go of a heavy network's arrays without wires, where the scenarios to come all have some."""
     study = prepared.study
-    if not is_heavy(study.network.model):
+    if not _is_heavy(study):
         return
     if all(has_circuit(each.settings(study.settings), None) for each in scenarios):
         prepared.foundries.solved.forget_levels()
+
+
+def _is_heavy(study: Study) -> bool:
+    """Tell whether the arrays of two rungs should not be held side by side."""
+    return is_heavy(study.network.model) or has_heavy_arrays(study.plan)
 
 
 def _told_of(

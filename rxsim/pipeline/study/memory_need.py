@@ -8,25 +8,29 @@ from __future__ import annotations
 
 from rxsim.mapping import LayerPlan, NetworkPlan
 from rxsim.memory import as_text
+from rxsim.onnx_graph import are_heavy
 
 # Measured (docs/evidence/memory.md): what a process holds besides the runs themselves.
 _BASE_BYTES = 250 * 2**20  # Python, its libraries, the data
 _MATRICES_BYTES = (
     56  # for each entry of a transfer matrix: copies in float64 and float32, sessions'
 )
+_ENTRY_BYTES = 8  # float64, as arrays are solved
 # Measured likewise: bytes for each value of a conversion, of the layer that has most of them. A pass is
-# added to the ones before in float64, and its tensors are freed before the next one's are made.
-_PASS_BYTES = 72
-_PLAIN_BYTES = 24  # nothing is added up in float64
+# added to the ones before, and its tensors are freed before the next one's are made.
+_PASS_BYTES = 48  # added in float64
+_WHOLE_BYTES = 24  # added in float32, as far as that is exact
+_PLAIN_BYTES = 24  # one pass and one slice
+
+
+def has_heavy_arrays(plan: NetworkPlan) -> bool:
+    """Tell whether two sets of transfer matrices should not be held side by side."""
+    return are_heavy(_ENTRY_BYTES * _entries(plan))
 
 
 def resident_bytes(plan: NetworkPlan) -> int:
     """Return about how many bytes an evaluation holds besides its runs."""
-    entries = sum(
-        layer.tiling.groups * layer.tiling.n_inputs * layer.readouts.count
-        for layer in plan.layers.values()
-    )
-    return _BASE_BYTES + _MATRICES_BYTES * entries
+    return _BASE_BYTES + _MATRICES_BYTES * _entries(plan)
 
 
 def input_bytes(plan: NetworkPlan) -> int:
@@ -64,8 +68,20 @@ def memory_note(plan: NetworkPlan, batch: int, memory: int | None) -> str | None
     )
 
 
+def _entries(plan: NetworkPlan) -> int:
+    """Count the entries of all layers' transfer matrices."""
+    return sum(
+        layer.tiling.groups * layer.tiling.n_inputs * layer.readouts.count
+        for layer in plan.layers.values()
+    )
+
+
 def _layer_bytes(layer: LayerPlan) -> int:
     """Return about how many bytes a layer's tensors take for an input."""
     values = (layer.positions or 0) * layer.tiling.groups * layer.readouts.count
-    is_plain = layer.readouts.is_plain and layer.most_passes == 1
-    return values * (_PLAIN_BYTES if is_plain else _PASS_BYTES)
+    if layer.readouts.is_plain and layer.most_passes == 1:
+        return values * _PLAIN_BYTES
+    # Ranges that do not come from calibration have one LSB for all passes: they add up in whole LSBs.
+    adc = layer.settings.adc
+    is_whole = adc.n_bits is not None and adc.range != "calibrated" and adc.thresholds is None
+    return values * (_WHOLE_BYTES if is_whole else _PASS_BYTES)
