@@ -25,7 +25,7 @@ import onnxruntime as ort
 from evidence_networks import enter_project, study_of
 
 from rxsim.load.blocked_layout import in_blocked_layout
-from rxsim.load.runtime import session_of
+from rxsim.load.runtime import quiet_options, session_of
 from rxsim.pipeline import patched_chip
 
 HARDWARE = {
@@ -95,10 +95,8 @@ def count(model: onnx.ModelProto) -> int:
 
 
 def opened(model: onnx.ModelProto, profile: str = "") -> ort.InferenceSession:
-    """Open a session of one thread that runs a model as it is written."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
+    """Open a session of one thread, with rxsim's options, that runs a model as it is written."""
+    options = quiet_options()
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = profile

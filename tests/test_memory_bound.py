@@ -38,6 +38,7 @@ from rxsim.pipeline.chip.open_run import OpenRun
 from rxsim.pipeline.ladder.ladder import climb, prepare
 from rxsim.pipeline.study.memory_need import (
     batches_at_once,
+    has_heavy_arrays,
     input_bytes,
     memory_note,
     resident_bytes,
@@ -398,6 +399,17 @@ def test_the_estimate_is_within_a_factor_of_two_of_the_peak(preset: str, tmp_pat
     taken, estimated, batch = map(int, told.split())
     assert batch == 1
     assert estimated / 2 <= taken <= 2 * estimated, (taken / 1e6, estimated / 1e6)
+
+
+def test_slices_count_among_heavy_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 16 inputs and 48 outputs in 8 slices, 8 bytes an entry."""
+    one_layer(tmp_path / "one.onnx", side=4)
+    config = Path(__file__).resolve().parents[1] / "configs" / "puma.yaml"
+    options = DataOptions(limit=2)
+    plan = open_study(tmp_path / "one.onnx", load_settings(config), options, threads=1).plan
+    for bound, is_heavy in ((16 * 48 * 8 * 8 - 1, True), (16 * 48 * 8 * 8, False)):
+        monkeypatch.setattr(large, "HEAVY", bound)
+        assert has_heavy_arrays(plan) == is_heavy
 
 
 def weights_in(model: onnx.ModelProto) -> int:
