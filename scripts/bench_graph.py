@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
-from evidence_networks import enter_project, study_of
+from evidence_networks import NETWORKS, enter_project, study_of
+from script_options import one_of, whole_number
 
 from rxsim.load.blocked_layout import in_blocked_layout
 from rxsim.load.runtime import quiet_options, session_of
@@ -44,10 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("networks", nargs="*", default=["resnet20", "mobilenet_v2"])
+    parser.add_argument(
+        "networks", nargs="*", type=one_of(NETWORKS), default=["resnet20", "mobilenet_v2"]
+    )
     parser.add_argument("--hardware", nargs="+", default=list(HARDWARE), choices=list(HARDWARE))
-    parser.add_argument("--turns", type=int, default=15)
-    parser.add_argument("--batch", type=int, help="images a batch, in place of the network's")
+    parser.add_argument("--turns", type=whole_number, default=15)
+    parser.add_argument(
+        "--batch", type=whole_number, help="images a batch, in place of the network's"
+    )
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     enter_project()
