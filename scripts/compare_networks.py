@@ -2,13 +2,19 @@
 
     python3.11 -m venv /tmp/aihwkit && /tmp/aihwkit/bin/pip install aihwkit==1.1.0 torch==2.10.0
     python scripts/compare_networks.py digits_cnn --aihwkit /tmp/aihwkit/bin/python
+    python scripts/compare_networks.py resnet20 --superposed --exact 100 --timed 0 --aihwkit ...
     python scripts/compare_networks.py digits_cnn --crosssim PATH  # of a checkout of CrossSim
 
 Weights lie continuously on differential pairs, there are no converters and no device errors. The truth
 is nodal analysis by SuperLU, one solve for each input vector of each array (`nodal_products.py`), in
-float64. `--circuit` names the array:
+float64; with `--superposed` one for each row of each array, whose currents add up: the arrays are
+linear. `--circuit` names the array:
 
 - rxnn: 64x64, 200 kohm to 1.4 Mohm, 2.5 ohm wires, 100 ohm drivers and senses.
+- rxnn-128: the same on 128x128.
+- rxnn-10: as rxnn, with wires of 10 ohm.
+- segments: as rxnn, but drivers and senses are as large as a segment of wire, 2.5 ohm: what CrossSim
+  has by itself at the ends of a line.
 - bitlines: 64x64, 200 kohm to 200 Mohm, 2.5 ohm along the bitlines, 0 ohm elsewhere: the
   resistances that aihwkit's models know.
 
@@ -51,6 +57,9 @@ SHIPPED = ("digits_cnn", "digits_mlp", "digits_resnet")
 ALONE = ("device.n_bits=null", "dac.n_bits=null", "adc.n_bits=null")
 CIRCUITS = {
     "rxnn": (),
+    "rxnn-128": ("crossbar.rows=128", "crossbar.cols=128"),
+    "rxnn-10": ("crossbar.r_wire_wl=10", "crossbar.r_wire_bl=10"),
+    "segments": ("crossbar.r_driver=2.5", "crossbar.r_sense=2.5"),
     "bitlines": (
         "device.r_off=2e8",
         "crossbar.r_wire_wl=0",
@@ -58,6 +67,9 @@ CIRCUITS = {
         "crossbar.r_sense=0",
     ),
 }
+# Source: the first is CrossSim's own (`Verr_th_mvm`, the largest error of a cell's voltage over the
+# largest input). Assumption: the second shows what its circuit says with no error of its solver.
+CROSSSIM_TOLERANCES = ("1e-3", "1e-6")
 # A session of milliseconds is run again until it has taken this long, seconds.
 LONG_ENOUGH = 0.2
 
@@ -148,13 +160,14 @@ def float_and_largest(
 
 
 def by_nodal_analysis(
-    study: Study, matrices: Mapping[str, np.ndarray], images: int
+    study: Study, matrices: Mapping[str, np.ndarray], images: int, *, superposed: bool
 ) -> tuple[np.ndarray, list[Row]]:
-    """Solve for every vector of the first images; return their logits, and rows of times."""
-    products = NodalProducts(matrices, circuit_of(study.settings))
+    """Solve for the vectors of the first images; return their logits, and rows of times."""
+    products = NodalProducts(matrices, circuit_of(study.settings), superposed=superposed)
     logits = through(study, products, images)
+    timed_on = " (timed on one vector a row)" if superposed else ""
     kept = Row(
-        title="nodal analysis, each array factorised once",
+        title=f"nodal analysis, each array factorised once{timed_on}",
         logits=logits,
         each=products.seconds / images,
         before=products.factoring,
@@ -169,11 +182,14 @@ def by_nodal_analysis(
 
 
 def of_worker(
-    command: list[str], study: Study, matrices: Mapping[str, np.ndarray], x_max: Mapping[str, float]
+    command: list[str],
+    study: Study,
+    matrices: Mapping[str, np.ndarray],
+    x_max: Mapping[str, float],
+    images: int,
 ) -> Row:
-    """Run the network with the products of a simulator in another process."""
+    """Run the network on the first images with the products of a simulator in another process."""
     worker = WorkerProducts(command, matrices, circuit_of(study.settings), x_max)
-    images = len(study.inputs)
     try:
         logits = through(study, worker, images)
     finally:
@@ -197,7 +213,6 @@ def table(
     yield "|---|---|---|---|---|---|---|"
     assert ours.before is not None
     whole = ours.before + len(labels) * ours.each
-    effect = np.linalg.norm(plain[: len(exact)] - exact)
     for row in rows:
         spent = row.before or 0.0
         in_all = (spent + len(labels) * row.each) / whole
@@ -209,7 +224,9 @@ def table(
         decided = row.logits.argmax(axis=1)
         accuracy = (decided == labels[: len(decided)]).mean()
         agreement = (decided == plain[: len(decided)].argmax(axis=1)).mean()
-        error = np.linalg.norm(row.logits[: len(exact)] - exact) / effect
+        at = slice(min(len(decided), len(exact)))
+        effect = np.linalg.norm(plain[at] - exact[at])
+        error = np.linalg.norm(row.logits[at] - exact[at]) / effect
         of = "" if len(decided) == len(labels) else f" of {len(decided)}"
         shown = "the truth" if row.logits is exact else f"{error:.2g}"
         yield f"{cells} {accuracy:.3f}{of} | {agreement:.3f}{of} | {shown} |"
@@ -220,26 +237,34 @@ def _ratio(value: float) -> str:
     return f"{value:.2g}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"
 
 
+def commands_of(given: argparse.Namespace, images: int) -> Iterator[tuple[list[str], int]]:
+    """Yield the commands of the simulators that are at hand, and how many images each is given."""
+    if given.aihwkit:
+        script = [given.aihwkit, "-W", "ignore", str(ROOT / "scripts/aihwkit_products.py")]
+        timed = images if given.timed is None else min(given.timed, images)
+        yield [*script, "--model", "approximate"], images
+        if timed:
+            yield [*script, "--model", "timed"], timed
+    if given.crosssim:
+        script = [given.crosssim_python, str(ROOT / "scripts/crosssim_products.py")]
+        for tolerance in CROSSSIM_TOLERANCES:
+            yield [*script, "--path", given.crosssim, "--tolerance", tolerance], images
+
+
 def compared(given: argparse.Namespace, show: Callable[[str], None]) -> int:
     """Run all simulators that are at hand and show the table; return 3 where one of them failed."""
     study = opened(given.network, given.circuit, given.images)
     matrices = matrices_of(study.network.model)
     plain, x_max = float_and_largest(study, matrices)
     ours = of_rxsim(study)
-    exact, rows = by_nodal_analysis(study, matrices, min(given.exact, len(study.inputs)))
+    exact, rows = by_nodal_analysis(
+        study, matrices, min(given.exact, len(study.inputs)), superposed=given.superposed
+    )
     rows = [in_onnxruntime("float32, onnxruntime", study.network.model, study, None), ours, *rows]
-    workers = [
-        [given.aihwkit, "-W", "ignore", str(ROOT / "scripts/aihwkit_products.py"), "--model", model]
-        for model in ("approximate", "timed")
-        if given.aihwkit
-    ]
-    if given.crosssim:
-        script = str(ROOT / "scripts/crosssim_products.py")
-        workers.append([given.crosssim_python, script, "--path", given.crosssim])
     failures = []
-    for command in workers:
+    for command, images in commands_of(given, len(study.inputs)):
         try:
-            rows.append(of_worker(command, study, matrices, x_max))
+            rows.append(of_worker(command, study, matrices, x_max, images))
         except RuntimeError as error:
             failures.append(f"left out: {error}; its own words stand above")
     effect = np.linalg.norm(plain[: len(exact)] - exact) / np.linalg.norm(plain[: len(exact)])
@@ -267,12 +292,20 @@ def main() -> int:
     parser.add_argument(
         "--exact", type=int, default=20, help="images by nodal analysis, default 20"
     )
+    parser.add_argument(
+        "--superposed",
+        action="store_true",
+        help="nodal analysis solves for each row of an array, and adds up what a vector needs",
+    )
     parser.add_argument("--aihwkit", help="interpreter of an environment that holds aihwkit")
+    parser.add_argument(
+        "--timed", type=int, help="images by aihwkit's timed model, default all; 0 leaves it out"
+    )
     parser.add_argument("--crosssim", help="path of a checkout of CrossSim")
     parser.add_argument("--crosssim-python", default=sys.executable, help="its interpreter")
     given = parser.parse_args()
-    if given.images < 1 or given.exact < 1:
-        parser.error("--images and --exact: expected 1 or above")
+    if given.images < 1 or given.exact < 1 or (given.timed or 0) < 0:
+        parser.error("found a number too small; --images and --exact take 1, --timed 0 or above")
     for path in (given.aihwkit, given.crosssim):
         if path and not Path(path).exists():
             parser.error(f"found no {path}; give the path of what is installed")

@@ -1,7 +1,7 @@
 """Products by CrossSim's analog cores, for `compare_networks.py`; it imports nothing of rxsim.
 
-For versions 3.1 and 3.2. It was checked against the public text of sandialabs/cross-sim (readme files and
-parameters of commits 57ffc04 and 0a2eb1e; the latter states version 3.2), and not run. It rests on this:
+For versions 3.1 and 3.2. It was checked against the public text of sandialabs/cross-sim (readme files
+and parameters of commits 57ffc04 and 0a2eb1e; the latter states version 3.2), and not run. It rests on:
 
 - `Rp_row`, `Rp_col` and the resistances of terminals are in ohm; CrossSim divides them by `Rmin`.
 - One more segment of wire lies in front of the first cell of a row, and behind the last of a column. A

@@ -76,16 +76,26 @@ class NodalProducts:
     """A network's products; each array is factorised when its layer is first asked for.
 
     Attributes:
-        seconds: processor seconds of the solves.
+        seconds: processor seconds of the solves, one for each vector; where they are superposed, the
+            time of the solves for single rows, counted for all vectors.
         factoring: processor seconds of the factorisations that they share.
         unkept: processor seconds, were each vector's system factorised anew: timed on the first
             vector of each layer, and counted for all its vectors and arrays.
     """
 
-    def __init__(self, matrices: Mapping[str, np.ndarray], circuit: Circuit) -> None:
-        """Take the matrices (K, N) by layer."""
+    def __init__(
+        self, matrices: Mapping[str, np.ndarray], circuit: Circuit, *, superposed: bool = False
+    ) -> None:
+        """Take the circuit of every array.
+
+        Args:
+            matrices: weights (K, N) by layer.
+            circuit: of every array.
+            superposed: solve for 1 V on each row alone, and add these currents up for the vectors.
+        """
         self._matrices = matrices
         self._circuit = circuit
+        self._superposed = superposed
         self.seconds = self.factoring = self.unkept = 0.0
 
     def __call__(self, layer: str, inputs: np.ndarray) -> np.ndarray:
@@ -107,12 +117,15 @@ class NodalProducts:
         start = time.process_time()
         factor = nodes.factor()
         factored = time.process_time()
+        solved_for = np.eye(v_in.shape[1]) if self._superposed else v_in
         blocks = [
-            nodes.currents(factor, v_in[at : at + BLOCK]) for at in range(0, len(v_in), BLOCK)
+            nodes.currents(factor, solved_for[at : at + BLOCK])
+            for at in range(0, len(solved_for), BLOCK)
         ]
         self.factoring += factored - start
-        self.seconds += time.process_time() - factored
-        return np.concatenate(blocks)
+        self.seconds += (time.process_time() - factored) * len(v_in) / len(solved_for)
+        currents = np.concatenate(blocks)
+        return np.asarray(v_in @ currents) if self._superposed else currents
 
 
 def _joined(n_nodes: int, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -129,6 +129,19 @@ def test_a_solve_for_each_vector_gives_the_outputs_of_the_patched_network(
     assert np.linalg.norm(plain - exact) > 1e-2 * size
 
 
+def test_superposed_currents_are_those_of_each_vector(scripts: dict[str, ModuleType]) -> None:
+    rng = np.random.default_rng(4)
+    matrices = {"layer": rng.normal(size=(11, 6))}
+    inputs = rng.uniform(-2, 2, size=(20, 11))
+    circuit = scripts["peer_tiles"].Circuit(
+        rows=8, cols=4, g_on=2e-4, g_off=2e-5, **CIRCUITS["all"]
+    )
+    products = scripts["nodal_products"].NodalProducts
+    each = products(matrices, circuit)("layer", inputs)
+    superposed = products(matrices, circuit, superposed=True)("layer", inputs)
+    np.testing.assert_allclose(superposed, each, rtol=1e-9, atol=1e-9 * np.abs(each).max())
+
+
 def test_numpy_runs_the_network_as_onnxruntime_does(scripts: dict[str, ModuleType]) -> None:
     model, numpy_network = small_network(), scripts["numpy_network"]
     matrices = numpy_network.matrices_of(model)
@@ -167,6 +180,26 @@ def test_products_of_another_process(
     worker.close()
     assert worker.name == "stand-in"
     np.testing.assert_allclose(answered, wanted, rtol=1e-12)
+
+
+def test_a_simulator_of_fewer_images_is_judged_on_those(
+    scripts: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):  # the script sets them for itself
+        monkeypatch.setenv(f"{name}_NUM_THREADS", "1")
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    compare = importlib.import_module("compare_networks")
+    exact = np.array([[2.0, 1.0], [0.0, 1.0], [5.0, 9.0]])
+    plain = exact + np.array([[1.0, 0.0], [0.0, 1.0], [90.0, 0.0]])
+    labels = np.array([0, 1, 1, 0])
+    ours = compare.Row(title="ours", logits=np.vstack([exact, [[1.0, 0.0]]]), each=2.0, before=92.0)
+    half = compare.Row(
+        title="half", logits=plain[:2] * 0.5 + exact[:2] * 0.5, each=20.0, before=8.0
+    )
+    shown = list(compare.table([ours, half], ours, labels, np.vstack([plain, plain[:1]]), exact))
+    # 4 images of ours take 92 + 4 * 2 = 100 s, of the other 8 + 4 * 20 = 88 s.
+    assert shown[2] == "| ours | 1 | 1 | 1 | 1.000 | 0.750 | 0 |"
+    assert shown[3] == "| half | 10 | 0.087 | 0.88 | 1.000 of 2 | 1.000 of 2 | 0.5 |"
 
 
 def test_a_convolution_of_groups_is_refused_in_a_sentence(scripts: dict[str, ModuleType]) -> None:
