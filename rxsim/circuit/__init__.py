@@ -3,7 +3,7 @@
 from rxsim.circuit.compiling import when_compiling
 from rxsim.circuit.newton import NonlinearSolution, solve_nonlinear
 from rxsim.circuit.operating import OperatingPoint, chord_matrix, full_currents, solve_cells
-from rxsim.circuit.solve import ArraySolution, gated, solve_array
+from rxsim.circuit.solve import ArraySolution, gated, solve_array, solve_arrays
 from rxsim.circuit.source_power import (
     SourceNetwork,
     source_currents,
@@ -20,6 +20,7 @@ __all__ = [
     "full_currents",
     "gated",
     "solve_array",
+    "solve_arrays",
     "solve_cells",
     "solve_nonlinear",
     "source_currents",

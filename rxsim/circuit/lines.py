@@ -58,12 +58,19 @@ class Lines:
         )
 
 
-def lines_of(crossbar: Crossbar, n_rows: int, n_cols: int) -> Lines:
+def lines_of(crossbar: Crossbar, n_rows: int, n_cols: int, *, turned: bool = False) -> Lines:
     """Place the drivers and senses of an array's lines at their ends.
 
     Arrays of a network share a few circuits, which are made once: nobody may write to their lines.
+
+    Args:
+        crossbar: the resistances and the sides.
+        n_rows: wordlines.
+        n_cols: bitlines.
+        turned: whether to give `Lines.turned` of it.
     """
     return _lines(
+        turned,
         (n_rows, crossbar.r_driver, crossbar.r_driver_far, crossbar.drive_side),
         (n_cols, crossbar.r_sense, crossbar.r_sense_far, crossbar.sense_side),
         crossbar.r_wire_wl,
@@ -73,6 +80,7 @@ def lines_of(crossbar: Crossbar, n_rows: int, n_cols: int) -> Lines:
 
 @lru_cache(maxsize=64)
 def _lines(
+    turned: bool,
     drivers: tuple[int, float, float | None, str],
     senses: tuple[int, float, float | None, str],
     r_wire_wl: float,
@@ -80,7 +88,7 @@ def _lines(
 ) -> Lines:
     left, right = _ends(*drivers, "right")
     bottom, top = _ends(*senses, "top")
-    return Lines(
+    lines = Lines(
         r_wire_wl=r_wire_wl,
         r_wire_bl=r_wire_bl,
         left=left,
@@ -88,6 +96,7 @@ def _lines(
         top=top,
         bottom=bottom,
     )
+    return lines.turned() if turned else lines
 
 
 def _ends(

@@ -28,7 +28,6 @@ from rxsim.circuit.factors import (
     Z_DOWN,
     Z_UP,
     Z_WL,
-    cells_in_series,
     fold_lines,
 )
 from rxsim.circuit.jit import entry, inner
@@ -143,24 +142,11 @@ def _sweep(up, fed, is_last, lane, g, factors, y, u, c, out):
         _add_driven(i, lane, g, v_driven, y, i)
 
 
-@entry
-def relax(g, factors, rows, cols, sweeps, y):
-    """Relax an array in a number of sweeps (see `plan_sweeps`).
-
-    Args:
-        g: conductances, siemens, float64 (n_rows, n_cols).
-        factors: those of `line_factors`.
-        rows: int64, wanted wordlines.
-        cols: int64, wanted bitlines.
-        sweeps: how many; 0 gives what wordlines in front of bitlines at 0 V give.
-        y: to work in, float64 (n_rows n_cols LANES,), contiguous.
-
-    Returns:
-        g_eff between the wanted wordlines and bitlines, siemens, float64 (wanted rows, wanted cols).
-    """
+@inner
+def _relax(g, factors, rows, cols, sweeps, y, result):
+    """As `relax`; the result goes into an array."""
     n_rows, n_cols = g.shape
     v_driven, sensed = factors[V_DRIVEN], factors[G_SENSED]
-    result = np.empty((rows.shape[0], cols.shape[0]))
     u, c, out = np.empty(n_cols * LANES), np.empty(n_cols * LANES), np.empty(n_cols * LANES)
     lane = np.empty(n_rows, np.int64)
     for first in range(0, rows.shape[0], LANES):
@@ -185,41 +171,113 @@ def relax(g, factors, rows, cols, sweeps, y):
         for place in range(driven.shape[0]):
             for at in range(cols.shape[0]):
                 result[first + place, at] = out[cols[at] * LANES + place]
-    return result
 
 
 @entry
-def relax_whole(
-    g, r_access, r_wl, r_bl, left, right, top, bottom, rows, cols, tolerance, most, factors, lanes
-):
-    """Fold up, plan and relax an array in one call: small arrays are solved as quickly as called.
+def relax(g, factors, rows, cols, sweeps, y):
+    """Relax an array in a number of sweeps (see `plan_sweeps`).
 
     Args:
-        g: conductances of the devices alone, siemens, float64 (n_rows, n_cols).
+        g: conductances, siemens, float64 (n_rows, n_cols).
+        factors: those of `line_factors`.
+        rows: int64, wanted wordlines.
+        cols: int64, wanted bitlines.
+        sweeps: how many; 0 gives what wordlines in front of bitlines at 0 V give.
+        y: to work in, float64 (n_rows n_cols LANES,), contiguous.
+
+    Returns:
+        g_eff between the wanted wordlines and bitlines, siemens, float64 (wanted rows, wanted cols).
+    """
+    result = np.empty((rows.shape[0], cols.shape[0]))
+    _relax(g, factors, rows, cols, sweeps, y, result)
+    return result
+
+
+@inner
+def _load(g, r_access, turned, loaded):
+    """Put r_access in series with every cell of an array, which may be turned as `Lines.turned` says.
+
+    Returns whether all cells were finite and none negative.
+    """
+    n_rows, n_cols = g.shape
+    possible = True
+    for i in range(n_rows):
+        for j in range(n_cols):
+            possible &= 0.0 <= g[i, j] < np.inf
+            cell = g[i, j] / (1.0 + g[i, j] * r_access)
+            if turned:
+                loaded[n_cols - 1 - j, n_rows - 1 - i] = cell
+            else:
+                loaded[i, j] = cell
+    return possible
+
+
+@entry
+def relax_each(
+    g,
+    r_access,
+    r_wl,
+    r_bl,
+    left,
+    right,
+    top,
+    bottom,
+    rows,
+    cols,
+    turned,
+    tolerance,
+    most,
+    factors,
+    lanes,
+    result,
+    sweeps,
+    bounds,
+):
+    """Fold up, plan and relax arrays of one circuit in a single call: small ones are quick to solve.
+
+    Args:
+        g: conductances of the devices alone, siemens, float64 (arrays, n_rows, n_cols).
         r_access: in series with each, ohm.
-        r_wl: and the next five as `fold_lines` takes them.
+        r_wl: and the next five as `fold_lines` takes them: the lines of the turned arrays, where these
+            are turned.
         r_bl: ohm.
         left: ohm.
         right: ohm.
         top: ohm.
         bottom: ohm.
-        rows: int64, wanted wordlines.
-        cols: int64, wanted bitlines.
+        rows: int64, wanted wordlines, of the turned arrays likewise.
+        cols: int64, wanted bitlines, likewise.
+        turned: whether to turn the arrays before, as `Lines.turned` says.
         tolerance: as `plan_sweeps` takes it, and `most`.
         most: sweeps.
-        factors: to work in, float64 (8, n_rows, n_cols).
+        factors: to work in, float64 (8, wordlines, bitlines).
         lanes: to work in, float64 (n_rows n_cols LANES,).
+        result: g_eff of each array as the user has it, float64 (arrays, its wanted wordlines, its
+            wanted bitlines); unset where sweeps would be too many.
+        sweeps: the number for each array, int64 (arrays,): -1: too many, -2: a conductance is none.
+        bounds: that they reach, float64 (arrays,).
 
     Returns:
-        g_eff as `relax` gives it, empty where sweeps would be too many; their number (-1: too many, -2:
-        a conductance is no conductance); and the bound.
+        The smallest of these numbers of sweeps.
     """
-    loaded, possible = cells_in_series(g, r_access)
-    if not possible:
-        return np.empty((0, 0)), -2, np.inf
-    fold_lines(loaded, r_wl, r_bl, left, right, top, bottom, factors)
-    nodes = lanes[: 3 * g.size].reshape((3, g.shape[0], g.shape[1]))
-    sweeps, bound = plan_sweeps(loaded, factors, rows, cols, False, tolerance, most, False, nodes)
-    if sweeps < 0:
-        return np.empty((0, 0)), -1, np.inf
-    return relax(loaded, factors, rows, cols, sweeps, lanes), sweeps, bound
+    n_rows, n_cols = factors.shape[1], factors.shape[2]
+    loaded = np.empty((n_rows, n_cols))
+    nodes = lanes[: 3 * loaded.size].reshape((3, n_rows, n_cols))
+    relaxed = np.empty((rows.shape[0], cols.shape[0]))
+    worst = most
+    for k in range(g.shape[0]):
+        sweeps[k], bounds[k] = -2, np.inf
+        if _load(g[k], r_access, turned, loaded):
+            fold_lines(loaded, r_wl, r_bl, left, right, top, bottom, factors)
+            sweeps[k], bounds[k] = plan_sweeps(
+                loaded, factors, rows, cols, turned, tolerance, most, False, nodes
+            )
+        worst = min(worst, sweeps[k])
+        if sweeps[k] >= 0 and turned:
+            _relax(loaded, factors, rows, cols, sweeps[k], lanes, relaxed)
+            for i in range(relaxed.shape[0]):
+                for j in range(relaxed.shape[1]):
+                    result[k, j, i] = relaxed[i, j]
+        elif sweeps[k] >= 0:
+            _relax(loaded, factors, rows, cols, sweeps[k], lanes, result[k])
+    return worst

@@ -14,7 +14,7 @@ from rxsim.circuit.factors import cells_in_series, line_factors
 from rxsim.circuit.lanes import LANES
 from rxsim.circuit.lines import Lines, lines_of
 from rxsim.circuit.newton import solve_nonlinear
-from rxsim.circuit.relaxation import relax, relax_whole
+from rxsim.circuit.relaxation import relax, relax_each
 from rxsim.circuit.scratch import release, scratch
 from rxsim.circuit.sweep_count import plan_sweeps
 from rxsim.config import IV, Crossbar
@@ -27,7 +27,7 @@ TOLERANCE = 1e-9
 # by scripts/bench_circuit.py; they decide which method is tried, never what it gives.
 SWEEP_NS, ELIMINATION_NS = 9.0, 0.1
 _MOST_SWEEPS = 48
-_IMPOSSIBLE = -2  # what `relax_whole` says of negative, infinite and NaN conductances
+_IMPOSSIBLE = -2  # what `relax_each` says of negative, infinite and NaN conductances
 _NO_CONDUCTANCE = "a conductance is negative, NaN or infinite"
 _ROUNDING = float(np.finfo(np.float64).eps)
 MOST_SWEEPS_ALONE = 4000
@@ -89,15 +89,16 @@ def solve_array(
     devices = np.ascontiguousarray(g, dtype=np.float64)
     rows = np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64)
     cols = np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64)
-    lines = lines_of(crossbar, n_rows, n_cols)
-    found = _at_once(devices, crossbar.r_access, lines, rows, cols)
+    found = _at_once(devices[None], crossbar, rows, cols)
     if found is None:
         loaded, possible = cells_in_series(devices, crossbar.r_access)
         if not possible:
             raise CircuitError(_NO_CONDUCTANCE)
-        found = _solved(loaded, lines, rows, cols, progress)
+        single = _solved(loaded, lines_of(crossbar, n_rows, n_cols), rows, cols, progress)
         del loaded
-    g_eff, sweeps, bound = found
+    else:
+        single = found[0][0], int(found[1][0]), float(found[2][0])
+    g_eff, sweeps, bound = single
     solution = ArraySolution(
         g_eff=g_eff,
         method="relaxation" if sweeps >= 0 else "elimination",
@@ -115,31 +116,69 @@ def solve_array(
     return replace(solution, i_out=i_out, v_wl=nodes.v_wl[0], v_bl=nodes.v_bl[0])
 
 
-def _at_once(
-    g: np.ndarray, r_access: float, lines: Lines, rows: np.ndarray, cols: np.ndarray
-) -> tuple[np.ndarray, int, float] | None:
-    """Solve an array in one call of a kernel, where it is neither large nor turned; see `_transfer`.
+def solve_arrays(
+    g: np.ndarray, crossbar: Crossbar, *, rows: np.ndarray, cols: np.ndarray
+) -> np.ndarray:
+    """Solve linear arrays of one circuit; many small ones take no longer than their arithmetic.
 
-    None where it is.
+    Args:
+        g: device conductances, siemens, (arrays, n_rows, n_cols); 0 is an open device.
+        crossbar: the resistances; its rows and cols are not looked at.
+        rows: int64, the wanted wordlines.
+        cols: int64, the wanted bitlines.
+
+    Returns:
+        g_eff of each array, siemens, float64 (arrays, rows, cols): that of `solve_array`.
+
+    Raises:
+        CircuitError: a conductance is negative, NaN or infinite, or no accuracy can be certified.
     """
-    n_rows, n_cols = g.shape
-    if g.size > WHOLE_UP_TO or not 0 < len(rows) <= len(cols):
+    found = _at_once(np.ascontiguousarray(g, dtype=np.float64), crossbar, rows, cols)
+    if found is not None:
+        return found[0]
+    return np.array([solve_array(each, crossbar, rows=rows, cols=cols).g_eff for each in g])
+
+
+def _at_once(
+    g: np.ndarray, crossbar: Crossbar, rows: np.ndarray, cols: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Solve arrays in one call of a kernel, those that need it by elimination afterwards.
+
+    Returns:
+        g_eff (arrays, rows, cols), the sweeps (-1: eliminated), and the bounds; None where the arrays
+        are large, or where relaxation is out of the question.
+    """
+    count, n_rows, n_cols = g.shape
+    if not (count and len(rows) and len(cols)):
+        return np.empty((count, len(rows), len(cols))), np.zeros(count, int), np.zeros(count)
+    if n_rows * n_cols > WHOLE_UP_TO:
         return None
-    most = worthwhile_sweeps(g.shape, len(rows), len(cols))
+    most = worthwhile_sweeps((n_rows, n_cols), len(rows), len(cols))
     if most <= 0 or elimination_bound(n_rows, n_cols) > TOLERANCE:
         return None
-    work = scratch("factors", (8, n_rows, n_cols)), scratch("relaxation", (g.size * LANES,))
+    # What is driven costs time, what is sensed next to none.
+    turned = len(cols) < len(rows)
+    lines = lines_of(crossbar, n_rows, n_cols, turned=turned)
     wires = lines.r_wire_wl, lines.r_wire_bl
     ends = lines.left, lines.right, lines.top, lines.bottom
-    g_eff, sweeps, bound = relax_whole(
-        g, r_access, *wires, *ends, rows, cols, TOLERANCE, most, *work
-    )
-    if sweeps == _IMPOSSIBLE:
+    wanted, shape = (rows, cols), (n_rows, n_cols)
+    if turned:
+        wanted, shape = (n_cols - 1 - cols, n_rows - 1 - rows), (n_cols, n_rows)
+    work = scratch("factors", (8, *shape)), scratch("relaxation", (n_rows * n_cols * LANES,))
+    g_eff = np.empty((count, len(rows), len(cols)))
+    sweeps, bounds = np.empty(count, dtype=np.int64), np.empty(count)
+    how = turned, TOLERANCE, most
+    found = g_eff, sweeps, bounds
+    fewest = relax_each(g, crossbar.r_access, *wires, *ends, *wanted, *how, *work, *found)
+    if fewest == _IMPOSSIBLE:
         raise CircuitError(_NO_CONDUCTANCE)
-    if sweeps >= 0:
-        return g_eff, sweeps, bound
-    loaded, _ = cells_in_series(g, r_access)
-    return _eliminated(_LinearArray(loaded, lines, rows, cols))
+    if fewest < 0:
+        lines = lines_of(crossbar, n_rows, n_cols)
+        for k in np.flatnonzero(sweeps < 0):
+            loaded, _ = cells_in_series(g[k], crossbar.r_access)
+            array = _LinearArray(loaded, lines, rows, cols)
+            g_eff[k], sweeps[k], bounds[k] = _eliminated(array)
+    return found
 
 
 def gated(g: np.ndarray, crossbar: Crossbar, v_in: np.ndarray) -> np.ndarray:

@@ -3,9 +3,11 @@
 from rxsim.devices.apply_laws import (
     Programmed,
     Target,
+    Targets,
     has_random_effects,
     program,
     programmed,
+    programmed_each,
     stuck_at,
 )
 from rxsim.devices.cell_curve import IVCurve, SeparableCurve, curve_of
@@ -40,6 +42,7 @@ __all__ = [
     "Pulses",
     "SeparableCurve",
     "Target",
+    "Targets",
     "acting_laws",
     "check_defect_maps",
     "check_preset_files",
@@ -51,6 +54,7 @@ __all__ = [
     "preset_charts",
     "program",
     "programmed",
+    "programmed_each",
     "stuck_at",
     "to_levels",
 ]

@@ -36,6 +36,32 @@ class Target(Protocol):
     def blank(self) -> np.ndarray: ...  # noqa: D102
 
 
+class Targets(Protocol):
+    """Arrays of the same size that are programmed together, such as `rxsim.mapping.ArrayStack`.
+
+    Attributes:
+        arrays: the arrays.
+        target: their wanted conductances, siemens, float64 (arrays, n_rows, n_cols).
+        blank: bool (arrays, n_rows, n_cols), cells left open.
+    """
+
+    @property
+    def arrays(self) -> Sequence[Target]: ...  # noqa: D102
+    @property
+    def target(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def blank(self) -> np.ndarray: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Single:
+    """An array as a stack of its own."""
+
+    arrays: tuple[Target, ...]
+    target: np.ndarray
+    blank: np.ndarray
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Programmed:
     """The cells of a programmed array, as they are read.
@@ -88,27 +114,66 @@ def programmed(
 ) -> Programmed:
     """Return the cells of an array after programming, at the time of the read.
 
+    Args: of `programmed_each`, but for
+        array: the array with its targets.
+    """
+    single = _Single((array,), array.target[None], array.blank[None])
+    return programmed_each(single, layer_index, device, chip, laws, layer_name)[0]
+
+
+def programmed_each(
+    stack: Targets,
+    layer_index: int,
+    device: Device,
+    chip: Chip,
+    laws: Sequence[Law] | None = None,
+    layer_name: str = "",
+) -> list[Programmed]:
+    """Return the cells of some arrays after programming, at the time of the read.
+
     Each cell is set to its level, then changed by every law that acts, in the order of their steps,
-    and is not below 0 S after any.
+    and is not below 0 S after any. Levels are found for all arrays at once; laws draw for each array.
 
     Args:
-        array: the array with its targets.
-        layer_index: its layer's index, part of the key of its draws.
+        stack: the arrays with their targets.
+        layer_index: their layer's index, part of the key of their draws.
         device: the device settings.
         chip: the chip; where no law acts, every chip gives the same.
         laws: the laws that act for these settings, where they are known already.
-        layer_name: its layer's name, by which a defect map knows it.
+        layer_name: their layer's name, by which a defect map knows it.
 
     Raises:
         SettingError: the preset's laws can't be used, or leave no finite conductance.
         InputError: a defect map does not fit.
     """
-    g = np.maximum(to_levels(array.target, device), 0)
-    has_blank = bool(array.blank.any())
-    if has_blank:
-        g = np.where(array.blank, device.g_off, g)  # a conductance for which every law is known
-    cells = Cells(device, array.target, g, g, layer_name)
     laws = acting_laws(device) if laws is None else laws
+    levels = np.maximum(to_levels(stack.target, device), 0)
+    has_blank = bool(stack.blank.any())
+    if not laws and device.verify is None:
+        return [
+            Programmed(g) for g in (np.where(stack.blank, 0.0, levels) if has_blank else levels)
+        ]
+    if has_blank:  # a conductance for which every law is known
+        levels = np.where(stack.blank, device.g_off, levels)
+    return [
+        _changed_by_laws(array, level, has_blank, layer_index, device, chip, laws, layer_name)
+        for array, level in zip(stack.arrays, levels, strict=True)
+    ]
+
+
+def _changed_by_laws(
+    array: Target,
+    level: np.ndarray,
+    has_blank: bool,
+    layer_index: int,
+    device: Device,
+    chip: Chip,
+    laws: Sequence[Law],
+    layer_name: str,
+) -> Programmed:
+    """Let the laws act on an array whose cells are at their levels."""
+    g = level
+    cells = Cells(device, array.target, g, g, layer_name)
     pulses, fresh = None, None
     if device.verify is not None:
         write = next((law for law in laws if isinstance(law, WriteError)), None)

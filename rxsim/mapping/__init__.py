@@ -1,5 +1,6 @@
 """Weight matrices -> tiles of target conductances on physical arrays."""
 
+from rxsim.mapping.array_stack import ArrayStack
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.blocks import block_weights
 from rxsim.mapping.cells import cells_of
@@ -11,6 +12,7 @@ from rxsim.mapping.tiling import Tiling, tile_layer
 
 __all__ = [
     "COUNTS",
+    "ArrayStack",
     "LayerPlan",
     "MappedLayer",
     "NetworkPlan",

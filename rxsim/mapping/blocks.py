@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from rxsim.load import Layer
@@ -29,12 +31,11 @@ def block_weights(
     if packed == 1:
         if n[-1] - n[0] + 1 == len(n):  # neighbours are taken at once
             part = layer.matrices[first, :, n[0] : n[-1] + 1]
-            run = slice_of(k)
+            run = _rows_of(k.tobytes())
             weights = part[k if run is None else run].astype(np.float64)
         else:
             weights = layer.matrices[first, k[:, None], n].astype(np.float64)
-        here = np.ones(len(k), dtype=bool), np.ones(len(n), dtype=bool)
-        return weights, None, here
+        return weights, None, (_all(len(k)), _all(len(n)))
     row_group, row = np.divmod(k, layer.n_inputs)
     col_group, col = np.divmod(n, layer.n_outputs)
     present = (first + row_group < layer.groups, first + col_group < layer.groups)
@@ -42,3 +43,16 @@ def block_weights(
     group = np.minimum(first + row_group, layer.groups - 1)[:, None]
     weights = layer.matrices[group, row[:, None], col].astype(np.float64)
     return np.where(used, weights, 0.0), used, present
+
+
+@lru_cache(maxsize=64)
+def _rows_of(k: bytes) -> slice | None:
+    """Tell rows that follow on one another: the tiles of a row tile ask for the same."""
+    return slice_of(np.frombuffer(k, dtype=np.int64))
+
+
+@lru_cache(maxsize=64)
+def _all(count: int) -> np.ndarray:
+    every = np.ones(count, dtype=bool)
+    every.setflags(write=False)
+    return every

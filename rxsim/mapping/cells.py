@@ -90,22 +90,29 @@ class Cells:
         levels = to_levels(np.array([self.zero(place) for place in places]), self.device)
         return float(sum(self.slice_weight(place) * levels[place] for place in places))
 
-    def targets(self, weights: np.ndarray, w_max: np.ndarray, place: int, side: int) -> np.ndarray:
+    def shares(self, weights: np.ndarray, w_max: np.ndarray) -> np.ndarray:
+        """Return weights as shares of their scale, within -1 and 1.
+
+        Args:
+            weights: float64 (.., rows, n).
+            w_max: weight scale, broadcast to (.., rows, n).
+        """
+        share = weights / w_max
+        np.clip(share, -1, 1, out=share)
+        return np.asarray(share)
+
+    def targets(self, shares: np.ndarray, place: int, side: int) -> np.ndarray:
         """Return the target conductances of a cell of every weight.
 
         Args:
-            weights: float64 (rows, n).
-            w_max: weight scale, (n,).
+            shares: those of the weights, float64 (.., rows, n).
             place: slice.
             side: 0 for the cell of positive weights, 1 for the cell of negative weights.
 
         Returns:
-            Siemens, float64 (rows, n).
+            Siemens, float64 (.., rows, n).
         """
-        share = weights / w_max
-        np.clip(share, -1, 1, out=share)
-        if side:
-            np.negative(share, out=share)
+        share = np.negative(shares) if side else shares
         if self.mapping.weight_bits is not None:
             integers = np.rint(share * self._largest)
             if self.polarities == 2:
@@ -115,7 +122,7 @@ class Cells:
             return np.asarray(self.device.g_off + self._digit(integers, place) * self.step)
         if self.polarities == 1 or self.mapping.balance == "two_sided":
             return np.asarray(self.zero(0) + share * (self._span / 2))
-        np.maximum(share, 0, out=share)
+        share = np.maximum(share, 0)
         share *= self._span
         share += self.device.g_off
         return np.asarray(share)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rxsim.config import Crossbar, Device, Mapping
 from rxsim.load import Layer
+from rxsim.mapping.array_stack import ArrayStack
 from rxsim.mapping.arrays import PhysicalArray
 from rxsim.mapping.blocks import block_weights
 from rxsim.mapping.cells import Cells, cells_of
@@ -17,6 +19,31 @@ from rxsim.mapping.readouts import Readouts, readouts_of
 from rxsim.mapping.scale import weight_scales
 from rxsim.mapping.tiling import Tiling, tile_layer
 from rxsim.seeds import layout_generator
+
+_Kinds = tuple[tuple[int, int], ...]  # slice and polarity of an output's columns in an array
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _TilePart:
+    """A tile's part of a layer.
+
+    Attributes:
+        tile: its number.
+        place: block, row tile and column tile.
+        weights: float64 (rows, outputs).
+        w_max: weight scale of each output, float64 (outputs,).
+        used: bool (rows, outputs), which cells hold a weight; None where all do.
+        inputs: input `group * K + k` of each row, -1 where its group does not exist, int64 (rows,).
+        has_output: which outputs belong to an existing group, bool (outputs,).
+    """
+
+    tile: int
+    place: tuple[int, int, int]
+    weights: np.ndarray
+    w_max: np.ndarray
+    used: np.ndarray | None
+    inputs: np.ndarray
+    has_output: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -101,84 +128,171 @@ class MappedLayer:
                 draw can tell from none at all; not where lines are permuted or a design step made the
                 arrays.
         """
+        return self.stack(range(index, index + 1), used_only=used_only).arrays[0]
+
+    def runs(self, most: int) -> Iterator[range]:
+        """List the numbers of arrays that `stack` makes at once: tiles with as many used lines.
+
+        Args:
+            most: arrays of a run, which holds whole tiles, or parts of a single one.
+        """
+        each = self.tiling.arrays_per_tile
+        if most < each:
+            for tile in range(0, self.n_arrays, each):
+                for start in range(tile, tile + each, most):
+                    yield range(start, min(start + most, tile + each))
+            return
+        rows = np.array([len(part) for part in self.row_tiles])
+        outputs = np.array([stop - start for start, stop in self.tiling.col_tiles])
+        _, p, q = self.tiling.places.T
+        changes = (np.diff(rows[p]) != 0) | (np.diff(outputs[q]) != 0)
+        bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), self.tiling.n_tiles]
+        step = most // each
+        for first, end in itertools.pairwise(bounds):
+            for start in range(first, end, step):
+                yield range(start * each, min(start + step, end) * each)
+
+    def stack(self, numbers: range, *, used_only: bool = False) -> ArrayStack:
+        """Make arrays that follow on one another, of one tile or of the tiles of a run.
+
+        Args:
+            numbers: of the arrays.
+            used_only: as `array` takes it.
+        """
         if self.designed is not None:
-            return self.designed[index]
-        tile, a = divmod(index, self.tiling.arrays_per_tile)
+            return ArrayStack.of([self.designed[number] for number in numbers])
+        each = self.tiling.arrays_per_tile
+        tiles = range(numbers.start // each, (numbers.stop - 1) // each + 1)
+        places = range(each)
+        if len(tiles) == 1:
+            places = range(numbers.start % each, (numbers.stop - 1) % each + 1)
+        parts = [self._part(tile) for tile in tiles]
+        kinds = [self._kinds(a) for a in places]
+        target, blank = self._targets(parts, kinds, used_only)
+        first = places.start
+        arrays = [
+            array
+            for at, part in enumerate(parts)
+            for array in self._arrays(part, kinds, first, target[at], blank[at])
+        ]
+        if self.mapping.is_permuted:
+            return ArrayStack.of([self._permuted(array, array.index // each) for array in arrays])
+        size = (len(arrays), *target.shape[2:])
+        return ArrayStack(tuple(arrays), target.reshape(size), blank.reshape(size))
+
+    def _part(self, tile: int) -> _TilePart:
+        """Take a tile's part of the weights."""
         group, p, q = self.tiling.place(tile)
         start, stop = self.tiling.col_tiles[q]
         k, n = self.row_tiles[p], self.tiling.outputs[start:stop]
         weights, used, present = block_weights(self.layer, group, self.tiling.packed, k, n)
-        kinds = self._kinds(a)
-        shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
-        if used_only and not self.mapping.is_permuted:
-            behind = len(self._reference_slices(kinds))
-            shape = (len(k), (stop - start) * len(kinds) + behind)
-        w_max = self.w_max[p, group, n]
-        target, blank = self._targets(shape, kinds, weights, w_max, used)
-        rows = np.full(target.shape[0], -1, dtype=np.int64)
-        rows[: len(k)] = np.where(present[0], group * self.tiling.n_inputs + k, -1)
-        cols, signs, references = self._columns(kinds, group, q, present[1], target.shape[1])
-        return self._permuted(
-            PhysicalArray(
-                index=index,
+        return _TilePart(
+            tile=tile,
+            place=(group, p, q),
+            weights=weights,
+            w_max=self.w_max[p, group, n],
+            used=used,
+            inputs=np.where(present[0], group * self.tiling.n_inputs + k, -1),
+            has_output=present[1],
+        )
+
+    def _arrays(
+        self,
+        part: _TilePart,
+        kinds: Sequence[_Kinds],
+        first: int,
+        target: np.ndarray,
+        blank: np.ndarray,
+    ) -> Iterator[PhysicalArray]:
+        """Name the lines of a tile's arrays from the first one on; their cells are (arrays, ..)."""
+        group, p, q = part.place
+        n_rows, n_cols = target.shape[1:]
+        rows, row_signs = np.full(n_rows, -1, dtype=np.int64), np.ones(n_rows)
+        rows[: len(part.inputs)] = part.inputs
+        for lines in (rows, row_signs):
+            lines.setflags(write=False)  # arrays of a tile share them
+        for at, kind in enumerate(kinds):
+            cols, signs, references = self._columns(kind, group, q, part.has_output, n_cols)
+            yield PhysicalArray(
+                index=part.tile * self.tiling.arrays_per_tile + first + at,
                 conversion=p,
-                target=target,
-                blank=blank,
+                target=target[at],
+                blank=blank[at],
                 rows=rows,
-                row_signs=np.ones(len(rows)),
+                row_signs=row_signs,
                 cols=cols,
                 col_signs=signs,
                 references=references,
-            ),
-            tile,
-        )
+            )
 
-    def _kinds(self, a: int) -> list[tuple[int, int]]:
+    def _kinds(self, a: int) -> _Kinds:
         """List the slice and polarity of an output's columns in an array."""
         cells = self.cells
-        kinds = [(s, side) for s in range(cells.slices) for side in range(cells.polarities)]
-        return kinds if self.mapping.layout == "adjacent" else [kinds[a]]
+        kinds = tuple((s, side) for s in range(cells.slices) for side in range(cells.polarities))
+        return kinds if self.mapping.layout == "adjacent" else kinds[a : a + 1]
 
-    def _reference_slices(self, kinds: list[tuple[int, int]]) -> list[int]:
-        return [s for s, _ in kinds] if self.cells.has_reference else []
+    def _reference_slices(self, kinds: _Kinds) -> tuple[int, ...]:
+        return tuple(s for s, _ in kinds) if self.cells.has_reference else ()
 
     def _targets(
-        self,
-        shape: tuple[int, int],
-        kinds: list[tuple[int, int]],
-        weights: np.ndarray,
-        w_max: np.ndarray,
-        used: np.ndarray | None,
+        self, parts: list[_TilePart], kinds: Sequence[_Kinds], used_only: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lay out the target conductances of an array; unused cells are open or at a resting value."""
+        """Lay out the target conductances of some arrays of tiles, and which cells are open.
+
+        Returns:
+            Siemens and bool, (tiles, arrays of a tile, n_rows, n_cols).
+        """
+        weights = np.stack([part.weights for part in parts])
+        shares = self.cells.shares(weights, np.stack([part.w_max for part in parts])[:, None])
+        masks = [part.used for part in parts if part.used is not None]
+        used = np.stack(masks) if masks else None  # all tiles of a layer have one, or none has
+        is_open = self.mapping.unused_cells == "open"
+        n_rows, n_outputs = weights.shape[1:]
+        shape = (self.tiling.crossbar.rows, self.tiling.crossbar.cols)
+        if used_only and not self.mapping.is_permuted:
+            behind = len(self._reference_slices(kinds[0]))
+            shape = (n_rows, n_outputs * len(kinds[0]) + behind)
+        target = np.empty((len(parts), len(kinds), *shape))
+        blank = np.zeros(target.shape, dtype=bool)
+        is_full = shape == (n_rows, n_outputs) and used is None
+        if not is_full:
+            target[:], blank[:] = (0.0 if is_open else self.device.g_off), is_open
+        for at, kind in enumerate(kinds):
+            self._lay_out(kind, shares, used, target[:, at], blank[:, at])
+        return target, blank
+
+    def _lay_out(
+        self,
+        kinds: _Kinds,
+        shares: np.ndarray,
+        used: np.ndarray | None,
+        target: np.ndarray,
+        blank: np.ndarray,
+    ) -> None:
+        """Put the cells of weights into arrays, which hold (tiles, n_rows, n_cols) resting ones."""
         is_open = self.mapping.unused_cells == "open"
         in_columns = self.mapping.scheme == "offset"
-        device = self.device
-        n_rows, n_outputs = weights.shape
-        if shape == weights.shape and len(kinds) == 1 and used is None:  # full, and nothing else
-            (s, side), blank = kinds[0], np.zeros(shape, dtype=bool)
-            return self.cells.targets(weights, w_max, s, side), blank
-        target = np.full(shape, 0.0 if is_open else device.g_off)
-        blank = np.full(shape, is_open)
+        _, n_rows, n_outputs = shares.shape
         for at, (s, side) in enumerate(kinds):
             cols = slice(at, n_outputs * len(kinds), len(kinds))
             if not is_open and in_columns:
-                target[:, cols] = self.cells.zero(s)
-            conductances = self.cells.targets(weights, w_max, s, side)
+                target[:, n_rows:, cols] = self.cells.zero(s)
+            conductances = self.cells.targets(shares, s, side)
             if used is not None:
-                resting = 0.0 if is_open else self.cells.zero(s) if in_columns else device.g_off
+                resting = (
+                    0.0 if is_open else self.cells.zero(s) if in_columns else self.device.g_off
+                )
                 conductances = np.where(used, conductances, resting)
-            target[:n_rows, cols] = conductances
-            blank[:n_rows, cols] = False if used is None else is_open & ~used
+            target[:, :n_rows, cols] = conductances
+            blank[:, :n_rows, cols] = False if used is None else is_open & ~used
         for at, s in enumerate(self._reference_slices(kinds)):
             col = n_outputs * len(kinds) + at
             rows = slice(0, n_rows if is_open else None)
-            target[rows, col] = self.cells.zero(s)
-            blank[rows, col] = False
-        return target, blank
+            target[:, rows, col] = self.cells.zero(s)
+            blank[:, rows, col] = False
 
     def _columns(
-        self, kinds: list[tuple[int, int]], group: int, q: int, present: np.ndarray, n_cols: int
+        self, kinds: _Kinds, group: int, q: int, present: np.ndarray, n_cols: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the readout and the sign of each column, and the reference subtracted from it."""
         cells, first = self.cells, group * self.readouts.count
@@ -188,8 +302,8 @@ class MappedLayer:
             all_outputs = len(self.tiling.outputs) * cells.readouts
             first_reference = first + all_outputs + q * cells.slices
         return column_maps(
-            kinds=tuple(kinds),
-            references=tuple(self._reference_slices(kinds)),
+            kinds=kinds,
+            references=self._reference_slices(kinds),
             present=present.tobytes(),
             n_cols=n_cols,
             first=first,

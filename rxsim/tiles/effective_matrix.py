@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxsim.circuit import OperatingPoint, chord_matrix, solve_array
+from rxsim.circuit import OperatingPoint, chord_matrix, solve_arrays
 from rxsim.config import Settings
 
-__all__ = ["OperatingPoint", "array_matrix", "has_circuit", "is_linear"]
+__all__ = ["OperatingPoint", "array_matrices", "array_matrix", "has_circuit", "is_linear"]
 
 
 def array_matrix(
@@ -19,8 +19,26 @@ def array_matrix(
 ) -> np.ndarray:
     """Return the sense currents of an array per volt on each row.
 
-    Args:
+    Args: of `array_matrices`, but for
         g: programmed conductances, siemens, float64 (n_rows, n_cols).
+
+    Returns:
+        Siemens, float64 (rows, cols).
+    """
+    return np.asarray(array_matrices(g[None], settings, point, rows, cols)[0])
+
+
+def array_matrices(
+    g: np.ndarray,
+    settings: Settings,
+    point: OperatingPoint | None,
+    rows: np.ndarray,
+    cols: np.ndarray,
+) -> np.ndarray:
+    """Return the sense currents of arrays per volt on each row.
+
+    Args:
+        g: programmed conductances, siemens, float64 (arrays, n_rows, n_cols).
         settings: the layer's settings: resistances, ends and topology.
         point: the operating point at which non-linear or input-gated cells are made linear; None
             where all cells are linear.
@@ -28,30 +46,30 @@ def array_matrix(
         cols: int64, the bitlines to solve for.
 
     Returns:
-        Siemens, float64 (rows, cols).
+        Siemens, float64 (arrays, rows, cols).
 
     Raises:
         CircuitError: no accuracy can be certified, or the operating point can't be reached.
     """
     crossbar = settings.crossbar
     if point is not None:
-        return chord_matrix(g, crossbar, point, rows, cols)
+        return np.array([chord_matrix(each, crossbar, point, rows, cols) for each in g])
     if not has_circuit(settings, point):
         cells = block_of(g, rows, cols)
         if crossbar.r_access == 0:
             return cells
         return np.asarray(cells / (1.0 + cells * crossbar.r_access))
-    return solve_array(g, crossbar, rows=rows, cols=cols).g_eff
+    return solve_arrays(g, crossbar, rows=rows, cols=cols)
 
 
 def block_of(g: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    """Copy the cells of some rows and columns, int64 in rising order: float64 (rows, cols)."""
+    """Copy the cells of some rows and columns, int64 in rising order: float64 (.., rows, cols)."""
     runs = [slice(int(line[0]), int(line[-1]) + 1) for line in (rows, cols) if len(line)]
     if len(runs) == 2 and all(
         run.stop - run.start == len(line) for run, line in zip(runs, (rows, cols), strict=True)
     ):
-        return g[runs[0], runs[1]].copy()  # much quicker than by index
-    return np.asarray(g[np.ix_(rows, cols)])
+        return np.ascontiguousarray(g[..., runs[0], runs[1]].copy())  # much quicker than by index
+    return np.ascontiguousarray(g[..., rows[:, None], cols])
 
 
 def has_circuit(settings: Settings, point: OperatingPoint | None) -> bool:

@@ -22,6 +22,12 @@ class Run:
     at: np.ndarray
     part: slice | None
 
+    def behind(self, first: int) -> Run:
+        """Count the places from another first one on, which is not behind any of them."""
+        if self.part is None or first == 0:
+            return Run(self.at - first, self.part) if first else self
+        return Run(self.at - first, slice(self.part.start - first, self.part.stop - first))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UsedRows:
@@ -43,7 +49,7 @@ class ReadColumns:
     """The columns that are read, and those subtracted from them.
 
     Attributes:
-        readouts: `PhysicalArray.cols` of the columns that are read, int64 (read,).
+        readouts: `PhysicalArray.cols` of the columns that are read, (read,).
         signs: float64 (read,).
         sign: the sign of all; None where they differ.
         wanted: columns to solve for, int64 in rising order.
@@ -52,7 +58,7 @@ class ReadColumns:
         has_reference: bool (read,).
     """
 
-    readouts: np.ndarray
+    readouts: Run
     signs: np.ndarray
     sign: float | None
     wanted: np.ndarray
@@ -74,7 +80,7 @@ def used_rows(array: PhysicalArray) -> UsedRows:
 @lru_cache(maxsize=64)
 def _used_rows(rows: bytes, row_signs: bytes) -> UsedRows:
     inputs = np.frombuffer(rows, dtype=np.int64)
-    lines = np.flatnonzero(inputs >= 0)
+    lines = _shared(np.flatnonzero(inputs >= 0).tobytes())
     signs = np.frombuffer(row_signs)[lines]
     return UsedRows(lines, inputs[lines], None if (signs > 0).all() else signs[:, None])
 
@@ -96,8 +102,15 @@ def _read_columns(cols: bytes, col_signs: bytes, references: bytes) -> ReadColum
     sign = float(signs[0]) if is_same else None
     has = off >= 0
     if not has.any():
-        return ReadColumns(readouts[read], signs, sign, read, None, off, has)
-    wanted = np.union1d(read, off[has])
+        wanted = _shared(read.tobytes())
+        return ReadColumns(run_of(readouts[read]), signs, sign, wanted, None, off, has)
+    wanted = _shared(np.union1d(read, off[has]).tobytes())
     reference = np.searchsorted(wanted, np.where(has, off, wanted[0]))
     used = np.searchsorted(wanted, read)
-    return ReadColumns(readouts[read], signs, sign, wanted, used, reference, has)
+    return ReadColumns(run_of(readouts[read]), signs, sign, wanted, used, reference, has)
+
+
+@lru_cache(maxsize=64)
+def _shared(lines: bytes) -> np.ndarray:
+    """Return lines as int64, the same array for all who use the same ones."""
+    return np.frombuffer(lines, dtype=np.int64).copy()  # kernels take arrays that can be written to

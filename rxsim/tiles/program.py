@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,13 +16,16 @@ from rxsim.devices import (
     Programmed,
     acting_laws,
     has_random_effects,
-    programmed,
+    programmed_each,
     stuck_at,
 )
-from rxsim.mapping import MappedLayer, PhysicalArray, cells_of
+from rxsim.mapping import ArrayStack, MappedLayer, PhysicalArray, cells_of
 
 # Tiles whose targets are held: the arrays of a tile are programmed one after the other, in threads.
 _HELD_TILES = 8
+# Cells of all arrays that are worked on at once: many enough that Python's calls hardly count, few
+# enough that their planes stay in the cache.
+_STACKED_CELLS = 2**17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,19 +72,33 @@ class LayerProgramming:
 
     def array(self, index: int) -> ProgrammedArray:
         """Program the array of this number within the layer."""
-        layer = self._layer
-        array = self._with_its_targets(index)
-        name = layer.layer.name
-        cells = programmed(array, layer.layer.arrays_of, self._device, self._chip, self._laws, name)
-        return ProgrammedArray(array, cells)
+        return self.stack(range(index, index + 1))[0]
 
-    def _with_its_targets(self, index: int) -> PhysicalArray:
-        """Return an array with its targets on this chip."""
+    def runs(self, threads: int) -> Iterator[range]:
+        """List the numbers of arrays that `stack` programs at once.
+
+        Args:
+            threads: that share the layer: each gets a few runs.
+        """
+        bar = self._layer.tiling.crossbar
+        most = min(_STACKED_CELLS // (bar.rows * bar.cols), self._layer.n_arrays // (4 * threads))
+        return self._layer.runs(max(most, 1))
+
+    def stack(self, numbers: range) -> list[ProgrammedArray]:
+        """Program arrays that follow on one another: see `MappedLayer.stack`."""
+        layer = self._layer.layer
+        stack = self._with_targets(numbers)
+        of_chip = (layer.arrays_of, self._device, self._chip, self._laws, layer.name)
+        cells = programmed_each(stack, *of_chip)
+        return [ProgrammedArray(*each) for each in zip(stack.arrays, cells, strict=True)]
+
+    def _with_targets(self, numbers: range) -> ArrayStack:
+        """Return arrays with their targets on this chip."""
         layer = self._layer
         if not self._steps:
-            return layer.array(index, used_only=self._used_only)
-        tile, number = divmod(index, layer.tiling.arrays_per_tile)
-        return self._tile(tile)[number]
+            return layer.stack(numbers, used_only=self._used_only)
+        places = (divmod(number, layer.tiling.arrays_per_tile) for number in numbers)
+        return ArrayStack.of([self._tile(tile)[number] for tile, number in places])
 
     def _retargeted(self, number: int) -> tuple[PhysicalArray, ...]:
         """Return the arrays of a tile after the steps that know this chip's stuck cells."""

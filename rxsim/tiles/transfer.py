@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,15 +10,12 @@ import numpy as np
 
 from rxsim.config import Settings
 from rxsim.devices import Chip, Pulses
-from rxsim.mapping import MappedLayer, PhysicalArray
+from rxsim.mapping import MappedLayer
 from rxsim.parallel import ordered
-from rxsim.tiles.effective_matrix import OperatingPoint, array_matrix, block_of, has_circuit
-from rxsim.tiles.line_use import ReadColumns, Run, UsedRows, read_columns, run_of, used_rows
-from rxsim.tiles.program import LayerProgramming, ProgrammedArray
-
-# Arrays that a thread takes at once: handing over a small array takes as long as solving it.
-_CHUNK = 8
-_SMALL_CELLS = 128 * 128
+from rxsim.tiles.effective_matrix import OperatingPoint, has_circuit
+from rxsim.tiles.line_use import ReadColumns, Run, UsedRows, run_of
+from rxsim.tiles.program import LayerProgramming
+from rxsim.tiles.solved_arrays import SolvedArray, solved_arrays
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,14 +72,13 @@ def transfer_matrices(
     used_only = not has_circuit(settings, point)
     programming = LayerProgramming(mapped, settings, chip, used_only=used_only)
 
-    def work(index: int) -> _Solved:
-        return _solved(programming.array(index), settings, point)
+    def work(numbers: range) -> list[SolvedArray]:
+        return solved_arrays(programming.stack(numbers), settings, point)
 
     known: tuple[int, UsedRows] | None = None  # arrays side by side share their rows
     places = run_of(np.empty(0, dtype=np.int64))
-    bar = tiling.crossbar
-    chunk = _CHUNK if bar.rows * bar.cols <= _SMALL_CELLS else 1
-    for solved in ordered(work, range(mapped.n_arrays), threads, chunk):
+    runs = ordered(work, programming.runs(threads), threads)
+    for solved in itertools.chain.from_iterable(runs):
         array = solved.array
         losses[array.index] = solved.loss
         if solved.pulses is not None:
@@ -89,13 +86,13 @@ def transfer_matrices(
         if solved.variance is not None and variances is None:
             variances = tuple(np.zeros_like(matrix) for matrix in matrices)
         p, rows, cols = array.conversion, solved.rows, solved.cols
-        if len(rows.lines) and len(cols.readouts):
+        if len(rows.lines) and len(cols.readouts.at):
             group = int(rows.inputs[0]) // tiling.n_inputs
             if (p, rows) != known:
                 known, order = (p, rows), orders[p]
                 k = rows.inputs - group * tiling.n_inputs
                 places = run_of(order[np.searchsorted(mapped.row_tiles[p], k, sorter=order)])
-            readouts = run_of(cols.readouts - group * count)
+            readouts = cols.readouts.behind(group * count)
             _add(matrices[p][group], places, readouts, cols, solved.block)
             if solved.variance is not None and variances is not None:
                 at = (places, readouts.at, cols.signs)
@@ -103,62 +100,6 @@ def transfer_matrices(
         if done is not None:
             done()
     return LayerTransfer(mapped, matrices, losses, variances, pulses)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Solved:
-    """What an array adds to its layer.
-
-    Attributes:
-        array: the array.
-        rows: its rows that carry inputs.
-        cols: its columns that are read.
-        block: its block of g_eff, rows signed and references subtracted, siemens.
-        loss: share of its current that is lost in its wires.
-        variance: of the fresh read noise of each entry of the block, siemens^2; None without any.
-        pulses: what programming it took; None where cells are not verified.
-    """
-
-    array: PhysicalArray
-    rows: UsedRows
-    cols: ReadColumns
-    block: np.ndarray
-    loss: float
-    variance: np.ndarray | None
-    pulses: Pulses | None
-
-
-def _solved(
-    programmed: ProgrammedArray, settings: Settings, point: OperatingPoint | None
-) -> _Solved:
-    array, g = programmed.array, programmed.g
-    rows, cols = used_rows(array), read_columns(array)
-    block = array_matrix(g, settings, point, rows.lines, cols.wanted)
-    is_whole = block.shape == g.shape and g.flags.c_contiguous
-    cells = g if is_whole else block_of(g, rows.lines, cols.wanted)
-    loss = _loss(block, cells)
-    fresh = programmed.cells.fresh
-    variance = None
-    if fresh is not None:
-        variance = _variance(block, cells, block_of(fresh, rows.lines, cols.wanted))
-    if cols.used is not None:
-        has, used, reference = cols.has_reference, cols.used, cols.reference
-        block = block[:, used] - np.where(has, block[:, reference], 0.0)
-        if variance is not None:
-            variance = variance[:, used] + np.where(has, variance[:, reference], 0.0)
-    block = block if rows.signs is None else block * rows.signs
-    return _Solved(array, rows, cols, block, loss, variance, programmed.cells.pulses)
-
-
-def _variance(block: np.ndarray, g: np.ndarray, fresh: np.ndarray) -> np.ndarray:
-    """Return sigma(g)^2 (g_eff / g)^2: what noise of a cell does to the current of its bitline.
-
-    Source: docs/concepts/model.md section 4. Noise of a cell that reaches other bitlines through the
-    wires is left out.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(g > 0, block / g, 0.0)
-    return np.asarray(np.square(fresh * share))
 
 
 def _add(
@@ -186,9 +127,3 @@ def _add_variance(
         of_sign = signs == sign  # both cells of a pair in one array add to the same readout
         if of_sign.any():
             matrix[np.ix_(rows.at, readouts[of_sign])] += block[:, of_sign]
-
-
-def _loss(block: np.ndarray, g: np.ndarray) -> float:
-    """Return the share of the cells' ideal current that is lost."""
-    total = float(g.sum())
-    return 1.0 - float(block.sum()) / total if total > 0 else 0.0
