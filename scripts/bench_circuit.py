@@ -17,6 +17,8 @@ machine counts less.
       /tmp/bench_env/bin/python scripts/bench_circuit.py
 - ngspice sweeps over the drivers (.dc), in one process: at size 16, and with --ngspice at the mild 64
   too (half a minute or more). `apt-get install -y ngspice`.
+"In a stack" is the time of an array where `solve_arrays` solves as many at once as fit 2^17 cells,
+which is what `rxsim eval` does: the work of Python and of the call is shared.
 The last columns hold how far each result lies from rxsim's for the same circuit, counted as in
 docs/concepts/model.md.
 A last line times two threads on many arrays, two processes on the same arrays, and a pair of spinning
@@ -49,7 +51,7 @@ import numpy as np  # noqa: E402
 from bench_peers import machine, of_badcrossbar, of_ngspice, of_superlu, versions  # noqa: E402
 from script_options import whole_number, whole_numbers  # noqa: E402
 
-from rxsim.circuit import solve_array  # noqa: E402
+from rxsim.circuit import solve_array, solve_arrays  # noqa: E402
 from rxsim.config import Crossbar  # noqa: E402
 from rxsim.parallel import ordered  # noqa: E402
 
@@ -136,8 +138,9 @@ def milliseconds(seconds: float | None) -> str:
 
 def one_thread(sizes: list[int], repeats: int, long_ngspice: bool) -> None:
     """Print the table of one full g_eff on one thread."""
-    header = ["array", "rxsim, ms", *(f"{peer}, ms" for peer in PEERS)]
+    header = ["array", "rxsim, ms", "in a stack, ms", *(f"{peer}, ms" for peer in PEERS)]
     header += [f"times faster than {peer}" for peer in PEERS]
+    header += ["times faster than SuperLU in a stack"]
     header += ["method (sweeps)", "bound", *(f"{peer} differs" for peer in PEERS)]
     print(f"| {' | '.join(header)} |")
     print("|---" * len(header) + "|")
@@ -145,6 +148,7 @@ def one_thread(sizes: list[int], repeats: int, long_ngspice: bool) -> None:
         g, bar = case.draw()
         solution = solve_array(g, bar)
         works: dict[str, Callable[[], object]] = {"rxsim": lambda: solve_array(g, bar)}  # noqa: B023
+        count, works["stack"] = stacked(g, bar)
         differs = dict.fromkeys(PEERS, "-")
         for peer, make in PEERS.items():
             if (
@@ -160,11 +164,21 @@ def one_thread(sizes: list[int], repeats: int, long_ngspice: bool) -> None:
             if peer != "ngspice" or case.rows <= 16:
                 differs[peer] = f"{difference(works[peer](), solve_array(g, same).g_eff):.0e}"
         took = medians(works, repeats)
-        cells = [case.name, milliseconds(took["rxsim"])]
+        took["stack"] /= count
+        cells = [case.name, milliseconds(took["rxsim"]), milliseconds(took["stack"])]
         cells += [milliseconds(took.get(peer)) for peer in PEERS]
         cells += [f"{took[peer] / took['rxsim']:.3g}" if peer in took else "-" for peer in PEERS]
+        cells.append(f"{took['SuperLU'] / took['stack']:.3g}" if "SuperLU" in took else "-")
         cells.append(solution.method + (f" ({solution.sweeps})" if solution.sweeps else ""))
         print(f"| {' | '.join([*cells, f'{solution.bound:.0e}', *differs.values()])} |", flush=True)
+
+
+def stacked(g: np.ndarray, bar: Crossbar) -> tuple[int, Callable[[], object]]:
+    """Return how many arrays make a stack, and what solves one: the array with its columns moved on."""
+    count = max(2**17 // g.size, 1)
+    stack = np.array([np.roll(g, k, axis=1) for k in range(count)])
+    rows, cols = (np.arange(length) for length in g.shape)
+    return count, lambda: solve_arrays(stack, bar, rows=rows, cols=cols)
 
 
 def processor(work: Callable[[], object]) -> float:

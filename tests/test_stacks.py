@@ -18,6 +18,7 @@ from oracles.error import g_eff_error
 from small_networks import conv
 
 from rxsim.circuit import solve_array, solve_arrays
+from rxsim.circuit.scratch import release, scratch
 from rxsim.config import Crossbar, Settings, load_settings
 from rxsim.devices import Chip
 from rxsim.errors import CircuitError
@@ -192,3 +193,16 @@ def test_no_lines_and_no_arrays_are_ordinary() -> None:
     assert solve_arrays(g, Crossbar(), rows=none, cols=some).shape == (2, 0, 3)
     assert solve_arrays(g, Crossbar(), rows=some, cols=none).shape == (2, 3, 0)
     assert solve_arrays(g[:0], Crossbar(), rows=some, cols=some).shape == (0, 3, 3)
+
+
+def test_working_memory_begins_at_a_cache_line_and_is_taken_again() -> None:
+    """A vector of 32 bytes then lies in one line; 64 bytes is what x86-64 and ARM processors have."""
+    release()
+    first = scratch("test", (3, 50))
+    assert first.ctypes.data % 64 == 0
+    assert scratch("test", (5,)).ctypes.data == first.ctypes.data
+    larger = scratch("test", (40, 50))
+    assert larger.shape == (40, 50)
+    assert larger.ctypes.data % 64 == 0
+    assert scratch("other", (1,)).ctypes.data != larger.ctypes.data
+    release()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from rxsim.circuit.jit import entry, inner
-from rxsim.circuit.ladder import fold, joined_ends
+from rxsim.circuit.ladder import SIDE_BY_SIDE, fold, joined_ends
 from rxsim.circuit.lines import Lines
 from rxsim.circuit.scratch import scratch
 
@@ -50,13 +50,30 @@ def cells_in_series(g, r_access):
 
 
 @inner
-def _wordline(g, near, far, r_wire, f, z, v):
-    """Fold up one wordline from right to left; v is its voltage for 1 V at both ends."""
+def _fold_wordlines(g, left, right, r_wire, f, z, v):
+    """Fold up all wordlines from right to left; v is their voltage for 1 V at both ends.
+
+    Some go side by side: each waits at each node for its own last division.
+    """
+    n_rows, n = g.shape
+    near, far, t = np.empty(SIDE_BY_SIDE), np.empty(SIDE_BY_SIDE), np.empty(SIDE_BY_SIDE)
+    for first in range(0, n_rows, SIDE_BY_SIDE):
+        count = min(SIDE_BY_SIDE, n_rows - first)
+        for k in range(count):
+            near[k], far[k] = joined_ends(left[first + k], right[first + k], r_wire, n)
+            t[k] = 1.0 / far[k]
+        for j in range(n - 1, -1, -1):
+            for k in range(count):
+                r = r_wire if j > 0 else near[k]
+                f[first + k, j], z[first + k, j], t[k] = fold(t[k] + g[first + k, j], r)
+        for k in range(count):
+            _drive(g[first + k], near[k], far[k], r_wire, f[first + k], v[first + k])
+
+
+@inner
+def _drive(g, near, far, r_wire, f, v):
+    """Voltage of a wordline for 1 V at both ends, folded up from right to left."""
     n = g.shape[0]
-    near, far = joined_ends(near, far, r_wire, n)
-    t = 1.0 / far
-    for j in range(n - 1, -1, -1):
-        f[j], z[j], t = fold(t + g[j], r_wire if j > 0 else near)
     arrived = 1.0
     for j in range(n):
         arrived *= f[j]
@@ -120,9 +137,7 @@ def fold_lines(g, r_wl, r_bl, left, right, top, bottom, out):
         out: what is computed, float64 (8, n_rows, n_cols).
     """
     n_rows, n_cols = g.shape
-    for i in range(n_rows):
-        f, z, v = out[F_WL, i], out[Z_WL, i], out[V_DRIVEN, i]
-        _wordline(g[i], left[i], right[i], r_wl, f, z, v)
+    _fold_wordlines(g, left, right, r_wl, out[F_WL], out[Z_WL], out[V_DRIVEN])
     low, high = np.empty(n_cols), np.empty(n_cols)
     start_down, start_up = np.empty(n_cols), np.empty(n_cols)
     first, two_ended = np.int64(0), np.bool_(False)  # for a literal numba would compile twice

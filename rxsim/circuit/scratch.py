@@ -12,6 +12,9 @@ import threading
 import numpy as np
 
 _of_thread = threading.local()
+# Bytes of a line of the cache: a vector that lies across two of them takes two reads. numpy places
+# large arrays 16 bytes behind the start of one.
+_LINE = 64
 
 
 def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -25,8 +28,15 @@ def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
     held: dict[str, np.ndarray] = _of_thread.__dict__
     buffer = held.get(name)
     if buffer is None or buffer.size < size:
-        buffer = held[name] = np.empty(size)
+        buffer = held[name] = _aligned(size)
     return buffer[:size].reshape(shape)
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Give an array of unset values, float64 (size,), that begins where a cache line does."""
+    spare = np.empty(size + _LINE // 8)
+    start = -spare.ctypes.data % _LINE // 8
+    return spare[start : start + size]
 
 
 def release() -> None:

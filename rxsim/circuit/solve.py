@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -87,8 +88,8 @@ def solve_array(
     if v_in is not None:
         g = gated(g, crossbar, v_in)
     devices = np.ascontiguousarray(g, dtype=np.float64)
-    rows = np.arange(n_rows) if rows is None else np.asarray(rows, dtype=np.int64)
-    cols = np.arange(n_cols) if cols is None else np.asarray(cols, dtype=np.int64)
+    rows = _all_lines(n_rows) if rows is None else np.asarray(rows, dtype=np.int64)
+    cols = _all_lines(n_cols) if cols is None else np.asarray(cols, dtype=np.int64)
     found = _at_once(devices[None], crossbar, rows, cols)
     if found is None:
         loaded, possible = cells_in_series(devices, crossbar.r_access)
@@ -114,6 +115,12 @@ def solve_array(
     if nodes.v_wl is None or nodes.v_bl is None:
         return replace(solution, i_out=i_out)
     return replace(solution, i_out=i_out, v_wl=nodes.v_wl[0], v_bl=nodes.v_bl[0])
+
+
+@lru_cache(maxsize=16)
+def _all_lines(count: int) -> np.ndarray:
+    """Number lines; nobody may write to it, though kernels want arrays that can be written to."""
+    return np.arange(count)
 
 
 def solve_arrays(
