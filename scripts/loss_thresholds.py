@@ -38,6 +38,7 @@ from rxsim.sweep import Axis, LocalPool, ending
 
 LOSSES = (1, 5, 20)
 """Points of accuracy that are lost at most."""
+_PANELS_ASIDE = 3
 R_ON, RATIO = 200_000.0, 7.0
 """Of configs/rxnn-64.yaml: 200 kohm to 1.4 Mohm."""
 
@@ -194,10 +195,16 @@ def figure(found: Mapping[str, Mapping[str, Sequence[Threshold]]]) -> bytes:
     keys = [key for key in VARIED if any(key in each for each in found.values())]
     names = list(found)
     with figure_style(8.0, figure__facecolor="white", svg__fonttype="path"):
-        drawn = Figure(figsize=(7.4, 0.24 * len(names) + 1.4), layout="constrained")
+        columns = min(_PANELS_ASIDE, len(keys))
+        rows = -(-len(keys) // columns)
+        height = 0.24 * len(names) + 0.8
+        drawn = Figure(figsize=(7.4, height * rows + 0.6), layout="constrained")
         FigureCanvasAgg(drawn)
-        panels = drawn.subplots(1, len(keys), sharey=True, squeeze=False)[0]
-        for axes, key in zip(panels, keys, strict=True):
+        grid = drawn.subplots(rows, columns, sharey=True, squeeze=False)
+        panels = grid.ravel()
+        for axes in panels[len(keys) :]:
+            axes.set_visible(False)
+        for axes, key in zip(panels, keys, strict=False):
             _dress(axes, VARIED[key])
             for place, name in enumerate(names):
                 _draw_marks(axes, place, found[name].get(key, []), VARIED[key])
@@ -207,8 +214,8 @@ def figure(found: Mapping[str, Mapping[str, Sequence[Threshold]]]) -> bytes:
             Line2D([], [], ls="none", marker=marker, color=color, ms=5)
             for marker, color in zip(MARKERS, SERIES[: len(LOSSES)], strict=False)
         ]
-        labels = [f"loses at most {loss} points" for loss in LOSSES]
-        legend_beneath(panels[0], handles, labels, ncols=len(LOSSES))
+        labels = [f"loses at most {loss} point{'s' * (loss > 1)}" for loss in LOSSES]
+        legend_beneath(grid[-1, 0], handles, labels, ncols=len(LOSSES))
         return figure_bytes(drawn, "svg")
 
 
@@ -218,7 +225,7 @@ def _dress(axes: Axes, varied: Varied) -> None:
     axes.set_xticks(range(len(texts)), texts, rotation=60)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(-0.6, len(texts) - 0.4)
-    axes.set_title(varied.title, fontsize=7)
+    axes.set_title(varied.title)
 
 
 def _draw_marks(axes: Axes, place: int, marks: Sequence[Threshold], varied: Varied) -> None:
