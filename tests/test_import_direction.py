@@ -22,7 +22,9 @@ HELPERS = {
         "files",
         "folders",
         "given",
+        "mapped_files",
         "memory",
+        "spilled",
     ),
     *(
         "numerics",
@@ -53,6 +55,8 @@ ALLOWED: dict[str, set[str]] = {
     "folders": {"errors"},
     "given": {"errors"},
     "memory": {"errors"},
+    "mapped_files": {"errors"},
+    "spilled": {"errors", "mapped_files"},
     "sealed": HELPERS,
     "numerics": HELPERS,
     "statistics": HELPERS,

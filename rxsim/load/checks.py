@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import onnx
-from onnx import numpy_helper
 
 from rxsim.errors import ModelError
 from rxsim.load.tensors import bytes_taken, shortened
-from rxsim.onnx_graph import attributes, constants, inferred_values, shape_of
+from rxsim.onnx_graph import attributes, constants, inferred_values, shape_of, values_of
 from rxsim.operators import Layer, operator_of
 
 # Assumption: no network makes a larger tensor of an input; a damaged file may ask for 2**60 bytes.
@@ -83,7 +82,7 @@ def check_nodes(model: onnx.ModelProto, path: Path) -> None:
 
 def _is_on(stored: Mapping[str, onnx.TensorProto], names: Iterable[str]) -> bool:
     """Tell whether a switch among the inputs of a node is on, as far as it is known."""
-    return any(numpy_helper.to_array(stored[name]).any() for name in names if name in stored)
+    return any(values_of(stored[name]).any() for name in names if name in stored)
 
 
 def check_layers(model: onnx.ModelProto, layers: Iterable[Layer], path: Path) -> None:

@@ -8,10 +8,17 @@ from typing import Literal
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from rxsim.load.inputs import InputSpec
-from rxsim.onnx_graph import Shape, all_nodes, constants, inferred_values, inner_graphs, shape_of
+from rxsim.onnx_graph import (
+    Shape,
+    all_nodes,
+    constants,
+    inferred_values,
+    inner_graphs,
+    shape_of,
+    values_of,
+)
 
 Use = Literal["ids", "positions", "mask", "left out", "lengths", "value", "pixels", "unknown"]
 # Operators that hand their first input on, value by value.
@@ -91,7 +98,7 @@ class _Graph:
         tensor = self._constants.get(name)
         if tensor is None or np.prod(tensor.dims, dtype=np.int64) != 1:
             return None
-        value = float(numpy_helper.to_array(tensor).ravel()[0])
+        value = float(values_of(tensor).ravel()[0])
         return int(value) if value.is_integer() else None
 
     def counted(self, name: str) -> int | None:
@@ -102,7 +109,7 @@ class _Graph:
         size = 0 if tensor is None else int(np.prod(tensor.dims, dtype=np.int64))
         if tensor is None or not 1 < size <= _LARGEST_COUNT:
             return None
-        values = numpy_helper.to_array(tensor).ravel()
+        values = values_of(tensor).ravel()
         return size if (values == np.arange(size)).all() else None
 
     def reached(self, name: str) -> Iterator[tuple[onnx.NodeProto, int]]:

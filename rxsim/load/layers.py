@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from rxsim.errors import ModelError
+from rxsim.mapped_files import let_go
 from rxsim.onnx_graph import constants, nodes_with_holders
 from rxsim.operators import Layer, Operator, operator_of
 
@@ -91,6 +92,7 @@ def layers_of(
     for index, product in enumerate(products, first):
         name = f"{node.name}.{product.part}" if product.part else node.name
         _check_weights(name, product.stored)
+        let_go(product.stored)
         layers.append(
             Layer(
                 name=name,

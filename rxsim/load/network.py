@@ -14,7 +14,7 @@ from rxsim.load.checks import check_layers, check_names, check_nodes, check_size
 from rxsim.load.digital import reason_for
 from rxsim.load.inputs import InputSpec, input_specs
 from rxsim.load.layers import find_layers
-from rxsim.load.onnx_file import IN_MEMORY, name_nodes, read_onnx, take_onnx
+from rxsim.load.onnx_file import IN_MEMORY, Original, name_nodes, read_onnx, take_onnx
 from rxsim.load.outputs import default_output
 from rxsim.load.passes.bodies import lift_constants, name_inner_nodes, nodes_looked_at
 from rxsim.load.passes.carried import take_out_carried
@@ -26,8 +26,11 @@ from rxsim.load.passes.inline_if import inline_ifs
 from rxsim.load.passes.orient import orient
 from rxsim.load.passes.unsaturated import unsaturate
 from rxsim.load.passes.upgrade import upgrade
-from rxsim.onnx_graph import all_nodes
+from rxsim.onnx_graph import all_nodes, has_files, large_bytes
 from rxsim.operators import Layer, mappable_types, user_op
+from rxsim.spilled import Spill, constants_aside
+
+_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Network:
         output: the tensor that is evaluated where nobody names one.
         as_float32: types of the file for which float32 stands, because onnxruntime can't compute in
             them.
+        held: the file that constants of the graphs lie in; None for none.
     """
 
     path: Path
@@ -65,6 +69,7 @@ class Network:
     inputs: tuple[InputSpec, ...]
     output: str
     as_float32: tuple[str, ...] = ()
+    held: Spill | None = None
 
     @property
     def fixed_batch(self) -> int | None:
@@ -122,6 +127,14 @@ def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network
     original = read.model
     check_names(original, path)
     check_sizes(original, path)
+    # What passes make of weights that lie in files lies in a file too.
+    values = large_bytes(original) // _FLOAT_BYTES if has_files(original) else 0
+    with constants_aside(values) as held:
+        return _network(read, path, fold, held)
+
+
+def _network(read: Original, path: Path, fold: str, held: Spill | None) -> Network:
+    original = read.model
     model = onnx.ModelProto()
     model.CopyFrom(original)
     unsaturate(original)
@@ -168,6 +181,7 @@ def load_network(source: Path | onnx.ModelProto, fold: str = "exact") -> Network
         inputs=input_specs(model, path, original),
         output=default_output(original),
         as_float32=read.as_float32,
+        held=held,
     )
 
 

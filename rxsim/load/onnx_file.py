@@ -15,12 +15,15 @@ from rxsim.load.passes.time_first import time_first
 from rxsim.load.passes.to_float32 import to_float32, types_without_kernels
 from rxsim.load.runtime import open_session
 from rxsim.load.tensors import complete_tensors, shortened, stored_tensors
+from rxsim.mapped_files import pieces_in
 from rxsim.onnx_graph import (
     all_nodes,
     as_bytes,
     attributes,
     content_of,
     is_heavy,
+    lies_in_file,
+    part_of,
     without_large_constants,
 )
 
@@ -65,12 +68,13 @@ def read_onnx(path: Path) -> Original:
     content = _read_bytes(path)
     model = _parse(content, path)
     _check_operator_set(model, path)
-    external = complete_tensors(model, path)
+    external = complete_tensors(model, path, mapped=True)
     altered = time_first(model)
     digest = hashlib.sha256(content)
     if external:
         for tensor in stored_tensors(model):
-            digest.update(tensor.raw_data)
+            for piece in pieces_in(part_of(tensor)) if lies_in_file(tensor) else [tensor.raw_data]:
+                digest.update(piece)
     as_it_is = not altered and not external and not is_heavy(model) and _loads(content)
     del content  # a large file is not held beside what was read from it
     name_nodes(model)

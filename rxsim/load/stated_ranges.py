@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import all_nodes, constants, inferred_values
+from rxsim.onnx_graph import all_nodes, constants, inferred_values, values_of
 from rxsim.operators import Layer
 
 # Nodes that only move values.
@@ -96,5 +95,5 @@ def _single(name: str, known: Mapping[str, onnx.TensorProto]) -> float | None:
     """Return a constant of one value."""
     if name not in known:
         return None
-    value = numpy_helper.to_array(known[name])
+    value = values_of(known[name])
     return float(value.reshape(())) if value.size == 1 else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -10,6 +12,16 @@ from pathlib import Path
 import onnx
 
 from rxsim.errors import ModelError
+from rxsim.mapped_files import FilePart, pieces_in, state_of
+from rxsim.onnx_graph import (
+    MAPPABLE,
+    are_heavy,
+    forget_file,
+    is_large,
+    lies_in_file,
+    place_in_file,
+)
+from rxsim.spilled import HAS_FILES
 
 # Source: onnx.proto, TensorProto.DataType and its remarks on raw_data. Strings are not fixed in length.
 _BITS = {
@@ -21,6 +33,8 @@ _BITS = {
     **dict.fromkeys((7, 11, 13, 14), 64),
     15: 128,
 }
+# Bytes: numbers of all types may begin at multiples of it.
+_ALIGNED = 16
 _FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")
 
 
@@ -48,12 +62,13 @@ def _dense_parts(sparse: Iterable[onnx.SparseTensorProto]) -> Iterator[onnx.Tens
         yield item.indices
 
 
-def complete_tensors(model: onnx.ModelProto, path: Path) -> bool:
+def complete_tensors(model: onnx.ModelProto, path: Path, *, mapped: bool = False) -> bool:
     """Read the tensors that lie in other files, in place, and check that all have their values.
 
     Args:
         model: the model.
         path: its file; other files must lie in its folder or below.
+        mapped: leave the large constants of a heavy model where they lie, and map them from there.
 
     Returns:
         Whether any tensor came from another file.
@@ -61,18 +76,46 @@ def complete_tensors(model: onnx.ModelProto, path: Path) -> bool:
     Raises:
         ModelError: naming the tensor.
     """
-    external = False
     for tensor in stored_tensors(model):
-        where = f"model {path}: its tensor {shortened(tensor.name) or '(without a name)'}"
+        forget_file(tensor)  # what a user's file says of this is not ours
+    external = mapped and HAS_FILES and _map_large(model, path)
+    for tensor in stored_tensors(model):
+        if lies_in_file(tensor):
+            continue
+        where = _where(tensor, path)
         n_bytes = _n_bytes(tensor, where)
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            tensor.raw_data = _read_beside(tensor, path.parent, where, n_bytes)
+            part = _part_beside(tensor, path.parent, where, n_bytes)
+            tensor.raw_data = b"".join(pieces_in(part))
             tensor.ClearField("data_location")
             del tensor.external_data[:]
             external = True
         elif n_bytes is not None:
             _check_length(tensor, where, n_bytes)
     return external
+
+
+def _map_large(model: onnx.ModelProto, path: Path) -> bool:
+    """Leave large constants of a heavy model in their files; tell whether there are any."""
+    held = [
+        tensor
+        for tensor in model.graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        and tensor.data_type in MAPPABLE
+        and is_large(tensor)
+    ]
+    sizes = [_n_bytes(tensor, _where(tensor, path)) or 0 for tensor in held]
+    if not are_heavy(sum(sizes)):
+        return False
+    for tensor, n_bytes in zip(held, sizes, strict=True):
+        part = _part_beside(tensor, path.parent, _where(tensor, path), n_bytes)
+        if part.offset % _ALIGNED == 0:
+            place_in_file(tensor, part)
+    return True
+
+
+def _where(tensor: onnx.TensorProto, path: Path) -> str:
+    return f"model {path}: its tensor {shortened(tensor.name) or '(without a name)'}"
 
 
 def _n_bytes(tensor: onnx.TensorProto, where: str) -> int | None:
@@ -112,13 +155,16 @@ def _check_length(tensor: onnx.TensorProto, where: str, n_bytes: int) -> None:
         raise ModelError(f"{where} holds {entries} values, {expected}")
 
 
-def _read_beside(tensor: onnx.TensorProto, folder: Path, where: str, n_bytes: int | None) -> bytes:
-    """Read a tensor's bytes from the file beside the model that it names."""
+def _part_beside(
+    tensor: onnx.TensorProto, folder: Path, where: str, n_bytes: int | None
+) -> FilePart:
+    """Find a tensor's bytes in the file beside the model that it names."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     file = _file_beside(location, folder, where)
     offset = _whole(entries.get("offset", "0"), "offset", where)
-    size = file.stat().st_size
+    status = file.stat()
+    size = status.st_size
     length = _whole(entries.get("length") or str(max(size - offset, 0)), "length", where)
     if n_bytes is None or length != n_bytes:
         raise ModelError(
@@ -131,14 +177,12 @@ def _read_beside(tensor: onnx.TensorProto, folder: Path, where: str, n_bytes: in
             f"{where} lies at bytes {offset} to {offset + length} of {shortened(location)}, expected a "
             f"file of at least that size, found {size} bytes; copy that file again"
         )
-    try:
-        with file.open("rb") as handle:
-            handle.seek(offset)
-            return handle.read(length)
-    except OSError as error:
+    if not os.access(file, os.R_OK):
         raise ModelError(
-            f"{where} can't be read from {shortened(location)}: {error.strerror}; check that file"
-        ) from None
+            f"{where} can't be read from {shortened(location)}: {os.strerror(errno.EACCES)}; check "
+            "that file"
+        )
+    return FilePart(str(file.resolve()), offset, length, state_of(status))
 
 
 def _file_beside(location: str, folder: Path, where: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import onnx
 from google.protobuf.message import EncodeError
 
 from rxsim.errors import InputError, ModelError
-from rxsim.files import write_atomically, write_together
+from rxsim.files import write_together
 from rxsim.load.tensors import bytes_taken
-from rxsim.onnx_graph import as_bytes, detached, raw_values
+from rxsim.onnx_graph import detached, fits_a_file, large_bytes, raw_pieces, serialised
 
 # Source: ONNX's remarks on external data: multiples of a page of 4096 bytes can be mapped.
 _PAGE = 4096
@@ -25,10 +26,12 @@ def write_onnx(path: Path, model: onnx.ModelProto) -> None:
         ModelError: it takes more than 2 GiB without its initializers.
         WriteError: the file system refused.
     """
-    content = as_bytes(model)
-    if content is not None:
-        write_atomically(path, content)
-        return
+    if fits_a_file(large_bytes(model)):
+        with contextlib.suppress(EncodeError):
+            length, parts = serialised(model)
+            if fits_a_file(length):
+                write_together([(path, parts)])
+                return
     beside = path.with_name(f"{path.name}.data")
     if beside.exists() and not path.exists():
         raise InputError(
@@ -61,6 +64,8 @@ def _locate(lean: onnx.ModelProto, file: str) -> None:
 
 def _paged(tensors: Sequence[onnx.TensorProto]) -> Iterator[bytes]:
     for tensor in tensors:
-        values = raw_values(tensor)
-        yield values
-        yield bytes(-len(values) % _PAGE)
+        length = 0
+        for piece in raw_pieces(tensor):
+            length += len(piece)
+            yield piece
+        yield bytes(-length % _PAGE)

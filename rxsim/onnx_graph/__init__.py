@@ -10,13 +10,13 @@ from rxsim.onnx_graph.constants import (
     set_constant,
 )
 from rxsim.onnx_graph.large import (
-    HEAVY,
     are_heavy,
     as_bytes,
     content_of,
     detached,
+    fits_a_file,
     is_heavy,
-    raw_values,
+    large_bytes,
 )
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, has_subgraph, use_counts
@@ -32,6 +32,7 @@ from rxsim.onnx_graph.scopes import (
     nodes_with_holders,
 )
 from rxsim.onnx_graph.selecting import take, take_range
+from rxsim.onnx_graph.serialised import serialised
 from rxsim.onnx_graph.shapes import (
     Shape,
     copy_fields,
@@ -48,9 +49,20 @@ from rxsim.onnx_graph.statistics_inside import (
     made_outside_bodies,
     with_statistics,
 )
+from rxsim.onnx_graph.stored import (
+    MAPPABLE,
+    forget_file,
+    has_files,
+    lies_in_file,
+    part_of,
+    place_in_file,
+    raw_pieces,
+    values_of,
+    with_values,
+)
 
 __all__ = [
-    "HEAVY",
+    "MAPPABLE",
     "RANDOM",
     "GraphBuilder",
     "Rewriting",
@@ -69,7 +81,10 @@ __all__ = [
     "detached",
     "draws_numbers",
     "drop_unused_constants",
+    "fits_a_file",
+    "forget_file",
     "fresh_name",
+    "has_files",
     "has_known_lengths",
     "has_subgraph",
     "inferred_values",
@@ -77,12 +92,17 @@ __all__ = [
     "is_heavy",
     "is_large",
     "keep_outputs",
+    "large_bytes",
+    "lies_in_file",
     "made_outside_bodies",
     "n_entries",
     "nodes_with_holders",
     "nonnegative_tensors",
-    "raw_values",
+    "part_of",
+    "place_in_file",
+    "raw_pieces",
     "remove_constants",
+    "serialised",
     "set_constant",
     "shape_of",
     "stamp",
@@ -91,7 +111,9 @@ __all__ = [
     "take_range",
     "taken_names",
     "use_counts",
+    "values_of",
     "with_outputs",
     "with_statistics",
+    "with_values",
     "without_large_constants",
 ]

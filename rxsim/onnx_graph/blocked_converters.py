@@ -27,6 +27,7 @@ from rxsim.onnx_graph.constants import constants
 from rxsim.onnx_graph.large import is_heavy
 from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, use_counts
+from rxsim.onnx_graph.stored import values_of
 
 _MAGIC = 1.5 * 2.0**23
 _LARGEST = 2.0**20  # code, and sum of codes: sums with M stay between 2^23 and 2^24
@@ -347,7 +348,7 @@ class _Blocked:
         tensor = self._known.get(name)
         if tensor is None or tensor.data_type != onnx.TensorProto.FLOAT:
             return None
-        return numpy_helper.to_array(tensor)
+        return values_of(tensor)
 
     def _known_channels(self) -> dict[str, int]:
         """Return the channels of tensors with two spatial axes that Convs make, where they are told."""
@@ -378,7 +379,7 @@ class _Blocked:
     def _more_channels(self, node: onnx.NodeProto) -> int:
         """Return how many channels a Slice or Pad adds; fewer than there are where it is not told."""
         given = [self._known.get(name) for name in node.input[1:]]
-        values = [None if one is None else numpy_helper.to_array(one) for one in given]
+        values = [None if one is None else values_of(one) for one in given]
         if node.op_type == "Pad" and len(values) in (1, 2) and values[0] is not None:
             pads = values[0]
             return int(pads[1] + pads[5]) if len(pads) == 8 else -_UNTOLD

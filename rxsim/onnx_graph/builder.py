@@ -10,6 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from rxsim.onnx_graph.names import fresh_name
+from rxsim.onnx_graph.stored import constant_in_file
 
 _LARGE = 1024  # bytes
 
@@ -44,7 +45,8 @@ class GraphBuilder:
             if key in self._large:
                 return self._large[key]
         name = self.name(part)
-        self.constants.append(numpy_helper.from_array(value, name))
+        in_file = constant_in_file(value, name)
+        self.constants.append(numpy_helper.from_array(value, name) if in_file is None else in_file)
         if key is not None:
             self._large[key] = name
         return name

@@ -10,6 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from rxsim.onnx_graph.nodes import use_counts
+from rxsim.onnx_graph.stored import constant_in_file
 
 _SMALL = 1024
 
@@ -21,6 +22,10 @@ def constants(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 
 def set_constant(model: onnx.ModelProto, name: str, value: np.ndarray) -> None:
     """Add an initializer under a name that is not taken yet."""
+    in_file = constant_in_file(value, name)
+    if in_file is not None:
+        model.graph.initializer.append(in_file)
+        return
     if value.dtype.isbuiltin != 1 or value.dtype.kind not in "fiub":
         model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return

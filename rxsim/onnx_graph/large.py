@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
 
 import onnx
 from google.protobuf.message import EncodeError
-from onnx import numpy_helper
 
 from rxsim.onnx_graph.constants import is_large
 from rxsim.onnx_graph.shapes import copy_fields
+from rxsim.onnx_graph.stored import bytes_of, has_files, lies_in_file, raw_pieces
 
 # Source: protobuf's documentation: a message takes less than 2 GiB when it is written.
 LIMIT = 2**31 - 1
@@ -22,9 +21,12 @@ _WHOLE_BYTES = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16}
 
 
 def as_bytes(model: onnx.ModelProto) -> bytes | None:
-    """Return a model's bytes, the same for equal models; None where they exceed what ONNX can hold."""
+    """Return a model's bytes, the same for equal models.
+
+    None where they exceed what ONNX can hold, or where values lie in files.
+    """
     # The sum costs nothing; protobuf would copy all weights before it gives up.
-    if sum(_least_bytes(tensor) for tensor in model.graph.initializer) > LIMIT:
+    if large_bytes(model) > LIMIT or has_files(model):
         return None
     try:
         content = bytes(model.SerializeToString(deterministic=True))
@@ -35,20 +37,31 @@ def as_bytes(model: onnx.ModelProto) -> bytes | None:
 
 def _least_bytes(tensor: onnx.TensorProto) -> int:
     """Return at least how many bytes a tensor takes; values that are not kept raw count as none."""
+    if lies_in_file(tensor):
+        return bytes_of(tensor)
     if tensor.data_type not in _WHOLE_BYTES or not tensor.HasField("raw_data"):
         return 0
-    size = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return math.prod(tensor.dims) * size
+    return bytes_of(tensor)
+
+
+def large_bytes(model: onnx.ModelProto) -> int:
+    """Return the bytes of a model's constants, wherever they lie, but for those that are not raw."""
+    return sum(_least_bytes(tensor) for tensor in model.graph.initializer)
+
+
+def fits_a_file(n_bytes: int) -> bool:
+    """Tell whether a file of ONNX can hold so many bytes."""
+    return n_bytes <= LIMIT
+
+
+def are_heavy(n_bytes: int) -> bool:
+    """Tell whether matrices of so many bytes should not be copied, or held more often than needed."""
+    return n_bytes > HEAVY
 
 
 def is_heavy(model: onnx.ModelProto) -> bool:
-    """Tell whether a model's large constants take so much that they should not be copied."""
-    return are_heavy(sum(_least_bytes(tensor) for tensor in model.graph.initializer))
-
-
-def are_heavy(size: int) -> bool:
-    """Tell whether a network's matrices of so many bytes should not be held more often than needed."""
-    return size > HEAVY
+    """Tell whether a model's constants take so much that they should not be copied, or lie in files."""
+    return are_heavy(large_bytes(model)) or has_files(model)
 
 
 def detached(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:
@@ -72,13 +85,6 @@ def detached(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[onnx.TensorP
     return lean, apart
 
 
-def raw_values(tensor: onnx.TensorProto) -> bytes:
-    """Return a constant's values as an external file holds them, little-endian."""
-    if tensor.HasField("raw_data"):
-        return bytes(tensor.raw_data)
-    return bytes(numpy_helper.from_array(numpy_helper.to_array(tensor)).raw_data)
-
-
 def content_of(model: onnx.ModelProto) -> bytes:
     """Return what identifies a model: its bytes, or those of its lean copy and hashes of the rest."""
     content = as_bytes(model)
@@ -91,4 +97,7 @@ def _parts(model: onnx.ModelProto) -> Iterator[bytes]:
     lean, apart = detached(model)
     yield lean.SerializeToString(deterministic=True)
     for tensor in apart:
-        yield hashlib.sha256(raw_values(tensor)).digest()
+        digest = hashlib.sha256()
+        for piece in raw_pieces(tensor):
+            digest.update(piece)
+        yield digest.digest()

@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from rxsim.onnx_graph.builder import GraphBuilder
 from rxsim.onnx_graph.constants import constants, set_constant
@@ -16,6 +15,7 @@ from rxsim.onnx_graph.names import fresh_name, taken_names
 from rxsim.onnx_graph.nodes import attributes, use_counts
 from rxsim.onnx_graph.scopes import all_graphs, all_nodes
 from rxsim.onnx_graph.shapes import Shape, inferred_values, shape_of
+from rxsim.onnx_graph.stored import values_of
 
 _FLOATS = (
     onnx.TensorProto.FLOAT16,
@@ -105,7 +105,7 @@ class Rewriting:
     def value(self, name: str) -> np.ndarray | None:
         """Return the values of a constant; None where a tensor is none."""
         tensor = self.constants.get(name)
-        return None if tensor is None else numpy_helper.to_array(tensor)
+        return None if tensor is None else values_of(tensor)
 
     def name(self, wanted: str) -> str:
         """Take a name that is free."""

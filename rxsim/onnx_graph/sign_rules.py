@@ -16,6 +16,7 @@ import onnx
 from onnx import TensorProto
 
 from rxsim.onnx_graph.nodes import attributes
+from rxsim.onnx_graph.stored import values_of
 
 UNSIGNED = frozenset(
     {
@@ -185,7 +186,7 @@ def _thresholded(node: Node) -> bool:
 
 def _constant_of_shape(node: Node) -> bool:
     value = node.stated.get("value")
-    return value is None or not (onnx.numpy_helper.to_array(value) < 0).any()
+    return value is None or not (values_of(value) < 0).any()
 
 
 def _quantised(node: Node) -> bool:

@@ -13,6 +13,7 @@ from rxsim.onnx_graph.nodes import attributes
 from rxsim.onnx_graph.scopes import all_graphs, defined_names, inner_graphs
 from rxsim.onnx_graph.shapes import without_large_constants
 from rxsim.onnx_graph.sign_rules import UNSIGNED, Known, nonnegative_outputs
+from rxsim.onnx_graph.stored import values_of
 
 
 def nonnegative_tensors(model: onnx.ModelProto) -> frozenset[str]:
@@ -175,7 +176,7 @@ def _numbers(tensor: onnx.TensorProto) -> np.ndarray | None:
     """Return a tensor's numbers; None for text, complex numbers and values in another file."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         return None
-    values = numpy_helper.to_array(tensor)
+    values = values_of(tensor)
     return None if values.dtype.kind in "OSUc" else values
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import GraphBuilder, Shape, attributes, n_entries, take
+from rxsim.onnx_graph import GraphBuilder, Shape, attributes, n_entries, take, values_of
 from rxsim.operators import Constants, Layer, MatrixPart
 from rxsim.operators._shared import as_float, bias_of, dims_of, terms_misfit, why_not_weights
 
@@ -119,7 +118,7 @@ def add_channel_bias(build: GraphBuilder, layer: Layer, total: str, constants: C
     if not bias:
         return total
     if bias in constants:
-        value = numpy_helper.to_array(constants[bias]).astype(np.float64)
+        value = values_of(constants[bias]).astype(np.float64)
         bias = build.constant("bias", layer.along_channels(value).astype(np.float32))
     else:
         bias = as_float(build, bias, layer.dtype, "bias_input")

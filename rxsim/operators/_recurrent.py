@@ -12,9 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes
+from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes, values_of
 from rxsim.operators import Constants
 from rxsim.operators._recurrent_functions import read_activations
 from rxsim.operators._sequence import Direction, SequenceNodes, Step, optional
@@ -50,8 +49,7 @@ class Recurrent(WithoutProducts, ABC):
     def matrices(self, node: onnx.NodeProto, constants: Constants) -> tuple[np.ndarray, np.ndarray]:
         """Return the weights of input and recurrence, float32 (directions, rows, columns)."""
         weight, recurrent = (
-            numpy_helper.to_array(constants[node.input[place]]).astype(np.float32)
-            for place in (1, 2)
+            values_of(constants[node.input[place]]).astype(np.float32) for place in (1, 2)
         )
         return weight.transpose(0, 2, 1), recurrent.transpose(0, 2, 1)
 

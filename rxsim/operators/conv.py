@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import GraphBuilder, Shape, attributes
+from rxsim.onnx_graph import GraphBuilder, Shape, attributes, values_of
 from rxsim.operators import (
     Affine,
     Constants,
@@ -49,7 +48,7 @@ class Conv(SingleProduct):
 
     def products(self, node: onnx.NodeProto, constants: Constants) -> Sequence[Product]:
         """Give each group its matrix: rows channel first, then kernel position."""
-        stored = numpy_helper.to_array(constants[node.input[1]])
+        stored = values_of(constants[node.input[1]])
         groups = int(attributes(node).get("group", 1))
         per_group = stored.reshape(groups, stored.shape[0] // groups, -1)
         kernel = tuple(stored.shape[2:])
@@ -77,11 +76,11 @@ class Conv(SingleProduct):
         weights, bias = constants.get(node.input[1]), constants.get(bias_of(node))
         if weights is None or (bias_of(node) and bias is None):
             return None
-        added = None if bias is None else numpy_helper.to_array(bias).astype(np.float64)
+        added = None if bias is None else values_of(bias).astype(np.float64)
         given = attributes(node)
         same = given.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER")
         return Affine(
-            numpy_helper.to_array(weights),
+            values_of(weights),
             0,
             added,
             input_axis=1,

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import GraphBuilder, Shape, attributes
+from rxsim.onnx_graph import GraphBuilder, Shape, attributes, values_of
 from rxsim.operators import (
     Affine,
     Constants,
@@ -52,7 +51,7 @@ class ConvTranspose(SingleProduct):
 
     def products(self, node: onnx.NodeProto, constants: Constants) -> Sequence[Product]:
         """Give each group its matrix: columns output channel first, then kernel position."""
-        stored = numpy_helper.to_array(constants[node.input[1]])
+        stored = values_of(constants[node.input[1]])
         groups = int(attributes(node).get("group", 1))
         n_axes = stored.ndim - 2
         return [
@@ -80,9 +79,9 @@ class ConvTranspose(SingleProduct):
         weights, bias = constants.get(node.input[1]), constants.get(bias_of(node))
         if weights is None or (bias_of(node) and bias is None) or self.damage(node, constants):
             return None
-        added = None if bias is None else numpy_helper.to_array(bias).astype(np.float64)
+        added = None if bias is None else values_of(bias).astype(np.float64)
         groups = int(attributes(node).get("group", 1))
-        return Affine(numpy_helper.to_array(weights), 1, added, groups=groups)
+        return Affine(values_of(weights), 1, added, groups=groups)
 
     def windows(self, layer: Layer, values: np.ndarray) -> Windows:
         """Lay out the channels of each input place; places are row-major along the input's axes."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
-from rxsim.onnx_graph import GraphBuilder
+from rxsim.onnx_graph import GraphBuilder, values_of
 from rxsim.operators import Constants, Operator
 from rxsim.operators.lstm import Lstm
 
@@ -55,9 +55,7 @@ class DynamicQuantizeLstm(Lstm):
 
 
 def _decoded(names: Sequence[str], place: int, scale: int, constants: Constants) -> np.ndarray:
-    codes, factor, zero = (
-        numpy_helper.to_array(constants[names[item]]) for item in (place, scale, scale + 1)
-    )
+    codes, factor, zero = (values_of(constants[names[item]]) for item in (place, scale, scale + 1))
     shape = (len(codes), 1, -1)
     shifted = codes.astype(np.int32) - zero.astype(np.int32).reshape(shape)
     return (shifted * factor.astype(np.float64).reshape(shape)).astype(np.float32)

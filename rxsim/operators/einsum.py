@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import Rewriting, Shape, attributes
+from rxsim.onnx_graph import Rewriting, Shape, attributes, values_of
 from rxsim.operators import Constants, Operator
 from rxsim.operators._contraction import Letters, contraction, why_no_contraction
 from rxsim.operators._shared import why_not_weights
@@ -169,7 +168,7 @@ def _product(
     letters = Letters(equation.operands[place], equation.operands[1 - place], equation.result)
     if why_no_contraction(letters):
         return None
-    stored = numpy_helper.to_array(graph.constants[node.input[1 - place]])
+    stored = values_of(graph.constants[node.input[1 - place]])
     return contraction(graph, node, node.input[place], stored, letters)
 
 
@@ -182,7 +181,7 @@ def _constants_multiplied(
     data, result = equation.operands[free], equation.result
     terms = [equation.operands[place] for place in held]
     kept = "".join(letter for letter in dict.fromkeys("".join(terms)) if letter in data + result)
-    values = [numpy_helper.to_array(graph.constants[node.input[place]]) for place in held]
+    values = [values_of(graph.constants[node.input[place]]) for place in held]
     lengths = _common_lengths(terms, values)
     if lengths is None:
         return None

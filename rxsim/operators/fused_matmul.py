@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes, n_entries
+from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes, n_entries, values_of
 from rxsim.operators import Constants, Operator
 from rxsim.operators._shared import why_not_weights
 from rxsim.operators._without_products import WithoutProducts
@@ -47,7 +46,7 @@ class FusedMatMul(WithoutProducts):
         """Transpose an operand; multiply it by alpha where it is the constant."""
         plain = perm == sorted(perm)
         if name in graph.constants:
-            stored = numpy_helper.to_array(graph.constants[name])
+            stored = values_of(graph.constants[name])
             alpha = attributes(node).get("alpha", 1.0)
             if plain and alpha == 1.0:
                 return name

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes
+from rxsim.onnx_graph import GraphBuilder, Rewriting, Shape, attributes, values_of
 from rxsim.operators import ROWS, Affine, Constants, Layer, Multiply, Operator, Product
 from rxsim.operators._matrix_product import MatrixProduct
 from rxsim.operators._shared import as_float, bias_of, dims_of
@@ -43,7 +43,7 @@ class Gemm(MatrixProduct):
     def products(self, node: onnx.NodeProto, constants: Constants) -> Sequence[Product]:
         """Give the constant upright and multiplied by alpha, in float64 where alpha is not 1."""
         given = attributes(node)
-        stored = numpy_helper.to_array(constants[node.input[1]])
+        stored = values_of(constants[node.input[1]])
         matrix = stored.T if given.get("transB", 0) else stored
         alpha = given.get("alpha", 1.0)
         if alpha != 1.0:
@@ -70,10 +70,10 @@ class Gemm(MatrixProduct):
         given = attributes(node)
         added = None
         if bias is not None:
-            added = given.get("beta", 1.0) * numpy_helper.to_array(bias).astype(np.float64)
+            added = given.get("beta", 1.0) * values_of(bias).astype(np.float64)
         turned = bool(given.get("transB", 0))
         return Affine(
-            numpy_helper.to_array(weights),
+            values_of(weights),
             0 if turned else 1,
             added,
             channels_last=True,
@@ -101,7 +101,7 @@ class Gemm(MatrixProduct):
             return [total]
         beta = attributes(layer.node).get("beta", 1.0)
         if bias in constants:
-            value = numpy_helper.to_array(constants[bias]).astype(np.float64) * beta
+            value = values_of(constants[bias]).astype(np.float64) * beta
             bias = build.constant("bias", value.astype(np.float32))
         else:
             bias = as_float(build, bias, layer.dtype, "bias_input")
@@ -113,7 +113,7 @@ class Gemm(MatrixProduct):
 def _turned(node: onnx.NodeProto, graph: Rewriting, scale: dict[str, Any]) -> list[onnx.NodeProto]:
     """A' @ x' + C = (x'^T @ A'^T)^T + C for a constant A: the addition stays outside."""
     given = attributes(node)
-    stored = numpy_helper.to_array(graph.constants[node.input[0]])
+    stored = values_of(graph.constants[node.input[0]])
     weight = graph.constant(f"{node.name}.weight", stored if given.get("transA", 0) else stored.T)
     activation = node.input[1]
     nodes = []

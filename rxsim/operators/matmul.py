@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from rxsim.onnx_graph import Rewriting
+from rxsim.onnx_graph import Rewriting, values_of
 from rxsim.operators import ROWS, Affine, Constants, Operator, Product
 from rxsim.operators._contraction import Letters, contraction
 from rxsim.operators._matrix_product import MatrixProduct
@@ -45,7 +45,7 @@ class MatMul(MatrixProduct):
             return [node]
         if axes == 2 and rank > 1:
             return _turned(node, graph, rank)
-        stored = numpy_helper.to_array(known[weight])
+        stored = values_of(known[weight])
         letters = _letters(rank, axes, constant_left=weight == left)
         terms = stored.shape[letters.weight.index("k")]
         shape = graph.shape(data)
@@ -71,7 +71,7 @@ class MatMul(MatrixProduct):
 
     def products(self, node: onnx.NodeProto, constants: Constants) -> Sequence[Product]:
         """Give the constant as it is."""
-        stored = numpy_helper.to_array(constants[node.input[1]])
+        stored = values_of(constants[node.input[1]])
         return [Product(stored=stored, matrices=stored[None], input=node.input[0], layout=ROWS)]
 
     def affine(self, node: onnx.NodeProto, constants: Constants) -> Affine | None:
@@ -79,7 +79,7 @@ class MatMul(MatrixProduct):
         weights = constants.get(node.input[1])
         if weights is None or node.input[0] in constants or len(weights.dims) != 2:
             return None
-        stored = numpy_helper.to_array(weights)
+        stored = values_of(weights)
         return Affine(stored, 1, None, outside=True, channels_last=True, input_axis=0)
 
 
@@ -87,7 +87,7 @@ def _turned(node: onnx.NodeProto, graph: Rewriting, rank: int) -> list[onnx.Node
     """W @ x = (x^T @ W^T)^T for a constant of two axes."""
     left, right = node.input
     swap = [*range(rank - 2), rank - 1, rank - 2]
-    stored = numpy_helper.to_array(graph.constants[left])
+    stored = values_of(graph.constants[left])
     weight = graph.constant(f"{node.name}.weight", stored.T)
     flipped, product = (graph.name(f"{node.name}.{part}") for part in ("input", "product"))
     return [
@@ -100,7 +100,7 @@ def _turned(node: onnx.NodeProto, graph: Rewriting, rank: int) -> list[onnx.Node
 def _single_column(node: onnx.NodeProto, graph: Rewriting) -> list[onnx.NodeProto]:
     """X @ w = (x @ W) without its last axis, for a vector w and a matrix W of this one column."""
     left, right = node.input
-    stored = numpy_helper.to_array(graph.constants[right])
+    stored = values_of(graph.constants[right])
     build = graph.builder(node.name)
     weight = build.constant("weight", stored[:, None])
     product = build.add_named(node.name, "MatMul", [left, weight], "product")

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import Rewriting, Shape, attributes, n_entries
+from rxsim.onnx_graph import Rewriting, Shape, attributes, n_entries, values_of
 from rxsim.operators import Constants, Operator
 from rxsim.operators._without_products import WithoutProducts
 
@@ -67,12 +66,12 @@ def _weights(node: onnx.NodeProto, constants: Constants) -> np.ndarray:
     n_rows, n_outputs = int(given["K"]), int(given["N"])
     bits, block = int(given.get("bits", 4)), int(given["block_size"])
     blocks = -(-n_rows // block)
-    packed = numpy_helper.to_array(constants[node.input[1]])
+    packed = values_of(constants[node.input[1]])
     codes = _unpacked(packed.reshape(n_outputs, -1), bits)[:, : blocks * block]
-    scales = numpy_helper.to_array(constants[node.input[2]]).reshape(n_outputs, blocks)
+    scales = values_of(constants[node.input[2]]).reshape(n_outputs, blocks)
     zeros = np.full((n_outputs, blocks), 2.0 ** (bits - 1))
     if len(node.input) > 3 and node.input[3]:
-        stored = numpy_helper.to_array(constants[node.input[3]])
+        stored = values_of(constants[node.input[3]])
         if stored.dtype == np.uint8:
             zeros = _unpacked(stored.reshape(n_outputs, -1), bits)[:, :blocks].astype(np.float64)
         else:

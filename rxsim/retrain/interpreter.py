@@ -26,11 +26,10 @@ from typing import Any, cast
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from rxsim.errors import InputError, ModelError
 from rxsim.folders import Folder
-from rxsim.onnx_graph import attributes
+from rxsim.onnx_graph import attributes, values_of
 from rxsim.retrain.initialisers import Trained, held_as, stored_values, trained_names
 from rxsim.retrain.node import Kernel, Node, UnsupportedError
 from rxsim.retrain.onnx_operators.conversions import TYPES
@@ -113,7 +112,7 @@ class OnnxModule(torch.nn.Module):
         self.outputs = tuple(value.name for value in model.graph.output)
         fixed = {}
         for name, tensor in stored.items():
-            values = np.array(numpy_helper.to_array(tensor))
+            values = np.array(values_of(tensor))
             held = torch.from_numpy(values).to(TYPES[tensor.data_type])
             if name in trained:
                 self.register_parameter(held_as(name), torch.nn.Parameter(held))

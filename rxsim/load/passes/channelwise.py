@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from rxsim.onnx_graph import Rewriting, attributes
+from rxsim.onnx_graph import Rewriting, attributes, values_of
 
 _ELEMENTWISE = {"Add", "Sub", "Mul", "Div"}
 
@@ -87,7 +86,7 @@ def _normalising(
     if channels.axis != 1 - channels.rank or any(name not in known for name in node.input[1:5]):
         return None
     gamma, beta, mean, variance = (
-        numpy_helper.to_array(known[name]).astype(np.float64) for name in node.input[1:5]
+        values_of(known[name]).astype(np.float64) for name in node.input[1:5]
     )
     if {part.shape for part in (gamma, beta, mean, variance)} != {(channels.count,)}:
         return None
@@ -101,7 +100,7 @@ def _elementwise(
     left, right = node.input
     other = right if left == source else left
     constant = known.get(other)
-    values = None if constant is None else _by_channel(numpy_helper.to_array(constant), channels)
+    values = None if constant is None else _by_channel(values_of(constant), channels)
     if values is None or source not in node.input:
         return None
     one, zero = np.ones(1), np.zeros(1)
@@ -157,4 +156,4 @@ def _is_idle(node: onnx.NodeProto, known: Mapping[str, onnx.TensorProto]) -> boo
     if any(node.output[1:]):
         return False
     mode = node.input[2] if len(node.input) > 2 else ""
-    return not mode or (mode in known and not numpy_helper.to_array(known[mode]).any())
+    return not mode or (mode in known and not values_of(known[mode]).any())

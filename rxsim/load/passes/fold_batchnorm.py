@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from rxsim.onnx_graph import (
     attributes,
@@ -20,6 +19,7 @@ from rxsim.onnx_graph import (
     set_constant,
     taken_names,
     use_counts,
+    values_of,
 )
 from rxsim.operators import Operator, operator_of
 
@@ -65,7 +65,7 @@ def _folded(
         if affine is None or affine.outside:
             return None
         gamma, beta, mean, variance = (
-            numpy_helper.to_array(known[name]).astype(np.float64) for name in norm.input[1:5]
+            values_of(known[name]).astype(np.float64) for name in norm.input[1:5]
         )
         stored, columns = affine.weight, (affine.outputs,)
         if stored.dtype.kind != "f" or {part.shape for part in (gamma, beta, mean, variance)} != {

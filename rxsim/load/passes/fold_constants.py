@@ -22,6 +22,7 @@ from rxsim.onnx_graph import (
     taken_names,
     use_counts,
 )
+from rxsim.spilled import Spill, constants_spill, put_aside
 
 
 def fold_constants(model: onnx.ModelProto) -> None:
@@ -82,10 +83,24 @@ def _evaluate_parts(
     """Return the wanted tensors by name: all at once, or where that fails those that can be had."""
     if not wanted:
         return {}
+    if constants_spill() is not None:
+        return _evaluate_in_turn(model, nodes, wanted)
     values = _evaluate(model, _behind(nodes, set(wanted)), wanted)
     if len(values) < len(wanted) and len(wanted) > 1:
         for tensor in wanted:
             values.update(_evaluate(model, _behind(nodes, {tensor}), [tensor]))
+    return values
+
+
+def _evaluate_in_turn(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], wanted: list[str]
+) -> dict[str, np.ndarray]:
+    """Return those of the wanted tensors that can be had, never two of them in memory."""
+    spill = Spill()
+    values = {}
+    for tensor in wanted:
+        for name, value in _evaluate(model, _behind(nodes, {tensor}), [tensor]).items():
+            (values[name],) = put_aside([value], spill)
     return values
 
 

@@ -25,6 +25,7 @@ from rxsim.onnx_graph import (
     is_large,
     shape_of,
     taken_names,
+    values_of,
 )
 
 _FREE = -1
@@ -114,7 +115,7 @@ class _Lengths:
         self._model = model
         self._shapes = {value.name: shape_of(value) for value in inferred_values(model)}
         self.values = {
-            name: numpy_helper.to_array(tensor)
+            name: values_of(tensor)
             for name, tensor in constants(model).items()
             if not is_large(tensor) and tensor.data_type in _COUNTING
         }

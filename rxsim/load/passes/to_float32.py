@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from rxsim.load.tensors import stored_tensors
-from rxsim.onnx_graph import all_graphs, all_nodes, inner_graphs
+from rxsim.onnx_graph import all_graphs, all_nodes, inner_graphs, values_of
 
 WITHOUT_KERNELS = {"bfloat16": TensorProto.BFLOAT16, "float64": TensorProto.DOUBLE}
 """The types by name, those first that lose nothing."""
@@ -48,7 +48,7 @@ def to_float32(model: onnx.ModelProto, names: Collection[str]) -> None:
 
 
 def _replace_values(tensor: onnx.TensorProto) -> None:
-    values = numpy_helper.to_array(tensor)
+    values = values_of(tensor)
     if values.dtype == np.float64:
         largest = np.finfo(np.float32).max
         values = np.where(np.isfinite(values), np.clip(values, -largest, largest), values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto
 
 from rxsim.onnx_graph import (
     all_nodes,
@@ -20,6 +20,7 @@ from rxsim.onnx_graph import (
     set_constant,
     taken_names,
     use_counts,
+    values_of,
 )
 
 # By domain and operator the places of activations, weights, and the weights' zero point.
@@ -46,7 +47,7 @@ def unsaturate(model: onnx.ModelProto) -> None:
     def as_uint8(stored: str) -> str:
         """Return the name of the same values, 128 higher; a zero point that is left out is 0."""
         if stored not in made:
-            value = numpy_helper.to_array(known[stored]) if stored else np.zeros((), np.int8)
+            value = values_of(known[stored]) if stored else np.zeros((), np.int8)
             name = fresh_name(taken, f"{stored or 'zero_point'}:uint8")
             set_constant(model, name, (value.astype(np.int16) + 128).astype(np.uint8))
             made[stored] = name

@@ -17,6 +17,7 @@ from rxsim.onnx_graph import (
     has_subgraph,
     is_large,
     remove_constants,
+    values_of,
     without_large_constants,
 )
 
@@ -136,8 +137,8 @@ def _densify(model: onnx.ModelProto) -> None:
 
 
 def _dense(sparse: onnx.SparseTensorProto, name: str) -> onnx.TensorProto:
-    values = numpy_helper.to_array(sparse.values)
-    places = numpy_helper.to_array(sparse.indices)
+    values = values_of(sparse.values)
+    places = values_of(sparse.indices)
     dense = np.zeros(tuple(sparse.dims), dtype=values.dtype)
     dense[np.unravel_index(places, dense.shape) if places.ndim == 1 else tuple(places.T)] = values
     return numpy_helper.from_array(dense, name)

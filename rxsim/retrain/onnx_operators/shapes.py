@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from onnx import numpy_helper
 
+from rxsim.onnx_graph import values_of
 from rxsim.retrain.node import Kernel, Node, UnsupportedError
 from rxsim.retrain.torch_library import Tensor, torch
 
@@ -109,7 +109,7 @@ def _shape(node: Node) -> Kernel:
 
 def _constant_of_shape(node: Node) -> Kernel:
     stored = node.get("value")
-    value = np.zeros(1, np.float32) if stored is None else numpy_helper.to_array(stored)
+    value = np.zeros(1, np.float32) if stored is None else values_of(stored)
     single, wanted = torch.from_numpy(np.array(value).reshape(())), node.listed(0)
     return lambda *inputs: single.expand(wanted(inputs) or []).clone()
 
