@@ -24,6 +24,7 @@ from rxsim.errors import ModelError
 from rxsim.files import write_atomically
 from rxsim.given import as_count, check_type
 from rxsim.load import InputSpec, load_network, patched_before, write_onnx
+from rxsim.onnx_graph import with_values
 from rxsim.pipeline import (
     Calibration,
     UntilCi,
@@ -222,12 +223,11 @@ def patched(
         calibration=calibration,
         evaluates=False,
     )
-    network = with_origin(
-        patched_chip(study, chip).model, study, as_built(study.settings).name, chip
-    )
+    patched = patched_chip(study, chip)
+    network = with_origin(patched.model, study, as_built(study.settings).name, chip)
     if path is not None:
         write_onnx(path, network)
-    return network
+    return with_values(network)
 
 
 def inventory(

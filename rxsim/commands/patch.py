@@ -44,8 +44,8 @@ def command(model: Path, output: Path, trial: int, **given: Any) -> None:
     take_times(given, several=False)
     with watched(quiet=given["quiet"], verbose=given["verbose"]) as watcher:
         study = open_given(model, given, Stages(watcher), evaluates=False)
-        patched = patched_chip(study, trial).model
-    write_onnx(output, with_origin(patched, study, as_built(study.settings).name, trial))
+        patched = patched_chip(study, trial)
+    write_onnx(output, with_origin(patched.model, study, as_built(study.settings).name, trial))
     made_up = "; ranges were measured on made-up inputs" if study.provenance.made_up_ranges else ""
     layers = f"{counted(len(study.network.layers), 'layer')} on crossbars"
     click.echo(f"{output}: {layers}, chip {trial}{made_up}")

@@ -17,6 +17,7 @@ from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.layer_nodes import add_layer
 from rxsim.patch.patched_network import patch_beside
+from rxsim.spilled import Spill
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,12 @@ class PartialSumsBeside:
     Attributes:
         model: the network; the partial sums lead nowhere.
         names: of each layer's products, one for each time that it occurs, by layer name.
+        held: files that the model's large constants lie in: they are gone with this.
     """
 
     model: onnx.ModelProto
     names: Mapping[str, Sequence[PartialSumNames]]
+    held: tuple[Spill | None, ...] = ()
 
 
 def patch_partial_sums(
@@ -72,7 +75,8 @@ def patch_partial_sums(
         names[hardware.layer.name].append(PartialSumNames(measured, wanted, total))
         return measured[0], ()
 
-    return PartialSumsBeside(patch_beside(model, layers, write).model, names)
+    network = patch_beside(model, layers, write)
+    return PartialSumsBeside(network.model, names, network.held)
 
 
 def _add_wanted(

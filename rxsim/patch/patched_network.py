@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import onnx
 
+from rxsim.mapped_files import let_go
 from rxsim.memory import give_back
 from rxsim.onnx_graph import (
     constants,
@@ -23,6 +24,7 @@ from rxsim.patch.hardware import LayerHardware
 from rxsim.patch.input_nodes import InputNodes
 from rxsim.patch.layer_nodes import add_layer
 from rxsim.patch.node import NodePatch, WriteProduct, patch_node
+from rxsim.spilled import Spill, constants_aside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +54,12 @@ class PatchedNetwork:
     Attributes:
         model: standard ONNX; inputs and outputs are those of the user's model.
         taps: for each analog layer where to watch its converters.
+        held: the file that the model's large constants lie in: gone with this; None for none.
     """
 
     model: onnx.ModelProto
     taps: Mapping[str, LayerTaps]
+    held: Spill | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +71,12 @@ class NetworkBeside:
     Attributes:
         model: the network; the crossbars' products lead nowhere.
         products: names of each layer's products on arrays, decoded, before bias and activation.
+        held: files that the model's large constants lie in: they are gone with this.
     """
 
     model: onnx.ModelProto
     products: Mapping[str, tuple[str, ...]]
+    held: tuple[Spill | None, ...] = ()
 
 
 def patch_network(
@@ -93,7 +99,8 @@ def patch_network(
     write = partial(add_layer, split=split) if write is None else write
     if is_heavy(model):
         give_back()
-    patched, patches = _with_patches(model, layers, write, beside=beside)
+    with constants_aside(_values(layers)) as held:
+        patched, patches = _with_patches(model, layers, write, beside=beside)
     drop_unused_constants(patched)
     patched.producer_name = "rxsim"
     taps = {
@@ -101,7 +108,7 @@ def patch_network(
         for patch, analog in patches
         for hardware in analog
     }
-    return PatchedNetwork(patched, taps)
+    return PatchedNetwork(patched, taps, held)
 
 
 def patch_beside(
@@ -115,9 +122,15 @@ def patch_beside(
         write: writes the product of each layer; None: as its hardware computes it.
     """
     write = partial(add_layer, split=False) if write is None else write
-    network, patches = _with_patches(model, layers, write, beside=True)
+    with constants_aside(_values(layers)) as held:
+        network, patches = _with_patches(model, layers, write, beside=True)
     products = {name: names for patch, _ in patches for name, names in patch.products.items()}
-    return NetworkBeside(network, products)
+    return NetworkBeside(network, products, (held,))
+
+
+def _values(layers: Sequence[LayerHardware]) -> int:
+    """Return how many values the matrices of layers have."""
+    return sum(matrix.size for hardware in layers for matrix in hardware.matrices)
 
 
 def _with_patches(
@@ -151,6 +164,8 @@ def _with_patches(
                 nodes.append(node)
             if analog is not None:
                 patch = patch_node(analog, known, taken, inputs, write_product, beside=beside)
+                for hardware in analog:  # what was read of them
+                    let_go(*hardware.matrices, hardware.layer.matrices)
                 nodes.extend(patch.nodes)
                 patches.append((patch, analog))
         del graph.node[:]

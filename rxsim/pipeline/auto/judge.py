@@ -84,7 +84,8 @@ class Judge:
         foundry = self._foundries.open(as_built(settings))
         rows = []
         for trial in range(min(foundry.chips, MOST_CHIPS)):
-            outputs = self._run(foundry.make(trial).network.model, "auto", "the patched network")
+            chip = foundry.make(trial)
+            outputs = self._run(chip.network.model, "auto", "the patched network")
             rows.append(np.square(outputs - self._wanted).sum(axis=1) / self._power)
         return np.stack(rows)
 

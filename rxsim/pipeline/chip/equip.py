@@ -17,6 +17,7 @@ from rxsim.converters import (
     ranged_adc,
 )
 from rxsim.devices import Chip
+from rxsim.mapped_files import let_go
 from rxsim.patch import LayerHardware, layer_hardware
 from rxsim.pipeline.chip.adc_ranges import measured_adcs
 from rxsim.pipeline.chip.converter_errors import chips_dacs
@@ -24,6 +25,7 @@ from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.study.study import Study
 from rxsim.scenarios import Scenario
 from rxsim.seeds import Effect, device_generator, graph_seed
+from rxsim.spilled import Spill, are_many, put_aside
 from rxsim.tiles import LayerTransfer
 
 
@@ -43,6 +45,8 @@ def equip(
         chip: whose random pulses and static errors.
     """
     equipped = []
+    spill: Spill | None = None
+    many = are_many(sum(matrix.size for each in transfers for matrix in each.matrices))
     for at, transfer in enumerate(transfers):
         layer = transfer.mapped.layer
         settings, measured = mapped.settings[layer.name], mapped.input_ranges[layer.name]
@@ -55,7 +59,12 @@ def equip(
             plan = plan.drawn(rng, measured.shape, layer.channel_axis)
         where, without_wires = settings.adc.where, perfect()[at] if plan.rest_volt else None
         seeds = _noise_seeds(transfer, plan, chip)
-        equipped.append(layer_hardware(transfer, plan, where, without_wires, errors, seeds))
+        hardware = layer_hardware(transfer, plan, where, without_wires, errors, seeds)
+        if many and hardware.matrices is not transfer.matrices:
+            spill = Spill() if spill is None else spill
+            hardware = replace(hardware, matrices=put_aside(hardware.matrices, spill))
+            let_go(*transfer.matrices)
+        equipped.append(hardware)
     return equipped
 
 

@@ -9,6 +9,7 @@ from rxsim.calibrate import InputRange, measure_input_ranges
 from rxsim.compensate import Residual
 from rxsim.config import Settings
 from rxsim.load import StatedRange
+from rxsim.mapped_files import let_go
 from rxsim.mapping import MappedLayer, map_layer
 from rxsim.pipeline.chip.converter_errors import check_converters
 from rxsim.pipeline.chip.designs import Designs
@@ -82,6 +83,7 @@ def map_study(
             for of_layer in [settings[layer.name]]
         )
         check_converters(layers, settings)
+        let_go(*(layer.matrices for layer in study.network.layers))
     points = operating_points(study, scenario, settings, ranges)
     designed, residuals = (designs or Designs(study)).of(layers, settings, points)
     return Mapped(

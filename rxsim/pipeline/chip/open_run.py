@@ -54,13 +54,13 @@ class OpenRun:
             patched: the network whose ADCs are open, currents apart.
             wanted: its layers that are measured.
         """
-        self._study, self._model, self._wanted = study, patched.model, wanted
+        self._study, self._patched, self._wanted = study, patched, wanted
         self._taps = [patched.taps[item.layer.name].currents for item in wanted]
         fixed = study.network.fixed_batch
         is_filled_up = fixed is not None and len(study.calibration) % fixed != 0
-        known = not is_filled_up and has_known_lengths(self._model)
-        self._inside = made_outside_bodies(self._model) if known else set()
-        self._opset = _opset_of(self._model)
+        known = not is_filled_up and has_known_lengths(patched.model)
+        self._inside = made_outside_bodies(patched.model) if known else set()
+        self._opset = _opset_of(patched.model)
 
     def counts(self) -> list[list[int]]:
         """Count the values of every conversion, for each layer."""
@@ -150,7 +150,7 @@ class OpenRun:
             return model
 
         session = Session(
-            self._model, "the open-ADC network", study.network.fixed_batch, extend=watch
+            self._patched.model, "the open-ADC network", study.network.fixed_batch, extend=watch
         )
         held = raw * _WAITING * session.in_flight(study.in_flight)
         with study.stages("adc ranges") as progress:

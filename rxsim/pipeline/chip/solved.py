@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from rxsim.devices import Chip
 from rxsim.errors import CircuitError
+from rxsim.mapped_files import let_go
 from rxsim.mapping import MappedLayer
 from rxsim.pipeline.chip.mapped import Mapped
 from rxsim.pipeline.chip.memo import remembered_transfer
 from rxsim.pipeline.chip.room import announcement, threads_that_fit
 from rxsim.pipeline.study.study import Study
+from rxsim.spilled import Spill, are_many, put_aside, require_disk
 from rxsim.tiles import (
     LayerTransfer,
     OperatingPoint,
@@ -21,6 +24,9 @@ from rxsim.tiles import (
     is_linear,
     transfer_matrices,
 )
+
+# Of each value, in float64 and in a patched network's float32.
+_TRANSFER_BYTES, _WEIGHT_BYTES = 8, 4
 
 
 class SolvedArrays:
@@ -78,7 +84,10 @@ class SolvedArrays:
                 finished += 1
                 progress(finished, total)
 
-            return [self._layer(layer, mapped, chip, announce, done) for layer in layers]
+            spill = _spill_of(layers)
+            return [
+                _aside(self._layer(layer, mapped, chip, announce, done), spill) for layer in layers
+            ]
 
     def _announce(self, layers: list[MappedLayer], mapped: Mapped) -> None:
         """Say once how long it will take, where that is long."""
@@ -111,6 +120,35 @@ class SolvedArrays:
             return remembered_transfer(self._study, layer, settings, point, chip, solve)
         except CircuitError as error:
             raise CircuitError(f"layer {name}: {error}") from None
+
+
+def _spill_of(layers: Sequence[MappedLayer]) -> Spill | None:
+    """Return a file for the matrices of many weights; None where they stay in memory.
+
+    Raises:
+        WriteError: the disk has no room for them and for a patched network.
+    """
+    values = sum(
+        layer.tiling.groups * sum(map(len, layer.row_tiles)) * layer.readouts.count
+        for layer in layers
+    )
+    if not are_many(values):
+        return None
+    require_disk(values * (_TRANSFER_BYTES + _WEIGHT_BYTES), "this network")
+    return Spill()
+
+
+def _aside(transfer: LayerTransfer, spill: Spill | None) -> LayerTransfer:
+    """Put a layer's matrices into a file, and hand back what it read of its weights."""
+    let_go(transfer.mapped.layer.matrices)
+    if spill is None:
+        return transfer
+    variances = transfer.variances
+    return replace(
+        transfer,
+        matrices=put_aside(transfer.matrices, spill),
+        variances=None if variances is None else put_aside(variances, spill),
+    )
 
 
 def _point(layer: MappedLayer, mapped: Mapped) -> OperatingPoint | None:
