@@ -104,6 +104,23 @@ def test_the_patched_file_is_the_same_wherever_weights_lie(
     assert not list(folder.iterdir())
 
 
+def test_an_evaluation_is_the_same_wherever_weights_lie(
+    external: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The whole ladder with its diagnosis, on write errors that are drawn."""
+    inside = tmp_path / "inside.onnx"
+    write_onnx(inside, network())
+    settings = {"device": {"write_sigma": 0.05}, "calibration": {"samples": 4}, "trials": 2}
+    told = [rxsim.evaluate(inside, settings, limit=4).as_json()]
+    folder = request.getfixturevalue("small_sizes")
+    told += [rxsim.evaluate(path, settings, limit=4).as_json() for path in (inside, external)]
+    for each in told:
+        for part in ("timing", "provenance", "network", "model"):
+            each.pop(part, None)
+    assert told[0] == told[1] == told[2]
+    assert not list(folder.iterdir())
+
+
 @pytest.mark.usefixtures("small_sizes")
 def test_weights_stay_where_they_lie_and_others_are_put_aside(external: Path) -> None:
     loaded = load_network(external)

@@ -74,7 +74,8 @@ def detached(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[onnx.TensorP
     copy_fields(model.graph, lean.graph, "initializer")
     apart = []
     for tensor in model.graph.initializer:
-        if not is_large(tensor) or tensor.data_type not in _WHOLE_BYTES:
+        is_apart = is_large(tensor) and tensor.data_type in _WHOLE_BYTES
+        if not is_apart and not lies_in_file(tensor):
             lean.graph.initializer.append(tensor)
             continue
         place = lean.graph.initializer.add()
