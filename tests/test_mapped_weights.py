@@ -302,7 +302,11 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next(
 def test_arrays_come_back_as_they_were(small_sizes: Path) -> None:
     rng = np.random.default_rng(1)
     plain = rng.standard_normal((3, 40, 50))
-    arrays = [plain, plain.transpose(2, 0, 1), rng.standard_normal((7, 9)).astype(np.float32).T]
+    arrays: list[np.ndarray] = [
+        plain,
+        plain.transpose(2, 0, 1),
+        rng.standard_normal((7, 9)).astype(np.float32).T,
+    ]
     mapped = put_aside(arrays, Spill())
     for array, back in zip(arrays, mapped, strict=True):
         np.testing.assert_array_equal(array, back)
@@ -381,7 +385,7 @@ def test_a_heavy_network_is_not_held_in_memory(tmp_path: Path) -> None:
         file.truncate(layers * n_bytes)
         for n in range(layers):
             file.seek(n * n_bytes)
-            file.write(np.float32([n + 1]).tobytes())
+            file.write(np.array([n + 1], np.float32).tobytes())
     for n in range(layers):
         tensor = TensorProto(name=f"w{n}", data_type=TensorProto.FLOAT, dims=[side, side])
         tensor.data_location = TensorProto.EXTERNAL

@@ -9,6 +9,7 @@ from __future__ import annotations
 from rxsim.mapping import LayerPlan, NetworkPlan
 from rxsim.memory import as_text
 from rxsim.onnx_graph import are_heavy
+from rxsim.spilled import are_many
 
 # Measured (docs/evidence/memory.md): what a process holds besides the runs themselves.
 _BASE_BYTES = 250 * 2**20  # Python, its libraries, the data
@@ -16,6 +17,9 @@ _MATRICES_BYTES = (
     56  # for each entry of a transfer matrix: copies in float64 and float32, sessions'
 )
 _ENTRY_BYTES = 8  # float64, as arrays are solved
+# Likewise where matrices lie in files: those that onnxruntime packs, of two sessions.
+# Assumption: the largest layer, which is in memory while it is solved, takes no more.
+_IN_FILES_BYTES = 8
 # Measured likewise: bytes for each value of a conversion, of the layer that has most of them. A pass is
 # added to the ones before, and its tensors are freed before the next one's are made.
 _PASS_BYTES = 48  # added in float64
@@ -30,7 +34,8 @@ def has_heavy_arrays(plan: NetworkPlan) -> bool:
 
 def resident_bytes(plan: NetworkPlan) -> int:
     """Return about how many bytes an evaluation holds besides its runs."""
-    return _BASE_BYTES + _MATRICES_BYTES * _entries(plan)
+    entries = _entries(plan)
+    return _BASE_BYTES + (_IN_FILES_BYTES if are_many(entries) else _MATRICES_BYTES) * entries
 
 
 def input_bytes(plan: NetworkPlan) -> int:
