@@ -22,7 +22,7 @@ from rxsim import mapped_files, spilled
 from rxsim.config import load_settings
 from rxsim.errors import ModelError, WriteError
 from rxsim.load import load_network, runtime, write_onnx
-from rxsim.onnx_graph import has_files, large, lies_in_file, serialised
+from rxsim.onnx_graph import fresh_name, has_files, large, lies_in_file, serialised
 from rxsim.pipeline import open_study, patched_chip
 from rxsim.session import Session
 from rxsim.spilled import Spill, put_aside, require_disk
@@ -342,6 +342,17 @@ def test_a_model_is_written_part_by_part_as_protobuf_writes_it(external: Path) -
     for got, tensor in zip(read.graph.initializer, wanted.graph.initializer, strict=True):
         assert (got.name, got.raw_data) == (tensor.name, tensor.raw_data)
         assert not got.HasField("data_location")
+
+
+def test_numbers_behind_names_go_on_where_they_ended() -> None:
+    """The same names, whether or not it is remembered which are taken."""
+    wanted = ["a", "b", "a", "a_2", "a", "b", "a_2", "a", "a_2_2", "a"]
+    taken = [{"a_4", "b_2"}, {"a_4", "b_2"}]
+    tried: dict[str, int] = {}
+    plain = [fresh_name(taken[0], name) for name in wanted]
+    assert [fresh_name(taken[1], name, tried) for name in wanted] == plain
+    assert plain[:5] == ["a", "b", "a_2", "a_2_2", "a_3"]
+    assert taken[0] == taken[1]
 
 
 _LOADED = """

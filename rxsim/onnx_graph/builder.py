@@ -23,11 +23,12 @@ class GraphBuilder:
         self.constants: list[onnx.TensorProto] = []
         self._prefix = prefix
         self._taken = taken
+        self._tried: dict[str, int] = {}
         self._large: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def name(self, part: str) -> str:
         """Return a free name for a part."""
-        return fresh_name(self._taken, f"{self._prefix}/{part}")
+        return fresh_name(self._taken, f"{self._prefix}/{part}", self._tried)
 
     def constant(self, part: str, value: np.ndarray) -> str:
         """Add a constant and return its name; a large one that is there already is used again.

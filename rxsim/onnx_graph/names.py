@@ -20,10 +20,21 @@ def taken_names(model: onnx.ModelProto) -> set[str]:
     return taken
 
 
-def fresh_name(taken: set[str], wanted: str) -> str:
-    """Return a name that is not taken yet, and take it (see `taken_names`)."""
-    name, number = wanted, 2
+def fresh_name(taken: set[str], wanted: str, tried: dict[str, int] | None = None) -> str:
+    """Return a name that is not taken yet, and take it (see `taken_names`).
+
+    Args:
+        taken: names in use; extended.
+        wanted: the name, which gets a number behind it where it is taken.
+        tried: by such a name the number that it got last, behind which free ones lie; extended. Without
+            it many names that are alike take a time that grows with their square.
+    """
+    number = 1 if tried is None else tried.get(wanted, 1)
+    name = wanted if number == 1 else f"{wanted}_{number}"
     while name in taken:
-        name, number = f"{wanted}_{number}", number + 1
+        number += 1
+        name = f"{wanted}_{number}"
     taken.add(name)
+    if tried is not None:
+        tried[wanted] = number
     return name
