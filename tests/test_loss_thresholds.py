@@ -96,7 +96,7 @@ def test_losses_are_those_of_the_stored_chips(
 ) -> None:
     few = replace(script.VARIED["bits"], values=[3, 6])
     monkeypatch.setattr(script, "VARIED", {"bits": few})
-    words = ["-o", str(tmp_path), "--networks", "digits_mlp", "--images", "540", "--chips", "2"]
+    words = ["-o", str(tmp_path), "--networks", "digits_mlp", "--limit", "540", "--chips", "2"]
     script.main([*words, "--settings", "bits"])
     with sqlite3.connect(tmp_path / "digits_mlp.sqlite") as results:
         means = dict(
@@ -115,11 +115,16 @@ def test_losses_are_those_of_the_stored_chips(
     assert ElementTree.parse(tmp_path / "thresholds.svg").getroot().tag.endswith("svg")
 
 
-def test_what_is_not_known_is_told(script: ModuleType, tmp_path: Path) -> None:
+def test_what_is_not_known_is_told(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for words, told in (
         (["--networks", "digits"], "--networks: found digits, expected some of digits_mlp"),
         (["--settings", "wire"], "--settings: found wire, expected some of wires"),
+        (["--chips", "0"], "expected a whole number above 0"),
+        (["--networks", "digits_mlp", "-o", "/proc/nope"], "expected a folder"),
     ):
         with pytest.raises(SystemExit) as end:
             script.main(["-o", str(tmp_path), *words])
-        assert told in str(end.value)
+        assert end.value.code == 2
+        assert told in capsys.readouterr().err
