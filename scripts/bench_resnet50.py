@@ -10,7 +10,7 @@ is on the 3x3), random weights and folded normalisation. Settings are the defaul
 of single stages and the floor (the solver alone, on arrays already programmed) come from every eighth
 array, scaled up.
 
-Target: at most 12 s on two quiet cores and 3 GB. Run it while nothing else does. `--profile` does all
+Target: at most 5 s on two quiet cores and 3 GB. Run it while nothing else does. `--profile` does all
 of it in one thread under cProfile instead, which slows Python and not the kernels.
 """
 
@@ -263,7 +263,7 @@ def main() -> None:
     print(f"{len(layers)} layers, {total} arrays of {bar.rows}x{bar.cols}, {given.threads} threads")
     print(f"map                    {mapping:6.2f} s")
     print(f"program + solve        {solving:6.2f} s")
-    print(f"together               {wall:6.2f} s   (target 12 s), peak memory {peak:.0f} MB")
+    print(f"together               {wall:6.2f} s   (target 5 s), peak memory {peak:.0f} MB")
     for name, seconds in parts.items():
         print(f"  {name:<22}{seconds:6.2f} s")
     print(
