@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from imported_scripts import imported
 from onnx import TensorProto, helper, numpy_helper
 
 import rxsim
@@ -43,13 +44,8 @@ serve(program)
 @pytest.fixture(scope="module")
 def scripts() -> Iterator[dict[str, ModuleType]]:
     """Scripts by name; they import each other by theirs, as they do when run."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        yield {name: importlib.import_module(name) for name in MODULES}
-    finally:
-        sys.path.remove(str(SCRIPTS))
-        for name in MODULES:
-            del sys.modules[name]
+    with imported(*MODULES) as scripts:
+        yield scripts
 
 
 def small_network(group: int = 1) -> onnx.ModelProto:

@@ -6,7 +6,6 @@ range of weights by percentile or by limits. CrossSim itself is not installed.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from imported_scripts import imported
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 MODULES = ("peer_tiles", "nodal_products", "product_worker", "crosssim_products")
@@ -70,13 +70,8 @@ WIRES = {"r_wire_wl": 4.0, "r_wire_bl": 7.0, "r_driver": 90.0, "r_sense": 7.0}
 @pytest.fixture(scope="module")
 def scripts() -> Iterator[dict[str, ModuleType]]:
     """Scripts by name; they import each other by theirs, as they do when run."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        yield {name: importlib.import_module(name) for name in MODULES}
-    finally:
-        sys.path.remove(str(SCRIPTS))
-        for name in MODULES:
-            del sys.modules[name]
+    with imported(*MODULES) as scripts:
+        yield scripts
 
 
 def checkout(folder: Path, text: str = STAND_IN) -> Path:

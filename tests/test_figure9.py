@@ -6,7 +6,6 @@ import csv
 import importlib
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import onnxruntime
 import pytest
+from imported_scripts import imported
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,9 +26,8 @@ QUICK = ("--quick", "--networks", "digits_mlp", "--limit", "540")
 @pytest.fixture(scope="module")
 def script() -> Iterator[ModuleType]:
     """scripts/figure9.py, and the files beside it."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    yield importlib.import_module("figure9")
-    sys.path.remove(str(ROOT / "scripts"))
+    with imported("figure9") as scripts:
+        yield scripts["figure9"]
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import sqlite3
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import onnxruntime
 import pytest
+from imported_scripts import imported
 
 import rxsim
 from rxsim.dotted import at
@@ -24,9 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def script() -> Iterator[ModuleType]:
     """scripts/loss_thresholds.py, and the files beside it."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    yield importlib.import_module("loss_thresholds")
-    sys.path.remove(str(ROOT / "scripts"))
+    with imported("loss_thresholds") as scripts:
+        yield scripts["loss_thresholds"]
 
 
 def searched(**losses: float) -> SimpleNamespace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from imported_scripts import imported
 from onnx import numpy_helper
 
 from rxsim.load import load_network
@@ -49,11 +49,8 @@ LARGE = ("mlpl5", "alexnet", "resnet50", "vgg16", "nmtl3", "nmtl5")
 @pytest.fixture(scope="module")
 def shapes() -> ModuleType:
     """scripts/published_shapes.py, and shape_builder.py beside it."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        return importlib.import_module("published_shapes")
-    finally:
-        sys.path.remove(str(SCRIPTS))
+    with imported("published_shapes") as scripts:
+        return scripts["published_shapes"]
 
 
 def run(model: onnx.ModelProto, batch: int) -> np.ndarray:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,12 +10,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from imported_scripts import imported
 from onnx import numpy_helper
 from scipy import special
 
 from rxsim.load import load_network
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 # Source: BERT's uncased release and TinyLlama-1.1B, as transformers counts them.
 PARAMETERS = {"bert-base": 109_482_240, "tinyllama": 1_100_048_384}
 # Products of the encoder's layers and the pooler; of all 22 layers, and over the words.
@@ -31,12 +28,8 @@ PRODUCTS = {
 @pytest.fixture(scope="module")
 def scripts() -> dict[str, ModuleType]:
     """The scripts that write shapes, by name."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        names = ("published_shapes", "shape_builder", "transformer_shapes")
-        return {name: importlib.import_module(name) for name in names}
-    finally:
-        sys.path.remove(str(SCRIPTS))
+    with imported("published_shapes", "shape_builder", "transformer_shapes") as scripts:
+        return scripts
 
 
 def shapes_alone(scripts: dict[str, ModuleType], name: str) -> onnx.ModelProto:
