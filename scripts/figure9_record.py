@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from script_options import make_folder, refuse
 
 from rxsim.files import write_atomically
 from rxsim.store import open_results, summarise
+from rxsim.sweep import read_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,39 +69,31 @@ class Record:
 
     def is_whole(self, row: Row) -> bool:
         """Tell whether all chips of a row are there; from now on the row is what it says here."""
-        _, plan = row.plan(self._rows)
+        plan = read_plan(row.write(self._rows))
         (point,) = plan.points
         before = self._kept.get(row.name)
         if before is None or before.point != point.point.key:
             before = Kept(row=row, point=point.point.key)
-        self._keep(
-            Kept(
-                row=row,
-                point=before.point,
-                processor_seconds=before.processor_seconds,
-                megabytes=before.megabytes,
-            )
-        )
+        self._keep(replace(before, row=row))
         keys = [point.trial_key(trial) for trial in range(plan.trials if point.is_random else 1)]
         with open_results(self.results, write=True) as results:
             done = results.status(keys)
         return all(done.get(key) == "done" for key in keys)
 
     def run(self, row: Row, memory: str) -> bool:
-        """Run what is missing of a row; return whether that went well.
+        """Run what is missing of a row that `is_whole` looked at; return whether that went well.
 
         Args:
             row: the row.
             memory: at most, such as 4GB.
         """
-        sweep, _ = row.plan(self._rows)
+        sweep = row.file(self._rows)
         options = ["--workers", "1", "--memory", memory, "--cache", "none", "--quiet"]
         took = measured(["rxsim", "sweep", str(sweep), "-o", str(self.results), *options])
         before = self._kept[row.name]
         self._keep(
-            Kept(
-                row=row,
-                point=before.point,
+            replace(
+                before,
                 processor_seconds=before.processor_seconds + took.processor_seconds,
                 megabytes=max(before.megabytes, took.megabytes),
             )

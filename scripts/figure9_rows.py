@@ -12,8 +12,6 @@ import yaml
 from evidence_networks import NETWORKS, ROOT
 from script_options import refuse
 
-from rxsim.sweep import Plan, read_plan
-
 SIZES = (16, 32, 64, 128)
 # Source: Alibart et al., Nanotechnology 23, 075201, 2012: conductances tuned to 1 % of what is wanted.
 # Assumption: a normal error with this sigma, of the whole range at every level, which is harsher.
@@ -169,18 +167,15 @@ class Row:
         }
         return Row(**whole)
 
-    def plan(self, folder: Path) -> tuple[Path, Plan]:
-        """Write its sweep file.
+    def file(self, folder: Path) -> Path:
+        """Return where its sweep file lies in a folder."""
+        return folder / f"{self.name.replace(', ', '-')}.yaml"
 
-        Args:
-            folder: where it is to lie.
-
-        Returns:
-            The file, and what it plans: a single point.
-        """
-        path = folder / f"{self.name.replace(', ', '-')}.yaml"
+    def write(self, folder: Path) -> Path:
+        """Write its sweep file, which plans a single point, and return where it is."""
+        path = self.file(folder)
         path.write_text(yaml.safe_dump(self._sweep(), sort_keys=False), encoding="utf-8")
-        return path, read_plan(path)
+        return path
 
     def _sweep(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
