@@ -104,13 +104,10 @@ def _handed_over(
     model: onnx.ModelProto, options: ort.SessionOptions, extend: Extend | None
 ) -> tuple[bytes, list[np.ndarray]]:
     """Hand over large constants as values in memory, which must live until the session is open."""
-    lean, apart = detached(model)
+    lean, apart = _without_values(model, extend)
     for tensor in lean.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.external_data.add(key="location", value="in memory")
-    if extend is not None:
-        lean = extend(lean)
-        apart = _still_there(lean, apart)
     held = [_values_of(tensor) for tensor in apart]
     options.add_external_initializers(
         [tensor.name for tensor in apart],
@@ -132,10 +129,7 @@ def _from_files(
     Returns:
         The model's bytes, and a file that must live until the session is open; None for none.
     """
-    lean, apart = detached(model)
-    if extend is not None:
-        lean = extend(lean)
-        apart = _still_there(lean, apart)
+    lean, apart = _without_values(model, extend)
     in_files = [tensor for tensor in apart if lies_in_file(tensor)]
     in_memory = [tensor for tensor in apart if not lies_in_file(tensor)]
     parts = {tensor.name: part_of(tensor) for tensor in in_files}
@@ -157,12 +151,16 @@ def _from_files(
     return bytes(lean.SerializeToString(deterministic=True)), aside
 
 
-def _still_there(
-    lean: onnx.ModelProto, apart: Sequence[onnx.TensorProto]
-) -> list[onnx.TensorProto]:
-    """Return those constants that a model still has after what was added to it."""
+def _without_values(
+    model: onnx.ModelProto, extend: Extend | None
+) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:
+    """Return a model without its large constants' values, extended, and those constants that it has."""
+    lean, apart = detached(model)
+    if extend is None:
+        return lean, apart
+    lean = extend(lean)
     wanted = {tensor.name for tensor in lean.graph.initializer}
-    return [tensor for tensor in apart if tensor.name in wanted]
+    return lean, [tensor for tensor in apart if tensor.name in wanted]
 
 
 def _values_of(tensor: onnx.TensorProto) -> np.ndarray:

@@ -315,8 +315,6 @@ class MappedLayer:
 
     def _permuted(self, array: PhysicalArray, tile: int) -> PhysicalArray:
         """Permute the rows and columns of an array as the settings say."""
-        if not self.mapping.is_permuted:
-            return array
         how = (self.mapping.row_permutation, self.mapping.col_permutation)
         rng = layout_generator(self.layer.arrays_of, tile)
         rows, cols = (
